@@ -20,8 +20,8 @@ help: ## list the targets
 demo: ## run the example jobs against a sandbox on this machine, in output/demo: no credentials, no network
 	$(CARGO) run --locked --quiet -- demo
 
-# The demo is run by the binary that the tests have built: `cargo run` would compile dependencies again, because it selects
-# other features of them than the tests do.
+# The demo uses the binary that the tests have built. `cargo run` selects other features of the dependencies and would
+# compile forty of them again.
 test: fmt lint doc ## everything that CI runs: format, clippy, docs, tests, demo
 	@command -v strace >/dev/null || echo 'note: strace is missing (apt-get install strace), so the tests that make system calls fail are skipped' >&2
 	$(CARGO) test --locked --quiet --workspace
@@ -33,8 +33,10 @@ fmt: ## check the format (`cargo fmt` corrects it)
 lint: ## run clippy; warnings are errors
 	$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
 
+# There are no examples. `--examples` makes cargo select the features that clippy and the tests use; without it, forty
+# dependencies are compiled again.
 doc: ## build the docs of the code in target/doc; warnings are errors
-	RUSTDOCFLAGS="$(RUSTDOC)" $(CARGO) doc --locked --quiet --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS="$(RUSTDOC)" $(CARGO) doc --locked --quiet --workspace --no-deps --document-private-items --lib --examples
 
 build: $(PROGRAM) ## build the optimized program
 
@@ -75,7 +77,7 @@ check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frict
 	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
 
 check-schedules: ## compare 5,000 random crontab lines with another cron implementation, on every day of a year (a minute)
-	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib five_thousand_random_lines -- --nocapture
+	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib job::schedule:: -- --nocapture
 
 check-units: ## check the units of `init --systemd` and their sandboxing with systemd-analyze
 	@command -v systemd-analyze >/dev/null || { echo 'systemd-analyze is missing: apt-get install systemd' >&2; exit 1; }

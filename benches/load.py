@@ -62,7 +62,7 @@ class Load(Project):
         yield "run, unchanged", ("run", *self.jobs), None
         yield "run, one list changed", ("run", *self.jobs), lambda: self.edit(self.ids[0], 7)
         yield "run, one list changed, joint file", ("run", "joint"), lambda: self.edit(self.ids[0], 8)
-        yield "export, all files anew", ("export",), self.delete_files
+        yield "export, all files", ("export",), self.delete_files
         yield "diff of the joint job", ("diff", "--since", "2020-01-01", "joint"), None
         yield "verify", ("verify",), None
         yield "backup", ("backup", self.folder / "output" / "copy.db"), None

@@ -1,7 +1,7 @@
-"""One task a job: Airflow's clock starts it, cratedigger paces it and remembers where it stopped.
+"""One task per job: Airflow starts it, and cratedigger paces its calls and keeps checkpoints.
 
-Exit code 75 means deferred: the quota is spent or a ban holds, and checkpoints are kept. The task is then skipped,
-not failed, and the next run goes on. Jobs that Airflow starts have no `schedule` of their own.
+Exit code 75 means deferred: the quota is used up or a cool-down is active, and checkpoints are kept. The task is then
+skipped, not failed, and the next run continues. Jobs that Airflow starts need no `schedule`.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ with DAG(
     schedule="15 6 * * *",
     start_date=pendulum.datetime(2026, 1, 1, tz="Europe/Berlin"),
     catchup=False,
-    # One budget for all of them: side by side they would only wait for each other.
+    # All jobs share one budget, so parallel tasks would only wait for each other.
     max_active_tasks=1,
     max_active_runs=1,
 ) as dag:
@@ -27,10 +27,10 @@ with DAG(
             task_id=job,
             bash_command=f"cratedigger --project {PROJECT} --json run {job}",
             skip_on_exit_code=75,
-            # Spotify was unreachable: what was read is kept, so a retry only asks for the rest.
+            # If Spotify was unreachable, a retry reads only what is missing.
             retries=2,
             retry_delay=timedelta(minutes=10),
-            # SIGTERM ends a run within ten seconds, with its checkpoint.
+            # SIGTERM stops a run within ten seconds and keeps its checkpoint.
             execution_timeout=timedelta(hours=12),
             env={
                 "CREDENTIALS_DIRECTORY": "/etc/cratedigger",

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Installs the units that lie beside this file: `sudo sh systemd/install.sh`. It may be run again at any time,
-# says each thing that it does, and starts nothing. What it makes:
-#   a system user `cratedigger`, whom the units run as, and its state folder /var/lib/cratedigger (0700);
-#   /etc/cratedigger with the app's id and secret, which it asks for, and a key that seals grants;
-#   the folder of the results, which that user may write to; and the units in /etc/systemd/system.
+# Installs the units next to this file: `sudo sh systemd/install.sh`. It can be run again at any time, reports
+# each step, and starts nothing. It creates:
+#   the system user `cratedigger`, who runs the units, and the state folder /var/lib/cratedigger (0700);
+#   /etc/cratedigger with the client id and secret, which it asks for, and a key that encrypts grants;
+#   the output folder, writable for that user; and the units in /etc/systemd/system.
 set -eu
 umask 027
 
@@ -17,14 +17,14 @@ here=$(cd "$(dirname "$0")" && pwd)
 say() { echo "install: $*"; }
 fail() { echo "install: $*" >&2; exit 1; }
 
-[ "$(id -u)" = 0 ] || fail "only root can do this: sudo sh $0"
-[ -x "$program" ] || fail "$program is not there: \`sudo make install PREFIX=/usr/local\` puts it there"
+[ "$(id -u)" = 0 ] || fail "this needs root: sudo sh $0"
+[ -x "$program" ] || fail "$program does not exist: \`sudo make install PREFIX=/usr/local\` installs it"
 
 if ! id "$user" > /dev/null 2>&1; then
     useradd --system --user-group --no-create-home --home-dir /var/lib/cratedigger --shell /usr/sbin/nologin "$user"
-    say "made the system user $user"
+    say "created the system user $user"
 fi
-# Also what came from another machine, where the user had another number.
+# A folder from another machine may belong to another user id.
 install -d -m 0700 -o "$user" -g "$user" /var/lib/cratedigger
 chown -R "$user:$user" /var/lib/cratedigger
 for folder in "$@"; do
@@ -33,17 +33,17 @@ for folder in "$@"; do
     say "$user may write to $folder"
 done
 
-# Readable for the group, so that `auth login` by hand finds them as the units do.
+# Readable for the group, so that `auth login` started by hand can use the credentials too.
 install -d -m 0750 -o root -g "$user" "$secrets"
 chown -R "root:$user" "$secrets"
-keep() { # the name of a file; its content on stdin
+keep() { # $1: file name; stdin: content
     cat > "$secrets/$1.new"
     chown "root:$user" "$secrets/$1.new"
     chmod 0640 "$secrets/$1.new"
     mv "$secrets/$1.new" "$secrets/$1"
     say "wrote $secrets/$1"
 }
-ask() { # a variable, the file that holds its value
+ask() { # $1: variable; $2: file for its value
     [ ! -s "$secrets/$2" ] || return 0
     value=$(sed -n "s/^\(export \)\{0,1\}$1=//p" "$project/.env" 2> /dev/null | tail -n 1 | tr -d "\"' \r")
     if [ -z "$value" ]; then
@@ -56,7 +56,7 @@ ask() { # a variable, the file that holds its value
 ask SPOTIFY_CLIENT_ID spotify_client_id
 ask SPOTIFY_CLIENT_SECRET spotify_client_secret
 if [ ! -s "$secrets/cratedigger_key" ]; then
-    # A state folder that was in use has its key in it: its grants open with no other.
+    # An existing state folder contains the key that its grants are encrypted with.
     if [ -s /var/lib/cratedigger/key ]; then
         keep cratedigger_key < /var/lib/cratedigger/key
     else
@@ -64,7 +64,7 @@ if [ ! -s "$secrets/cratedigger_key" ]; then
     fi
 fi
 if [ -e "$project/.env" ]; then
-    say "note: $project/.env goes over $secrets; take it away: rm '$project/.env'"
+    say "note: $project/.env overrides $secrets; remove it: rm '$project/.env'"
 fi
 
 install -m 0644 "$here"/cratedigger*.service "$here"/cratedigger*.timer /etc/systemd/system/
@@ -73,9 +73,9 @@ say "wrote the units to /etc/systemd/system"
 
 cat <<END
 
-Next, to look every five minutes whether a job is due:
+Next, to check every five minutes for due jobs:
   sudo systemctl enable --now cratedigger.timer
-What is done by hand is done as $user, who owns the state folder:
+Commands that you type run as $user, who owns the state folder:
   alias dig-as="sudo -u $user env CREDENTIALS_DIRECTORY=$secrets $program --project '$project'"
   dig-as check
   dig-as auth login home --no-browser

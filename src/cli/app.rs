@@ -1,54 +1,79 @@
-//! What commands that fetch or show need opened: state folder, store, and the API with its limits.
+//! What commands work with: settings, state folder, store, credentials, grants, and the Spotify client with
+//! its limits. Each is opened when a command first needs it, and only once.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use url::Url;
 
+use super::error_exits::{grant_error, ledger_error, store_error};
+use super::file_access::{csv_access, store_access};
 use super::preflight::require_local_disk;
+use super::store_file::{is_absent, require_store_not_lost};
 use super::{CommandContext, CommandError, ExitStatus, OrExit};
 use crate::export::ExportTarget;
+use crate::export::JobFiles;
 use crate::settings::credentials::Credentials;
-use crate::settings::{LimitsInForce as SettingsLimits, SettingOrigin, Settings};
-use crate::store::{AccessTarget, FileAccess, Store, StoreError, StoreIdentity, canonical_path};
-use crate::sync::{AppFacts, JobFiles};
+use crate::settings::{LimitsInForce, Settings};
+use crate::store::{Store, StoreIdentity, canonical_path};
+use crate::sync::AppFacts;
 use spotify_client::AppClass;
 use spotify_client::client::{ApiConfig, CallLimits, ClientTimings, SpotifyClient, ceilings};
 use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::http::observer::CallObserver;
-use spotify_client::state::grants::{GrantError, GrantStore};
-use spotify_client::state::{CallCeilings, CallSpender, LearnedFacts, LedgerUsage, StateDb, StateDir, StateError};
+use spotify_client::state::grants::GrantStore;
+use spotify_client::state::{CallCeilings, CallSpender, ClientIdentity, LearnedFacts, LedgerUsage, StateDb, StateDir};
 
-/// Settings, and the state folder that goes with them.
+/// What a command has open.
 pub(super) struct App<'a> {
-    context: &'a CommandContext,
-    pub settings: Settings,
+    pub context: &'a CommandContext,
+    pub settings: &'a Settings,
     pub state: Arc<StateDb>,
+    credentials: OnceCell<Credentials>,
+    store: OnceCell<Arc<Store>>,
+    grants: OnceCell<Arc<GrantStore>>,
+}
+
+/// The calls that one run may send.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RunCallLimits {
+    /// The maximum number of calls of the run.
+    pub calls: Option<u64>,
+    /// The job, and its share of the day.
+    pub spender: Option<CallSpender>,
 }
 
 impl<'a> App<'a> {
-    /// Reads the settings and opens the state folder.
-    pub(super) fn open(context: &'a CommandContext) -> Result<App<'a>, CommandError> {
-        let settings = context.settings()?;
-        let state = open_state(context, &settings)?;
-        Ok(App { context, settings, state })
+    /// Opens the state folder that the settings name.
+    pub(super) fn open(context: &'a CommandContext, settings: &'a Settings) -> Result<App<'a>, CommandError> {
+        Ok(App::with_state(context, settings, open_state(context, settings)?))
     }
 
-    /// The same with a state folder elsewhere, for what must leave nothing behind.
-    pub(super) fn open_in(context: &'a CommandContext, folder: &std::path::Path) -> Result<App<'a>, CommandError> {
+    /// Opens another state folder, for checks that must leave nothing behind.
+    pub(super) fn open_in(
+        context: &'a CommandContext,
+        settings: &'a Settings,
+        folder: &Path,
+    ) -> Result<App<'a>, CommandError> {
         let dir = StateDir::resolve(Some(folder), None, |_| None).or_exit(ExitStatus::Storage)?;
         let state = StateDb::open(dir).map(Arc::new).map_err(ledger_error)?;
-        Ok(App { context, settings: context.settings()?, state })
+        Ok(App::with_state(context, settings, state))
     }
 
-    /// The store's file.
+    fn with_state(context: &'a CommandContext, settings: &'a Settings, state: Arc<StateDb>) -> App<'a> {
+        let (credentials, store, grants) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        App { context, settings, state, credentials, store, grants }
+    }
+
+    /// The path of the store.
     pub(super) fn database_path(&self) -> PathBuf {
-        self.context.project.database(&self.settings)
+        self.context.project.database(self.settings)
     }
 
-    /// Who the store must belong to.
-    pub(super) fn identity(&self) -> StoreIdentity {
+    /// What the store must match: the API and the state folder.
+    pub(super) fn store_identity(&self) -> StoreIdentity {
         StoreIdentity {
             host: host_and_port(&self.settings.spotify.api_url),
             state_id: self.state.id().to_owned(),
@@ -56,170 +81,138 @@ impl<'a> App<'a> {
         }
     }
 
-    /// Opens the store for writing, and makes it where none is known.
+    /// The store, open for writing. It is created unless a store is known to have been lost.
+    pub(super) fn store(&self) -> Result<&Arc<Store>, CommandError> {
+        match self.store.get() {
+            Some(store) => Ok(store),
+            None => Ok(self.use_store(self.open_store()?)),
+        }
+    }
+
+    /// Opens the store for a caller that closes it.
     pub(super) fn open_store(&self) -> Result<Arc<Store>, CommandError> {
-        self.require_store_not_lost()?;
+        require_store_not_lost(&self.state, &self.database_path())?;
         self.open_or_create_store()
     }
 
-    /// The same for who reads all anew: where a store is gone, another one is made.
+    /// Opens the store. A lost store is replaced by a new one.
     pub(super) fn open_or_create_store(&self) -> Result<Arc<Store>, CommandError> {
         let (path, output) = (self.database_path(), &self.settings.output);
         require_local_disk(&path)?;
         let is_new = is_absent(&path);
-        let access = store_access(&self.settings)?;
-        let store = Store::open_with_wal_limit(&path, access, &self.identity(), output.wal_limit_mib << 20);
-        let store = Arc::new(store.map_err(storage_error)?);
+        let access = store_access(self.settings)?;
+        let store = Store::open_with_wal_limit(&path, access, &self.store_identity(), output.wal_limit_mib << 20);
+        let store = Arc::new(store.map_err(store_error)?);
         let place = canonical_path(&path);
-        if is_new || self.state.store_known_since(&place).map_err(ledger_error)?.is_none() {
-            self.state.remember_store(&place, Utc::now()).map_err(ledger_error)?;
+        if is_new || self.state.known_stores().known_since(&place).map_err(ledger_error)?.is_none() {
+            self.state.known_stores().remember(&place, Utc::now()).map_err(ledger_error)?;
         }
         Ok(store)
     }
 
-    /// Refuses to take a store that was there for one that is still to be filled: what a whole day's calls
-    /// brought may lie on a disk that is not mounted.
-    ///
-    /// # Errors
-    /// That it is gone (exit 74).
-    pub(super) fn require_store_not_lost(&self) -> Result<(), CommandError> {
-        self.missed()?.map_or(Ok(()), |gone| Err(storage_error(gone)))
+    /// Uses a store that is already open, unless there is one.
+    pub(super) fn use_store(&self, store: Arc<Store>) -> &Arc<Store> {
+        self.store.get_or_init(|| store)
     }
 
-    /// That the store was there and is not any more, if it is so.
-    fn missed(&self) -> Result<Option<StoreError>, CommandError> {
-        let path = self.database_path();
-        if !is_absent(&path) {
-            return Ok(None);
-        }
-        let since = self.state.store_known_since(&canonical_path(&path)).map_err(ledger_error)?;
-        Ok(since.map(|since| StoreError::Missing { path, since: format_local(since) }))
-    }
-
-    /// Where the files of jobs go.
+    /// Where the files of jobs are written.
     pub(super) fn job_files(&self) -> Result<JobFiles, CommandError> {
         let output = &self.settings.output;
-        let csv_dir = self.context.project.csv_dir(&self.settings);
+        let csv_dir = self.context.project.csv_dir(self.settings);
         Ok(JobFiles {
             database: self.database_path(),
-            access: store_access(&self.settings)?,
-            target: ExportTarget { csv_dir, access: access(&self.settings, Some(&output.csv_dir))? },
+            access: store_access(self.settings)?,
+            target: ExportTarget { csv_dir, access: csv_access(self.settings)? },
             csv: self.settings.csv.clone(),
             publish_partial: output.publish_partial,
             dated_csv: self.settings.retention.dated_csv,
         })
     }
 
+    /// The credentials of the app.
+    pub(super) fn credentials(&self) -> Result<&Credentials, CommandError> {
+        if let Some(credentials) = self.credentials.get() {
+            return Ok(credentials);
+        }
+        let found = self.context.credentials()?;
+        Ok(self.credentials.get_or_init(|| found))
+    }
+
     /// The grants of the app's users.
-    pub(super) fn open_grants(&self, who: &Credentials) -> Result<Arc<GrantStore>, CommandError> {
-        open_grants_in(self.state.dir().clone(), &who.client_id).map(Arc::new)
+    pub(super) fn grants(&self) -> Result<&Arc<GrantStore>, CommandError> {
+        if let Some(grants) = self.grants.get() {
+            return Ok(grants);
+        }
+        let opened = open_grants_in(self.state.dir().clone(), &self.credentials()?.client_id)?;
+        Ok(self.grants.get_or_init(|| Arc::new(opened)))
     }
 
-    /// Whose books the app's calls are in.
-    pub(super) fn ledger_identity(&self, who: &Credentials) -> spotify_client::state::ClientIdentity {
-        spotify_client::state::ClientIdentity::new(&who.client_id, &self.settings.account(&who.client_id))
+    /// The identity of the app in the ledger.
+    pub(super) fn ledger_identity(&self) -> Result<ClientIdentity, CommandError> {
+        let client_id = &self.credentials()?.client_id;
+        Ok(ClientIdentity::new(client_id, &self.settings.account(client_id)))
     }
 
-    /// The class of the app, as far as it is configured or was learned not too long ago.
-    pub(super) fn app_class(&self, who: &Credentials) -> Result<Option<AppClass>, CommandError> {
+    /// The class of the app, if it is configured or was learned recently.
+    pub(super) fn app_class(&self) -> Result<Option<AppClass>, CommandError> {
         match self.settings.spotify.app_mode.class() {
             Some(class) => Ok(Some(class)),
             None => {
                 let now = SystemClock::new().now().wall;
-                LearnedFacts::new(&self.state, &self.ledger_identity(who)).cached_class(now).map_err(ledger_error)
+                LearnedFacts::new(&self.state, &self.ledger_identity()?).cached_class(now).map_err(ledger_error)
             }
         }
     }
 
-    /// How many calls a day holds, as the settings have it for the class of the app.
-    pub(super) fn ceilings(&self, who: &Credentials) -> Result<CallCeilings, CommandError> {
-        Ok(ceilings(&client_limits(&self.settings.limits_for(self.app_class(who)?), RunCallLimits::default())))
+    /// The calls per second that the settings allow for the class of the app.
+    pub(super) fn requests_per_second(&self) -> Result<f64, CommandError> {
+        Ok(self.settings.limits_for(self.app_class()?).requests_per_second)
     }
 
-    /// What the app has used of its day, and what holds it back.
-    pub(super) fn usage(&self, who: &Credentials) -> Result<LedgerUsage, CommandError> {
-        self.state
-            .usage(&self.ledger_identity(who), self.ceilings(who)?, SystemClock::new().now())
-            .or_exit(ExitStatus::Storage)
+    /// The calls per day that the settings allow for the class of the app.
+    pub(super) fn call_ceilings(&self) -> Result<CallCeilings, CommandError> {
+        let limits = self.settings.limits_for(self.app_class()?);
+        Ok(ceilings(&client_limits(&limits, RunCallLimits::default())))
     }
 
-    /// An API for one run, and what is known about the app behind it.
-    pub(super) fn open_api(
+    /// The calls that the app has used today, and its cool-downs.
+    pub(super) fn usage(&self, ceilings: CallCeilings) -> Result<LedgerUsage, CommandError> {
+        let now = SystemClock::new().now();
+        self.state.ledger().usage(&self.ledger_identity()?, ceilings, now).map_err(ledger_error)
+    }
+
+    /// A Spotify client with its limits, and what is known about the app.
+    pub(super) fn open_client(
         &self,
-        who: &Credentials,
-        most: RunCallLimits,
+        run_limits: RunCallLimits,
         observer: Arc<dyn CallObserver>,
     ) -> Result<(SpotifyClient, AppFacts), CommandError> {
+        let credentials = self.credentials()?;
         let configured = self.settings.spotify.app_mode.class();
-        let account = self.settings.account(&who.client_id);
-        let of = |class| client_limits(&self.settings.limits_for(class), most);
-        let mut scales = ClientTimings::default();
-        scales.transport.user_agent = concat!("cratedigger/", env!("CARGO_PKG_VERSION"));
+        let limits_for = |class| client_limits(&self.settings.limits_for(class), run_limits);
+        let mut timings = ClientTimings::default();
+        timings.transport.user_agent = concat!("cratedigger/", env!("CARGO_PKG_VERSION"));
         let config = ApiConfig {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),
-            client_id: who.client_id.clone(),
-            client_secret: who.client_secret.clone(),
-            account,
-            limits: of(self.app_class(who)?),
-            timings: scales,
+            client_id: credentials.client_id.clone(),
+            client_secret: credentials.client_secret.clone(),
+            account: self.settings.account(&credentials.client_id),
+            limits: limits_for(self.app_class()?),
+            timings,
         };
-        let api = SpotifyClient::new(config, Arc::clone(&self.state), observer).or_exit(ExitStatus::Usage)?;
-        let facts = AppFacts::new(configured, api.clone(), of(configured), of(Some(AppClass::Extended)));
-        Ok((api, facts))
+        let client = SpotifyClient::new(config, Arc::clone(&self.state), observer).or_exit(ExitStatus::Usage)?;
+        let facts =
+            AppFacts::new(configured, client.clone(), limits_for(configured), limits_for(Some(AppClass::Extended)));
+        Ok((client, facts))
     }
-}
 
-/// The grants of an app in a state folder.
-pub(super) fn open_grants_in(dir: StateDir, client_id: &str) -> Result<GrantStore, CommandError> {
-    GrantStore::open(dir, client_id, |name| std::env::var_os(name)).map_err(grant_error)
-}
-
-/// What is wrong with the grants, with its exit code.
-pub(super) fn grant_error(e: GrantError) -> CommandError {
-    let hint = e.hint();
-    let failure =
-        CommandError::new(if e.requires_user_action() { ExitStatus::UserAction } else { ExitStatus::Storage }, e);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
+    /// Closes the store after all runs have ended.
+    pub(super) fn close(self) {
+        if let Some(Ok(store)) = self.store.into_inner().map(Arc::try_unwrap) {
+            store.close();
+        }
     }
-}
-
-/// Trouble with the store, with what to do about it (exit 74).
-pub(super) fn storage_error(e: StoreError) -> CommandError {
-    CommandError::new(ExitStatus::Storage, e)
-}
-
-/// Whether nothing is there. What cannot be looked at is told when it is opened.
-fn is_absent(path: &Path) -> bool {
-    path.try_exists().is_ok_and(|there| !there)
-}
-
-/// Trouble with reading a store, by the name of its file.
-pub(super) fn unreadable_store(database: &Path) -> impl Fn(rusqlite::Error) -> CommandError {
-    let path = database.to_path_buf();
-    move |source| storage_error(StoreError::Sqlite { path: path.clone(), what: "cannot be read", source })
-}
-
-/// Refuses to go on where there is no store, yet or any more (exit 74).
-pub(super) fn require_store(context: &CommandContext, settings: &Settings) -> Result<(), CommandError> {
-    let database = context.project.database(settings);
-    if database.exists() {
-        return Ok(());
-    }
-    let what = format!("there is no store at {}", database.display());
-    Err(match missed(context, settings) {
-        Some(gone) => CommandError::new(ExitStatus::Storage, anyhow::Error::from(gone).context(what)),
-        None => CommandError::new(ExitStatus::Storage, anyhow::anyhow!(what)).with_hint("`cratedigger run` fills one"),
-    })
-}
-
-/// That the store was there and is not any more, as far as the state folder tells; where no such folder is,
-/// no store was.
-pub(super) fn missed(context: &CommandContext, settings: &Settings) -> Option<StoreError> {
-    context.state_dir(settings).ok().filter(|dir| dir.path().exists())?;
-    App::open(context).ok()?.missed().ok()?
 }
 
 /// Opens the state folder that the settings name.
@@ -228,14 +221,9 @@ pub(super) fn open_state(context: &CommandContext, settings: &Settings) -> Resul
     StateDb::open(dir).map(Arc::new).map_err(ledger_error)
 }
 
-/// Books that cannot be read or written: nothing is taken to be free then.
-pub(super) fn ledger_error(error: StateError) -> CommandError {
-    let hint = error.hint();
-    let failure = CommandError::new(ExitStatus::Storage, error);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+/// Opens the grants of an app in a state folder.
+pub(super) fn open_grants_in(dir: StateDir, client_id: &str) -> Result<GrantStore, CommandError> {
+    GrantStore::open(dir, client_id, |name| std::env::var_os(name)).map_err(grant_error)
 }
 
 /// `host:port` of an address.
@@ -244,77 +232,17 @@ fn host_and_port(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// What one run may spend.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RunCallLimits {
-    /// Calls of the run.
-    pub calls: Option<u64>,
-    /// The job, and its share of the day.
-    pub spender: Option<CallSpender>,
-}
-
-fn client_limits(said: &SettingsLimits, most: RunCallLimits) -> CallLimits {
+fn client_limits(settings: &LimitsInForce, run: RunCallLimits) -> CallLimits {
     let ceiling = |calls: Option<u64>| calls.map(|calls| u32::try_from(calls).unwrap_or(u32::MAX));
     CallLimits {
-        requests_per_second: said.requests_per_second,
-        concurrency: usize::try_from(said.concurrency).unwrap_or(1),
-        calls_per_day: ceiling(said.calls_per_day),
-        calls_per_family: ceiling(said.calls_per_family),
-        reserve: said.reserve,
-        max_wait: said.max_wait,
-        max_calls: most.calls,
-        adaptive: said.adaptive,
-        spender: most.spender,
+        requests_per_second: settings.requests_per_second,
+        concurrency: usize::try_from(settings.concurrency).unwrap_or(1),
+        calls_per_day: ceiling(settings.calls_per_day),
+        calls_per_family: ceiling(settings.calls_per_family),
+        reserve: settings.reserve,
+        max_wait: settings.max_wait,
+        max_calls: run.calls,
+        adaptive: settings.adaptive,
+        spender: run.spender,
     }
-}
-
-/// Who may read the store.
-pub(super) fn store_access(settings: &Settings) -> Result<FileAccess, CommandError> {
-    access(settings, settings.output.database.parent())
-}
-
-/// Who may read what is written. A folder within the project that the settings name is there for what is
-/// written; any other is somebody else's.
-fn access(settings: &Settings, folder: Option<&Path>) -> Result<FileAccess, CommandError> {
-    let output = &settings.output;
-    let is_for_it = folder.is_some_and(|folder| folder.is_relative() && folder != Path::new(""));
-    let is_set = ["output.mode", "output.group"].iter().any(|key| settings.origin(key) != SettingOrigin::Default);
-    let given_to = match (is_set, is_for_it) {
-        (false, _) => AccessTarget::New,
-        (true, false) => AccessTarget::Files,
-        (true, true) => AccessTarget::Folders,
-    };
-    Ok(FileAccess {
-        mode: output.mode,
-        group: output.group.as_deref().map(group_id).transpose()?,
-        applies_to: given_to,
-    })
-}
-
-/// The number of a group, from `/etc/group`.
-fn group_id(name: &str) -> Result<u32, CommandError> {
-    if let Ok(id) = name.parse() {
-        return Ok(id);
-    }
-    let groups = std::fs::read_to_string("/etc/group").or_exit(ExitStatus::Usage)?;
-    let of = |line: &str| {
-        let mut parts = line.split(':');
-        (parts.next() == Some(name)).then(|| parts.nth(1).and_then(|id| id.parse().ok())).flatten()
-    };
-    groups.lines().find_map(of).ok_or_else(|| {
-        CommandError::new(
-            ExitStatus::Usage,
-            anyhow::anyhow!("the setting output.group names {name:?}, which is no group here"),
-        )
-    })
-}
-
-/// A time for people: local date and time, and the zone's offset.
-pub(super) fn format_local(at: DateTime<Utc>) -> String {
-    at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()
-}
-
-/// A runtime on this thread; the store has its own.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().or_exit(ExitStatus::Failed)
 }

@@ -1,7 +1,6 @@
 //! The command line.
 //!
-//! Every flag and command of the contract is declared here; which of them stand in [`Command`] is
-//! which of them are built.
+//! Every command and flag is declared here. The doc comments of commands and flags are the help texts.
 
 use std::path::PathBuf;
 
@@ -11,90 +10,87 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "cratedigger", version, max_term_width = 100, after_help = super::help::exit_codes())]
 pub struct Cli {
-    /// Flags of all commands.
+    /// Flags that every command takes.
     #[command(flatten)]
     pub global: GlobalArgs,
-    /// What to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Flags that may stand before or after any command.
+/// Flags that are accepted before or after any command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// The project folder: config/, jobs/ and output/ lie in it
+    /// The project folder, which contains config/, jobs/ and output/
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     pub project: PathBuf,
     /// The state folder, with grants, the call ledger and cool-downs
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Answer in JSON, on stdout
+    /// Print the result as JSON on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// How progress and messages are written to stderr
+    /// Format of progress and messages on stderr
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-    /// Say more (-vv: all that may be said)
+    /// Print more (-vv prints everything)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say only warnings and errors
+    /// Print only warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 }
 
-/// How logs are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line an event, for people.
+    /// One line per event, for people.
     #[default]
     Text,
-    /// A JSON object an event, for machines.
+    /// One JSON object per event, for programs.
     Json,
 }
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a project folder: settings, example jobs, and what editors need
+    /// Create a project folder with settings, example jobs and schemas for editors
     Init(InitArgs),
-    /// Check settings and job files, offline, and show when each job is due next
+    /// Check settings and job files offline, and show when each job is due next
     Check(CheckArgs),
-    /// List what can be fetched, or all about one stream
+    /// List the streams that can be fetched, or describe one stream
     Streams(StreamsArgs),
-    /// Show what a run would cost now, and whether that is left today
+    /// Show what a run would cost now, and whether today's budget allows it
     Plan(PlanArgs),
-    /// Run jobs: those named, all, or those that are due
+    /// Run the named jobs, all jobs, or the jobs that are due
     Run(RunArgs),
-    /// Stay in the foreground and run jobs when they are due
+    /// Stay in the foreground and run each job when it is due
     Schedule(ScheduleArgs),
-    /// Write the CSVs again from the store, offline
+    /// Rewrite the CSV files from the store, offline
     Export(ExportArgs),
-    /// Show each job: next and last run, age of its data
+    /// Show each job with its last and next run and the age of its data
     Jobs(JobsArgs),
-    /// Show past runs with their calls and rows
+    /// Show past runs with their API calls and rows
     History(HistoryArgs),
-    /// Show in words what changed in a job's lists
+    /// Show what changed in a job's lists
     Diff(DiffArgs),
-    /// Show a playlist as it stands, or as it was at any time seen
+    /// Show a playlist as it is now, or as it was at an earlier time
     Show(ShowArgs),
-    /// Check the store and the CSVs against what was recorded, offline
+    /// Check the store and the CSV files against their records, offline
     Verify(VerifyArgs),
-    /// Copy the store, also while runs go on
+    /// Copy the store, even while jobs are running
     Backup(BackupArgs),
-    /// Write the store anew, so that the room of deleted rows goes back to the disk
+    /// Rewrite the database to reclaim disk space
     Compact,
-    /// Forget how far a job's interrupted reads have come
+    /// Discard the checkpoints of a job's interrupted reads
     Reset(ResetArgs),
-    /// Show the calls used and left, cool-downs, and what the app may call
+    /// Show the API calls used and left, cool-downs, and what the app may call
     Quota(QuotaArgs),
-    /// Sign users in and out, and see for how long they are signed in
+    /// Sign users in and out, and show how long each sign-in lasts
     Auth(super::auth::AuthArgs),
-    /// One page of green and red: is everything in place?
+    /// Check the whole setup and print one line per finding
     Doctor(DoctorArgs),
-    /// Serve a made-up Spotify on this machine, to try jobs on
+    /// Serve a simulated Spotify on this machine to try jobs against
     Sandbox(SandboxArgs),
-    /// Run the example jobs against a sandbox: no credentials, no network
+    /// Run the example jobs against the sandbox, without credentials or network
     Demo(DemoArgs),
     /// Print the JSON Schema of job files or of the settings file
     Schema(SchemaArgs),
@@ -107,17 +103,17 @@ pub enum Command {
 /// `init`
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The folder; made if it doesn't exist [default: the project folder]
+    /// The folder, created if it does not exist [default: the project folder]
     pub dir: Option<PathBuf>,
-    /// The class of the app: example jobs that it cannot run are left out
+    /// The class of the app; example jobs that it cannot run are left out
     #[arg(long, value_name = "CLASS")]
     pub app_mode: Option<AppMode>,
-    /// Add systemd units with their installer, in systemd/, and keep the state in /var/lib/cratedigger
+    /// Add systemd units and an installer in systemd/, and keep the state in /var/lib/cratedigger
     #[arg(long)]
     pub systemd: bool,
 }
 
-/// A class of apps.
+/// The class of a Spotify app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum AppMode {
     /// Development Mode.
@@ -126,14 +122,14 @@ pub enum AppMode {
     Extended,
 }
 
-/// Whose refreshes rotate the grant.
+/// Which clients get rotating refresh tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum GrantRotation {
-    /// Nobody's, as since the middle of 2026.
+    /// No client, as since the middle of 2026.
     Never,
-    /// Those of users who signed in with PKCE.
+    /// Clients that signed in with PKCE.
     Pkce,
-    /// Everybody's.
+    /// All clients.
     Always,
 }
 
@@ -148,7 +144,7 @@ pub struct CheckArgs {
 /// `streams`
 #[derive(Debug, Args)]
 pub struct StreamsArgs {
-    /// The stream to tell all about
+    /// The stream to describe
     #[arg(value_name = "STREAM")]
     pub stream: Option<String>,
 }
@@ -156,17 +152,17 @@ pub struct StreamsArgs {
 /// `schema`
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// Of which file
+    /// The kind of file
     #[arg(value_name = "FILE")]
     pub of: SchemaKind,
 }
 
-/// Which JSON Schema.
+/// The file that a JSON Schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaKind {
-    /// Of jobs/*.toml
+    /// jobs/*.toml
     Job,
-    /// Of config/cratedigger.toml
+    /// config/cratedigger.toml
     Config,
 }
 
@@ -183,25 +179,25 @@ pub struct RunArgs {
     /// Jobs to run, by name [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
-    /// Run those that have a fire nobody served; silent if there is none
+    /// Run jobs whose scheduled time has passed; print nothing if there are none
     #[arg(long)]
     pub due: bool,
-    /// Read everything anew: no checkpoints, no change detection; with an empty store where one is gone
+    /// Read everything again, without checkpoints or change detection; create a new store if it is missing
     #[arg(long)]
     pub full: bool,
-    /// Spend at most so many calls
+    /// Maximum number of API calls for this run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_calls: Option<u64>,
-    /// End with 0 instead of 75 when the run is deferred
+    /// Exit with 0 instead of 75 when the run is deferred
     #[arg(long)]
     pub ok_if_deferred: bool,
-    /// Do not ask before an expensive run
+    /// Do not ask for confirmation before an expensive run
     #[arg(short, long)]
     pub yes: bool,
 }
 
 impl RunArgs {
-    /// All jobs, with nothing special.
+    /// Runs all jobs with default options and without confirmation.
     pub fn all() -> RunArgs {
         RunArgs { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
     }
@@ -214,7 +210,7 @@ pub struct ScheduleArgs {}
 /// `export`
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// Jobs whose CSVs are written again [default: all]
+    /// Jobs to rewrite the CSV files of [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
 }
@@ -230,10 +226,10 @@ pub struct JobsArgs {
 /// `history`
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
-    /// The job whose runs are shown [default: all]
+    /// The job to show runs of [default: all]
     #[arg(value_name = "JOB")]
     pub job: Option<String>,
-    /// How many runs, newest first
+    /// Maximum number of runs to show, newest first
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     pub limit: u32,
 }
@@ -241,43 +237,43 @@ pub struct HistoryArgs {
 /// `sandbox`
 #[derive(Debug, Args)]
 pub struct SandboxArgs {
-    /// The class of app that it answers
+    /// The class of app to simulate
     #[arg(long, value_name = "CLASS", default_value = "development")]
     pub mode: AppMode,
-    /// Port on 127.0.0.1 where it listens; 0 takes a free one
+    /// Port on 127.0.0.1 to listen on; 0 picks a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
-    /// What its catalog grows from: the same seed, the same catalog
+    /// Seed of the catalog; the same seed gives the same catalog
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// Distinct tracks of its catalog
+    /// Number of distinct tracks in the catalog
     #[arg(long, value_name = "N", default_value_t = 2_000)]
     pub tracks: u32,
-    /// Plain playlists, beside those with known ids
+    /// Number of ordinary playlists, in addition to those with fixed ids
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub playlists: u32,
-    /// Items in each plain playlist
+    /// Number of items in each ordinary playlist
     #[arg(long, value_name = "N", default_value_t = 60)]
     pub playlist_items: u32,
-    /// Calls that it answers to a client id in any 30 seconds; more are refused with 429
+    /// Calls allowed per client id in any 30 seconds; further calls get a 429
     #[arg(long, value_name = "N")]
     pub rate_limit: Option<u32>,
-    /// Another window of the rate limit, in seconds, to see in short what takes long
+    /// Length of the rate limit window in seconds; a short window speeds up experiments
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
     pub rate_window: f64,
-    /// Calls that it answers in any 24 hours; more are refused with QUOTA_EXCEEDED
+    /// Calls allowed in any 24 hours; further calls get QUOTA_EXCEEDED
     #[arg(long, value_name = "N")]
     pub calls_per_day: Option<u32>,
-    /// Another client id of the same developer account, with the same secret: it shares the calls of the day; may be given several times
+    /// Another client id of the same developer account, with the same secret, which shares the daily calls; may be repeated
     #[arg(long, value_name = "ID")]
     pub sister: Vec<String>,
-    /// Whose refreshes rotate: they bring a new key to the grant, and the use of an old one ends the grant
+    /// Which clients get rotating refresh tokens: each refresh replaces the token, and using an old token revokes the grant
     #[arg(long, value_name = "WHOSE", default_value = "never")]
     pub rotation: GrantRotation,
-    /// Seconds for which access lasts before it has to be refreshed
+    /// Lifetime of an access token in seconds
     #[arg(long, value_name = "N", default_value_t = 3_600)]
     pub access_ttl: u64,
-    /// A fault as JSON, such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be given several times
+    /// A fault to inject, as JSON such as {"path": "/v1/playlists/*", "action": {"do": "status", "code": 503}}; may be repeated
     #[arg(long, value_name = "JSON")]
     pub fault: Vec<String>,
 }
@@ -285,10 +281,10 @@ pub struct SandboxArgs {
 /// `demo`
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// The class of app that is played
+    /// The class of app to simulate
     #[arg(long, value_name = "CLASS", default_value = "extended")]
     pub mode: AppMode,
-    /// The folder of its project
+    /// The folder of the demo project
     #[arg(long, value_name = "DIR", default_value = "output/demo")]
     pub dir: PathBuf,
 }
@@ -299,10 +295,10 @@ pub struct PlanArgs {
     /// Jobs to price [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
-    /// Ask Spotify as often as exact prices need
+    /// Send as many calls as exact prices need
     #[arg(long, conflicts_with = "offline")]
     pub probe: bool,
-    /// Ask Spotify nothing
+    /// Send no calls to Spotify
     #[arg(long)]
     pub offline: bool,
 }
@@ -310,7 +306,7 @@ pub struct PlanArgs {
 /// `quota`
 #[derive(Debug, Args)]
 pub struct QuotaArgs {
-    /// Forget what the app may call, and learn it anew
+    /// Forget what the app may call, so that the next runs find out again
     #[arg(long)]
     pub relearn: bool,
 }
@@ -318,10 +314,10 @@ pub struct QuotaArgs {
 /// `diff`
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The job whose lists are told about
+    /// The job to show list changes of
     #[arg(value_name = "JOB")]
     pub job: String,
-    /// Since then: a date, a time in ISO 8601 or an age such as 7d [default: the start of its newest run that read anything]
+    /// Start of the period: a date, an ISO 8601 time or an age such as 7d [default: the start of the newest run that read anything]
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 }
@@ -329,10 +325,10 @@ pub struct DiffArgs {
 /// `show`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The playlist: id, URI, link or name
+    /// The id, URI, link or name of the playlist
     #[arg(value_name = "PLAYLIST")]
     pub playlist: String,
-    /// As it was then: a date, a time in ISO 8601 or an age such as 7d
+    /// Show the playlist at this time: a date, an ISO 8601 time or an age such as 7d
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
 }
@@ -340,7 +336,7 @@ pub struct ShowArgs {
 /// `verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Write CSVs that are missing or changed again, from the store
+    /// Rewrite missing or changed CSV files from the store
     #[arg(long)]
     pub rewrite_csv: bool,
 }
@@ -348,7 +344,7 @@ pub struct VerifyArgs {
 /// `backup`
 #[derive(Debug, Args)]
 pub struct BackupArgs {
-    /// The copy; must not exist
+    /// Path of the copy, which must not exist yet
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 }
@@ -356,10 +352,10 @@ pub struct BackupArgs {
 /// `reset`
 #[derive(Debug, Args)]
 pub struct ResetArgs {
-    /// The job whose reads begin anew
+    /// The job to reset
     #[arg(value_name = "JOB")]
     pub job: String,
-    /// One fetch of it [default: all]
+    /// The fetch to reset [default: all fetches of the job]
     #[arg(value_name = "FETCH")]
     pub fetch: Option<String>,
 }
@@ -367,7 +363,7 @@ pub struct ResetArgs {
 /// `doctor`
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
-    /// Ask nobody on the network
+    /// Do not use the network
     #[arg(long)]
     pub offline: bool,
 }

@@ -1,5 +1,5 @@
-//! What is left of the day against what runs cost: whether a run fits, and how far one comes that does
-//! not. `plan` shows what `run` goes by.
+//! Compares the calls that are left today with what runs cost: whether a run fits, and how far it gets
+//! if it does not. `plan` shows the same numbers that `run` uses.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +7,21 @@ use crate::job::Job;
 use crate::sync::{CallEstimate, CallRange};
 use spotify_client::state::{CallCeilings, JobShare, LedgerUsage};
 
-/// Calls that may still be sent now. `None`: no ceiling.
+/// The calls that may still be sent now. `None` means no ceiling.
 #[derive(Debug, Clone)]
 pub(super) struct RemainingBudget {
-    /// To the account.
+    /// For the whole account.
     pub account: Option<u64>,
-    /// To families with calls in the last day, or with a ceiling of their own.
+    /// For endpoint families with calls in the last day or with a ceiling of their own.
     families: BTreeMap<String, u64>,
-    /// To each of the others.
+    /// For each other family.
     per_family: Option<u64>,
-    /// What a whole day holds of which a job has its share: of the account, and of a family.
+    /// The calls of a whole day, of which a job gets its share: for the account and for a family.
     day: (Option<u32>, Option<u32>),
 }
 
 impl RemainingBudget {
-    /// What the books say.
+    /// What the ledger says.
     pub(super) fn from_usage(usage: &LedgerUsage, ceilings: CallCeilings) -> RemainingBudget {
         let of_day = |calls: Option<u32>| calls.map(|calls| self::usable(calls, ceilings.reserve));
         let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
@@ -39,7 +39,7 @@ impl RemainingBudget {
         }
     }
 
-    /// A whole day, of which nothing was spent yet.
+    /// The budget of a whole day with no calls used.
     pub(super) fn whole_day(usage: &LedgerUsage, ceilings: CallCeilings) -> RemainingBudget {
         let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
         let fresh = RemainingBudget::from_usage(usage, ceilings);
@@ -47,7 +47,7 @@ impl RemainingBudget {
         RemainingBudget { account: usage.account.ceiling.map(usable), families: used.collect(), ..fresh }
     }
 
-    /// How many days of this a price is: by the account or by the family that takes longest.
+    /// The number of such days that a price takes, by the account or by the slowest family.
     pub(super) fn days(&self, price: &CallEstimate) -> f64 {
         let days = |calls: CallRange, left: Option<u64>| match left {
             None => 0.0,
@@ -57,7 +57,7 @@ impl RemainingBudget {
         families.fold(days(price.calls(), self.account), f64::max)
     }
 
-    /// What is left to one job: its share of the day less what it has spent, and no more than a run is let.
+    /// What one job may spend: its share of the day minus what it has spent, and at most `max_calls`.
     pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> RemainingBudget {
         let mut left = self.clone();
         let share = JobShare::from_max_calls(job.max_calls);
@@ -71,7 +71,7 @@ impl RemainingBudget {
         left
     }
 
-    /// What is left here and there.
+    /// The tighter of two budgets, for the account and for every family.
     #[must_use]
     pub(super) fn tighter_of(&self, other: &RemainingBudget) -> RemainingBudget {
         let names = self.families.keys().chain(other.families.keys());
@@ -89,22 +89,22 @@ impl RemainingBudget {
         self.families.get(family).copied().or(self.per_family)
     }
 
-    /// Whether a run of this price can end today.
+    /// Whether a run of this price can finish today.
     pub(super) fn fits(&self, price: &CallEstimate) -> bool {
         let within = |calls: CallRange, left: Option<u64>| left.is_none_or(|left| calls.expected_calls() <= left);
         within(price.calls(), self.account)
             && price.by_family.iter().all(|(family, calls)| within(*calls, self.left_in_family(family.as_str())))
     }
 
-    /// Takes off what a run of this price spends, and says how many calls that are: as many as there are.
+    /// Subtracts what a run of this price spends, as far as calls are left, and returns the number of calls.
     pub(super) fn spend(&mut self, price: &CallEstimate) -> u64 {
         price.by_family.iter().map(|(family, calls)| self.take(family.as_str(), calls.expected_calls())).sum()
     }
 
-    /// Takes off what a run of this price has still to spend after so many calls.
+    /// Subtracts what a run of this price will still spend after `spent` calls.
     pub(super) fn reserve(&mut self, price: &CallEstimate, spent: u64) {
         let whole = price.calls().expected_calls();
-        // The books of a job do not tell its runs' families apart: all are taken to be as far.
+        // The ledger does not record a job's calls by family, so assume the same progress in all of them.
         let rest = |calls: u64| calls.saturating_mul(whole.saturating_sub(spent)).div_ceil(whole.max(1));
         for (family, calls) in &price.by_family {
             self.take(family.as_str(), rest(calls.expected_calls()));
@@ -122,13 +122,12 @@ impl RemainingBudget {
         now
     }
 
-    /// The share of what is left that so many calls are.
+    /// The fraction of the remaining calls that `calls` is.
     pub(super) fn share(&self, calls: u64) -> Option<f64> {
         self.account.map(|left| if left == 0 { f64::INFINITY } else { calls as f64 / left as f64 })
     }
 }
 
-/// The tighter of two bounds.
 fn tighter_bound(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     one.into_iter().chain(other).min()
 }

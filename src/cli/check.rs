@@ -1,6 +1,5 @@
-//! `check [JOB…]`: settings and jobs, offline. Every problem goes to stderr with its place; what is
-//! right is told on stdout, with the next three times of each job: a schedule that nobody saw fire
-//! is a guess.
+//! `check [JOB…]`: checks settings and jobs offline. Problems go to stderr with their position. Valid jobs
+//! go to stdout with their next three start times, which show whether a schedule means what was intended.
 
 mod users;
 
@@ -11,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::args::CheckArgs;
 use super::command_error::count_problems;
+use super::local_time::format_in_zone;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{Diagnostic, DiagnosticRenderer};
 use crate::job::{Job, JobUsers};
@@ -20,26 +20,25 @@ use crate::stream::StreamAccess;
 use spotify_client::AppClass;
 use spotify_client::state::{ClientIdentity, EndpointAccess, EndpointFact, LearnedFacts, StateDb, TokenKind};
 
-/// Checks, with what class the settings say the app is of.
+/// Checks settings and jobs with what has been learned about the app.
 ///
 /// # Errors
 ///
-/// If stdout cannot be written. Problems of the files are told, and end with exit 2.
+/// If stdout cannot be written. Problems of the files are reported and lead to exit 2.
 pub fn run(args: &CheckArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let known = app_knowledge(context);
     run_as(args, context, &known.unwrap_or_default(), Utc::now())
 }
 
-/// What was learned about the app.
+/// What has been learned about the app.
 #[derive(Debug, Default)]
 pub struct AppKnowledge {
-    /// Its class.
     pub class: Option<AppClass>,
-    /// What it may call.
+    /// What the app may call.
     pub endpoints: Vec<EndpointFact>,
 }
 
-/// What was learned from Spotify, where the state folder knows it; `check` makes none.
+/// What has been learned from Spotify, if a state folder exists; `check` does not create one.
 fn app_knowledge(context: &CommandContext) -> Option<AppKnowledge> {
     let settings = Settings::load(&context.project, &context.flags).ok()?;
     let dir = context.state_dir(&settings).ok()?;
@@ -53,7 +52,7 @@ fn app_knowledge(context: &CommandContext) -> Option<AppKnowledge> {
     Some(AppKnowledge { class: learned.cached_class(now).ok()?, endpoints: learned.endpoints(now).ok()? })
 }
 
-/// The same with what was learned from Spotify, for settings that leave the class open.
+/// As [`run`], with given knowledge about the app and a given time.
 ///
 /// # Errors
 ///
@@ -102,7 +101,7 @@ pub fn run_as(
         out.push_str(&as_text(job, context, &notes(job), now));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
-        out.push_str("no job files; `cratedigger init` writes some to start from\n");
+        out.push_str("no job files; `cratedigger init` creates examples\n");
     }
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(exit)
@@ -116,15 +115,15 @@ fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<
         print::count(job.queries.len(), "query"),
     );
     match &job.schedule {
-        None => out.push_str("  no schedule: it is run by name\n"),
+        None => out.push_str("  no schedule; run it by name\n"),
         Some(schedule) => {
             let fires = next_fires(job, now);
             if fires.is_empty() {
-                out.push_str(&format!("  {schedule}: never again\n"));
+                out.push_str(&format!("  {schedule}: no further start\n"));
             }
             for (n, fire) in fires.iter().enumerate() {
                 let label = if n == 0 { "next" } else { "    " };
-                let local = fire.with_timezone(&job.timezone).format("%a %Y-%m-%d %H:%M %Z");
+                let local = format_in_zone(*fire, job.timezone, now);
                 out.push_str(&format!("  {label}  {local}  {}\n", format_instant(*fire)));
             }
         }
@@ -159,12 +158,12 @@ fn format_instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// The next three times at which a job starts.
+/// The next three start times of a job.
 fn next_fires(job: &Job, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     starts_after(job, now).take(3).collect()
 }
 
-/// What the app was refused before, of what the fetches of a job cannot do without.
+/// Notes on calls that a job needs and that Spotify has refused to the app.
 pub(super) fn refused_notes(job: &Job, endpoints: &[EndpointFact]) -> Vec<String> {
     let mut notes = Vec::new();
     for fetch in &job.fetches {
@@ -187,7 +186,7 @@ pub(super) fn refused_notes(job: &Job, endpoints: &[EndpointFact]) -> Vec<String
     notes
 }
 
-/// What an app of this class never gets; while the class is not known, what one of the two doesn't.
+/// Notes on data that an app of this class, or of an unknown class, cannot get.
 fn app_class_notes(job: &Job, class: Option<AppClass>) -> Vec<String> {
     if class == Some(AppClass::Extended) {
         return Vec::new();
@@ -205,7 +204,7 @@ fn app_class_notes(job: &Job, class: Option<AppClass>) -> Vec<String> {
                 continue;
             }
             StreamAccess::OwnerInDevelopment if job.users == JobUsers::None => gaps.push(format!(
-                "fetch `{name}`: {who} may read `{}` of its signed-in users' own playlists only, and the job names no user",
+                "fetch `{name}`: {who} may read `{}` only of playlists of its signed-in users, and the job names no user",
                 fetch.stream.name
             )),
             StreamAccess::OwnerInDevelopment | StreamAccess::Both => {}
@@ -215,7 +214,7 @@ fn app_class_notes(job: &Job, class: Option<AppClass>) -> Vec<String> {
             None => fetch.stream.default_columns().filter(|c| c.extended_quota_only).map(|c| c.name).collect(),
         };
         if fetch.csv.is_some() && !columns.is_empty() {
-            gaps.push(format!("fetch `{name}`: {who} gets nothing in {}", columns.join(", ")));
+            gaps.push(format!("fetch `{name}`: {who} gets no values in {}", columns.join(", ")));
         }
     }
     gaps

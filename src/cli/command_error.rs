@@ -1,4 +1,4 @@
-//! A command that could not do its work: what is said, and the exit code.
+//! The error of a command: its message, causes, hint and exit code.
 
 use std::fmt;
 
@@ -8,28 +8,25 @@ use super::exit::ExitStatus;
 use super::print;
 use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::export::ExportError;
+use crate::export::JobFilesError;
 use crate::store::StoreError;
-use crate::sync::JobFilesError;
 
-/// Why a command ended before its work was done.
+/// Why a command failed.
 #[derive(Debug)]
 pub enum CommandError {
-    /// Settings or job files are wrong; everything about them is known.
+    /// Problems in settings or job files.
     Problems(Vec<Diagnostic>),
-    /// Something else.
+    /// Any other error.
     Other {
-        /// The exit code.
         exit: ExitStatus,
-        /// What failed, and what caused it.
+        /// The error with its causes.
         error: anyhow::Error,
-        /// What to do about it.
         hint: Option<String>,
     },
 }
 
 impl CommandError {
-    /// A failure with its code; of trouble with the store and with files also what to do about it, whatever command
-    /// met it.
+    /// An error with its exit code. Errors of the store and of output files bring their hint along.
     pub fn new(exit: ExitStatus, error: impl Into<anyhow::Error>) -> CommandError {
         let error = error.into();
         let hint = error.chain().find_map(|cause| {
@@ -40,12 +37,20 @@ impl CommandError {
         CommandError::Other { exit, error, hint }
     }
 
-    /// The same with what to do about it.
     #[must_use]
     pub fn with_hint(self, text: impl Into<String>) -> CommandError {
         match self {
             CommandError::Other { exit, error, .. } => CommandError::Other { exit, error, hint: Some(text.into()) },
             problems @ CommandError::Problems(_) => problems,
+        }
+    }
+
+    /// Replaces the hint if there is one.
+    #[must_use]
+    pub fn with_optional_hint(self, text: Option<String>) -> CommandError {
+        match text {
+            Some(text) => self.with_hint(text),
+            None => self,
         }
     }
 
@@ -57,7 +62,7 @@ impl CommandError {
         }
     }
 
-    /// What is written to stderr.
+    /// The text for stderr.
     pub fn report(&self, colour: bool) -> String {
         match self {
             CommandError::Problems(problems) => {
@@ -79,15 +84,14 @@ impl CommandError {
 }
 
 impl CommandError {
-    /// The same as an object for programs.
+    /// The error as a JSON object.
     pub fn json(&self) -> Value {
         let mut value = json!({ "state": "failed", "exit_code": self.exit().code() });
         self.add_to_json(&mut value);
         value
     }
 
-    /// Puts into an object for programs what failed, what caused it and what to do: always these keys, and
-    /// beside them every problem, where those of files are known.
+    /// Adds `error`, `causes` and `hint` to a JSON object, and `problems` if they concern files.
     pub fn add_to_json(&self, value: &mut Value) {
         let (causes, hint) = match self {
             CommandError::Problems(problems) => {
@@ -101,7 +105,7 @@ impl CommandError {
         value["hint"] = json!(hint);
     }
 
-    /// What failed, in a line: of several problems the first.
+    /// The message in one line; the first of several problems.
     pub fn headline(&self) -> String {
         match self {
             CommandError::Problems(problems) => most_severe_problem(problems)
@@ -110,7 +114,7 @@ impl CommandError {
         }
     }
 
-    /// The same as events of a log: one for each problem, or one with its cause and what to do.
+    /// Logs the error: one event per problem, or one event with its causes and hint.
     pub fn log(&self, job: Option<&str>) {
         let exit_code = self.exit().code();
         match self {
@@ -133,16 +137,16 @@ impl CommandError {
     }
 }
 
-/// The gravest of problems: the first that is an error.
+/// The first problem that is an error, or else the first.
 fn most_severe_problem(problems: &[Diagnostic]) -> Option<&Diagnostic> {
     problems.iter().find(|problem| problem.is_error()).or(problems.first())
 }
 
-/// What caused an error, each once.
+/// The causes of an error, without repetitions.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let (mut causes, mut said) = (Vec::new(), error.to_string());
     for cause in error.chain().skip(1).map(ToString::to_string) {
-        // Some errors print their cause themselves.
+        // Some errors include their cause in their own message.
         if !said.contains(&cause) && !cause.contains(&said) {
             said.clone_from(&cause);
             causes.push(cause);
@@ -171,13 +175,9 @@ impl fmt::Display for CommandError {
     }
 }
 
-/// Gives an error its exit code.
+/// Adds an exit code to an error.
 pub trait OrExit<T> {
-    /// The value, or a failure with this code.
-    ///
-    /// # Errors
-    ///
-    /// The error at hand, with the code.
+    /// Returns the value, or the error with this exit code.
     fn or_exit(self, exit: ExitStatus) -> Result<T, CommandError>;
 }
 

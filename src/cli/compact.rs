@@ -1,40 +1,43 @@
-//! `compact`: the store written anew, without the room that deleted rows left.
+//! `compact`: rewrites the database to reclaim the space of deleted rows.
 //!
-//! It has the store to itself for that long: no run begins meanwhile, and it does not begin beside
-//! one. Readers are not disturbed.
+//! It needs the store for itself: no run can start meanwhile, and it does not start during a run. Readers
+//! are not affected.
 
 use std::path::Path;
 
 use serde_json::json;
 
-use super::app::{App, require_store, runtime, storage_error};
+use super::app::App;
+use super::error_exits::store_error;
+use super::runtime::runtime;
+use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::store::{
     CompactReport, RawAnswers, RunRow, RunState, StoreError, bytes_needed_to_compact, free_bytes, newest_runs_by_job,
 };
 use crate::sync::{LockError, StoreLock, mark_crashed_runs};
 
-/// Writes the store anew.
 pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let database = workshop.database_path();
-    require_store(context, &workshop.settings)?;
-    // Its identity says that the locks of this state folder are those of its runs.
-    let store = workshop.open_store()?;
-    let _lock = StoreLock::take(workshop.state.path(), &database).map_err(|e| match e {
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let database = app.database_path();
+    require_store(context, app.settings)?;
+    // Opening checks that the store belongs to this state folder, whose locks are used below.
+    let store = app.store()?;
+    let _lock = StoreLock::take(app.state.path(), &database).map_err(|e| match e {
         LockError::InUse { .. } => CommandError::new(ExitStatus::Deferred, e).with_hint(format!(
-            "{}; try again when it has ended",
-            describe_lock_holder(workshop.state.path(), &database)
+            "{}; try again when it has finished",
+            describe_lock_holder(app.state.path(), &database)
         )),
         _ => CommandError::new(ExitStatus::Storage, e),
     })?;
-    let needed = bytes_needed_to_compact(&database).map_err(storage_error)?;
+    let needed = bytes_needed_to_compact(&database).map_err(store_error)?;
     if let Some(free) = free_bytes(&database).filter(|free| *free < needed) {
-        let what = "the new one while both stand";
-        return Err(storage_error(StoreError::NoSpace { path: database, what, free, needed }));
+        let what = "the new file next to the old one";
+        return Err(store_error(StoreError::NoSpace { path: database, what, free, needed }));
     }
-    let compacted = runtime()?.block_on(store.compact()).map_err(storage_error)?;
-    let raw = RawAnswers::compact(&database).map_err(storage_error)?;
+    let compacted = runtime()?.block_on(store.compact()).map_err(store_error)?;
+    let raw = RawAnswers::compact(&database).map_err(store_error)?;
     if context.json {
         print::json(&json!({ "database": database, "store": compacted, "raw": raw })).or_exit(ExitStatus::Storage)?;
         return Ok(ExitStatus::Complete);
@@ -43,7 +46,7 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
         context.notice(&format!("{what}: {} bytes before, {} now", done.bytes_before, done.bytes_after));
         if done.wal_bytes > 0 {
             context.notice(&format!(
-                "warning: another program is reading: {} bytes stand in the -wal until the first run after that",
+                "warning: another program is reading; {} bytes stay in the -wal file until the next run after that",
                 done.wal_bytes
             ));
         }
@@ -55,7 +58,7 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Complete)
 }
 
-/// Whose run has the store, as far as it says.
+/// Describes the run that uses the store.
 fn describe_lock_holder(state_folder: &Path, database: &Path) -> String {
     let mut newest: Vec<RunRow> =
         newest_runs_by_job(database, 1).unwrap_or_default().into_iter().flat_map(|(_, newest)| newest.runs).collect();
@@ -63,7 +66,7 @@ fn describe_lock_holder(state_folder: &Path, database: &Path) -> String {
     let running = newest.into_iter().filter(|run| run.state == RunState::Running.as_str());
     let running: Vec<String> = running.map(|run| run.job).collect();
     match running.as_slice() {
-        [] => "a run has just begun, or another `compact`".to_owned(),
-        jobs => format!("a run of {} is under way", jobs.join(", ")),
+        [] => "a run or another `compact` has just started".to_owned(),
+        jobs => format!("a run of {} is in progress", jobs.join(", ")),
     }
 }

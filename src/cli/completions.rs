@@ -1,11 +1,10 @@
-//! `completions SHELL`: a script that completes this command line.
+//! `completions SHELL`: prints a completion script.
 
 use clap::CommandFactory;
 
 use super::args::{Cli, CompletionsArgs};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 
-/// Prints the script.
 ///
 /// # Errors
 ///

@@ -1,5 +1,4 @@
-//! What every command is given: the project, the flags that stand before or after any command, and
-//! how to talk to the terminal.
+//! What every command gets: the project, the global flags, and how to write to the terminal.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -15,36 +14,31 @@ use crate::settings::credentials::{self, Credentials};
 use crate::settings::{Project, SettingFlags, Settings};
 use spotify_client::state::{StateDir, StateError};
 
-/// What every command is given.
 #[derive(Debug)]
 pub struct CommandContext {
-    /// The project folder.
     pub project: Project,
-    /// Flags that go over settings.
+    /// Flags that override settings.
     pub flags: SettingFlags,
-    /// Answer in JSON.
+    /// Whether to print the result as JSON.
     pub json: bool,
-    /// Say only what needs attention.
+    /// Whether to print only warnings and errors.
     pub quiet: bool,
-    /// How logs are written.
     pub log_format: LogFormat,
-    /// Whether stderr may be coloured.
     pub colour: bool,
-    /// Where variables come from.
+    /// Where environment variables come from.
     pub environment: VariableSource,
 }
 
 /// Where variables come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VariableSource {
-    /// The process.
+    /// The environment of the process.
     Process,
-    /// Nowhere: a demo must not be bent by what is set for the real thing.
+    /// No variables: real settings must not affect a demo.
     Empty,
 }
 
 impl CommandContext {
-    /// The context of a command line.
     pub fn new(global: &GlobalArgs) -> CommandContext {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         CommandContext {
@@ -58,7 +52,7 @@ impl CommandContext {
         }
     }
 
-    /// Tells why something could not be done, in the form that logs have.
+    /// Reports an error on stderr, in the format of the log.
     pub fn report(&self, failure: &CommandError) {
         match self.log_format {
             LogFormat::Text => print::stderr(&failure.report(self.colour)),
@@ -66,7 +60,7 @@ impl CommandContext {
         }
     }
 
-    /// Warns of one thing, which may be about a job.
+    /// Prints a warning, which may concern a job.
     pub fn warn(&self, job: Option<&str>, text: &str) {
         match self.log_format {
             LogFormat::Text => print::stderr(&format!("warning: {text}\n")),
@@ -74,7 +68,7 @@ impl CommandContext {
         }
     }
 
-    /// Says one thing.
+    /// Prints a line on stderr.
     pub fn notice(&self, text: &str) {
         match self.log_format {
             LogFormat::Text => print::stderr(&format!("{text}\n")),
@@ -82,11 +76,11 @@ impl CommandContext {
         }
     }
 
-    /// The settings of the project.
+    /// Loads the settings of the project.
     ///
     /// # Errors
     ///
-    /// Every problem of the settings file and the environment (exit 2).
+    /// All problems of the settings file and the environment (exit 2).
     pub fn settings(&self) -> Result<Settings, CommandError> {
         let settings = match self.environment {
             VariableSource::Process => Settings::load(&self.project, &self.flags),
@@ -95,26 +89,25 @@ impl CommandContext {
         settings.map_err(CommandError::Problems)
     }
 
-    /// The state folder: by flag, setting or environment.
+    /// The state folder, from a flag, a setting or the environment.
     ///
     /// # Errors
     ///
-    /// If none of them names one.
+    /// If none of them names a folder.
     pub fn state_dir(&self, settings: &Settings) -> Result<StateDir, StateError> {
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let setting = settings.state.dir.as_ref().map(|dir| match (dir.strip_prefix("~"), home) {
-            // As in a shell.
+            // As a shell expands it.
             (Ok(rest), Some(home)) => home.join(rest),
             _ => self.project.root.join(dir),
         });
         StateDir::resolve(self.flags.state_dir.as_deref(), setting.as_deref(), |name| std::env::var_os(name))
     }
 
-    /// The app's credentials.
     ///
     /// # Errors
     ///
-    /// Which variable is missing or unfit, and what to do (exit 77).
+    /// The variable that is missing or invalid, and what to do (exit 77).
     pub fn credentials(&self) -> Result<Credentials, CommandError> {
         let found = match self.environment {
             VariableSource::Process => credentials::find(&self.project),
@@ -126,11 +119,11 @@ impl CommandContext {
         })
     }
 
-    /// The client secret, where the app itself asks.
+    /// The client secret, which calls with the app's own token need.
     ///
     /// # Errors
     ///
-    /// That there is none, and where it may stand (exit 77).
+    /// If there is no secret; the hint says where to put it (exit 77).
     pub fn require_secret<'a>(&self, credentials: &'a Credentials) -> Result<&'a SecretString, CommandError> {
         credentials.secret().map_err(|e| {
             let hint = e.hint();
@@ -138,7 +131,7 @@ impl CommandContext {
         })
     }
 
-    /// `SPOTIFY_REFRESH_TOKEN`, for set-ups with one user.
+    /// `SPOTIFY_REFRESH_TOKEN`, for setups with a single user.
     pub fn refresh_token(&self) -> Option<SecretString> {
         let value = match self.environment {
             VariableSource::Process => std::env::var("SPOTIFY_REFRESH_TOKEN").ok(),
@@ -147,8 +140,8 @@ impl CommandContext {
         value.filter(|token| !token.trim().is_empty()).map(SecretString::from)
     }
 
-    /// The jobs of the project: those named, or all. What is wrong with some is in it, since the
-    /// others may still run.
+    /// Loads the named jobs, or all jobs. The result includes the problems of broken jobs, since the other
+    /// jobs can still run.
     pub fn jobs(&self, settings: &Settings, names: &[String]) -> job::LoadedJobs {
         job::load(&self.project, settings, names)
     }

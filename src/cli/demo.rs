@@ -1,27 +1,27 @@
-//! `demo`: the sandbox in this process and the example jobs against it, in a folder of its own.
+//! `demo`: runs the example jobs against a sandbox in this process, in a separate folder.
 //!
-//! It needs no credentials and no network, and nothing that is set for the real thing bends it. Each
-//! demo starts afresh; a folder that is not a demo's is never touched.
+//! It needs no credentials and no network, and ignores real settings. Each demo starts from scratch. A
+//! folder that does not belong to a demo is never touched.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use super::app::runtime;
 use super::args::{DemoArgs, RunArgs};
 use super::context::VariableSource;
 use super::init::EXAMPLES;
+use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, run, sandbox};
 use crate::settings::{Project, SettingFlags};
 use spotify_sandbox::{self as spotify, SandboxOptions, fixtures};
 
-/// Says that a folder is a demo's, and may be made anew.
+/// Marks the folder of a demo, which the next demo may delete.
 const MARK: &str = ".cratedigger-demo";
 
-/// Lines shown of a CSV, and characters of each.
+/// The number of lines shown of a CSV file, and the number of characters of each line.
 const SAMPLE_SIZE: (usize, usize) = (4, 96);
 
-/// What a running sandbox tells the demo.
+/// What the demo project needs to know about the running sandbox.
 struct DemoProject {
     api_url: String,
     accounts_url: String,
@@ -32,15 +32,15 @@ struct DemoProject {
     client_secret: String,
 }
 
-/// Plays the demo and shows what came of it.
+/// Runs the demo and shows its output files.
 pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    // Without the `./` of the usual project folder, which only makes what is printed longer.
+    // Drop the `./` of the default project folder to keep the output short.
     let root = &context.project.root;
     let folder = if root == Path::new(".") { args.dir.clone() } else { root.join(&args.dir) };
     recreate_folder(&folder)?;
     let (tell, hear) = mpsc::channel();
     let mode = sandbox::sandbox_mode(args.mode);
-    // A thread of its own, so that the run below is the very one that a person starts.
+    // The sandbox gets its own thread, so that the run below is the same as any other run.
     std::thread::Builder::new()
         .name("sandbox".into())
         .spawn(move || {
@@ -57,8 +57,9 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             drop(served);
         })
         .or_exit(ExitStatus::Failed)?;
-    let heard: Result<DemoProject, CommandError> =
-        hear.recv().map_err(|_| CommandError::new(ExitStatus::Failed, anyhow::anyhow!("the sandbox did not start")))?;
+    let heard: Result<DemoProject, CommandError> = hear
+        .recv()
+        .map_err(|_| CommandError::new(ExitStatus::Failed, anyhow::anyhow!("failed to start the sandbox")))?;
     write_project(&folder, &heard?)?;
 
     let demo = CommandContext {
@@ -70,7 +71,7 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         colour: context.colour,
         environment: VariableSource::Empty,
     };
-    print::stderr(&format!("the example jobs against a sandbox on this machine, in {}\n", folder.display()));
+    print::stderr(&format!("running the example jobs against a sandbox on this machine, in {}\n", folder.display()));
     let exit = run::run(&RunArgs::all(), &demo)?;
     if !context.json {
         print::stdout(&sample_rows(&folder)?).or_exit(ExitStatus::Storage)?;
@@ -104,20 +105,19 @@ fn demo_project(sandbox: &spotify::Sandbox, client_id: String, client_secret: St
     }
 }
 
-/// Empties the folder of an earlier demo; refuses one that is not.
+/// Empties the folder of an earlier demo, and refuses any other folder.
 fn recreate_folder(folder: &Path) -> Result<(), CommandError> {
     let empty = fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none());
     if !empty && !folder.join(MARK).exists() {
-        let error = anyhow::anyhow!("{} is not the folder of a demo", folder.display());
-        return Err(
-            CommandError::new(ExitStatus::Usage, error).with_hint("name another one with --dir, or move it away")
-        );
+        let error = anyhow::anyhow!("{} is not a demo folder", folder.display());
+        return Err(CommandError::new(ExitStatus::Usage, error)
+            .with_hint("choose another folder with --dir, or move this one away"));
     }
     if !empty {
         fs::remove_dir_all(folder).or_exit(ExitStatus::Storage)?;
     }
     fs::create_dir_all(folder).or_exit(ExitStatus::Storage)?;
-    fs::write(folder.join(MARK), "made by `cratedigger demo`, and made anew by the next one\n")
+    fs::write(folder.join(MARK), "created by `cratedigger demo`; the next demo replaces this folder\n")
         .or_exit(ExitStatus::Storage)
 }
 
@@ -125,7 +125,7 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
     let DemoProject { api_url, accounts_url, client_id, client_secret, .. } = playing;
     let settings = format!(
         "[spotify]\napi_url = \"{api_url}\"\naccounts_url = \"{accounts_url}\"\n\n\
-         # The sandbox has no limit of its own here; with Spotify itself, leave the pace as it is.\n\
+         # The sandbox has no limits here. For the real Spotify, keep the default pace.\n\
          [limits]\nrequests_per_second = 100.0\ncalls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"\n"
     );
     let list = |head: &str, ids: &[String]| format!("{head}\n{}\n", ids.join("\n"));
@@ -134,7 +134,7 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
         (".env".into(), format!("SPOTIFY_CLIENT_ID={client_id}\nSPOTIFY_CLIENT_SECRET={client_secret}\n")),
     ];
     for (name, text, _) in EXAMPLES {
-        // The jobs as they are; only the lists of ids are of things that the sandbox has.
+        // The jobs stay as they are; the lists of ids name things in the sandbox.
         let text = match *name {
             "artists.csv" => list("id", &playing.artists),
             "isrcs.csv" => list("isrc", &playing.isrcs),
@@ -153,7 +153,7 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
     Ok(())
 }
 
-/// Where everything is, and the head of each CSV.
+/// The paths of the output and the first lines of each CSV file.
 fn sample_rows(folder: &Path) -> Result<String, CommandError> {
     let csvs = folder.join("output/csv");
     let mut out =

@@ -1,22 +1,23 @@
-//! `diff JOB [--since DATE]`: what changed in a job's lists, in words.
+//! `diff JOB [--since DATE]`: shows what changed in a job's lists.
 //!
-//! Changes are told as they are read from the store, so that a million of them take no more memory
-//! than one.
+//! Changes are printed as they are read from the store, so memory does not grow with their number.
 
 use std::io::{self, BufWriter, Write};
 
 use chrono::{DateTime, Utc};
 
-use super::app::{format_local, require_store, storage_error, unreadable_store};
 use super::args::DiffArgs;
+use super::error_exits::{store_error, unreadable_store};
+use super::local_time::format_local;
+use super::store_file::require_store;
 use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
 use crate::scheduler::RunHistory;
+use crate::store::timestamp;
 use crate::store::{ListChange, ListName, changes_of_job, open_current_schema};
-use crate::sync::timestamp;
 
-/// Tells what changed.
+/// Prints the changes.
 pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, std::slice::from_ref(&args.job));
@@ -30,17 +31,17 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             time_argument::parse_time(text, "--since", job.timezone, Utc::now(), DayBound::Start)?
         }
         _ => {
-            let past = RunHistory::read(&database).map_err(storage_error)?;
+            let past = RunHistory::read(&database).map_err(store_error)?;
             past.job_or_default(&args.job).last_good.ok_or_else(|| {
                 CommandError::new(
                     ExitStatus::Usage,
                     anyhow::anyhow!("{}: no run has read anything yet", printable(&args.job)),
                 )
-                .with_hint("run it, or say since when: --since 7d")
+                .with_hint("run the job, or give a start: --since 7d")
             })?
         }
     };
-    let store = open_current_schema(&database).map_err(storage_error)?;
+    let store = open_current_schema(&database).map_err(store_error)?;
     let mut out = DiffWriter {
         out: BufWriter::new(io::stdout().lock()),
         json: context.json,
@@ -53,16 +54,16 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         out.write_change(list, change).map_err(DiffError::Output)
     });
     match told.and_then(|()| out.finish(None).map_err(DiffError::Output)) {
-        // A reader that went away (`| head`) has seen enough.
+        // A closed pipe (`| head`) is not an error.
         Err(DiffError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitStatus::Complete),
         Err(DiffError::Output(e)) => Err(CommandError::new(ExitStatus::Storage, e)),
         Err(DiffError::Store(source)) => {
             let failure = unreadable_store(&database)(source);
             if out.count > 0 {
-                // The object that was begun is closed, and says so.
+                // Close the JSON object, with the error in it.
                 drop(out.finish(Some(&failure)));
             }
-            // The lock on stdout goes with it.
+            // This releases the lock on stdout.
             drop(out);
             Err(failure)
         }
@@ -86,13 +87,13 @@ struct DiffWriter<'a, W: Write> {
     json: bool,
     job: &'a str,
     since: DateTime<Utc>,
-    /// The list that was told of last.
+    /// The list of the last printed change.
     list: Option<ListName>,
     count: u64,
 }
 
 impl<W: Write> DiffWriter<'_, W> {
-    /// With the first change or at the end: until then a failure may have stdout to itself.
+    /// Starts the output with the first change or at the end, so that an earlier error can still use stdout.
     fn start(&mut self) -> io::Result<()> {
         print::mark_written();
         if self.json {
@@ -120,7 +121,7 @@ impl<W: Write> DiffWriter<'_, W> {
         writeln!(self.out, "  {}", line(change))
     }
 
-    /// All was told, or no more can be: then the object has the keys of a failure as well.
+    /// Ends the output. After an error, the JSON object also gets the keys of the error.
     fn finish(&mut self, failure: Option<&CommandError>) -> io::Result<()> {
         if self.count == 0 {
             self.start()?;
@@ -161,9 +162,11 @@ fn line(change: &ListChange) -> String {
     let item = match (&change.title, &change.by) {
         (Some(title), Some(by)) => format!("{} by {}", quoted(title), print::shorten(by)),
         (Some(title), None) => quoted(title),
-        (None, _) => {
-            change.uri.as_deref().or(change.item_id.as_deref()).map_or("an item that is gone".into(), printable)
-        }
+        (None, _) => change
+            .uri
+            .as_deref()
+            .or(change.item_id.as_deref())
+            .map_or("an item that no longer exists".into(), printable),
     };
     let place = |at: Option<i64>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
     let text = |text: &Option<String>| text.as_deref().map_or("nothing".into(), quoted);
@@ -184,7 +187,7 @@ fn line(change: &ListChange) -> String {
         }
         "renamed" => format!("renamed    from {} to {}", text(&change.text_before), text(&change.text_after)),
         "described" => format!("described  {}, before: {}", text(&change.text_after), text(&change.text_before)),
-        "gone" => "gone       Spotify no longer has it; its rows stay".to_owned(),
+        "gone" => "gone       no longer on Spotify; its rows are kept".to_owned(),
         "first_read" => format!("first read with {}", print::count(change.items.unwrap_or(0), "item")),
         other => format!("{other:<10} {item}"),
     }

@@ -1,7 +1,7 @@
-//! `doctor`: one page of green and red. Every red line says what to type.
+//! `doctor`: checks the whole setup. Every problem comes with a command to type.
 //!
-//! It changes nothing and makes nothing that isn't there. Without `--offline` it asks Spotify for one
-//! token, which is no call of the day's budget.
+//! It changes and creates nothing. Without `--offline` it requests one token from Spotify, which does not
+//! count against the daily budget.
 
 mod project;
 mod timer;
@@ -14,14 +14,14 @@ use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
 use crate::settings::Settings;
 
-/// How something stands.
+/// The result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CheckStatus {
-    /// In order.
+    /// No problem.
     Green,
-    /// Worth knowing.
+    /// Worth knowing, but not a problem.
     Note,
-    /// To be seen to.
+    /// A problem.
     Red,
 }
 
@@ -35,7 +35,7 @@ impl CheckStatus {
     }
 }
 
-/// One line of the page.
+/// One line of the report.
 #[derive(Debug, Clone)]
 pub(super) struct DoctorLine {
     what: &'static str,
@@ -54,7 +54,7 @@ impl DoctorLine {
         DoctorLine { light: CheckStatus::Note, ..DoctorLine::passed(what, text) }
     }
 
-    /// Red: with what to type or do, and the exit code that it asks for.
+    /// A problem with what to do about it and its exit code.
     pub(super) fn problem(
         what: &'static str,
         text: impl Into<String>,
@@ -64,7 +64,7 @@ impl DoctorLine {
         DoctorLine { what, light: CheckStatus::Red, text: text.into(), todo: Some(todo.into()), exit }
     }
 
-    /// Red, for a failure that says what to do itself.
+    /// A problem from an error. `otherwise` is what to do if the error has no hint.
     pub(super) fn from_error(what: &'static str, failure: &CommandError, otherwise: &str) -> DoctorLine {
         let report = failure.report(false);
         let said = |prefix: &str| report.lines().filter_map(|line| line.strip_prefix(prefix)).collect::<Vec<_>>();
@@ -74,7 +74,7 @@ impl DoctorLine {
     }
 }
 
-/// Looks at everything.
+/// Runs all checks.
 pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let mut page = Vec::new();
     match context.settings() {
@@ -84,7 +84,7 @@ pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, Co
             page.extend(timer::timer_lines(context, &settings, Utc::now()));
         }
         Err(failure) => {
-            let text = format!("{failure} in the settings; nothing else can be looked at before that is mended");
+            let text = format!("{failure} in the settings; fix them before anything else can be checked");
             page.push(DoctorLine::problem("settings", text, "cratedigger check", ExitStatus::Usage));
         }
     }
@@ -121,21 +121,21 @@ fn page_text(page: &[DoctorLine], context: &CommandContext) -> String {
     }
     let bad = page.iter().filter(|line| line.light == CheckStatus::Red).count();
     out.push_str(&match bad {
-        0 => "\nall is well\n".to_owned(),
-        1 => "\n1 thing to see to\n".to_owned(),
-        n => format!("\n{n} things to see to\n"),
+        0 => "\nno problems found\n".to_owned(),
+        1 => "\n1 problem found\n".to_owned(),
+        n => format!("\n{n} problems found\n"),
     });
     out
 }
 
-/// The settings that are no defaults, and where each came from.
+/// The settings that differ from the defaults, and where each comes from.
 fn settings_line(settings: &Settings) -> DoctorLine {
     let set: Vec<String> = settings.origins.keys().map(|name| format!("{name} ({})", settings.origin(name))).collect();
     let text = if set.is_empty() { "all defaults".to_owned() } else { set.join(", ") };
     DoctorLine::passed("settings", text)
 }
 
-/// Which edition of the time-zone data schedules go by, and which one the system has.
+/// The versions of the built-in time zone data and of the system's.
 fn zones() -> DoctorLine {
     let ours = chrono_tz::IANA_TZDB_VERSION;
     let text = std::fs::read_to_string("/usr/share/zoneinfo/tzdata.zi").unwrap_or_default();
@@ -143,7 +143,7 @@ fn zones() -> DoctorLine {
     match system {
         Some(system) if system > ours => DoctorLine::note(
             "time zones",
-            format!("data of {ours}; this system has {system}: zones that changed since fire by the older rules"),
+            format!("data of {ours}; this system has {system}; zones that changed since then use the older rules"),
         ),
         Some(system) => DoctorLine::passed("time zones", format!("data of {ours} (the system's: {system})")),
         None => DoctorLine::passed("time zones", format!("data of {ours}")),

@@ -1,31 +1,34 @@
-//! Exit codes: what cron, systemd and Airflow go by.
+//! The exit codes of the program, which cron, systemd and Airflow react to.
 
 use std::process::ExitCode;
 
-/// How the program ends. The numbers are part of the contract with users; 74, 75 and 77 are those
-/// of `sysexits.h`.
+use crate::sync::exit_codes;
+
+/// How the program exits. The numbers are part of the contract with users; 74, 75 and 77 are those of
+/// `sysexits.h`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitStatus {
-    /// All complete, or nothing was due.
+    /// Everything is complete, or nothing was due.
     #[default]
-    Complete = 0,
+    Complete = exit_codes::COMPLETE,
     /// A job failed; checkpoints are kept.
-    Failed = 1,
+    Failed = exit_codes::FAILED,
     /// The command line, the settings or a job file is wrong.
-    Usage = 2,
-    /// Something asked for could not be had.
-    Partial = 3,
+    Usage = exit_codes::USAGE,
+    /// Some data could not be read.
+    Partial = exit_codes::PARTIAL,
     /// The store or an output file cannot be read or written.
-    Storage = 74,
-    /// Quota, a long cool-down, a run in progress, or a signal; later it goes on.
-    Deferred = 75,
-    /// Sign in again, renew Premium, allow-list a user, or see to the credentials.
-    UserAction = 77,
+    Storage = exit_codes::STORAGE,
+    /// The quota is used up, a cool-down is active, a run is in progress, or a signal arrived. A later run
+    /// continues.
+    Deferred = exit_codes::DEFERRED,
+    /// A user must sign in again, renew Premium, be allow-listed, or fix the credentials.
+    UserAction = exit_codes::USER_ACTION,
 }
 
 impl ExitStatus {
-    /// Every code, the one that wins over all others first.
+    /// Every status, the most severe first, in the order of [`exit_codes::PRECEDENCE`].
     pub const BY_PRECEDENCE: [ExitStatus; 7] = [
         ExitStatus::Storage,
         ExitStatus::UserAction,
@@ -36,34 +39,39 @@ impl ExitStatus {
         ExitStatus::Complete,
     ];
 
-    /// The number.
+    /// The exit code.
     pub fn code(self) -> u8 {
         self as u8
     }
 
-    /// What it means, for the table in the docs and in `--help`.
+    /// The status of an exit code; unknown codes count as failures.
+    pub fn from_code(code: u8) -> ExitStatus {
+        ExitStatus::BY_PRECEDENCE.into_iter().find(|exit| exit.code() == code).unwrap_or(ExitStatus::Failed)
+    }
+
+    /// The meaning, for the docs and `--help`.
     pub fn meaning(self) -> &'static str {
         match self {
             ExitStatus::Complete => "all complete, or nothing was due",
-            ExitStatus::Failed => "a job failed: Spotify unreachable, retries spent; checkpoints are kept",
+            ExitStatus::Failed => "a job failed, for example because Spotify cannot be reached; checkpoints are kept",
             ExitStatus::Usage => "the command line, the settings or a job file is wrong",
-            ExitStatus::Partial => "partial: something asked for could not be had, each with its reason",
-            ExitStatus::Storage => "the store or an output file cannot be read or written; what was committed stays",
+            ExitStatus::Partial => "partial: some data could not be read; each case has a reason",
+            ExitStatus::Storage => "the store or an output file cannot be read or written; committed data are kept",
             ExitStatus::Deferred => {
-                "deferred: quota spent, a long cool-down, already running, or stopped; the message says when to come back"
+                "deferred: quota used up, a long cool-down, already running, or stopped; the message says when to try again"
             }
             ExitStatus::UserAction => {
-                "a person must act: sign in again, renew Premium, allow-list a user, see to the credentials"
+                "a user must act: sign in again, renew Premium, allow-list a user, or fix the credentials"
             }
         }
     }
 
-    /// The code of several outcomes together.
+    /// The most severe of several outcomes.
     pub fn most_severe(outcomes: impl IntoIterator<Item = ExitStatus>) -> ExitStatus {
         outcomes.into_iter().fold(ExitStatus::Complete, ExitStatus::more_severe)
     }
 
-    /// The code of two outcomes together.
+    /// The more severe of two outcomes.
     #[must_use]
     pub fn more_severe(self, other: ExitStatus) -> ExitStatus {
         ExitStatus::BY_PRECEDENCE.into_iter().find(|e| *e == self || *e == other).unwrap_or(self)
@@ -81,22 +89,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_gravest_outcome_wins() {
-        assert_eq!(ExitStatus::most_severe([]), ExitStatus::Complete);
-        assert_eq!(
-            ExitStatus::most_severe([ExitStatus::Deferred, ExitStatus::Complete, ExitStatus::Partial]),
-            ExitStatus::Partial
-        );
-        assert_eq!(
-            ExitStatus::most_severe([
-                ExitStatus::Usage,
-                ExitStatus::Failed,
-                ExitStatus::UserAction,
-                ExitStatus::Storage
-            ]),
-            ExitStatus::Storage
-        );
-        let codes: Vec<u8> = ExitStatus::BY_PRECEDENCE.iter().map(|e| e.code()).collect();
-        assert_eq!(codes, [74, 77, 1, 2, 3, 75, 0]);
+    fn the_most_severe_outcome_wins() {
+        use ExitStatus::{Complete, Deferred, Failed, Partial, Storage, Usage, UserAction};
+        assert_eq!(ExitStatus::most_severe([]), Complete);
+        assert_eq!(ExitStatus::most_severe([Deferred, Complete, Partial]), Partial);
+        assert_eq!(ExitStatus::most_severe([Usage, Failed, UserAction, Storage]), Storage);
+        assert_eq!(ExitStatus::BY_PRECEDENCE.map(ExitStatus::code), exit_codes::PRECEDENCE);
+        assert_eq!(exit_codes::PRECEDENCE, [74, 77, 1, 2, 3, 75, 0]);
     }
 }

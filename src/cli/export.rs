@@ -1,24 +1,27 @@
-//! `export`: the CSVs again, from the store, without one call.
+//! `export`: rewrites the CSV files from the store, without any call.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::app::{App, require_store, storage_error};
+use super::app::App;
 use super::args::ExportArgs;
+use super::error_exits::{file_error, store_error};
+use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
-use crate::export::ExportError;
+use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles};
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, state_after_run};
-use crate::sync::{ExportedRun, FileReport, JobExportReport, JobFiles, mark_crashed_runs, query_bindings};
+use crate::sync::{mark_crashed_runs, query_bindings};
 
-/// Writes the CSVs of jobs again, as their newest run left the store.
+/// Rewrites the CSV files of jobs as of their newest run.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let loaded = context.jobs(&workshop.settings, &args.jobs);
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let loaded = context.jobs(app.settings, &args.jobs);
     let mut exit = ExitStatus::Complete;
     if loaded.has_errors() {
         let broken = CommandError::Problems(loaded.problems);
@@ -28,18 +31,18 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         print::stderr(&broken.report(context.colour));
         exit = ExitStatus::Usage;
     }
-    require_store(context, &workshop.settings)?;
-    let files = workshop.job_files()?;
-    let past = RunHistory::read(&workshop.database_path()).map_err(storage_error)?;
+    require_store(context, app.settings)?;
+    let files = app.job_files()?;
+    let past = RunHistory::read(&app.database_path()).map_err(store_error)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
     let mut failures = Vec::new();
     for job in &loaded.jobs {
-        // What stands in the way of one job's files leaves those of the others to be written.
-        let done = match export_job(&workshop, &files, job, &past) {
+        // An error with the files of one job does not affect those of other jobs.
+        let done = match export_job(&app, &files, job, &past) {
             Ok(Some(done)) => done,
             Ok(None) => {
                 if !args.jobs.is_empty() {
-                    print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
+                    print::stderr(&format!("{}: never ran, so there is nothing to write\n", job.name));
                 }
                 continue;
             }
@@ -75,22 +78,21 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
     Ok(exit)
 }
 
-/// Writes what has changed of a job's files, as its newest run left the store; `None` if it never ran.
+/// Rewrites the files of a job that have changed, as of its newest run. `None` if it never ran.
 pub(super) fn export_job(
-    workshop: &App<'_>,
+    app: &App<'_>,
     files: &JobFiles,
     job: &Job,
     past: &RunHistory,
 ) -> Result<Option<JobExportReport>, CommandError> {
     let mut runs = past.job_or_default(&job.name).runs;
-    // Shown is what the newest run that is over left, be it that it was killed; one that never ran has
-    // nothing to show.
-    mark_crashed_runs(workshop.state.path(), &files.database, &mut runs);
+    // The newest finished or crashed run counts.
+    mark_crashed_runs(app.state.path(), &files.database, &mut runs);
     let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.as_str()) else { return Ok(None) };
     export_job_as_of(files, job, newest, &BTreeSet::new()).map(Some)
 }
 
-/// Writes a job's files as a run of it left the store; those that are named `anew` whatever is known of them.
+/// Writes the files of a job as of one of its runs. Files in `anew` are written even if nothing changed.
 pub(super) fn export_job_as_of(
     files: &JobFiles,
     job: &Job,
@@ -100,7 +102,7 @@ pub(super) fn export_job_as_of(
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
         newest.fire_at.as_deref().and_then(parse).or_else(|| parse(&newest.started_at)).unwrap_or_else(Utc::now);
-    let left = state_after_run(&files.database, &job.name, newest.id).map_err(storage_error)?;
+    let left = state_after_run(&files.database, &job.name, newest.id).map_err(store_error)?;
     let last_run_at = left.last_usable_at.as_deref().and_then(parse);
     let reasons: Vec<String> = newest.reason.iter().cloned().collect();
     let bound = query_bindings(job, fire_at, last_run_at);
@@ -110,7 +112,7 @@ pub(super) fn export_job_as_of(
         "deferred" => RunState::Deferred,
         _ => RunState::Failed,
     };
-    // Each fetch shows what it last brought; one that never ended has brought nothing that could be shown.
+    // Each fetch shows the data of its last finished read; a fetch that never finished has no data to show.
     let unfinished: BTreeSet<String> = job
         .fetches
         .iter()
@@ -132,10 +134,4 @@ pub(super) fn export_job_as_of(
         let exit = if e.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };
         CommandError::new(exit, e)
     })
-}
-
-/// What stood in the way of one file.
-pub(super) fn file_error(error: ExportError) -> CommandError {
-    let exit = if error.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };
-    CommandError::new(exit, error)
 }

@@ -1,4 +1,4 @@
-//! What stands below `--help`.
+//! The text below the options of `--help`.
 
 use super::exit::ExitStatus;
 

@@ -1,16 +1,15 @@
-//! `history`: past runs, newest first.
+//! `history`: shows past runs, newest first.
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::app::format_local;
 use super::args::HistoryArgs;
+use super::local_time::format_stored;
+use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
 use crate::store::{PlannedCalls, past_runs};
 use crate::sync::mark_crashed_runs;
 
-/// Lists past runs.
 pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
@@ -19,7 +18,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
     if let Some(job) = &args.job {
         runs.retain(|r| r.job == *job);
         if runs.is_empty() {
-            print::stderr(&format!("{}: no run is recorded\n", printable(job)));
+            print::stderr(&format!("{}: no recorded run\n", printable(job)));
         }
     }
     runs.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
@@ -44,7 +43,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
     let mut rows =
         vec![["RUN", "JOB", "STARTED", "STATE", "PLANNED", "CALLS", "ITEMS", "WHY"].map(str::to_owned).to_vec()];
     for r in &runs {
-        let started = r.started_at.parse::<DateTime<Utc>>().map_or_else(|_| r.started_at.clone(), format_local);
+        let started = format_stored(&r.started_at);
         let why = printable(r.reason.as_deref().unwrap_or(""));
         rows.push(vec![
             r.id.to_string(),
@@ -57,11 +56,11 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
             why,
         ]);
     }
-    print::stdout(&print::format_table(&rows)).or_exit(ExitStatus::Storage)?;
+    print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
 }
 
-/// `6`, `3 to 5`, `7+`; a run of an older version has no price.
+/// `6`, `3 to 5`, `7+`; runs of older versions have no price.
 fn format_planned(planned: Option<PlannedCalls>) -> String {
     match planned.map(|it| (it.least, it.most)) {
         None => "-".to_owned(),

@@ -1,4 +1,4 @@
-//! `init [DIR]`: a project folder to start from. Nothing that is there is ever overwritten.
+//! `init [DIR]`: creates a project folder. Existing files are never overwritten.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::settings::{self, Project, Settings};
 
 mod units;
 
-/// Example jobs, the files they read, and whether they need Extended Quota.
+/// Example jobs and the files they read, and whether each needs Extended Quota.
 pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
     ("discography.toml", include_str!("../../jobs/discography.toml"), false),
     ("release-watch.toml", include_str!("../../jobs/release-watch.toml"), false),
@@ -27,7 +27,7 @@ pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
 ];
 
 const ENV_EXAMPLE: &str = "\
-# Copy to .env and fill in from https://developer.spotify.com/dashboard. Git ignores .env.
+# Copy this file to .env and fill in the values from https://developer.spotify.com/dashboard. Git ignores .env.
 SPOTIFY_CLIENT_ID=
 SPOTIFY_CLIENT_SECRET=
 ";
@@ -51,11 +51,11 @@ schema = { path = \"config/settings.schema.json\" }
 ";
 
 const NEXT_STEPS: &str = "
-Next: copy .env.example to .env and fill it in; edit jobs/artists.csv;
-then `cratedigger check` and `cratedigger run`.
+Next: copy .env.example to .env and fill it in, and edit jobs/artists.csv;
+then run `cratedigger check` and `cratedigger run`.
 ";
 
-/// Writes what isn't there yet.
+/// Writes the missing files.
 ///
 /// # Errors
 ///
@@ -76,7 +76,7 @@ pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     }
     for (name, text) in files {
         let done = write_new(&project.root.join(&name), &text)
-            .map_err(|e| anyhow::Error::new(e).context(format!("cannot write {name}")))
+            .map_err(|e| anyhow::Error::new(e).context(format!("failed to write {name}")))
             .or_exit(ExitStatus::Storage)?;
         if done { written.push(name) } else { kept.push(name) }
     }
@@ -93,7 +93,7 @@ pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         out.push_str(&format!("kept   {name}\n"));
     }
     if kept.iter().any(|name| name == ".gitignore") && !ignores_env(&project) {
-        out.push_str("note: .gitignore does not name .env, where your credentials will stand\n");
+        out.push_str("note: .gitignore does not list .env, which will contain your credentials\n");
     }
     match &place {
         Some(place) => out.push_str(&next_with_systemd(&project, place, context)),
@@ -103,10 +103,10 @@ pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     Ok(ExitStatus::Complete)
 }
 
-/// What a project is made of, by paths below its folder.
+/// The files of a project with their text, by relative path.
 fn files(args: &InitArgs, context: &CommandContext, extended: bool) -> Vec<(String, String)> {
     let mut set = Vec::new();
-    // Written out in full, so that cron, a shell and systemd mean the same folder by it.
+    // An absolute path, so that cron, a shell and systemd use the same folder.
     if args.systemd {
         set.push(("state.dir", json!(units::STATE_DIR).to_string()));
     } else if let Ok(dir) = context.state_dir(&Settings::built_in()) {
@@ -130,9 +130,10 @@ fn files(args: &InitArgs, context: &CommandContext, extended: bool) -> Vec<(Stri
     files
 }
 
-/// What the units name: this program, the project folder, and where its results go.
+/// The paths in the units: this program, the project folder and the output folders.
 fn unit_paths(project: &Project, context: &CommandContext) -> Result<units::UnitPaths, CommandError> {
-    let fails = |what: &str| CommandError::new(ExitStatus::Storage, anyhow::anyhow!("cannot tell where {what} is"));
+    let fails =
+        |what: &str| CommandError::new(ExitStatus::Storage, anyhow::anyhow!("failed to find the path of {what}"));
     let root = std::fs::create_dir_all(&project.root).and_then(|()| project.root.canonicalize());
     let root = root.map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     let program = std::env::current_exe().map_err(|_| fails("this program"))?;
@@ -144,36 +145,38 @@ fn unit_paths(project: &Project, context: &CommandContext) -> Result<units::Unit
     outputs.dedup_by(|inner, outer| inner.starts_with(outer));
     let place = units::UnitPaths { program, project: root, outputs };
     match place.unsupported_path() {
-        Some(path) => Err(CommandError::new(ExitStatus::Usage, anyhow::anyhow!("no unit can name the path {path:?}"))),
+        Some(path) => {
+            Err(CommandError::new(ExitStatus::Usage, anyhow::anyhow!("a unit file cannot contain the path {path:?}")))
+        }
         None => Ok(place),
     }
 }
 
-/// What is left to do, and what may stand in its way.
+/// The next steps, and notes on what may fail.
 fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &CommandContext) -> String {
     let mut out = String::new();
     let dir = Settings::load(project, &context.flags).ok().and_then(|settings| settings.state.dir);
     if dir.is_none_or(|dir| dir != Path::new(units::STATE_DIR)) {
         out.push_str(&format!(
-            "note: the units keep their state in {0}; write to config/cratedigger.toml: [state] dir = \"{0}\"\n",
+            "note: the units keep their state in {0}; set in config/cratedigger.toml: [state] dir = \"{0}\"\n",
             units::STATE_DIR
         ));
     }
     if place.is_in_home() {
         out.push_str(
-            "note: the service runs as a user of its own, who cannot enter a home folder by hand: /srv/spotify and\n      \
-             a program in /usr/local/bin are easier to keep\n",
+            "note: the service runs as its own user, who cannot enter home folders; /srv/spotify and\n      \
+             a program in /usr/local/bin are easier to maintain\n",
         );
     }
     let install = place.project.join("systemd/install.sh");
     out.push_str(&format!(
-        "\nNext: edit jobs/artists.csv, and see what `cratedigger check` says; then\n  sudo sh '{}'\n",
+        "\nNext: edit jobs/artists.csv and run `cratedigger check`; then\n  sudo sh '{}'\n",
         install.display()
     ));
     out
 }
 
-/// Writes a file unless it is there; tells whether it did.
+/// Writes a file unless it exists. Returns whether it was written.
 fn write_new(path: &Path, text: &str) -> io::Result<bool> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;

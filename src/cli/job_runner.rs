@@ -1,255 +1,288 @@
-//! Runs jobs, for `run` and `schedule` alike: what all runs of a process share, and one run of one
-//! job from its lock to its report.
+//! Runs jobs for `run` and `schedule`, each from its lock to its report.
 //!
-//! The runs of a process share one gate (pace, calls in flight, the day's budget), one token of the
-//! app and one writing thread of the store, so that jobs may go side by side.
+//! All runs of a process share the rate limiter, the token of the app and the writing thread of the store,
+//! so that jobs can run in parallel.
 
-use crate::store::{future_times, planned_calls, runs};
-use std::cell::OnceCell;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::app::{App, RunCallLimits, ledger_error};
+use super::app::{App, RunCallLimits};
+use super::error_exits::{ledger_error, sync_error};
+use super::planner::PlannedPrice;
 use super::preflight::require_free_space;
-use super::pricing::{Desk, halted};
+use super::pricing::{grants_for, job_key, price_job, reserve, run_parameters};
 use super::progress::{LogObserver, ProgressDisplay};
+use super::reporter::{Reporter, ping_code, ping_lines};
 use super::shutdown::Shutdown;
 use super::sign_in_status;
-use super::{CommandContext, CommandError, ExitStatus};
+use super::{CommandContext, CommandError, ExitStatus, OrExit};
+use crate::export::JobFiles;
 use crate::job::{Job, JobUsers};
+use crate::notify::RunPinger;
 use crate::scheduler::{self, DueFire, JobHistory, NextStart, RunHistory, ScheduleTime, SignInSummary};
-use crate::settings::credentials::Credentials;
-use crate::settings::{ScheduleSettings as Rules, Settings};
-use crate::store::{PlannedCalls, RawAnswers, Store};
+use crate::settings::{ScheduleSettings, Settings};
+use crate::store::timestamp;
+use crate::store::{self, PlannedCalls, RawAnswers, Store, future_times, runs};
 use crate::sync::{
-    AppFacts, CallRange, JobEstimate, JobFiles, JobLock, LockError, RunReport, SyncContext, SyncError, resume_start,
-    retained_since, run_job, timestamp,
+    AppFacts, CallRange, CauseScope, JobEstimate, JobLock, LockError, ProbeBudget, RunCause, RunReport, SyncContext,
+    SyncError, resume_start, retained_since, run_job,
 };
 use spotify_client::client::{RunAllowance, SpotifyClient};
-use spotify_client::state::grants::GrantStore;
 use spotify_client::state::{CallSpender, JobShare};
 
-/// What all runs of a process share.
+/// Runs jobs with what all runs of a process share.
 pub(super) struct JobRunner<'a> {
-    pub context: &'a CommandContext,
-    pub workshop: App<'a>,
-    credentials: Credentials,
+    pub app: App<'a>,
     files: JobFiles,
-    store: Arc<Store>,
-    api: SpotifyClient,
+    client: SpotifyClient,
     facts: AppFacts,
-    grants: OnceCell<Arc<GrantStore>>,
 }
 
-/// How a job is run.
+/// How to run a job.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunOptions {
-    /// The fire that it serves; none if started by hand.
+    /// The fire that the run serves; none if a user started it.
     pub due: Option<DueFire>,
-    /// Since when somebody has been there to look for what is due.
+    /// Since when this process has been watching for due jobs.
     pub watching_since: DateTime<Utc>,
-    /// No checkpoints, no change detection.
+    /// Whether to ignore checkpoints and change detection.
     pub full: bool,
-    /// Calls that it may spend.
+    /// The maximum number of calls of the run.
     pub max_calls: Option<u64>,
-    /// What it was expected to cost, if that could be worked out.
-    pub price: Option<JobEstimate>,
+    pub price: PlannedPrice,
 }
 
-/// What came of it.
+/// The result of running a job.
 pub(super) enum JobOutcome {
-    /// It ran.
     Finished(Box<RunReport>),
-    /// An earlier run of the job is under way, or the store is being compacted.
+    /// Another run of the job is in progress, or the store is being compacted.
     AlreadyRunning(String),
-    /// Somebody else served the fire meanwhile.
+    /// Another process has served the fire.
     AlreadyServed,
 }
 
 impl<'a> JobRunner<'a> {
-    /// Opens state folder and store, and finds the credentials. Sends nothing. Only what reads all anew
-    /// (`full`) begins without a store that was there.
-    pub(super) fn open(context: &'a CommandContext, full: bool) -> Result<JobRunner<'a>, CommandError> {
-        let workshop = App::open(context)?;
-        let credentials = context.credentials()?;
-        let files = workshop.job_files()?;
-        let store = if full { workshop.open_or_create_store()? } else { workshop.open_store()? };
-        let (api, facts) = workshop.open_api(&credentials, RunCallLimits::default(), Arc::new(LogObserver))?;
-        Ok(JobRunner { context, workshop, credentials, files, store, api, facts, grants: OnceCell::new() })
+    /// Opens the store and finds the credentials, without any call. Only a full run may replace a lost store.
+    pub(super) fn open(
+        context: &'a CommandContext,
+        settings: &'a Settings,
+        full: bool,
+    ) -> Result<JobRunner<'a>, CommandError> {
+        let app = App::open(context, settings)?;
+        app.credentials()?;
+        let files = app.job_files()?;
+        app.use_store(if full { app.open_or_create_store()? } else { app.open_store()? });
+        let (client, facts) = app.open_client(RunCallLimits::default(), Arc::new(LogObserver))?;
+        Ok(JobRunner { app, files, client, facts })
     }
 
-    /// Runs one job. `begins` is called when it has begun: when nobody else runs it, and its record is
-    /// made.
-    pub(super) async fn run(
+    /// Runs a job and sends the pings about its start and its end. Errors are left to
+    /// [`Reporter::job_failed`].
+    pub(super) async fn run_and_ping(
         &self,
         job: &Job,
-        how: &RunOptions,
-        stopper: &Shutdown,
-        begins: impl FnOnce(),
+        options: &RunOptions,
+        shutdown: &Shutdown,
+        reporter: &Reporter<'_>,
     ) -> Result<JobOutcome, CommandError> {
-        let settings = &self.workshop.settings;
-        if job.users == JobUsers::None {
-            // The app's own token needs it; users may have signed in without.
-            self.context.require_secret(&self.credentials)?;
+        let pinger = reporter.ping(&job.name);
+        let on_start = || pinger.iter().for_each(RunPinger::start);
+        let outcome = self.run(job, options, shutdown, on_start).await;
+        if let (Ok(JobOutcome::Finished(report)), Some(pinger)) = (&outcome, &pinger) {
+            pinger.finish(ping_code(report.exit_code), &ping_lines(report));
         }
-        let _lock = match self.lock_job(job) {
+        outcome
+    }
+
+    /// Runs a job. `on_start` is called when the run has a record.
+    async fn run(
+        &self,
+        job: &Job,
+        options: &RunOptions,
+        shutdown: &Shutdown,
+        on_start: impl FnOnce(),
+    ) -> Result<JobOutcome, CommandError> {
+        let (app, store) = (&self.app, self.app.store()?);
+        if job.users == JobUsers::None {
+            // Without users the run needs the app's own token.
+            app.context.require_secret(app.credentials()?)?;
+        }
+        let _lock = match lock_job(app, job) {
             Ok(lock) => lock,
             Err(e @ (LockError::Running { .. } | LockError::Compacting { .. })) => {
                 return Ok(JobOutcome::AlreadyRunning(e.to_string()));
             }
             Err(e @ LockError::Hangs { .. }) => {
                 return Err(
-                    CommandError::new(ExitStatus::Failed, e).with_hint("look at that process, and end it if it hangs")
+                    CommandError::new(ExitStatus::Failed, e).with_hint("check that process, and kill it if it hangs")
                 );
             }
             Err(e) => return Err(CommandError::new(ExitStatus::Storage, e)),
         };
-        let past = RunHistory::read(self.store.path())
-            .map_err(|e| CommandError::new(ExitStatus::Storage, e))?
-            .job_or_default(&job.name);
-        // Between the look and the lock somebody else may have served the fire.
-        let ran_meanwhile = |due: DueFire| past.runs.first().map(|run| run.id) != due.after;
-        let still_due = || {
-            let sign_ins = |job: &Job| sign_ins(job, self.context, settings);
-            let now = ScheduleTime { at: Utc::now(), watching_since: how.watching_since };
-            next_start(job, past.clone(), &settings.schedule, now, sign_ins).due().is_some()
-        };
-        if how.due.is_some_and(ran_meanwhile) && !still_due() {
+        let history = RunHistory::read(store.path()).or_exit(ExitStatus::Storage)?.job_or_default(&job.name);
+        if is_served(app, job, options, &history) {
             return Ok(JobOutcome::AlreadyServed);
         }
-        let grants = match job.users {
-            JobUsers::None => None,
-            JobUsers::Named(_) | JobUsers::All => Some(Arc::clone(self.grants()?)),
+        let price = match &options.price {
+            PlannedPrice::NotAsked => price_job(app, job, &history, options.full, &ProbeBudget::at_most(0)).await.ok(),
+            planned => planned.known().cloned(),
         };
-        let keep = settings.output.keep_raw.then(|| RawAnswers::open_for_store(self.store.path(), self.files.access));
-        let raw = keep.transpose().map_err(|e| halted(SyncError::Store(e)))?;
-        let watcher = Arc::new(ProgressDisplay::new(self.context, &job.name, raw));
-        let api = self.api.with_allowance(self.allowance(job, how), Arc::clone(&watcher) as _);
-        let _stops = stopper.guard_api(&api);
+        let grants = grants_for(app, job)?;
+        let raw = app.settings.output.keep_raw.then(|| RawAnswers::open_for_store(store.path(), self.files.access));
+        let raw = raw.transpose().map_err(|e| sync_error(SyncError::Store(e)))?;
+        let display = Arc::new(ProgressDisplay::new(app.context, &job.name, raw));
+        let client = self.client.with_allowance(self.allowance(job, options), Arc::clone(&display) as _);
+        let _guard = shutdown.guard_api(&client);
         if let Some(grants) = &grants {
-            // Clones share what is set here.
-            drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
+            // Clones of the client share the grants.
+            drop(client.clone().with_grants(Arc::clone(grants), app.context.refresh_token()));
         }
-        require_free_space(self.store.path(), &self.files.target.csv_dir, &job.name)?;
-        // Before the first call: what cannot be written anyway need not be asked for.
+        require_free_space(store.path(), &self.files.target.csv_dir, &job.name)?;
+        // Before the first call: data that cannot be written need not be read.
         self.files.check(job).map_err(|e| {
             CommandError::new(ExitStatus::Storage, e)
-                .with_hint("make the folder writable for this user, or name another output.csv_dir")
+                .with_hint("make the folder writable for this user, or choose another output.csv_dir")
         })?;
-        let started_at = api.now().wall;
-        let fire_at = how.due.map(|due| due.fire);
-        let (name, hash, now) = (job.name.clone(), job.hash.clone(), timestamp(started_at));
-        let fire = fire_at.map(timestamp);
-        let (clock, before) = (api.clone(), timestamp(started_at - TimeDelta::milliseconds(1)));
-        let (whole, parts) = planned_calls(how.price.as_ref());
-        let begun = self.store.write(move |s| {
-            if let Some(fire) = &fire
-                && !runs::claim_fire(s, &name, fire)?
-            {
-                return Ok(None);
-            }
-            let run = runs::start(s, &name, fire.as_deref(), &hash, &now)?;
-            if let Some(whole) = whole {
-                planned_calls::save(s, run, whole, &[])?;
-            }
-            // What another run has noted while this one waited for the store is no time in the future.
-            future_times::reset(s, &timestamp(clock.now().wall), &before)?;
-            Ok(Some((run, runs::resumes_since(s, run, &name)?)))
-        });
-        let Some((run, goes_on_from)) = begun.await.map_err(|e| halted(SyncError::Store(e)))? else {
+        let started_at = client.now().wall;
+        let fire_at = options.due.map(|due| due.fire);
+        let planned = price.as_ref().map(|price| planned_calls(price.total().calls()));
+        let Some(started) = start_run(store, &client, job, fire_at, planned, started_at).await? else {
             return Ok(JobOutcome::AlreadyServed);
         };
-        begins();
-        let facts = self.facts.with_api(api.clone());
+        on_start();
+        let facts = self.facts.with_api(client.clone());
         facts.apply_class_limits().map_err(ledger_error)?;
-        let engine = SyncContext {
+        let sync = SyncContext {
             app: facts,
-            api,
-            store: Arc::clone(&self.store),
-            state_folder: self.workshop.state.path().to_path_buf(),
-            observer: Arc::clone(&watcher) as _,
-            run_id: run,
+            api: client,
+            store: Arc::clone(store),
+            state_folder: app.state.path().to_path_buf(),
+            observer: Arc::clone(&display) as _,
+            run_id: started.run_id,
             started_at,
-            resumes_from: resume_start(goes_on_from.as_deref(), started_at),
-            retained_since: retained_since(job, &settings.retention, started_at),
-            full: how.full,
+            resumes_from: resume_start(started.resumes_from.as_deref(), started_at),
+            retained_since: retained_since(job, &app.settings.retention, started_at),
+            full: options.full,
         };
-        let start = self.desk().start(&past, fire_at, grants);
-        let report = run_job(&engine, job, &start, &self.files).await;
-        watcher.finish();
-        let report = report.map_err(halted)?;
-        if let Some(whole) = whole {
-            let noted = self.store.write(move |s| planned_calls::save(s, run, whole, &parts)).await;
-            noted.map_err(|e| halted(SyncError::Store(e)))?;
+        let parameters = run_parameters(app, &history, fire_at, grants);
+        let report = run_job(&sync, job, &parameters, &self.files).await;
+        display.finish();
+        let report = report.map_err(sync_error)?;
+        if let Some(price) = &price {
+            save_planned_calls(store, started.run_id, price).await?;
         }
         Ok(JobOutcome::Finished(Box::new(report)))
     }
 
-    /// Where runs are priced: with the same store and the same credentials.
-    pub(super) fn desk(&self) -> Desk<'_> {
-        let JobRunner { context, workshop, credentials, store, .. } = self;
-        Desk { context, workshop, credentials, store }
+    /// The calls that a run of the job may send: the rest of the job's share, and at most `max_calls`.
+    fn allowance(&self, job: &Job, options: &RunOptions) -> RunAllowance {
+        let share = Some(JobShare::from_max_calls(job.max_calls));
+        let spender = Some(CallSpender { job: job_key(&self.app, job), share });
+        RunAllowance { max_calls: options.max_calls, reserve: reserve(&self.app, options.due), spender }
     }
 
-    /// The lock of a job, which a run that hangs holds for too long.
-    fn lock_job(&self, job: &Job) -> Result<JobLock, LockError> {
-        let hangs = self.workshop.settings.schedule.max_runtime;
-        JobLock::take(self.workshop.state.path(), self.store.path(), &job.name, hangs)
-    }
-
-    /// What a run of the job may spend: what is left of the job's share, and what was said for this run.
-    fn allowance(&self, job: &Job, how: &RunOptions) -> RunAllowance {
-        let spender =
-            Some(CallSpender { job: self.desk().spends(job), share: Some(JobShare::from_max_calls(job.max_calls)) });
-        RunAllowance { max_calls: how.max_calls, reserve: self.desk().reserve(how.due), spender }
-    }
-
-    /// The grants of the app's users.
-    pub(super) fn grants(&self) -> Result<&Arc<GrantStore>, CommandError> {
-        if let Some(grants) = self.grants.get() {
-            return Ok(grants);
-        }
-        let opened = self.workshop.open_grants(&self.credentials)?;
-        Ok(self.grants.get_or_init(|| opened))
-    }
-
-    /// Closes the store, once all runs have ended.
+    /// Closes the store after all runs have ended.
     pub(super) fn close(self) {
-        let JobRunner { store, facts, api, .. } = self;
-        drop((facts, api));
-        if let Ok(store) = Arc::try_unwrap(store) {
-            store.close();
-        }
+        let JobRunner { app, facts, client, .. } = self;
+        drop((facts, client));
+        app.close();
     }
 }
 
-/// The fire that a job has to serve now, or when there will be one.
+/// Locks a job. A lock that is held for longer than `schedule.max_runtime` belongs to a run that hangs.
+fn lock_job(app: &App<'_>, job: &Job) -> Result<JobLock, LockError> {
+    JobLock::take(app.state.path(), &app.database_path(), &job.name, app.settings.schedule.max_runtime)
+}
+
+/// Whether another process has served the fire since it was found to be due.
+fn is_served(app: &App<'_>, job: &Job, options: &RunOptions, history: &JobHistory) -> bool {
+    let has_newer_run = options.due.is_some_and(|due| history.runs.first().map(|run| run.id) != due.after);
+    has_newer_run && {
+        let now = ScheduleTime { at: Utc::now(), watching_since: options.watching_since };
+        let sign_ins = |job: &Job| read_sign_ins(job, app.context, app.settings);
+        next_start(job, history.clone(), &app.settings.schedule, now, sign_ins).due().is_none()
+    }
+}
+
+/// A run with a record in the store.
+struct StartedRun {
+    run_id: i64,
+    resumes_from: Option<String>,
+}
+
+/// Records the start of a run. `None` if another process has claimed the fire.
+async fn start_run(
+    store: &Store,
+    client: &SpotifyClient,
+    job: &Job,
+    fire_at: Option<DateTime<Utc>>,
+    planned: Option<PlannedCalls>,
+    started_at: DateTime<Utc>,
+) -> Result<Option<StartedRun>, CommandError> {
+    let (name, hash, now) = (job.name.clone(), job.hash.clone(), timestamp(started_at));
+    let fire = fire_at.map(timestamp);
+    let (clock, before) = (client.clone(), timestamp(started_at - TimeDelta::milliseconds(1)));
+    let started = store.write(move |s| {
+        if let Some(fire) = &fire
+            && !runs::claim_fire(s, &name, fire)?
+        {
+            return Ok(None);
+        }
+        let run_id = runs::start(s, &name, fire.as_deref(), &hash, &now)?;
+        if let Some(planned) = planned {
+            store::planned_calls::save(s, run_id, planned, &[])?;
+        }
+        // Other runs may have written times while this one waited for the store; those are not in the future.
+        future_times::reset(s, &timestamp(clock.now().wall), &before)?;
+        Ok(Some(StartedRun { run_id, resumes_from: runs::resumes_since(s, run_id, &name)? }))
+    });
+    started.await.map_err(|e| sync_error(SyncError::Store(e)))
+}
+
+/// Records the price of a finished run: the total, and the part of each fetch and user.
+async fn save_planned_calls(store: &Store, run_id: i64, price: &JobEstimate) -> Result<(), CommandError> {
+    let total = planned_calls(price.total().calls());
+    let parts: Vec<(String, String, PlannedCalls)> = price
+        .fetches
+        .iter()
+        .map(|it| (it.fetch.clone(), it.user_id.clone(), planned_calls(it.estimate.calls())))
+        .collect();
+    let saved = store.write(move |s| store::planned_calls::save(s, run_id, total, &parts)).await;
+    saved.map_err(|e| sync_error(SyncError::Store(e)))
+}
+
+fn planned_calls(calls: CallRange) -> PlannedCalls {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    PlannedCalls { least: number(calls.at_least), most: calls.at_most.map(number) }
+}
+
+/// Returns the fire that a job has to serve now, or when it starts next.
 pub(super) fn next_start(
     job: &Job,
-    mut past: JobHistory,
-    rules: &Rules,
+    mut history: JobHistory,
+    rules: &ScheduleSettings,
     now: impl Into<ScheduleTime>,
     sign_ins: impl Fn(&Job) -> SignInSummary,
 ) -> NextStart {
-    if past.needed_user_action() {
-        past.sign_ins = sign_ins(job);
+    if history.needed_user_action() {
+        history.sign_ins = sign_ins(job);
     }
-    scheduler::next_start(job, &past, rules, now)
+    scheduler::next_start(job, &history, rules, now)
 }
 
-/// How the sign-ins of a job's users stand. What is wrong with the grants is said by the jobs that
-/// need them.
-pub(super) fn sign_ins(job: &Job, context: &CommandContext, settings: &Settings) -> SignInSummary {
+/// The sign-in status of the users of a job. Jobs that need grants report errors in them.
+pub(super) fn read_sign_ins(job: &Job, context: &CommandContext, settings: &Settings) -> SignInSummary {
     let grants = sign_in_status::open_existing_grants(context, settings).ok().flatten();
     sign_in_status::sign_ins(job, grants.as_ref()).unwrap_or_default()
 }
 
-/// A price as the store keeps it: of the whole run, and of each fetch by its name and user.
-fn planned_calls(price: Option<&JobEstimate>) -> (Option<PlannedCalls>, Vec<(String, String, PlannedCalls)>) {
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let kept = |calls: CallRange| PlannedCalls { least: number(calls.at_least), most: calls.at_most.map(number) };
-    let each = price.into_iter().flat_map(|price| &price.fetches);
-    let each = each.map(|it| (it.fetch.clone(), it.user_id.clone(), kept(it.estimate.calls())));
-    (price.map(|price| kept(price.total().calls())), each.collect())
+/// Whether a scheduled run sent nothing because Spotify or our own ceilings hold calls back until a known
+/// time.
+pub(super) fn is_known_deferral(report: &RunReport, shutdown: &Shutdown) -> bool {
+    let is_held_back = |cause: &RunCause| cause.scope == CauseScope::Deferred;
+    report.exit_code == ExitStatus::Deferred.code()
+        && report.calls == 0
+        && report.causes.iter().all(is_held_back)
+        && !shutdown.is_stopping()
 }

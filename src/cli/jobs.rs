@@ -1,20 +1,20 @@
-//! `jobs`: each job with its next and last run, the age of its data, and the days left of its sign-ins;
-//! and for each of its streams how old the oldest row is, and how long reading all of it anew takes.
+//! `jobs`: shows each job with its last and next run, the age of its data and the days left of its
+//! sign-ins; and for each stream the age of its oldest row and the time for a full read.
 
 mod sweeps;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::app::format_local;
 use super::args::JobsArgs;
+use super::local_time::format_local;
 use super::sign_in_status::{self, SignInStatus};
+use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
 use crate::scheduler::{self, RunHistory};
 use crate::sync::mark_crashed_runs;
 
-/// Lists jobs.
 pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let loaded = context.jobs(&settings, &args.jobs);
@@ -27,8 +27,8 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM", "SIGNED IN"].map(str::to_owned).to_vec()];
     let mut values = Vec::new();
     let grants = sign_in_status::open_existing_grants(context, &settings);
-    let sweeps = sweeps::list_sweeps(context, &settings, &loaded.jobs);
-    let mut swept = vec![["JOB", "FETCH", "STREAM", "OLDEST ROW", "ALL OF IT ANEW"].map(str::to_owned).to_vec()];
+    let sweeps = sweeps::list_sweeps(context, &settings, &loaded.jobs, &past);
+    let mut swept = vec![["JOB", "FETCH", "STREAM", "OLDEST ROW", "FULL READ"].map(str::to_owned).to_vec()];
     for job in &loaded.jobs {
         let users = grants
             .as_ref()
@@ -49,9 +49,9 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             "last_run_at": last.map(|r| &r.started_at),
             "last_state": last.map(|r| &r.state),
             "last_reason": last.and_then(|r| r.reason.as_ref()),
-            "last_good_at": past.last_good.map(crate::sync::timestamp),
-            "not_before": not_before.map(crate::sync::timestamp),
-            "next_at": next.map(crate::sync::timestamp),
+            "last_good_at": past.last_good.map(crate::store::timestamp),
+            "not_before": not_before.map(crate::store::timestamp),
+            "next_at": next.map(crate::store::timestamp),
             "streams": sweeps.iter().filter(|it| it.job == job.name).map(|it| it.as_json(now)).collect::<Vec<_>>(),
             "grants": users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
         }));
@@ -86,9 +86,9 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if context.json {
         print::json(&json!({ "jobs": values })).or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&print::format_table(&rows)).or_exit(ExitStatus::Storage)?;
+        print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
         if swept.len() > 1 {
-            print::stdout(&format!("\n{}", print::format_table(&swept))).or_exit(ExitStatus::Storage)?;
+            print::stdout(&format!("\n{}", format_table(&swept))).or_exit(ExitStatus::Storage)?;
         }
     }
     Ok(if loaded.has_errors() { ExitStatus::Usage } else { ExitStatus::Complete })

@@ -1,8 +1,7 @@
-//! Logs, on stderr: a line an event, as text or JSON.
+//! Logs on stderr: one line per event, as text or JSON.
 //!
-//! Names of playlists come from strangers, so control characters never reach the terminal as such.
-//! There are no colours in logs for the same reason: whatever looks like an escape sequence is one
-//! that somebody else wrote.
+//! Playlist names come from strangers, so control characters are escaped. Logs have no colours for the
+//! same reason: an escape sequence in a log line is always foreign.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -13,7 +12,7 @@ use super::args::{GlobalArgs, LogFormat};
 use super::progress;
 use crate::document::{printable, printable_json};
 
-/// Starts logging for the rest of the process. A second start does nothing.
+/// Starts logging. A second call has no effect.
 pub fn start(global: &GlobalArgs) {
     let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::WARN,
@@ -21,22 +20,22 @@ pub fn start(global: &GlobalArgs) {
         (false, 1) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    // Other crates print URLs and headers at their own discretion: only their warnings are let in.
+    // Other crates may log URLs and headers, so only their warnings are logged.
     let filter = EnvFilter::new(format!("warn,cratedigger={level}"));
     let writer = EscapingWriter { json: global.log_format == LogFormat::Json };
     let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     let started = match global.log_format {
         LogFormat::Json => base.json().flatten_event(true).with_current_span(false).try_init(),
-        // A person sees when it happens; a file must say.
+        // On a terminal the time is obvious; a file needs timestamps.
         LogFormat::Text if io::stderr().is_terminal() => base.with_target(false).without_time().try_init(),
         LogFormat::Text => base.with_target(false).try_init(),
     };
     drop(started);
 }
 
-/// Makes writers to stderr that escape control characters.
+/// Creates writers to stderr that escape control characters.
 struct EscapingWriter {
-    /// Lines are JSON, and stay so.
+    /// Whether the lines are JSON.
     json: bool,
 }
 
@@ -55,7 +54,7 @@ struct EscapedStderr {
 
 impl Write for EscapedStderr {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        // A line that lands on a bar would leave half of it standing.
+        // Writing over a progress bar would leave parts of it on the terminal.
         let line = escaped(event, self.json);
         progress::bars().suspend(|| io::stderr().lock().write_all(&line)).map(|()| event.len())
     }

@@ -1,5 +1,5 @@
-//! `man`: the manual page, from the same declarations as `--help`. One page for all commands, since a page for
-//! each would have to be installed beside it.
+//! `man`: prints the manual page, from the same declarations as `--help`. One page describes all commands,
+//! since separate pages would have to be installed separately.
 
 use std::io;
 
@@ -9,29 +9,29 @@ use clap_mangen::Man;
 use super::args::Cli;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 
-/// What is read and written, below the project folder where no other is said.
+/// The files that are read and written, relative to the project folder.
 const FILES: &[(&str, &str)] = &[
     ("config/cratedigger.toml", "settings, all optional"),
-    ("jobs/*.toml", "jobs, one a file"),
-    (".env", "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET, where they come from nowhere else"),
+    ("jobs/*.toml", "jobs, one per file"),
+    (".env", "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET, unless they are set elsewhere"),
     ("output/cratedigger.db", "the store"),
-    ("output/csv/JOB/", "the CSVs of a job, and their datapackage.json"),
+    ("output/csv/JOB/", "the CSV files of a job and their datapackage.json"),
     ("~/.local/state/cratedigger/", "the state folder, unless --state-dir, state.dir or $STATE_DIRECTORY name another"),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
-    ("SPOTIFY_CLIENT_ID, SPOTIFY_CLIENT_SECRET", "the app; with _FILE behind the name, the file that holds it"),
+    ("SPOTIFY_CLIENT_ID, SPOTIFY_CLIENT_SECRET", "the app; with the suffix _FILE, the file that contains the value"),
     (
         "CREDENTIALS_DIRECTORY",
-        "a folder with spotify_client_id, spotify_client_secret, cratedigger_key, as systemd gives",
+        "a folder with spotify_client_id, spotify_client_secret and cratedigger_key, as systemd provides it",
     ),
-    ("CRATEDIGGER_KEY_FILE", "the key that seals grants, if it does not lie in the state folder"),
-    ("CRATEDIGGER__SECTION__KEY", "goes over a setting: CRATEDIGGER__LIMITS__MAX_WAIT=5m"),
-    ("HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE", "the way to Spotify"),
+    ("CRATEDIGGER_KEY_FILE", "the file of the key that encrypts grants, if it is not in the state folder"),
+    ("CRATEDIGGER__SECTION__KEY", "overrides a setting: CRATEDIGGER__LIMITS__MAX_WAIT=5m"),
+    ("HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE", "how to connect to Spotify"),
     ("NO_COLOR", "no colours"),
 ];
 
-/// Prints the page, in roff.
+/// Prints the page in roff.
 ///
 /// # Errors
 ///
@@ -65,7 +65,7 @@ fn write_page(page: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// A command with its arguments and options; one that has commands of its own is these.
+/// Writes a command with its arguments and options, or its subcommands.
 fn write_command(page: &mut Vec<u8>, command: &Command, path: &str) -> io::Result<()> {
     if command.is_hide_set() || command.get_name() == "help" {
         return Ok(());
@@ -76,7 +76,7 @@ fn write_command(page: &mut Vec<u8>, command: &Command, path: &str) -> io::Resul
     }
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     page.extend(format!(".SS \"{path}\"\n{}\n", escaped(&about)).into_bytes());
-    // What holds for all commands is told once, and so is --help.
+    // Global options and --help are described once.
     let own = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
     for arg in own {
         let mut name = match (arg.get_short(), arg.get_long()) {
@@ -108,7 +108,7 @@ fn write_item(page: &mut Vec<u8>, name: &str, about: &str) {
     page.extend(format!(".TP\n\\fB{}\\fR\n{}\n", escaped(name), escaped(about)).into_bytes());
 }
 
-/// A text for roff: no line of it is a request, and a minus is one.
+/// Escapes a text for roff: no line is a request, and a minus stays a minus.
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     let line = |line: &str| if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line.to_owned() };

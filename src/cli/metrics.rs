@@ -1,4 +1,4 @@
-//! The figures for Prometheus, gathered from store and state folder.
+//! Collects the Prometheus metrics from the store and the state folder.
 
 use std::collections::BTreeMap;
 
@@ -15,21 +15,20 @@ use crate::store::{RunState, RunTotal, StoreError, run_totals};
 use crate::sync::mark_crashed_runs;
 use spotify_client::state::grants::{self, GrantState};
 
-/// Writes the file for Prometheus, if there is to be one, whether anything runs or not. Where the
-/// store cannot be read, the file stays as it is; what needs a state folder or credentials that are
-/// not there is left out.
-pub(super) fn write_metrics(context: &CommandContext, settings: &Settings, herald: &Reporter<'_>, jobs: &[Job]) {
-    let Some(notifier) = herald.notifier().filter(|notifier| notifier.has_metrics()) else { return };
+/// Writes the Prometheus file if one is configured, even if no job ran. If the store cannot be read, the
+/// file stays unchanged. Metrics that need a missing state folder or missing credentials are left out.
+pub(super) fn write_metrics(context: &CommandContext, settings: &Settings, reporter: &Reporter<'_>, jobs: &[Job]) {
+    let Some(notifier) = reporter.notifier().filter(|notifier| notifier.has_metrics()) else { return };
     let now = Utc::now();
     let jobs = match job_metrics(context, settings, jobs, now) {
         Ok(jobs) => jobs,
-        Err(error) => return tracing::debug!(%error, "the file for Prometheus stays as it is"),
+        Err(error) => return tracing::debug!(%error, "cannot update the Prometheus file"),
     };
     let mut metrics = PrometheusMetrics { at: now, jobs, ..PrometheusMetrics::default() };
     let has_state = context.state_dir(settings).is_ok_and(|dir| dir.path().exists());
     let usage = || {
-        let workshop = App::open(context).ok()?;
-        workshop.usage(&context.credentials().ok()?).ok()
+        let app = App::open(context, settings).ok()?;
+        app.usage(app.call_ceilings().ok()?).ok()
     };
     if let Some(usage) = has_state.then(usage).flatten() {
         for family in std::iter::once(&usage.account).chain(&usage.families) {
@@ -76,7 +75,7 @@ fn job_metrics(
     Ok(jobs.iter().map(figures).collect())
 }
 
-/// Runs by how they ended, of which so many on record as running were killed.
+/// The number of runs by state. `killed` runs are recorded as running but have crashed.
 fn runs_by_state<'t>(totals: impl Iterator<Item = &'t RunTotal>, killed: i64) -> Vec<(String, i64)> {
     let mut runs: BTreeMap<String, i64> = totals.map(|total| (total.state.clone(), total.runs)).collect();
     if killed > 0 {
@@ -86,7 +85,7 @@ fn runs_by_state<'t>(totals: impl Iterator<Item = &'t RunTotal>, killed: i64) ->
     runs.into_iter().filter(|(_, runs)| *runs > 0).collect()
 }
 
-/// Days until a user must sign in again; 0 if the grant is lost.
+/// The days until a user must sign in again; 0 if the grant is lost.
 pub(super) fn days_left(grant: &grants::Grant, now: DateTime<Utc>) -> u32 {
     match grant.state {
         GrantState::NeedsSignIn => 0,

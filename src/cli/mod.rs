@@ -1,4 +1,4 @@
-//! The command line: one file per command, and the only place that prints.
+//! The command line: one file per command. Only this module prints.
 //!
 //! A command is `run(args, &Context) -> Result<Exit, Failure>`. To add one, add its arm to
 //! [`args::Command`] and to the `match` below.
@@ -16,13 +16,16 @@ mod context;
 mod demo;
 mod diff;
 mod doctor;
+mod error_exits;
 mod exit;
 mod export;
+mod file_access;
 mod help;
 mod history;
 mod init;
 mod job_runner;
 mod jobs;
+mod local_time;
 mod logging;
 mod man;
 mod metrics;
@@ -36,14 +39,17 @@ mod quota;
 mod reporter;
 mod reset;
 mod run;
+mod runtime;
 mod sandbox;
 mod schedule;
 mod schema;
 mod show;
 mod shutdown;
 mod sign_in_status;
+mod store_file;
 mod streams;
 mod summary;
+mod table;
 mod time_argument;
 mod verify;
 
@@ -57,7 +63,7 @@ pub use exit::ExitStatus;
 
 use args::{Cli, Command};
 
-/// A message that repeats the address of an answer, without what the answer says: it may end up in a log.
+/// Returns the message without the query of any redirect address in it, since that holds a sign-in code.
 fn redact_codes(message: &str) -> Option<String> {
     let mut parts = message.split('?');
     let mut out = parts.next()?.to_owned();
@@ -69,7 +75,7 @@ fn redact_codes(message: &str) -> Option<String> {
     ["code=", "state="].iter().any(|key| message.contains(key)).then_some(out)
 }
 
-/// A usage error as any other failure: the first paragraph is what is wrong, the others what could be done.
+/// Turns clap's message into an error: its first paragraph is the problem, the others are the hint.
 fn usage_error(message: &str) -> CommandError {
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut parts = message.trim().split("\n\n").map(line);
@@ -78,13 +84,13 @@ fn usage_error(message: &str) -> CommandError {
     CommandError::new(ExitStatus::Usage, error).with_hint(parts.collect::<Vec<_>>().join("; "))
 }
 
-/// Runs a command line and says how the process ends.
+/// Runs a command line and returns how the process exits.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and versions are asked for, and go to stdout; the rest is a usage error.
+            // Help and version were requested and go to stdout; everything else is a usage error.
             if !error.use_stderr() {
                 drop(error.print());
                 return ExitStatus::Complete;
@@ -94,7 +100,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
                 None => drop(error.print()),
                 Some(text) => print::stderr(text),
             }
-            // What could not be understood may have asked for an answer in JSON all the same.
+            // A command line that cannot be parsed may still ask for JSON.
             if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
                 print::write_error_object(&usage_error(&told.unwrap_or_else(|| error.to_string())).json());
             }

@@ -8,15 +8,19 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::app::{App, ledger_error, runtime};
+use super::app::App;
 use super::args::PlanArgs;
 use super::budget::RemainingBudget;
-use super::planner::{QueueSlot, QueuedJob, order_jobs};
-use super::pricing::Desk;
+use super::error_exits::ledger_error;
+use super::planner::{QueueSlot, QueuedJob, order_jobs, queued_job};
+use super::pricing::{price_job, read_history, remaining_budget};
+use super::runtime::runtime;
+use super::store_file::require_store_not_lost;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, check, print};
 use crate::job::{Job, JobUsers};
+use crate::store::timestamp;
 use crate::store::{FileAccess, Store};
-use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls, timestamp};
+use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls};
 use spotify_client::state::LearnedFacts;
 
 /// Looks at Spotify unless more, or none, are asked for.
@@ -76,26 +80,24 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         context.report(&broken);
         exit = ExitStatus::Usage;
     }
-    let workshop = App::open(context)?;
-    let credentials = context.credentials()?;
+    let app = App::open(context, &settings)?;
     if !args.offline && loaded.jobs.iter().any(|job| job.users == JobUsers::None) {
-        context.require_secret(&credentials)?;
+        context.require_secret(app.credentials()?)?;
     }
-    // Without a store everything is still to be read; `plan` makes none.
-    let nowhere = tempfile::tempdir().or_exit(ExitStatus::Storage)?;
-    let store = if workshop.database_path().exists() {
-        workshop.open_store()?
-    } else {
-        // Nor does a run go on from nothing, if there was something.
-        workshop.require_store_not_lost()?;
-        let path = nowhere.path().join("cratedigger.db");
-        Arc::new(Store::open(&path, FileAccess::from_mode(0o600), &workshop.identity()).or_exit(ExitStatus::Storage)?)
-    };
-    let desk = Desk { context, workshop: &workshop, credentials: &credentials, store: &store };
-    let learned = LearnedFacts::new(&workshop.state, &workshop.ledger_identity(&credentials));
+    // `plan` creates no store. Without a store it uses an empty one in a temporary folder.
+    let temporary = tempfile::tempdir().or_exit(ExitStatus::Storage)?;
+    if !app.database_path().exists() {
+        require_store_not_lost(&app.state, &app.database_path())?;
+        let path = temporary.path().join("cratedigger.db");
+        let store = Store::open(&path, FileAccess::from_mode(0o600), &app.store_identity());
+        app.use_store(Arc::new(store.or_exit(ExitStatus::Storage)?));
+    }
+    let learned = LearnedFacts::new(&app.state, &app.ledger_identity()?);
     let endpoints = learned.endpoints(Utc::now()).map_err(ledger_error)?;
-    let most = desk.left(None)?.account.map_or(u64::from(u32::MAX) - 1, |left| (left / PROBE_DIVISOR).max(LOOKUPS));
-    let looks = match (args.offline, args.probe) {
+    let history = read_history(&app)?;
+    let left = remaining_budget(&app, None)?.account;
+    let most = left.map_or(u64::from(u32::MAX) - 1, |left| (left / PROBE_DIVISOR).max(LOOKUPS));
+    let probes = match (args.offline, args.probe) {
         (true, _) => ProbeBudget::at_most(0),
         (_, true) => ProbeBudget::for_exact_estimates(most),
         _ => ProbeBudget::at_most(LOOKUPS),
@@ -103,41 +105,40 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let prices = runtime()?.block_on(async {
         let mut prices = Vec::new();
         for job in &loaded.jobs {
-            prices.push((job, desk.price(job, false, &looks).await?));
+            let past = history.job_or_default(&job.name);
+            prices.push((job, price_job(&app, job, &past, false, &probes).await?));
         }
         Ok::<_, CommandError>(prices)
     })?;
-    let (left, past) = (desk.left(None)?, desk.past()?);
-    let waiting: Vec<QueuedJob<'_>> = prices
+    let left = remaining_budget(&app, None)?;
+    let queue: Vec<QueuedJob<'_>> = prices
         .iter()
-        .map(|(job, price)| desk.queued_job(job, None, None, Some(price), &past))
+        .map(|(job, price)| queued_job(&app, job, None, None, Some(price), &history))
         .collect::<Result<_, _>>()?;
-    let turns = order_jobs(&waiting, &left);
+    let slots = order_jobs(&queue, &left);
     let mut prices: Vec<_> = prices.into_iter().map(Some).collect();
-    let priced = |turn: QueueSlot| {
-        let (job, price) = prices[turn.index].take()?;
-        let fits = BudgetFit::from_price(&price, turn.fits);
-        Some(PricedJob { job, price, left: turn.left, fits, refused: check::refused_notes(job, &endpoints) })
+    let priced = |slot: QueueSlot| {
+        let (job, price) = prices[slot.index].take()?;
+        let fits = BudgetFit::from_price(&price, slot.fits);
+        Some(PricedJob { job, price, left: slot.left, fits, refused: check::refused_notes(job, &endpoints) })
     };
-    let all_taken = args.probe && looks.remaining() == 0;
-    let shown = PlanReport {
-        jobs: turns.into_iter().filter_map(priced).collect(),
+    let is_used_up = args.probe && probes.remaining() == 0;
+    let report = PlanReport {
+        jobs: slots.into_iter().filter_map(priced).collect(),
         left,
-        requests_per_second: settings.limits_for(workshop.app_class(&credentials)?).requests_per_second,
-        asked: looks.sent(),
-        ended: looks.stopped_by().or_else(|| {
-            all_taken.then(|| format!("a probe takes a quarter of what is left today, {most} calls, and no more"))
+        requests_per_second: app.requests_per_second()?,
+        asked: probes.sent(),
+        ended: probes.stopped_by().or_else(|| {
+            is_used_up.then(|| format!("a probe uses at most a quarter of what is left today, {most} calls"))
         }),
     };
     if context.json {
-        print::json(&shown.json()).or_exit(ExitStatus::Storage)?;
+        print::json(&report.json()).or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&text::plan_text(&shown)).or_exit(ExitStatus::Storage)?;
+        print::stdout(&text::plan_text(&report)).or_exit(ExitStatus::Storage)?;
     }
-    drop(shown);
-    if let Ok(store) = Arc::try_unwrap(store) {
-        store.close();
-    }
+    drop(report);
+    app.close();
     Ok(exit)
 }
 

@@ -1,148 +1,128 @@
-//! What a run and its price are given alike: the job's users, when it last ran, and an engine.
+//! The price of a job, and the budget that is left for it.
 
-use crate::store::runs;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use super::app::{App, RunCallLimits, ledger_error};
+use super::app::{App, RunCallLimits};
 use super::budget::RemainingBudget;
-use super::{CommandContext, CommandError, ExitStatus};
+use super::error_exits::{ledger_error, sync_error};
+use super::{CommandError, ExitStatus, OrExit};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::{DueFire, JobHistory, RunHistory};
-use crate::settings::credentials::Credentials;
-use crate::store::{Store, canonical_path};
+use crate::store::timestamp;
+use crate::store::{canonical_path, runs};
 use crate::sync::{
     JobEstimate, NoopRunObserver, ProbeBudget, RunParameters, SyncContext, SyncError, estimate_job, resume_start,
-    retained_since, timestamp,
+    retained_since,
 };
 use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::http::observer::NoopObserver;
 use spotify_client::state::grants::GrantStore;
-use spotify_client::state::{CallCeilings, CallSpender, JobKey as Spends, LedgerUsage};
+use spotify_client::state::{CallCeilings, CallSpender, JobKey, LedgerUsage};
 
-/// What the runs of a command have in common.
-pub(super) struct Desk<'a> {
-    pub context: &'a CommandContext,
-    pub workshop: &'a App<'a>,
-    pub credentials: &'a Credentials,
-    pub store: &'a Arc<Store>,
+/// The job in the call ledger.
+pub(super) fn job_key(app: &App<'_>, job: &Job) -> JobKey {
+    JobKey::new(&canonical_path(&app.database_path()), &job.name)
 }
 
-impl Desk<'_> {
-    /// Who spends the calls of a job.
-    pub(super) fn spends(&self, job: &Job) -> Spends {
-        Spends::new(&canonical_path(&self.workshop.database_path()), &job.name)
-    }
-
-    /// The grants, where the job has users.
-    pub(super) fn grants(&self, job: &Job) -> Result<Option<Arc<GrantStore>>, CommandError> {
-        match job.users {
-            JobUsers::None => Ok(None),
-            JobUsers::Named(_) | JobUsers::All => self.workshop.open_grants(self.credentials).map(Some),
-        }
-    }
-
-    /// How a run of a job begins.
-    pub(super) fn start(
-        &self,
-        past: &JobHistory,
-        fire_at: Option<DateTime<Utc>>,
-        grants: Option<Arc<GrantStore>>,
-    ) -> RunParameters {
-        let settings = &self.workshop.settings;
-        RunParameters {
-            fire_at,
-            last_run_at: past.last_good,
-            default_market: settings.defaults.market.clone(),
-            refresh_after: settings.refresh_after.clone(),
-            grants,
-            retention: settings.retention.clone(),
-        }
-    }
-
-    /// What a run of a job would cost now.
-    pub(super) async fn price(&self, job: &Job, full: bool, looks: &ProbeBudget) -> Result<JobEstimate, CommandError> {
-        let spender = Some(CallSpender { job: self.spends(job), share: None });
-        let before = looks.remaining();
-        let calls = (before > 0 && before < u64::from(u32::MAX)).then_some(before);
-        let (api, app) =
-            self.workshop.open_api(self.credentials, RunCallLimits { calls, spender }, Arc::new(NoopObserver))?;
-        let grants = self.grants(job)?;
-        if let Some(grants) = &grants {
-            drop(api.clone().with_grants(Arc::clone(grants), self.context.refresh_token()));
-        }
-        let start = self.start(&self.past()?.job_or_default(&job.name), None, grants);
-        let started_at = api.now().wall;
-        let (name, now) = (job.name.clone(), timestamp(started_at));
-        let goes_on_from = self.store.write(move |s| runs::would_resume_since(s, &name, &now)).await;
-        let goes_on_from = goes_on_from.map_err(|e| halted(SyncError::Store(e)))?;
-        let engine = SyncContext {
-            api: api.clone(),
-            store: Arc::clone(self.store),
-            app,
-            state_folder: self.workshop.state.path().to_path_buf(),
-            observer: Arc::new(NoopRunObserver),
-            run_id: 0,
-            started_at,
-            resumes_from: resume_start(goes_on_from.as_deref(), started_at),
-            retained_since: retained_since(job, &self.workshop.settings.retention, started_at),
-            full,
-        };
-        let price = estimate_job(&engine, job, &start, looks).await;
-        looks.settle(before, api.calls_sent());
-        price.map_err(halted)
-    }
-
-    /// The past runs of all jobs.
-    pub(super) fn past(&self) -> Result<RunHistory, CommandError> {
-        RunHistory::read(self.store.path()).map_err(|e| CommandError::new(ExitStatus::Storage, e))
-    }
-
-    /// Calls of a job in the last 24 hours.
-    pub(super) fn spent(&self, job: &Job) -> Result<u32, CommandError> {
-        let now = SystemClock::new().now();
-        let who = self.workshop.ledger_identity(self.credentials);
-        self.workshop.state.calls_by_job(&who, self.spends(job), now).map_err(ledger_error)
-    }
-
-    /// What is left of the day; to the run of a fire, what is left to that.
-    pub(super) fn left(&self, due: Option<DueFire>) -> Result<RemainingBudget, CommandError> {
-        let (usage, ceilings) = self.usage(due)?;
-        Ok(RemainingBudget::from_usage(&usage, ceilings))
-    }
-
-    /// What a day holds.
-    pub(super) fn whole_day(&self) -> Result<RemainingBudget, CommandError> {
-        let (usage, ceilings) = self.usage(None)?;
-        Ok(RemainingBudget::whole_day(&usage, ceilings))
-    }
-
-    /// The share of the day that a run leaves alone. First runs leave that of the jobs which have been
-    /// there for long: fifty new ones must not spend it.
-    pub(super) fn reserve(&self, due: Option<DueFire>) -> f64 {
-        let settings = &self.workshop.settings;
-        match due {
-            Some(due) if due.is_new => settings.limits.reserve.max(1.0 - settings.schedule.first_run_share),
-            _ => settings.limits.reserve,
-        }
-    }
-
-    fn usage(&self, due: Option<DueFire>) -> Result<(LedgerUsage, CallCeilings), CommandError> {
-        let ceilings = CallCeilings { reserve: self.reserve(due), ..self.workshop.ceilings(self.credentials)? };
-        let who = self.workshop.ledger_identity(self.credentials);
-        let usage = self.workshop.state.usage(&who, ceilings, SystemClock::new().now()).map_err(ledger_error)?;
-        Ok((usage, ceilings))
+/// The grants, if the job has users.
+pub(super) fn grants_for(app: &App<'_>, job: &Job) -> Result<Option<Arc<GrantStore>>, CommandError> {
+    match job.users {
+        JobUsers::None => Ok(None),
+        JobUsers::Named(_) | JobUsers::All => app.grants().map(|grants| Some(Arc::clone(grants))),
     }
 }
 
-/// A halt that ends a command.
-pub(super) fn halted(halt: SyncError) -> CommandError {
-    let hint = halt.hint();
-    let exit = if matches!(halt, SyncError::InvalidJob(_)) { ExitStatus::Usage } else { ExitStatus::Storage };
-    let failure = CommandError::new(exit, halt);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
+/// The parameters of a run that settings and history provide.
+pub(super) fn run_parameters(
+    app: &App<'_>,
+    history: &JobHistory,
+    fire_at: Option<DateTime<Utc>>,
+    grants: Option<Arc<GrantStore>>,
+) -> RunParameters {
+    RunParameters {
+        fire_at,
+        last_run_at: history.last_good,
+        default_market: app.settings.defaults.market.clone(),
+        refresh_after: app.settings.refresh_after.clone(),
+        grants,
+        retention: app.settings.retention.clone(),
     }
+}
+
+/// The price of running a job now. `probes` limits the calls that may be sent to find it out.
+pub(super) async fn price_job(
+    app: &App<'_>,
+    job: &Job,
+    history: &JobHistory,
+    full: bool,
+    probes: &ProbeBudget,
+) -> Result<JobEstimate, CommandError> {
+    let spender = Some(CallSpender { job: job_key(app, job), share: None });
+    let before = probes.remaining();
+    let calls = (before > 0 && before < u64::from(u32::MAX)).then_some(before);
+    let (client, facts) = app.open_client(RunCallLimits { calls, spender }, Arc::new(NoopObserver))?;
+    let grants = grants_for(app, job)?;
+    if let Some(grants) = &grants {
+        drop(client.clone().with_grants(Arc::clone(grants), app.context.refresh_token()));
+    }
+    let parameters = run_parameters(app, history, None, grants);
+    let started_at = client.now().wall;
+    let (name, now) = (job.name.clone(), timestamp(started_at));
+    let store = app.store()?;
+    let resumes_from = store.write(move |s| runs::would_resume_since(s, &name, &now)).await;
+    let resumes_from = resumes_from.map_err(|e| sync_error(SyncError::Store(e)))?;
+    let sync = SyncContext {
+        api: client.clone(),
+        store: Arc::clone(store),
+        app: facts,
+        state_folder: app.state.path().to_path_buf(),
+        observer: Arc::new(NoopRunObserver),
+        run_id: 0,
+        started_at,
+        resumes_from: resume_start(resumes_from.as_deref(), started_at),
+        retained_since: retained_since(job, &app.settings.retention, started_at),
+        full,
+    };
+    let price = estimate_job(&sync, job, &parameters, probes).await;
+    probes.settle(before, client.calls_sent());
+    price.map_err(sync_error)
+}
+
+/// Reads the past runs of all jobs.
+pub(super) fn read_history(app: &App<'_>) -> Result<RunHistory, CommandError> {
+    RunHistory::read(&app.database_path()).or_exit(ExitStatus::Storage)
+}
+
+/// The calls of a job in the last 24 hours.
+pub(super) fn calls_spent(app: &App<'_>, job: &Job) -> Result<u32, CommandError> {
+    let now = SystemClock::new().now();
+    app.state.ledger().calls_by_job(&app.ledger_identity()?, job_key(app, job), now).map_err(ledger_error)
+}
+
+/// The budget that is left today, for the run of a fire or for any run.
+pub(super) fn remaining_budget(app: &App<'_>, due: Option<DueFire>) -> Result<RemainingBudget, CommandError> {
+    let (usage, ceilings) = usage_and_ceilings(app, due)?;
+    Ok(RemainingBudget::from_usage(&usage, ceilings))
+}
+
+/// The budget of a whole day.
+pub(super) fn whole_day_budget(app: &App<'_>) -> Result<RemainingBudget, CommandError> {
+    let (usage, ceilings) = usage_and_ceilings(app, None)?;
+    Ok(RemainingBudget::whole_day(&usage, ceilings))
+}
+
+/// The fraction of the day that a run must not use. First runs of new jobs leave the share of established
+/// jobs alone, so that fifty new jobs cannot use it up.
+pub(super) fn reserve(app: &App<'_>, due: Option<DueFire>) -> f64 {
+    match due {
+        Some(due) if due.is_new => app.settings.limits.reserve.max(1.0 - app.settings.schedule.first_run_share),
+        _ => app.settings.limits.reserve,
+    }
+}
+
+fn usage_and_ceilings(app: &App<'_>, due: Option<DueFire>) -> Result<(LedgerUsage, CallCeilings), CommandError> {
+    let ceilings = CallCeilings { reserve: reserve(app, due), ..app.call_ceilings()? };
+    Ok((app.usage(ceilings)?, ceilings))
 }

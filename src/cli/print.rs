@@ -1,27 +1,28 @@
-//! stdout, which is for what was asked for and nothing else.
+//! Writing to stdout, which gets nothing but results, and to stderr.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::table::shorten_to;
 use crate::document::printable;
 
 /// Whether anything was written to stdout.
 static WRITTEN: AtomicBool = AtomicBool::new(false);
 
-/// Notes that stdout is being written: what fails now puts no object of its own behind it.
+/// Records that stdout is in use, so that a later error does not append a JSON object of its own.
 pub fn mark_written() {
     WRITTEN.store(true, Ordering::Relaxed);
 }
 
-/// Writes why a command failed, as the one object that it owes a program, unless it has written one.
+/// Writes an error as the one JSON object of a command, unless stdout is already in use.
 pub fn write_error_object(value: &serde_json::Value) {
     if !WRITTEN.load(Ordering::Relaxed) {
-        // Whoever reads stdout is gone, or its disk is full: the exit code is left, and stderr.
+        // If stdout is closed or its disk is full, the exit code and stderr remain.
         drop(json(value));
     }
 }
 
-/// Writes to stdout. A reader that went away (`| head`) is no error.
+/// Writes to stdout. A closed pipe (`| head`) is not an error.
 ///
 /// # Errors
 ///
@@ -57,35 +58,14 @@ pub fn json(value: &serde_json::Value) -> io::Result<()> {
     stdout(&format!("{value}\n"))
 }
 
-/// Writes to stderr; what cannot be written there is lost.
+/// Writes to stderr and ignores errors.
 pub fn stderr(text: &str) {
     let mut out = io::stderr().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-/// A text that came from elsewhere, on one line of a terminal: without control characters, and cut
-/// where it is long.
+/// A foreign text for one line of a terminal: without control characters, and shortened if it is long.
 pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let shown = printable(text);
-    match shown.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &shown[..end]),
-        None => shown,
-    }
-}
-
-/// Rows in columns that line up, two blanks apart.
-pub fn format_table(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..rows.iter().map(Vec::len).max().unwrap_or(0)).map(width).collect();
-    let mut out = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:width$}  "));
-        }
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
+    const WIDTH: usize = 80;
+    shorten_to(&printable(text), WIDTH)
 }

@@ -1,4 +1,4 @@
-//! What a person sees of a run: a bar on a terminal, one line an event otherwise.
+//! The progress of a run: a bar on a terminal, log lines elsewhere.
 
 use std::io::IsTerminal;
 use std::sync::{LazyLock, Mutex};
@@ -7,25 +7,26 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::app::format_local;
 use super::args::LogFormat;
+use super::local_time::format_local;
 use super::{CommandContext, print};
 use crate::document::printable;
 use crate::store::RawAnswers;
-use crate::sync::{RunObserver, timestamp};
+use crate::store::timestamp;
+use crate::sync::RunObserver;
 use spotify_client::http::family::EndpointFamily;
 use spotify_client::http::observer::CallObserver;
 
-/// Short, so that a narrow terminal shows it on one line; the message is cut where the line ends.
+/// Short enough for one line of a narrow terminal; the message is cut at the end of the line.
 const TEMPLATE: &str = "{bar:12} {elapsed_precise} {wide_msg}";
 
-/// The bars that are on the terminal; whoever else writes there has to take them away meanwhile.
+/// The bars on the terminal. Anything else that writes there has to suspend them.
 pub(super) fn bars() -> &'static MultiProgress {
     static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
     &BARS
 }
 
-/// Shows a run as it goes.
+/// Shows the progress of one run.
 pub(super) struct ProgressDisplay {
     job: String,
     bar: Option<ProgressBar>,
@@ -35,7 +36,7 @@ pub(super) struct ProgressDisplay {
 
 struct ProgressCounts {
     fetch: String,
-    /// When the fetch began, and the items that had come before.
+    /// When the fetch started, and the number of items before that.
     started: (Instant, i64),
     calls: u64,
     items: i64,
@@ -65,8 +66,7 @@ impl ProgressCounts {
 }
 
 impl ProgressDisplay {
-    /// A watcher of a run: with a bar if stderr is a terminal and logs are for people. `raw` gets
-    /// every answer as it came.
+    /// Shows a bar if stderr is a terminal and the log is for people. `raw` stores every response unchanged.
     pub(super) fn new(context: &CommandContext, job: &str, raw: Option<RawAnswers>) -> ProgressDisplay {
         let shown = std::io::stderr().is_terminal() && !context.quiet && context.log_format == LogFormat::Text;
         let bar = shown.then(|| {
@@ -80,7 +80,7 @@ impl ProgressDisplay {
         ProgressDisplay { job: job.to_owned(), bar, raw, counts: Mutex::new(counts) }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -94,7 +94,7 @@ impl ProgressDisplay {
         bar.set_message(counts.print_line(bar.position(), bar.length().unwrap_or(0)));
     }
 
-    /// A line above the bar, or in the log.
+    /// Prints a line above the bar or in the log.
     fn line(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.println(printable(text)),
@@ -114,7 +114,7 @@ impl RunObserver for ProgressDisplay {
                 bar.set_length(asked as u64);
                 bar.set_position(0);
             }
-            None => tracing::info!(job = self.job, fetch, asked, "fetch begins"),
+            None => tracing::info!(job = self.job, fetch, asked, "fetch started"),
         }
     }
 
@@ -130,7 +130,7 @@ impl RunObserver for ProgressDisplay {
 
     fn fetch_finished(&self, fetch: &str, state: &str) {
         if self.bar.is_none() {
-            tracing::info!(job = self.job, fetch, state, "fetch ends");
+            tracing::info!(job = self.job, fetch, state, "fetch finished");
         }
     }
 
@@ -146,9 +146,9 @@ impl CallObserver for ProgressDisplay {
 
     fn received(&self, path: &str, body: &[u8]) {
         let Some(raw) = &self.raw else { return };
-        // What is kept raw is no part of the record, so trouble with it does not end the run.
+        // Raw responses are not part of the data, so an error here does not end the run.
         if let Err(e) = raw.save(path, &timestamp(Utc::now()), body) {
-            self.warned(&format!("{e}; the run goes on without it"));
+            self.warned(&format!("{e}; the run continues without raw responses"));
         }
     }
 
@@ -163,7 +163,7 @@ impl CallObserver for ProgressDisplay {
     }
 
     fn retrying(&self, family: EndpointFamily, attempt: u32, why: &str, after: Duration) {
-        tracing::debug!(job = self.job, %family, attempt, why, after_ms = after.as_millis() as u64, "trying again");
+        tracing::debug!(job = self.job, %family, attempt, why, after_ms = after.as_millis() as u64, "retrying");
     }
 
     fn warned(&self, what: &str) {
@@ -174,7 +174,7 @@ impl CallObserver for ProgressDisplay {
     }
 }
 
-/// Hears of what concerns no run alone.
+/// Logs what concerns no single run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LogObserver;
 

@@ -1,15 +1,16 @@
-//! `quota`: the calls of the last 24 hours against their ceilings, when the next ones become free, what
-//! is held back and why, and what the app may call. Asks Spotify nothing.
+//! `quota`: shows the calls of the last 24 hours with their ceilings, when the next calls become free,
+//! cool-downs with their reasons, and what the app may call. It sends no calls.
 
 mod text;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::app::{App, ledger_error};
+use super::app::App;
 use super::args::QuotaArgs;
+use super::error_exits::ledger_error;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::sync::timestamp;
+use crate::store::timestamp;
 use spotify_client::AppClass;
 use spotify_client::Deferral;
 use spotify_client::family::EndpointFamily;
@@ -18,7 +19,6 @@ use spotify_client::state::{
     CallCeilings, EndpointAccess, FamilyUsage, LearnedFacts, LedgerUsage, StateError, TokenKind,
 };
 
-/// All that is shown.
 struct QuotaReport {
     usage: LedgerUsage,
     ceilings: CallCeilings,
@@ -27,7 +27,7 @@ struct QuotaReport {
     now: DateTime<Utc>,
 }
 
-/// What is known of one family with one kind of token.
+/// What is known about access to one family with one kind of token.
 struct EndpointKnowledge {
     family: EndpointFamily,
     token: TokenKind,
@@ -36,27 +36,26 @@ struct EndpointKnowledge {
     learned_at: Option<DateTime<Utc>>,
 }
 
-/// Shows the books.
+/// Prints the ledger.
 ///
 /// # Errors
 ///
-/// If the state folder cannot be read; nothing is taken to be free then.
+/// If the state folder cannot be read.
 pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let credentials = context.credentials()?;
-    let who = workshop.ledger_identity(&credentials);
-    let learned = LearnedFacts::new(&workshop.state, &who);
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let learned = LearnedFacts::new(&app.state, &app.ledger_identity()?);
     let now = SystemClock::new().now();
     if args.relearn {
         let forgotten = learned.forget("").map_err(ledger_error)?;
         context.notice(&format!(
-            "forgot {forgotten} {} about what this app may call; the next runs learn it anew",
+            "forgot {forgotten} {} about what this app may call; the next runs find out again",
             if forgotten == 1 { "fact" } else { "facts" }
         ));
     }
-    let class = workshop.app_class(&credentials)?;
-    let ceilings = workshop.ceilings(&credentials)?;
-    let usage = workshop.state.usage(&who, ceilings, now).map_err(ledger_error)?;
+    let class = app.app_class()?;
+    let ceilings = app.call_ceilings()?;
+    let usage = app.usage(ceilings)?;
     let endpoints = endpoint_knowledge(&learned, class, now.wall).map_err(ledger_error)?;
     let shown = QuotaReport { usage, ceilings, class, endpoints, now: now.wall };
     if context.json {
@@ -67,7 +66,7 @@ pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, Com
     Ok(ExitStatus::Complete)
 }
 
-/// Every family with each kind of token that can open it, and what is known of it.
+/// What is known about every family with each kind of token that it accepts.
 fn endpoint_knowledge(
     learned: &LearnedFacts,
     class: Option<AppClass>,
@@ -92,12 +91,12 @@ fn endpoint_knowledge(
                 evidence: Some(it.evidence.clone()),
                 learned_at: Some(it.learned_at),
             },
-            // Nobody asked: it is not learned of this app, but known of its class.
+            // This app has not tried, but the rule for its class is known.
             None if lost(family) => EndpointKnowledge {
                 family,
                 token,
                 word: Some("not for apps in Development Mode"),
-                evidence: Some("apps in Development Mode lost it in February 2026".to_owned()),
+                evidence: Some("apps in Development Mode lost access in February 2026".to_owned()),
                 learned_at: since.as_ref().map(|fact| fact.learned_at),
             },
             None => EndpointKnowledge { family, token, word: None, evidence: None, learned_at: None },

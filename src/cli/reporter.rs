@@ -1,7 +1,7 @@
-//! Says how things go: to the terminal or the log, and to people by `[notify]`.
+//! Reports the outcome of runs on the terminal or in the log, and sends alerts through `[notify]`.
 //!
-//! A timer looks every few minutes, and what lasts is said when it begins, not at every look. By
-//! hand everything is said every time: somebody is there and has just asked.
+//! A timer starts the program every few minutes, so a lasting problem is reported only when it starts.
+//! A command that a user types reports everything every time.
 
 mod overdue;
 mod run_alerts;
@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use super::app::format_local;
 use super::command_error::CommandError;
+use super::local_time::{format_local, format_stored};
 use super::print::count;
 use super::shutdown::Shutdown;
 use super::summary::report_run;
@@ -27,42 +27,41 @@ use crate::store::canonical_path;
 use crate::sync::RunReport;
 use run_alerts::{RunAlert, alert_kind};
 
-/// All that a whole run puts right.
+/// The alerts that a complete run resolves.
 const RESOLVED_BY_COMPLETE_RUN: &[AlertKind] =
     &[AlertKind::Failed, AlertKind::Person, AlertKind::Deferred, AlertKind::Partial, AlertKind::Overdue];
 
-/// For so long the end of a command waits for those who are told.
+/// How long a command waits at its end for deliveries.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The same once a stop was asked for: supervisors kill after ten seconds.
+/// How long it waits after a signal; supervisors kill after ten seconds.
 const STOP_DELIVERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Who started what is told of.
+/// Who started the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StartedBy {
-    /// A person, who wants to hear all of it.
+    /// A user, who wants to see everything.
     User,
     /// A timer, every few minutes.
     Timer,
-    /// `schedule`: one line an event.
+    /// `schedule`, which logs one line per event.
     Schedule,
 }
 
-/// Says how things go.
+/// Reports the outcome of runs.
 pub(super) struct Reporter<'a> {
     context: &'a CommandContext,
     events: Vec<String>,
     started_by: StartedBy,
     notifier: Option<Notifier>,
-    /// The jobs that are known, with the users that each names.
+    /// The loaded jobs with the users that each of them names.
     jobs: RefCell<Vec<(String, JobUsers)>>,
 }
 
 impl<'a> Reporter<'a> {
-    /// One for a command that a timer starts, or a person.
     pub(super) fn new(context: &'a CommandContext, settings: &Settings, started_by: StartedBy) -> Reporter<'a> {
         let project = &context.project;
-        // Without a state folder nothing runs either, which is said elsewhere.
+        // Without a state folder no job runs; the error for that is reported elsewhere.
         let notifier = context
             .state_dir(settings)
             .ok()
@@ -71,30 +70,29 @@ impl<'a> Reporter<'a> {
         Reporter { context, events: settings.notify.on.clone(), started_by, notifier, jobs: RefCell::default() }
     }
 
-    /// Does the work, and beside it delivers what is told. What is left at its end has a minute, but
-    /// not when a stop was asked for.
-    pub(super) async fn run_with_deliveries<T>(&self, stopper: &Shutdown, work: impl Future<Output = T>) -> T {
+    /// Runs `work` and delivers messages at the same time. Deliveries that are left at its end get another
+    /// minute, or two seconds after a signal.
+    pub(super) async fn run_with_deliveries<T>(&self, shutdown: &Shutdown, work: impl Future<Output = T>) -> T {
         let Some(notifier) = &self.notifier else { return work.await };
         let patience = async {
-            stopper.sleep(DELIVERY_TIMEOUT).await;
-            if stopper.is_stopping() {
+            shutdown.sleep(DELIVERY_TIMEOUT).await;
+            if shutdown.is_stopping() {
                 tokio::time::sleep(STOP_DELIVERY_TIMEOUT).await;
             }
         };
         notifier.run_with_deliveries(work, patience).await
     }
 
-    /// The pings of a run that begins.
+    /// The pings of a run that starts.
     pub(super) fn ping(&self, job: &str) -> Option<RunPinger<'_>> {
         self.notifier.as_ref()?.ping(job)
     }
 
-    /// Who sends.
     pub(super) fn notifier(&self) -> Option<&Notifier> {
         self.notifier.as_ref()
     }
 
-    /// A run ended.
+    /// Reports a finished run.
     pub(super) fn run_finished(&self, report: &RunReport) {
         let trouble = alert_kind(report);
         let news = trouble.map(|trouble| self.new_alerts(report, trouble)).unwrap_or_default();
@@ -118,19 +116,19 @@ impl<'a> Reporter<'a> {
             self.send(AlertEvent::SignIn, &report.job, warning.clone(), Vec::new(), Some(report));
         }
         for RunAlert { event, text, details } in news {
-            // A deferral goes on by itself.
+            // A deferred run continues by itself.
             if trouble != Some(AlertKind::Deferred) {
                 self.send(event, &report.job, text, details, Some(report));
             }
         }
     }
 
-    /// A run was deferred by what was known before it: nothing is said, but its data may grow old.
+    /// Records a run that is still deferred. Nothing is reported, but its data may become overdue.
     pub(super) fn run_still_deferred(&self, report: &RunReport) {
         self.start_alert(AlertScope::Job(&report.job), AlertKind::Deferred, &report.reasons.join("; "));
     }
 
-    /// A job could not be run, or (`job` is empty) none could.
+    /// Reports a job that could not run, or with an empty name that no job could run.
     pub(super) fn job_failed(&self, job: &str, failure: &CommandError) {
         let (trouble, event) = match failure.exit() {
             ExitStatus::UserAction => (AlertKind::Person, AlertEvent::SignIn),
@@ -139,7 +137,7 @@ impl<'a> Reporter<'a> {
         let (words, report) = (failure.to_string(), failure.report(false));
         let begun = match failure.exit() {
             _ if job.is_empty() => self.start_alert(AlertScope::Project, trouble, &words),
-            // The disk and the app are those of other jobs too.
+            // Other jobs use the same disk and the same app.
             ExitStatus::UserAction | ExitStatus::Storage => {
                 self.start_alert(AlertScope::Shared { cause: &words, job }, trouble, "")
             }
@@ -149,7 +147,7 @@ impl<'a> Reporter<'a> {
         if (begun != AlertTransition::Repeated || self.started_by == StartedBy::User)
             && let Some(ping) = self.ping(job).filter(|_| !job.is_empty())
         {
-            ping.finish(failure.exit().code(), std::slice::from_ref(&report));
+            ping.finish(ping_code(failure.exit().code()), std::slice::from_ref(&report));
         }
         match self.started_by {
             StartedBy::Schedule if news => failure.log(Some(job).filter(|job| !job.is_empty())),
@@ -161,7 +159,7 @@ impl<'a> Reporter<'a> {
             let mut lines = report.lines().map(|line| line.trim_start_matches("error: ").to_owned());
             let first = lines.next().unwrap_or_default();
             let text = match job {
-                "" => format!("no job runs: {first}"),
+                "" => format!("no job can run: {first}"),
                 _ if first.starts_with(&format!("job {job} ")) => first,
                 _ => format!("job {job}: {first}"),
             };
@@ -169,12 +167,12 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// What kept all jobs from running is over.
+    /// Records that jobs can run again.
     pub(super) fn project_recovered(&self) {
         self.resolve_alerts(AlertScope::Project, &[AlertKind::Failed, AlertKind::Person], "running", None);
     }
 
-    /// Jobs whose files were broken when it was told last, and are not.
+    /// The jobs whose files were reported as broken and are valid now.
     fn repaired_files(&self, loaded: &LoadedJobs) -> Vec<String> {
         let open = self.notifier.as_ref().map(|notifier| notifier.alerts().open_alerts()).unwrap_or_default();
         let good = |job: &String| !loaded.broken.contains(job) && (!job.is_empty() || !loaded.has_errors());
@@ -182,7 +180,7 @@ impl<'a> Reporter<'a> {
         broken.map(|(job, ..)| job).filter(good).collect()
     }
 
-    /// Job files were read: tells of those that are broken now, and of those that were.
+    /// Reports the job files that have become broken or valid.
     pub(super) fn jobs_loaded(&self, loaded: &LoadedJobs) {
         *self.jobs.borrow_mut() = loaded.jobs.iter().map(|job| (job.name.clone(), job.users.clone())).collect();
         if self.notifier.is_none() {
@@ -200,7 +198,7 @@ impl<'a> Reporter<'a> {
         }
         let mut news = Vec::new();
         let nowhere = [String::new()];
-        // An error that is no file's own, such as a folder that cannot be read.
+        // An error that belongs to no file, such as an unreadable folder.
         let broken = if loaded.broken.is_empty() { &nowhere[..] } else { &loaded.broken };
         for job in broken {
             let file = format!("{job}.toml");
@@ -212,7 +210,7 @@ impl<'a> Reporter<'a> {
             }
         }
         match self.started_by {
-            // The last good version holds on.
+            // The last valid version stays in use.
             StartedBy::Schedule if !news.is_empty() => loaded.problems.iter().for_each(|problem| {
                 let (file, line, column) = (problem.file.as_str(), problem.line, problem.column);
                 let (key, hint) = (problem.key.as_deref(), problem.hint.as_deref());
@@ -223,12 +221,12 @@ impl<'a> Reporter<'a> {
             StartedBy::User | StartedBy::Timer => self.context.report(&CommandError::Problems(loaded.problems.clone())),
         }
         for (job, told) in news {
-            let text = format!("the file of job {job} is wrong: it does not run as written");
+            let text = format!("the file of job {job} is invalid; the job does not run as written");
             self.send(AlertEvent::Failure, job, text, told, None);
         }
     }
 
-    /// The project folder, as somebody elsewhere can name it.
+    /// The absolute path of the project folder.
     fn project(&self) -> String {
         let root = &self.context.project.root;
         root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string()
@@ -247,8 +245,8 @@ impl<'a> Reporter<'a> {
         };
         let Some(first) = ended.iter().filter(told).min_by_key(|ended| ended.since) else { return };
         let what = match first.kind {
-            AlertKind::BrokenFile => "its file was wrong",
-            AlertKind::Person => "a person was needed",
+            AlertKind::BrokenFile => "its file was invalid",
+            AlertKind::Person => "a user had to act",
             AlertKind::Overdue => "its data were overdue",
             AlertKind::Partial => "it was partial",
             AlertKind::Failed | AlertKind::Deferred | AlertKind::Untold => "it had failed",
@@ -261,7 +259,7 @@ impl<'a> Reporter<'a> {
         others.sort_unstable();
         others.dedup();
         let details =
-            if others.is_empty() { Vec::new() } else { vec![format!("it was so for {} too", others.join(", "))] };
+            if others.is_empty() { Vec::new() } else { vec![format!("this also affected {}", others.join(", "))] };
         self.send(AlertEvent::Recovery, job, text, details, report);
     }
 
@@ -282,7 +280,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-/// A job's own, or where it has no name the project's.
+/// The scope of a job, or of the project if the name is empty.
 fn alert_scope(job: &str) -> AlertScope<'_> {
     if job.is_empty() { AlertScope::Project } else { AlertScope::Job(job) }
 }
@@ -297,7 +295,7 @@ fn alert_event(trouble: AlertKind) -> Option<AlertEvent> {
     }
 }
 
-/// A run's end in one line: a warning where it is news that a person may have to see to.
+/// Logs the end of a run in one line: as a warning if it is a new problem.
 fn log_run_end(report: &RunReport, warns: bool) {
     let (job, run, state, exit_code) = (report.job.as_str(), report.run, report.state, report.exit_code);
     let (calls, rows, not_before) = (report.calls, report.rows, report.not_before.as_deref());
@@ -307,13 +305,18 @@ fn log_run_end(report: &RunReport, warns: bool) {
         tracing::warn!(job, "{text}");
     }
     if warns {
-        tracing::warn!(job, run, state, exit_code, calls, rows, not_before, why, "run ends");
+        tracing::warn!(job, run, state, exit_code, calls, rows, not_before, why, "run finished");
     } else {
-        tracing::info!(job, run, state, exit_code, calls, rows, not_before, why, "run ends");
+        tracing::info!(job, run, state, exit_code, calls, rows, not_before, why, "run finished");
     }
 }
 
-/// The last lines of what is said of a run, for a ping.
+/// The exit code in a ping. A deferred run continues by itself, so it counts as a success.
+pub(super) fn ping_code(exit_code: u8) -> u8 {
+    if exit_code == ExitStatus::Deferred.code() { ExitStatus::Complete.code() } else { exit_code }
+}
+
+/// The text of a ping about a finished run.
 pub(super) fn ping_lines(report: &RunReport) -> Vec<String> {
     let head = format!(
         "{}: {}, run {}, exit {}, {}, {}",
@@ -324,7 +327,7 @@ pub(super) fn ping_lines(report: &RunReport) -> Vec<String> {
         count(report.calls, "call"),
         count(report.rows.unsigned_abs(), "item")
     );
-    let until = report.not_before.as_ref().map(|at| format!("deferred until {at}"));
+    let until = report.not_before.as_ref().map(|at| format!("deferred until {}", format_stored(at)));
     std::iter::once(head)
         .chain(report.reasons.iter().cloned())
         .chain(report.hints.iter().cloned())

@@ -1,13 +1,13 @@
-//! `sandbox`: a made-up Spotify in the foreground, with how to point a project at it.
+//! `sandbox`: serves a simulated Spotify in the foreground and prints how to use it.
 
 use std::time::Duration;
 
-use super::app::runtime;
 use super::args::{AppMode, GrantRotation, SandboxArgs};
+use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use spotify_sandbox::{self, Fault, QuotaMode, SandboxOptions, TokenRotation};
 
-/// Serves until it is stopped.
+/// Serves until a signal arrives.
 pub fn run(args: &SandboxArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let faults = args.fault.iter().map(|text| parse_fault(text)).collect::<Result<Vec<_>, _>>()?;
     let options = SandboxOptions {
@@ -44,7 +44,7 @@ pub fn run(args: &SandboxArgs, context: &CommandContext) -> Result<ExitStatus, C
             );
             print::stdout(&text).or_exit(ExitStatus::Storage)?;
             print::stderr(&format!(
-                "what it can do: {accounts}/_sandbox, ids to try: {accounts}/_sandbox/ids; Ctrl-C ends it\n"
+                "features: {accounts}/_sandbox, ids to try: {accounts}/_sandbox/ids; press Ctrl-C to stop\n"
             ));
         }
         use tokio::signal::unix::{SignalKind, signal};
@@ -58,7 +58,7 @@ pub fn run(args: &SandboxArgs, context: &CommandContext) -> Result<ExitStatus, C
     })
 }
 
-/// The sandbox's word for a class of apps.
+/// The sandbox mode for a class of apps.
 pub(super) fn sandbox_mode(mode: AppMode) -> QuotaMode {
     match mode {
         AppMode::Development => QuotaMode::Development,
@@ -76,15 +76,15 @@ fn sandbox_rotation(whose: GrantRotation) -> TokenRotation {
 
 fn parse_window(seconds: f64) -> Result<Duration, CommandError> {
     Duration::try_from_secs_f64(seconds).ok().filter(|window| !window.is_zero()).ok_or_else(|| {
-        let why = anyhow::anyhow!("--rate-window is {seconds}, which is no length of time");
-        CommandError::new(ExitStatus::Usage, why).with_hint("such as --rate-window 3")
+        let why = anyhow::anyhow!("invalid duration {seconds} for --rate-window");
+        CommandError::new(ExitStatus::Usage, why).with_hint("for example --rate-window 3")
     })
 }
 
 fn parse_fault(text: &str) -> Result<Fault, CommandError> {
     serde_json::from_str(text).map_err(|e| {
         let example = r#"--fault '{"path": "/v1/playlists/*", "times": 1, "action": {"do": "status", "code": 503}}'"#;
-        CommandError::new(ExitStatus::Usage, anyhow::anyhow!("--fault is not a fault: {e}"))
-            .with_hint(format!("such as {example}"))
+        CommandError::new(ExitStatus::Usage, anyhow::anyhow!("invalid --fault: {e}"))
+            .with_hint(format!("for example {example}"))
     })
 }

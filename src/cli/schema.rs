@@ -1,10 +1,9 @@
-//! `schema job|config`: what editors complete and check files by.
+//! `schema job|config`: prints the JSON Schema that editors use to complete and check files.
 
 use super::args::{SchemaArgs, SchemaKind};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::{job, settings};
 
-/// Prints the schema.
 ///
 /// # Errors
 ///
@@ -14,7 +13,7 @@ pub fn run(args: &SchemaArgs, _: &CommandContext) -> Result<ExitStatus, CommandE
     Ok(ExitStatus::Complete)
 }
 
-/// A schema as it is written to files.
+/// The text of a schema.
 pub(super) fn schema_text(of: SchemaKind) -> String {
     let schema = match of {
         SchemaKind::Job => job::json_schema(),

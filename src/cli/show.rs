@@ -1,22 +1,24 @@
-//! `show PLAYLIST [--at TIME]`: a playlist as it stands, or as it was at any time seen.
+//! `show PLAYLIST [--at TIME]`: shows a playlist as it is now, or as it was at an earlier time.
 
 use chrono::Utc;
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::app::{require_store, storage_error, unreadable_store};
 use super::args::ShowArgs;
+use super::error_exits::{store_error, unreadable_store};
+use super::local_time::format_stored;
+use super::store_file::require_store;
+use super::table::format_table;
 use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::store::timestamp;
 use crate::store::{
     NamedPlaylist, PlaylistPlace, PlaylistVersion, ReplayError, find_playlists_by_name, open_current_schema,
     playlist_at, playlist_details_at, title_and_owner,
 };
-use crate::sync::timestamp;
 use spotify_client::{EntityKind, SpotifyId};
 
-/// Shows a playlist.
 pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let at = args.at.as_deref();
@@ -26,7 +28,7 @@ pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let at = at.map(timestamp);
     let database = context.project.database(&settings);
     require_store(context, &settings)?;
-    let store = open_current_schema(&database).map_err(storage_error)?;
+    let store = open_current_schema(&database).map_err(store_error)?;
     let unreadable = unreadable_store(&database);
     let playlist = find(&store, &args.playlist, &unreadable)?;
     let name = printable(playlist.name.as_deref().unwrap_or(&playlist.id));
@@ -34,7 +36,7 @@ pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         ReplayError::Store(e) => unreadable(e),
         e @ ReplayError::Broken { .. } => {
             CommandError::new(ExitStatus::Storage, anyhow::Error::new(e).context(name.clone()))
-                .with_hint("`cratedigger verify` says what else is wrong")
+                .with_hint("`cratedigger verify` lists all problems of the store")
         }
         e @ (ReplayError::NotYetSeen { .. } | ReplayError::NeverRead) => {
             CommandError::new(ExitStatus::Usage, anyhow::anyhow!("{name} ({}): {e}", playlist.id))
@@ -62,12 +64,12 @@ pub fn run(args: &ShowArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         let by = place.added_by.as_deref().unwrap_or("");
         rows.push([&n.to_string(), added, by, &name, artists.as_deref().unwrap_or("")].map(print::shorten).to_vec());
     }
-    out.push_str(&print::format_table(&rows));
+    out.push_str(&format_table(&rows));
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
 }
 
-/// The playlist that is meant: by id, URI or link, else by name.
+/// Finds a playlist by id, URI or link, or else by name.
 fn find(
     store: &Connection,
     text: &str,
@@ -79,16 +81,16 @@ fn find(
         (Some(one), true) => Ok(one),
         (Some(last), false) => {
             found.push(last);
-            let each = found.iter().map(|p| format!("{} (by {})", p.id, p.owner.as_deref().unwrap_or("nobody known")));
+            let each = found.iter().map(|p| format!("{} (by {})", p.id, p.owner.as_deref().unwrap_or("unknown")));
             let each = each.collect::<Vec<_>>().join(", ");
             let error =
-                anyhow::anyhow!("{} playlists are called {:?}: {}", found.len(), printable(text), printable(&each));
-            Err(CommandError::new(ExitStatus::Usage, error).with_hint("name one by its id"))
+                anyhow::anyhow!("{} playlists are named {:?}: {}", found.len(), printable(text), printable(&each));
+            Err(CommandError::new(ExitStatus::Usage, error).with_hint("use the id of one of them"))
         }
         (None, _) => {
-            let error = anyhow::anyhow!("the store knows no playlist {:?}", printable(text));
+            let error = anyhow::anyhow!("the store has no playlist {:?}", printable(text));
             Err(CommandError::new(ExitStatus::Usage, error)
-                .with_hint("name it by its id, URI, link or name; what was never read is not in the store"))
+                .with_hint("use its id, URI, link or name; playlists that were never read are not in the store"))
         }
     }
 }
@@ -99,14 +101,14 @@ fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&st
     if let Some(text) = description.filter(|text| !text.is_empty()) {
         out.push_str(&format!("{}\n", print::shorten(text)));
     }
-    let since = seen.seen_at.as_deref().unwrap_or("?");
+    let since = seen.seen_at.as_deref().map_or_else(|| "?".to_owned(), format_stored);
     let items = print::count(seen.places.len(), "item");
     out.push_str(&match &seen.until {
-        Some(until) => format!("{items}, as seen from {since} until {until}\n"),
+        Some(until) => format!("{items}, as seen from {since} until {}\n", format_stored(until)),
         None => format!("{items}, as seen since {since}\n"),
     });
     if let Some(gone) = &playlist.gone_at {
-        out.push_str(&format!("gone at Spotify since {gone}\n"));
+        out.push_str(&format!("no longer on Spotify since {}\n", format_stored(gone)));
     }
     out.push('\n');
     out

@@ -1,7 +1,8 @@
-//! SIGTERM and SIGINT: the first ends the page in hand, the second ends at once.
+//! SIGTERM and SIGINT: after the first, the current page is finished; after the second, the process exits
+//! at once.
 //!
-//! They are heard on a thread of their own, so that a large CSV in the making does not deafen the
-//! program. Nothing depends on a clean end, so a stop that takes too long is one all the same.
+//! A separate thread waits for the signals, so that writing a large CSV does not block them. Nothing
+//! depends on a clean exit, so a stop that takes too long becomes an immediate exit.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,14 +16,14 @@ use super::args::LogFormat;
 use super::{CommandContext, ExitStatus, print};
 use spotify_client::client::SpotifyClient;
 
-/// A stop is over by then; supervisors kill after ten seconds.
+/// The longest time for a clean stop; supervisors kill after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(9);
 
-/// A second signal so soon after the first is the same one: `timeout` sends it to the process and to its
-/// group, and so does a terminal beside a wrapper that passes it on.
+/// A second signal within this time is a duplicate: `timeout` signals the process and its group, and a
+/// terminal signals both a program and the wrapper that forwards the signal.
 const ECHO_WINDOW: Duration = Duration::from_secs(1);
 
-/// Who is to be stopped, and whether that was asked for.
+/// Stops all runs when a signal arrives.
 #[derive(Clone, Default)]
 pub(super) struct Shutdown {
     inner: Arc<Mutex<ShutdownState>>,
@@ -33,14 +34,14 @@ pub(super) struct Shutdown {
 #[derive(Default)]
 struct ShutdownState {
     is_stopping: bool,
-    /// The runs under way.
+    /// The runs in progress.
     runs: BTreeMap<u64, SpotifyClient>,
     next: u64,
-    /// What a program is told if all is stopped at once.
+    /// The JSON result to print before an immediate exit.
     final_result: Option<Value>,
 }
 
-/// A run that a stop reaches, until it is dropped.
+/// Registers a run with [`Shutdown`] until it is dropped.
 #[must_use]
 pub(super) struct ShutdownGuard {
     inner: Arc<Mutex<ShutdownState>>,
@@ -54,7 +55,7 @@ impl Drop for ShutdownGuard {
 }
 
 impl Shutdown {
-    /// One that hears signals from now on.
+    /// Starts to listen for signals.
     pub(super) fn listen(context: &CommandContext) -> Shutdown {
         let this = Shutdown { log_format: context.log_format, ..Shutdown::default() };
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -71,7 +72,7 @@ impl Shutdown {
             });
         });
         if thread.is_ok() {
-            // An error: nothing can be heard, and signals do what they do by themselves.
+            // On an error, the signals keep their default effect.
             let _ = is_ready.recv();
         }
         this
@@ -85,7 +86,7 @@ impl Shutdown {
             }
         };
         once(&mut terminate, &mut interrupt).await;
-        self.say("stopping: the page in hand is committed, then the run ends; once more to stop at once");
+        self.say("stopping: the current page is committed, then the run ends; send the signal again to stop at once");
         {
             let mut inner = self.lock();
             inner.is_stopping = true;
@@ -100,16 +101,16 @@ impl Shutdown {
                 if heard.elapsed() > ECHO_WINDOW {
                     break;
                 }
-                // Somebody at a keyboard may have meant it.
+                // Someone may have pressed Ctrl-C twice on purpose.
                 if kind == SignalKind::interrupt() && !told {
-                    self.say("twice within a second is taken for once; once more after that stops at once");
+                    self.say("two signals within a second count as one; send another to stop at once");
                     told = true;
                 }
             }
         });
         let again = again.await;
-        let why = if again.is_ok() { "stopped at once" } else { "stopped: the page in hand took too long" };
-        let why = format!("{why}; what was committed stays");
+        let why = if again.is_ok() { "stopped at once" } else { "stopped: the current page took too long" };
+        let why = format!("{why}; committed data are kept");
         self.say(&why);
         if let Some(mut words) = self.lock().final_result.take() {
             words["error"] = Value::from(why);
@@ -118,7 +119,7 @@ impl Shutdown {
         std::process::exit(i32::from(ExitStatus::Deferred.code()));
     }
 
-    /// Keeps what a program is told if all is stopped at once: nobody else gets to say it then.
+    /// Sets the JSON result to print before an immediate exit.
     pub(super) fn keep_result(&self, words: Value) {
         self.lock().final_result = Some(words);
     }
@@ -130,7 +131,7 @@ impl Shutdown {
         }
     }
 
-    /// Stops this one too, now or when the signal comes.
+    /// Also stops this API: now, or when the signal arrives.
     pub(super) fn guard_api(&self, api: &SpotifyClient) -> ShutdownGuard {
         let mut inner = self.lock();
         if inner.is_stopping {
@@ -142,12 +143,12 @@ impl Shutdown {
         ShutdownGuard { inner: Arc::clone(&self.inner), number }
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a signal has arrived.
     pub(super) fn is_stopping(&self) -> bool {
         self.lock().is_stopping
     }
 
-    /// Sleeps, but not past a stop.
+    /// Sleeps until the time is over or a signal arrives.
     pub(super) async fn sleep(&self, how_long: Duration) {
         let mut bell = std::pin::pin!(self.stop_signal.notified());
         bell.as_mut().enable();

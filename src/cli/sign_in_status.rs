@@ -1,6 +1,6 @@
-//! How the sign-ins of jobs' users stand: for `check`, `jobs`, `run --json`, and for what is due.
+//! The sign-in status of the users of jobs, for `check`, `jobs`, `run --json` and the scheduler.
 //!
-//! Read offline and without a trace: where no grant was ever stored, no folder and no file is made.
+//! Reading it works offline and creates no folder or file.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,18 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::app::open_grants_in;
+use super::error_exits::grant_error;
 use super::{CommandContext, CommandError};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::SignInSummary;
 use crate::settings::Settings;
 use spotify_client::state::grants::{Grant, GrantEnd, GrantState, GrantStore, grant_end};
 
-/// The grants of the app; `None` where the state folder has none, or nobody says which app.
+/// The grants of the app. `None` if the state folder has no grants or no client id is configured.
 ///
 /// # Errors
 ///
-/// If there are some, and they cannot be read.
+/// If grants exist but cannot be read.
 pub(super) fn open_existing_grants(
     context: &CommandContext,
     settings: &Settings,
@@ -31,24 +32,19 @@ pub(super) fn open_existing_grants(
     open_grants_in(dir, &credentials.client_id).map(Some)
 }
 
-/// How one user of a job stands.
+/// The sign-in status of one user of a job.
 #[derive(Debug, Clone)]
 pub(super) struct SignInStatus {
-    /// The local name.
+    /// The user's name in job files.
     pub user: String,
-    /// The grant, if there is one.
     grant: Option<Grant>,
-    /// Scopes that some fetch needs and the grant lacks.
+    /// The scopes that a fetch needs and the grant does not have.
     pub missing_scopes: Vec<String>,
 }
 
-/// The users of a job, in its order; for `"*"` all who are signed in.
-///
-/// # Errors
-///
-/// If the grants cannot be read.
+/// The users of a job in the order of the job file; for `"*"`, all users who are signed in.
 pub(super) fn sign_in_statuses(job: &Job, grants: Option<&GrantStore>) -> Result<Vec<SignInStatus>, CommandError> {
-    let all = grants.map(GrantStore::list).transpose().map_err(super::app::grant_error)?.unwrap_or_default();
+    let all = grants.map(GrantStore::list).transpose().map_err(grant_error)?.unwrap_or_default();
     let names: Vec<String> = match &job.users {
         JobUsers::None => Vec::new(),
         JobUsers::Named(names) => names.clone(),
@@ -73,7 +69,7 @@ impl SignInStatus {
         self.grant.is_some()
     }
 
-    /// A word for programs: that of the grant, `ended` after its six months, or `not_signed_in`.
+    /// The status as programs see it: the state of the grant, `ended` after six months, or `not_signed_in`.
     fn as_str(&self, now: DateTime<Utc>) -> &'static str {
         match (&self.grant, self.end()) {
             (None, _) => "not_signed_in",
@@ -83,7 +79,7 @@ impl SignInStatus {
         }
     }
 
-    /// A few words for a table: `home 180 days`, `studio must sign in`.
+    /// The status for a table: `home 180 days`, `studio must sign in`.
     pub(super) fn describe(&self, now: DateTime<Utc>) -> String {
         let user = &self.user;
         let how = match (self.as_str(now), self.end()) {
@@ -100,7 +96,6 @@ impl SignInStatus {
         format!("{user} {how}")
     }
 
-    /// For programs that watch.
     pub(super) fn as_json(&self, now: DateTime<Utc>) -> Value {
         let end = self.end();
         json!({
@@ -117,13 +112,13 @@ impl SignInStatus {
         self.grant.as_ref().and_then(grant_end)
     }
 
-    /// Whether nothing can be read for this user before somebody signs in.
+    /// Whether the user has to sign in before anything can be read.
     pub(super) fn must_sign_in(&self) -> bool {
         self.grant.as_ref().is_none_or(|grant| grant.state == GrantState::NeedsSignIn)
     }
 }
 
-/// What the grants say about when a job is due.
+/// The sign-in status that decides when a job is due.
 pub(super) fn sign_ins(job: &Job, grants: Option<&GrantStore>) -> Result<SignInSummary, CommandError> {
     let users = sign_in_statuses(job, grants)?;
     let only_users = job.fetches.iter().all(|fetch| fetch.stream.needs_user());
@@ -134,7 +129,7 @@ pub(super) fn sign_ins(job: &Job, grants: Option<&GrantStore>) -> Result<SignInS
     })
 }
 
-/// The users of several jobs, each with the jobs that need it.
+/// The users of several jobs as JSON, each with the jobs that need it.
 ///
 /// # Errors
 ///
@@ -150,7 +145,7 @@ pub(super) fn users_as_json(
             let fresh = || (standing.as_json(now), Vec::new());
             let (value, names) = users.entry(standing.user.clone()).or_insert_with(fresh);
             names.push(&job.name);
-            // What one job lacks, another may not need.
+            // Jobs of one user may need different scopes.
             let lacks = value["lacks_scopes"].as_array_mut();
             if let Some(lacks) = lacks {
                 lacks.extend(standing.missing_scopes.iter().map(|scope| json!(scope)));

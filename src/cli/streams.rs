@@ -1,19 +1,19 @@
-//! `streams [STREAM]`: what can be fetched.
+//! `streams [STREAM]`: describes what can be fetched.
 
 use serde_json::{Value, json};
 
 use super::args::StreamsArgs;
-use super::print::format_table;
+use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{nearest, or_list, quote};
 use crate::stream::{self, Column, ColumnType, Paging, Stream, StreamAccess, StreamInput};
 use spotify_client::EntityKind;
 
-/// Prints the table of streams, or all about one.
+/// Prints the table of streams, or describes one stream.
 ///
 /// # Errors
 ///
-/// If there is no such stream (exit 2).
+/// If the stream does not exist (exit 2).
 pub fn run(args: &StreamsArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let out = match &args.stream {
         None if context.json => {
@@ -45,7 +45,7 @@ fn overview() -> String {
     let rows = stream::all()
         .map(|s| vec![s.name.to_owned(), describe_inputs(s), describe_classes(s).to_owned(), s.about.to_owned()]);
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
-    format!("{}\n`cratedigger streams STREAM` tells all about one.\n", format_table(&rows))
+    format!("{}\n`cratedigger streams STREAM` describes one stream.\n", format_table(&rows))
 }
 
 fn detail(stream: &'static Stream) -> String {
@@ -128,7 +128,7 @@ fn describe_calls(stream: &Stream) -> String {
     }
 }
 
-/// The streams whose rows name what this one takes.
+/// The streams whose rows contain the ids that this stream takes.
 fn parent_streams(stream: &Stream) -> Vec<&'static str> {
     let StreamInput::Ids(kind) = stream.input else { return Vec::new() };
     stream::all().filter(|s| s.reference_column(kind).is_some()).map(|s| s.name).collect()

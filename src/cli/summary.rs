@@ -1,27 +1,27 @@
-//! What is said of runs that have ended: a few lines for a person, events for a log, one line of
-//! JSON for a program.
+//! The report of finished runs: a few lines for people, events for a log, one line of JSON for programs.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::app::format_local;
 use super::args::LogFormat;
+use super::local_time::format_local;
+use super::table::pad;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
 use crate::sync::RunReport;
 
-/// What came of jobs that did not get to run.
+/// What `run --json` prints in addition to the reports of runs.
 #[derive(Debug, Default)]
 pub(super) struct JsonExtras {
-    /// Jobs whose earlier run is still going.
+    /// Jobs with a run that is still in progress.
     pub running: Vec<String>,
-    /// Why jobs could not be run.
+    /// Errors of jobs that could not run.
     pub failures: Vec<CommandError>,
-    /// How the users of the jobs stand.
+    /// The sign-in status of the users of the jobs.
     pub grants: Vec<serde_json::Value>,
 }
 
-/// Tells a person, or the log, how a run ended. `-q` leaves what needs attention.
+/// Reports a finished run on stderr or in the log. With `-q`, only runs that need attention are reported.
 pub(super) fn report_run(context: &CommandContext, report: &RunReport) {
     if context.quiet && report.exit_code == 0 && report.warnings.is_empty() {
         return;
@@ -38,15 +38,15 @@ fn run_summary(report: &RunReport) -> String {
     for fetch in &report.fetches {
         let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
         out.push_str(&format!(
-            "  {:<28} {:<9} {} of {} read, {}",
-            printable(&name),
+            "  {} {:<9} {} of {} read, {}",
+            pad(&printable(&name), 28),
             fetch.state,
             fetch.read,
             fetch.asked,
             print::count(fetch.stored, "row")
         ));
         if fetch.skipped > 0 {
-            out.push_str(&format!(", {} noted in skipped_items", fetch.skipped));
+            out.push_str(&format!(", {} listed in skipped_items", fetch.skipped));
         }
         out.push('\n');
     }
@@ -59,11 +59,8 @@ fn run_summary(report: &RunReport) -> String {
     }
     report.hints.iter().for_each(|text| line("hint", text));
     if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
-        let (utc, local) = (at.to_rfc3339_opts(SecondsFormat::Secs, true), format_local(at));
-        out.push_str(&match local.strip_suffix(" +00:00") {
-            Some(_) => format!("  come back at {utc}\n"),
-            None => format!("  come back at {local} ({utc})\n"),
-        });
+        let utc = at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        out.push_str(&format!("  come back at {} ({utc})\n", format_local(at)));
     }
     for file in &report.files {
         out.push_str(&format!(
@@ -76,7 +73,7 @@ fn run_summary(report: &RunReport) -> String {
     out
 }
 
-/// Our own words and Spotify's, which begin with a status or with OAuth's name of the error.
+/// Splits a reason into our text and Spotify's, which starts with a status or an OAuth error code.
 fn split_reason(reason: &str) -> (&str, Option<&str>) {
     let at = [": status ", ": invalid_"].iter().filter_map(|mark| reason.find(mark)).min();
     match at {
@@ -85,31 +82,31 @@ fn split_reason(reason: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The same as events.
+/// Logs a finished run.
 fn log_events(report: &RunReport) {
     let job = report.job.as_str();
     for text in &report.warnings {
         tracing::warn!(job, "{text}");
     }
     for reason in &report.reasons {
-        tracing::warn!(job, state = report.state, reason, "not complete");
+        tracing::warn!(job, state = report.state, reason, "run is not complete");
     }
     for hint in &report.hints {
         tracing::warn!(job, "{hint}");
     }
     for file in &report.files {
-        tracing::info!(job, path = file.path, rows = file.rows, outcome = file.outcome, "file");
+        tracing::info!(job, path = file.path, rows = file.rows, outcome = file.outcome, "CSV file");
     }
     let (run, state, exit_code, calls, rows) = (report.run, report.state, report.exit_code, report.calls, report.rows);
     let not_before = report.not_before.as_deref();
-    tracing::info!(job, run, state, exit_code, calls, rows, not_before, "run ends");
+    tracing::info!(job, run, state, exit_code, calls, rows, not_before, "run finished");
 }
 
-/// The one line of `run --json`.
+/// Prints the line of `run --json`.
 pub(super) fn report_json(reports: &[RunReport], told: &JsonExtras, exit: ExitStatus) -> Result<(), CommandError> {
     let not_before = reports.iter().filter_map(|r| r.not_before.clone()).max();
     let is = |state: &str| reports.iter().any(|report| report.state == state);
-    // The gravest state of them all; a run that is deferred goes on later, whatever else it lacks.
+    // The most severe state; a deferred run continues later, so it comes before a partial one.
     let state = if is("failed")
         || matches!(exit, ExitStatus::Storage | ExitStatus::UserAction | ExitStatus::Failed | ExitStatus::Usage)
     {
@@ -125,7 +122,7 @@ pub(super) fn report_json(reports: &[RunReport], told: &JsonExtras, exit: ExitSt
         .map_err(|e| CommandError::new(ExitStatus::Storage, e))
 }
 
-/// The same where nothing could be run.
+/// The line of `run --json` if no job could run.
 pub(super) fn failed_report_json(failure: &CommandError) -> Value {
     let mut value = report_object(&[], &JsonExtras::default(), "failed", failure.exit(), None);
     value["errors"] = json!([failure.headline()]);
@@ -133,16 +130,16 @@ pub(super) fn failed_report_json(failure: &CommandError) -> Value {
     value
 }
 
-/// The same where it is stopped at once, now that so much has been done.
+/// The line of `run --json` for an immediate exit.
 pub(super) fn report_cut_short(reports: &[RunReport], told: &JsonExtras) -> Value {
     let mut line = report_object(reports, told, "deferred", ExitStatus::Deferred, None);
-    // It ended by the stop; what failed before that stands in `errors`.
+    // The signal ended the run; earlier errors are listed in `errors`.
     (line["causes"], line["hint"]) = (json!([]), Value::Null);
     line.as_object_mut().and_then(|keys| keys.remove("problems"));
     line
 }
 
-/// The line, always with the same keys; the failure that it explains is the first.
+/// The line of `run --json`, always with the same keys. `error` is the first error.
 fn report_object(
     reports: &[RunReport],
     told: &JsonExtras,

@@ -1,4 +1,4 @@
-//! Times that people type: a day, a time, or how long ago.
+//! Times as people type them: a day, a time, or an age.
 
 use std::fmt::Display;
 
@@ -8,19 +8,19 @@ use chrono_tz::Tz;
 use super::{CommandError, ExitStatus};
 use crate::document::duration;
 
-/// Which moment of a day is meant by the day.
+/// The moment that a day without a time stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DayBound {
-    /// Its first.
+    /// The first moment of the day.
     Start,
-    /// Its last: a thing "on Monday" is as Monday left it.
+    /// The last moment of the day: "on Monday" means as Monday left it.
     End,
 }
 
-/// Reads a time.
+/// Parses a time.
 ///
 /// # Errors
-/// That it is none, with what would be (exit 2).
+/// If the text is not a time; the hint shows the accepted forms (exit 2).
 pub(super) fn parse_time(
     text: &str,
     flag: &str,
@@ -29,7 +29,7 @@ pub(super) fn parse_time(
     of: DayBound,
 ) -> Result<DateTime<Utc>, CommandError> {
     let wrong = |why: &dyn Display| {
-        CommandError::new(ExitStatus::Usage, anyhow::anyhow!("{flag} {text:?} is no time: {why}"))
+        CommandError::new(ExitStatus::Usage, anyhow::anyhow!("invalid time {text:?} for {flag}: {why}"))
             .with_hint("write 2026-11-23, 2026-11-23T09:30, 2026-11-23T09:30:00Z or an age such as 7d")
     };
     if let Some(age) = duration(text) {
@@ -41,7 +41,7 @@ pub(super) fn parse_time(
     }
     let local = |at: NaiveDateTime| match zone.from_local_datetime(&at) {
         LocalResult::Single(at) | LocalResult::Ambiguous(at, _) => Ok(at.to_utc()),
-        LocalResult::None => Err(wrong(&format!("the clocks of {zone} jump over it"))),
+        LocalResult::None => Err(wrong(&format!("the clocks of {zone} skip it"))),
     };
     if let Ok(day) = text.parse::<NaiveDate>() {
         return match of {
@@ -50,17 +50,17 @@ pub(super) fn parse_time(
                 day.succ_opt().and_then(|next| first_moment(zone, next)).map(|at| at - TimeDelta::milliseconds(1))
             }
         }
-        .ok_or_else(|| wrong(&format!("the clocks of {zone} have no such day")));
+        .ok_or_else(|| wrong(&format!("the clocks of {zone} skip that day")));
     }
     for format in ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f"] {
         if let Ok(at) = NaiveDateTime::parse_from_str(text, format) {
             return local(at);
         }
     }
-    Err(wrong(&"it is neither a day, a time nor an age"))
+    Err(wrong(&"it is not a day, a time or an age"))
 }
 
-/// When a day begins: at midnight, or later where the clocks jump over that.
+/// The start of a day: midnight, or later if the clocks skip midnight.
 fn first_moment(zone: Tz, day: NaiveDate) -> Option<DateTime<Utc>> {
     let mut quarters = (0..24 * 4).map(|quarter| day.and_time(NaiveTime::MIN) + TimeDelta::minutes(15 * quarter));
     quarters.find_map(|at| zone.from_local_datetime(&at).earliest()).map(|at| at.to_utc())
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused() {
         for text in ["", "yesterday", "2026-13-01", "2026-03-29T02:30", "7"] {
-            assert!(read(text, DayBound::Start).unwrap_err().contains("is no time"), "{text}");
+            assert!(read(text, DayBound::Start).unwrap_err().contains("invalid time"), "{text}");
         }
     }
 }

@@ -1,40 +1,43 @@
-//! `verify`: the store and the CSVs against what was recorded, offline. It mends nothing unless asked.
+//! `verify`: checks the store and the CSV files against their records, offline.
 //!
-//! It ends with 74 if anything differs: what a reader opens then is not what a run has written. Files
-//! that an export was killed over, and people's own files that are no CSVs, are no difference.
+//! It exits with 74 if anything differs from what a run wrote. Leftovers of a killed export and foreign
+//! files that are not CSV do not count as differences. It repairs nothing without `--rewrite-csv`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::json;
 
-use super::app::{App, require_store, storage_error};
+use super::app::App;
 use super::args::VerifyArgs;
-use super::export::{export_job_as_of, file_error};
+use super::error_exits::{file_error, store_error};
+use super::export::export_job_as_of;
 use super::print::count;
+use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::export::JobFiles;
 use crate::export::{ExportError, FileFinding, FileIssue, FilesReport, verify_files};
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::settings::Settings;
 use crate::store::{StoreError, StoreReport, open_reader, verify_store};
-use crate::sync::{JobFiles, JobLock, LockError};
+use crate::sync::{JobLock, LockError};
 
-/// Compares, and says what differs.
+/// Compares and reports the differences.
 pub fn run(args: &VerifyArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     require_store(context, &settings)?;
-    let mut store = verify_store(&database).map_err(storage_error)?;
+    let mut store = verify_store(&database).map_err(store_error)?;
     let mut files = check_files(context, &settings, &mut store);
     let mut rewritten = RewriteResult::default();
     if args.rewrite_csv && files.findings.iter().any(|f| f.issue.is_fixed_by_export()) {
         if store.findings.is_empty() {
-            rewritten = rewrite(context, &files)?;
+            rewritten = rewrite(context, &settings, &files)?;
             files = check_files(context, &settings, &mut store);
         } else {
-            context.notice("the CSVs were not written again: the store that they come from is not sound");
+            context.notice("the CSV files were not rewritten, since the store has differences");
         }
     }
     let differs = !store.findings.is_empty() || files.findings.iter().any(|f| f.issue.is_a_difference());
@@ -54,7 +57,7 @@ pub fn run(args: &VerifyArgs, context: &CommandContext) -> Result<ExitStatus, Co
     Ok(rewritten.exit.more_severe(if differs { ExitStatus::Storage } else { ExitStatus::Complete }))
 }
 
-/// What the files are like; that the store cannot tell is one more finding about the store.
+/// Checks the files. If the store cannot be read for that, the store gets another finding.
 fn check_files(context: &CommandContext, settings: &Settings, store: &mut StoreReport) -> FilesReport {
     let database = context.project.database(settings);
     let unreadable = |source| StoreError::Sqlite { path: database.clone(), what: "cannot be read", source };
@@ -67,23 +70,23 @@ fn check_files(context: &CommandContext, settings: &Settings, store: &mut StoreR
     })
 }
 
-/// What came of writing files again.
+/// The result of rewriting files.
 #[derive(Default)]
 struct RewriteResult {
-    /// Those that were written.
+    /// The files that were written.
     files: Vec<String>,
-    /// Jobs whose files were not written, for a reason that was told.
+    /// The jobs whose files were not written, for a reason that was reported.
     left: BTreeSet<String>,
-    /// Every file that a job has today, by its path below the CSV folder.
+    /// All current files of the jobs, relative to the CSV folder.
     current: BTreeSet<String>,
     exit: ExitStatus,
 }
 
-/// Writes the missing and changed files of jobs again, and mends what exports that were cut off have left.
-fn rewrite(context: &CommandContext, report: &FilesReport) -> Result<RewriteResult, CommandError> {
-    let workshop = App::open(context)?;
-    let loaded = context.jobs(&workshop.settings, &[]);
-    let files = workshop.job_files()?;
+/// Rewrites missing and changed files, and repairs what interrupted exports left behind.
+fn rewrite(context: &CommandContext, settings: &Settings, report: &FilesReport) -> Result<RewriteResult, CommandError> {
+    let app = App::open(context, settings)?;
+    let loaded = context.jobs(settings, &[]);
+    let files = app.job_files()?;
     let mut done = RewriteResult { left: loaded.broken.iter().cloned().collect(), ..RewriteResult::default() };
     if loaded.has_errors() {
         done.tell(context, &CommandError::Problems(loaded.problems));
@@ -94,9 +97,9 @@ fn rewrite(context: &CommandContext, report: &FilesReport) -> Result<RewriteResu
         if !of_job().any(|f| f.issue.is_fixed_by_export()) {
             continue;
         }
-        let failures = match rewrite_job(&workshop, &files, job, &anew, &mut done) {
+        let failures = match rewrite_job(&app, &files, job, &anew, &mut done) {
             Ok(failed) => failed.into_iter().map(file_error).collect(),
-            // The run that is under way mends it.
+            // The run in progress repairs it.
             Err(failure) if anew.is_empty() && failure.exit() == ExitStatus::Deferred => continue,
             Err(failure) => vec![failure],
         };
@@ -108,25 +111,24 @@ fn rewrite(context: &CommandContext, report: &FilesReport) -> Result<RewriteResu
     Ok(done)
 }
 
-/// Writes the files of one job again, while no run of it can begin; gives what stood in the way of single files.
+/// Rewrites the files of one job while holding its lock. Returns the errors of single files.
 fn rewrite_job(
-    workshop: &App<'_>,
+    app: &App<'_>,
     files: &JobFiles,
     job: &Job,
     anew: &BTreeSet<String>,
     done: &mut RewriteResult,
 ) -> Result<Vec<ExportError>, CommandError> {
-    let hangs = workshop.settings.schedule.max_runtime;
-    let _lock = JobLock::take(workshop.state.path(), &files.database, &job.name, hangs).map_err(|e| match e {
+    let hangs = app.settings.schedule.max_runtime;
+    let _lock = JobLock::take(app.state.path(), &files.database, &job.name, hangs).map_err(|e| match e {
         LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
-        _ => CommandError::new(ExitStatus::Deferred, e)
-            .with_hint("its CSVs were not written again; ask once more when that is over"),
+        _ => CommandError::new(ExitStatus::Deferred, e).with_hint("its CSV files were not rewritten; try again later"),
     })?;
-    // Under the lock the newest run is over, be it that it was killed.
-    let past = RunHistory::read(&files.database).map_err(storage_error)?;
+    // Under the lock the newest run is over, even if it was killed.
+    let past = RunHistory::read(&files.database).map_err(store_error)?;
     let runs = past.job_or_default(&job.name).runs;
     let Some(newest) = runs.first() else {
-        print::stderr(&format!("{}: never run, so there is nothing to write\n", job.name));
+        print::stderr(&format!("{}: never ran, so there is nothing to write\n", job.name));
         done.left.insert(job.name.clone());
         return Ok(Vec::new());
     };
@@ -149,7 +151,7 @@ impl RewriteResult {
     }
 }
 
-/// `sound`, or how much differs.
+/// `sound`, or the number of differences.
 fn differ_verdict(differ: u64) -> String {
     match differ {
         0 => "sound".to_owned(),
@@ -179,13 +181,13 @@ fn store_text(database: &Path, store: &StoreReport) -> String {
     if store.lists_ahead > 0 {
         let lists = count(store.lists_ahead, "list");
         out.push_str(&format!(
-            "  note: looked at last at a time that is yet to come: {lists}; a clock was ahead then, or is behind now\n"
+            "  note: {lists} last checked at a time in the future; a clock was ahead then, or is behind now\n"
         ));
     }
     if store.waiting_pages > 0 {
         let (pages, verb) = (count(store.waiting_pages, "page"), if store.waiting_pages == 1 { "is" } else { "are" });
         out.push_str(&format!(
-            "  note: {pages} {verb} committed and not yet sorted into tables; the next run does that\n"
+            "  note: {pages} {verb} committed but not yet written to tables; the next run does that\n"
         ));
     }
     out
@@ -217,54 +219,52 @@ fn files_text(csv_dir: &Path, files: &FilesReport, rewritten: &[String]) -> Stri
     out
 }
 
-/// The path of what was found.
+/// The path of a finding.
 fn relative_path(csv_dir: &Path, finding: &FileFinding) -> String {
     let parts = [&finding.job, &finding.path].into_iter().filter(|part| !part.is_empty());
     parts.fold(csv_dir.to_path_buf(), |path, part| path.join(part)).display().to_string()
 }
 
-/// What to type, for what was found.
+/// Prints what to do about the findings.
 fn print_hints(context: &CommandContext, store: &StoreReport, files: &FilesReport, rewritten: Option<&RewriteResult>) {
     if !store.findings.is_empty() {
         context.notice(
-            "hint: keep this file and report what was found; a backup in its place also brings back whom \
-             `auth logout --purge` has forgotten since",
+            "hint: keep this file and report the findings; note that a backup also restores users whom \
+             `auth logout --purge` has deleted since",
         );
     }
     let again: Vec<&FileFinding> = files.findings.iter().filter(|f| f.issue.can_be_rewritten()).collect();
     match rewritten {
         None if again.is_empty() => {}
         None => context
-            .notice("hint: `cratedigger verify --rewrite-csv` writes missing and changed CSVs again, from the store"),
+            .notice("hint: `cratedigger verify --rewrite-csv` rewrites missing and changed CSV files from the store"),
         Some(done) => print_rewrite_hints(context, &again, done),
     }
     if files.findings.iter().any(|f| f.issue == FileIssue::Stray) {
-        context.notice("hint: a stray CSV was not written by any run on record; move it away");
+        context.notice("hint: a stray CSV file was not written by any recorded run; move it away");
     }
     if files.findings.iter().any(|f| f.issue == FileIssue::Unreadable) {
-        context.notice(
-            "hint: move away what stands where a CSV belongs, or let this user read it; then `cratedigger export`",
-        );
+        context.notice("hint: move the unreadable file away, or let this user read it; then run `cratedigger export`");
     }
 }
 
-/// What to do about files that differ although they were to be written again.
+/// Prints what to do about files that still differ after rewriting.
 fn print_rewrite_hints(context: &CommandContext, differ: &[&FileFinding], done: &RewriteResult) {
-    // Of the others it was told what stood in the way.
+    // The errors of the other jobs have been reported.
     let differ = differ.iter().filter(|f| !done.left.contains(&f.job)).map(|f| format!("{}/{}", f.job, f.path));
     let (due, past): (Vec<String>, Vec<String>) = differ.partition(|path| done.current.contains(path));
     if !due.is_empty() {
-        context.notice(&format!("hint: the next run writes {}, once its fetch has come to an end", name_some(&due)));
+        context.notice(&format!("hint: the next run writes {} when its fetch is finished", name_some(&due)));
     }
     if !past.is_empty() {
         context.notice(&format!(
-            "hint: no job writes {} any more; put back what was there, or delete it, and the next export forgets it",
+            "hint: no job writes {} any more; restore the file, or delete it, and the next export forgets it",
             name_some(&past)
         ));
     }
 }
 
-/// Some paths by name, the rest by their number.
+/// The first paths by name and the number of the others.
 fn name_some(paths: &[String]) -> String {
     const NAMED: usize = 5;
     let mut text = paths.iter().take(NAMED).map(|path| printable(path)).collect::<Vec<_>>().join(", ");

@@ -89,7 +89,7 @@ fn stream_schema(stream: &'static Stream) -> Value {
     schema
 }
 
-/// A pattern for every form of an id that [`spotify_client::Id`] accepts.
+/// A pattern for every form of an id that [`spotify_client::SpotifyId`] accepts.
 fn id_pattern(kind: EntityKind) -> String {
     let word = kind.as_str();
     let id = "[0-9A-Za-z]{22}";

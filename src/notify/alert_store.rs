@@ -1,5 +1,5 @@
-//! What was told, and what is still to be delivered: one small file in the state folder for each
-//! store, so that all processes of a project know the same.
+//! The open alerts and pending deliveries, in one small file per store in the state folder, which all
+//! processes of a project share.
 
 mod outbox;
 
@@ -19,52 +19,52 @@ use super::message::AlertMessage;
 pub(super) use outbox::{DeliveryChannel, RunPing, START_PING};
 use outbox::{PendingMessage, PendingPing};
 
-/// While nothing can be written down, what lasts is told once in this time.
+/// If the file cannot be written, a lasting problem is reported once in this time.
 const UNSAVED_REPEAT: Duration = Duration::from_secs(24 * 3600);
-/// Bits that nanoseconds have room for.
+/// The number of bits that fit into the nanoseconds of a timestamp.
 const MARK_BITS: u64 = 29;
 
-/// What lasts until it is over.
+/// A kind of lasting problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
-    /// Its file is wrong.
+    /// The job file is invalid.
     BrokenFile,
-    /// It could not do its work.
+    /// The job failed.
     Failed,
-    /// A person must act.
+    /// A user must act.
     Person,
-    /// Something could not be had.
+    /// Some data could not be read.
     Partial,
-    /// It waits for Spotify.
+    /// The job waits for Spotify.
     Deferred,
-    /// Its data are older than promised.
+    /// The data are older than the schedule promises.
     Overdue,
-    /// Nobody can be told by this way.
+    /// A delivery channel does not work.
     Untold,
 }
 
-/// Whose a trouble is.
+/// What an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertScope<'a> {
-    /// Nothing runs.
+    /// The whole project: no job runs.
     Project,
-    /// One job's.
+    /// One job.
     Job(&'a str),
-    /// A cause that several jobs may meet, one of which is this. It is told once for all of them, and
-    /// over when one that had met it has got what it wanted.
+    /// A cause that several jobs may share. It is reported once for all of them, and resolved when one of them
+    /// succeeds.
     Shared {
-        /// What names it.
+        /// The text that identifies the cause.
         cause: &'a str,
-        /// The job that met it.
+        /// The job that has the problem.
         job: &'a str,
     },
-    /// What the setting of this name is for.
+    /// The delivery channel of a setting.
     Channel(&'a str),
 }
 
 impl AlertScope<'_> {
-    /// Its name in the book. No job has a slash in its name.
+    /// The key in the file. Job names contain no slash.
     fn key(&self) -> String {
         match self {
             AlertScope::Project => String::new(),
@@ -77,10 +77,10 @@ impl AlertScope<'_> {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct AlertState {
-    /// By whose it is, then by trouble.
+    /// By scope, then by kind.
     open: BTreeMap<String, BTreeMap<AlertKind, OpenAlert>>,
     undelivered: Vec<PendingMessage>,
-    /// By job: how its newest run ended.
+    /// By job: the ping about its newest finished run.
     #[serde(default)]
     pings: BTreeMap<String, PendingPing>,
 }
@@ -89,44 +89,42 @@ struct AlertState {
 struct OpenAlert {
     since: DateTime<Utc>,
     text: String,
-    /// Of a shared cause: the jobs that met it.
+    /// The jobs that share the cause.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     jobs: BTreeSet<String>,
 }
 
-/// How new a trouble is.
+/// How new an alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AlertTransition {
-    /// It was not there, or for another reason.
+    /// The alert is new, or has a new reason.
     New,
-    /// It was told of, but not that this job has met it.
+    /// The alert is open, and now concerns another job.
     Joins,
-    /// It was told of.
+    /// The alert is open.
     Repeated,
 }
 
-/// A trouble that is over.
+/// An alert that was open and is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedAlert {
-    /// Which.
     pub kind: AlertKind,
-    /// Since when it had lasted.
+    /// When the alert started.
     pub since: DateTime<Utc>,
-    /// Of a shared cause: the jobs that had met it.
+    /// The jobs that shared the cause.
     pub jobs: Vec<String>,
 }
 
-/// What was told about a store.
+/// The alerts and pending deliveries of a store.
 #[derive(Debug)]
 pub struct AlertStore {
     file: PathBuf,
     lock: PathBuf,
-    /// Messages that cannot be written down: this process alone knows them.
+    /// Messages that could not be saved, known to this process only.
     unsaved: RefCell<Vec<(AlertMessage, Vec<DeliveryChannel>)>>,
 }
 
 impl AlertStore {
-    /// The memory in this state folder.
     pub fn new(state_folder: &Path, store: &Path) -> AlertStore {
         let name = Sha256::digest(store.display().to_string().as_bytes());
         let short: String = name.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
@@ -137,7 +135,7 @@ impl AlertStore {
         }
     }
 
-    /// Notes that a trouble is there, and says whether that was known.
+    /// Records a problem and returns whether it is new.
     pub fn start(&self, whose: AlertScope<'_>, trouble: AlertKind, text: &str, now: DateTime<Utc>) -> AlertTransition {
         let (key, text) = (whose.key(), normalize_reason(text));
         let noted = self.update(|book| {
@@ -160,8 +158,8 @@ impl AlertStore {
         })
     }
 
-    /// Notes that these troubles are over for whom they were, and for a job all shared causes that it
-    /// had met; returns those that had been there.
+    /// Resolves the alerts of these kinds, for a job also those with shared causes. Returns the alerts that
+    /// were open.
     pub fn resolve(&self, whose: AlertScope<'_>, over: &[AlertKind]) -> Vec<ResolvedAlert> {
         if !self.file.exists() {
             return Vec::new();
@@ -189,7 +187,7 @@ impl AlertStore {
         ended.unwrap_or_default()
     }
 
-    /// What lasts, by job; what no job has is named by an empty one.
+    /// The open alerts by job. Alerts of the whole project have an empty name.
     pub fn open_alerts(&self) -> Vec<(String, AlertKind, DateTime<Utc>)> {
         let book = self.read().unwrap_or_default();
         let of = |(key, open): (String, BTreeMap<AlertKind, OpenAlert>)| {
@@ -202,7 +200,7 @@ impl AlertStore {
         book.open.into_iter().flat_map(of).collect()
     }
 
-    /// Reads, changes and writes under the lock. The change says whether there is anything to write.
+    /// Reads, changes and writes the file under its lock. `change` returns whether there is anything to write.
     fn update<T>(&self, change: impl FnOnce(&mut AlertState) -> (T, bool)) -> io::Result<T> {
         let lock = self.lock_file()?;
         lock.lock()?;
@@ -210,7 +208,7 @@ impl AlertStore {
         let (result, changed) = change(&mut book);
         if changed {
             let text = serde_json::to_vec_pretty(&book).map_err(io::Error::other)?;
-            // One name, so that what a killed process left is written over: the lock is ours.
+            // A fixed name, so that the leftover of a killed process is overwritten. We hold the lock.
             let new = self.file.with_extension("new");
             private_file().create(true).truncate(true).open(&new)?.write_all(&text)?;
             std::fs::rename(&new, &self.file)?;
@@ -221,16 +219,16 @@ impl AlertStore {
 
     fn read(&self) -> io::Result<AlertState> {
         match std::fs::read(&self.file) {
-            // What cannot be understood was written by nobody we know; what it said is told again.
+            // An unknown format counts as empty, so its alerts are reported again.
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(AlertState::default()),
             Err(e) => Err(e),
         }
     }
 
-    /// While nothing can be written (a full disk), the time of the lock file is what remembers. It
-    /// stands at 1970 while all is well; else at when the first of what lasts was told, and each bit of
-    /// its nanoseconds stands for things that were.
+    /// If the file cannot be written (a full disk), the timestamp of the lock file stores what was reported:
+    /// 1970 means nothing. Otherwise it is the time of the first report, and each bit of its nanoseconds marks
+    /// some reported alerts.
     fn is_first_today(&self, key: &str, trouble: AlertKind) -> bool {
         let Ok(lock) = self.lock_file() else { return true };
         let time = lock.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -238,7 +236,7 @@ impl AlertStore {
         let is_recent = time.elapsed().is_ok_and(|ago| ago < UNSAVED_REPEAT);
         let mine = 1 << (xxhash_rust::xxh3::xxh3_64(format!("{trouble:?} {key}").as_bytes()) % MARK_BITS);
         let bits = if is_recent { told.subsec_nanos() } else { 0 };
-        // Where a file system keeps whole seconds only, one bit has to do for all.
+        // On a file system with whole seconds, any report counts for all alerts.
         if is_recent && (bits == 0 || bits & mine != 0) {
             return false;
         }
@@ -262,7 +260,7 @@ fn private_file() -> OpenOptions {
     options
 }
 
-/// A reason without what differs each time it is given: numbers.
+/// The reason with all numbers masked, since they differ each time.
 fn normalize_reason(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

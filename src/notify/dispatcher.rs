@@ -1,4 +1,4 @@
-//! Delivers beside the work: nothing that is told waits for whoever is told.
+//! Delivers messages and pings while the work goes on, so that a slow receiver delays no run.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -13,36 +13,34 @@ use super::alert_store::{DeliveryChannel, RunPing};
 use super::message::AlertMessage;
 use super::{Notifier, hook_command};
 
-/// How often it is looked whether something waits that others left over.
+/// How often to check for messages that other processes left over.
 const POLL_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// One that failed is let alone for so long: what waits behind would only wait for it too. Shorter than
-/// the pause between two tries of a message, so that each try finds it awake.
+/// A channel that failed is paused for this time, so that further messages do not wait for it too. It is
+/// shorter than the pause between two attempts for a message, so that it never blocks an attempt.
 const FAILURE_PAUSE: Duration = Duration::from_secs(4 * 60);
 
-/// The setting of the pings.
+/// The setting for pings.
 const PING_SETTING: &str = "notify.ping_url";
 
-/// What is on its way, and who waits for it.
+/// The deliveries in progress.
 #[derive(Default)]
 pub(super) struct Dispatcher {
-    /// Pings of this process, in their order.
+    /// The pings of this process in order.
     pings: RefCell<VecDeque<(String, RunPing)>>,
-    /// Since when what a setting names does not do its work.
+    /// When each channel failed, by setting.
     failed: RefCell<BTreeMap<&'static str, Instant>>,
     message_signal: Notify,
     ping_signal: Notify,
-    /// The work is done: what is left goes now, or later by another process.
+    /// Whether the work is done, so that the rest is delivered now or later by another process.
     closing: Cell<bool>,
 }
 
 impl Dispatcher {
-    /// There is a message.
     pub(super) fn message_ready(&self) {
         self.message_signal.notify_one();
     }
 
-    /// There is a ping.
     pub(super) fn queue_ping(&self, job: &str, ping: RunPing) {
         self.pings.borrow_mut().push_back((job.to_owned(), ping));
         self.ping_signal.notify_one();
@@ -54,15 +52,15 @@ impl Dispatcher {
 }
 
 impl Notifier {
-    /// Does the work, and delivers beside it what is told meanwhile and what earlier runs left over.
-    /// What is left at its end is still delivered, until `patience` is over.
+    /// Runs `work`, and meanwhile delivers new messages and those that earlier runs left over. Deliveries that
+    /// are left at its end continue until `patience` is over.
     pub async fn run_with_deliveries<T>(&self, work: impl Future<Output = T>, patience: impl Future<Output = ()>) -> T {
         let mut work = pin!(work);
         let mut deliveries = pin!(async { tokio::join!(self.deliver_messages(), self.send_pings()) });
         let done = tokio::select! {
             biased;
             done = &mut work => done,
-            // They end when they are told to, which is below.
+            // The deliveries end only after `closing` is set below.
             _ = &mut deliveries => work.await,
         };
         self.dispatcher.closing.set(true);
@@ -91,7 +89,7 @@ impl Notifier {
         }
     }
 
-    /// Delivers by one way what it has not taken yet, up to the first that it does not take.
+    /// Delivers the pending messages of one channel, up to the first that fails.
     async fn deliver_by(&self, way: DeliveryChannel, waiting: &[(AlertMessage, Vec<DeliveryChannel>)]) {
         for (message, _) in waiting.iter().filter(|(_, ways)| ways.contains(&way)) {
             if self.dispatcher.is_paused(way.setting()) {
@@ -121,13 +119,13 @@ impl Notifier {
         let Some(url) = &self.settings.ping_url else { return self.alerts.forget_pings() };
         loop {
             let closing = self.dispatcher.closing.get();
-            // It stays in its place until somebody has taken it, should nobody wait for that any more.
+            // The ping stays in the queue until it is delivered, in case this future is dropped.
             let front = || self.dispatcher.pings.borrow().front().cloned();
             while let Some((job, ping)) = front() {
                 match self.send_ping(url, &job, &ping).await {
                     true if ping.is_end() => self.alerts.forget_ping(&job, None),
                     false if ping.is_end() => self.alerts.keep_ping(&job, ping, Utc::now()),
-                    // The start of a run would be no news later.
+                    // A late ping about the start of a run is useless.
                     _ => {}
                 }
                 self.dispatcher.pings.borrow_mut().pop_front();
@@ -144,7 +142,7 @@ impl Notifier {
         }
     }
 
-    /// Sends a ping; whether it was taken.
+    /// Sends a ping and returns whether it was delivered.
     async fn send_ping(&self, url: &Url, job: &str, ping: &RunPing) -> bool {
         if self.dispatcher.is_paused(PING_SETTING) {
             return false;
@@ -161,7 +159,7 @@ impl Notifier {
         }
     }
 
-    /// Keeps the ends of runs that were not sent in time.
+    /// Stores the pings about finished runs that could not be sent in time.
     fn keep_pings(&self) {
         for (job, ping) in self.dispatcher.pings.take() {
             if ping.is_end() {

@@ -1,4 +1,4 @@
-//! A program of the operator's, run with a message.
+//! Delivers a message by running the operator's command.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use tokio::process::Command;
 
 use super::message::AlertMessage;
 
-/// Runs a program with the message on its standard input and in `CRATEDIGGER_*` variables. One
-/// that takes longer than `timeout` is killed, with what it started.
+/// Runs a program with the message on its standard input and in `CRATEDIGGER_*` variables. After `timeout`
+/// the program and its children are killed.
 ///
 /// # Errors
-/// Why it did not do its work, in a line.
+/// Why the program failed, in one line.
 pub(super) async fn run_hook(command: &[String], message: &AlertMessage, timeout: Duration) -> Result<(), String> {
     let [program, args @ ..] = command else { return Ok(()) };
     let mut child = Command::new(program);
@@ -21,7 +21,7 @@ pub(super) async fn run_hook(command: &[String], message: &AlertMessage, timeout
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
-        // A group of its own, so that what it started can be ended with it.
+        // A separate process group, so that its children can be killed with it.
         .process_group(0)
         .kill_on_drop(true)
         .env("CRATEDIGGER_EVENT", message.event.as_str())
@@ -32,12 +32,12 @@ pub(super) async fn run_hook(command: &[String], message: &AlertMessage, timeout
     for secret in ["SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_REFRESH_TOKEN"] {
         child.env_remove(secret);
     }
-    let mut child = child.spawn().map_err(|e| format!("{program} cannot be started: {e}"))?;
+    let mut child = child.spawn().map_err(|e| format!("failed to start {program}: {e}"))?;
     let group = ProcessGroup(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw));
     let text = message.to_text();
     let whole = async {
         if let Some(mut input) = child.stdin.take() {
-            // A program that reads nothing has closed its end: that is its business.
+            // The program need not read its input.
             let _ = input.write_all(text.as_bytes()).await;
         }
         child.wait().await
@@ -47,8 +47,8 @@ pub(super) async fn run_hook(command: &[String], message: &AlertMessage, timeout
             group.release();
             match ended {
                 Ok(status) if status.success() => Ok(()),
-                Ok(status) => Err(format!("{program} ended with {status}")),
-                Err(e) => Err(format!("{program} cannot be waited for: {e}")),
+                Ok(status) => Err(format!("{program} exited with {status}")),
+                Err(e) => Err(format!("failed to wait for {program}: {e}")),
             }
         }
         Err(_) => {
@@ -59,11 +59,11 @@ pub(super) async fn run_hook(command: &[String], message: &AlertMessage, timeout
     }
 }
 
-/// A program with what it started, killed if nobody waits for it any more.
+/// Kills a program and its children when dropped.
 struct ProcessGroup(Option<rustix::process::Pid>);
 
 impl ProcessGroup {
-    /// It has ended by itself: its number may be somebody else's soon.
+    /// The program has ended, and another process may soon have its number.
     fn release(mut self) {
         self.0 = None;
     }

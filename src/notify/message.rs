@@ -1,26 +1,26 @@
-//! What is told.
+//! The messages of alerts.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// What happened; the words of `notify.on`.
+/// What happened; the values of `notify.on`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertEvent {
-    /// A job failed, or hangs, or its file is broken.
+    /// A job failed or hangs, or its file is broken.
     Failure,
-    /// Something asked for could not be had.
+    /// Some data could not be read.
     Partial,
-    /// A person must sign in, or will have to soon.
+    /// A user must sign in now or soon.
     SignIn,
     /// No complete run for two intervals.
     Overdue,
-    /// What was told before is over.
+    /// An alert is resolved.
     Recovery,
 }
 
 impl AlertEvent {
-    /// Its word in `notify.on`.
+    /// The value in `notify.on`.
     pub fn as_str(self) -> &'static str {
         match self {
             AlertEvent::Failure => "failure",
@@ -32,31 +32,26 @@ impl AlertEvent {
     }
 }
 
-/// One message. Its JSON is what a webhook gets.
+/// A message. A webhook gets it as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertMessage {
-    /// What happened.
     pub event: AlertEvent,
-    /// The job.
     pub job: String,
-    /// What happened, in a sentence.
+    /// What happened, in one sentence.
     pub text: String,
-    /// More of it: reasons, and what to do.
+    /// Reasons and what to do.
     pub details: Vec<String>,
-    /// Number of the run, if there was one.
+    /// The number of the run, if there was one.
     pub run: Option<i64>,
-    /// complete, partial, deferred or failed, if there was a run.
+    /// `complete`, `partial`, `deferred` or `failed`, if there was a run.
     pub state: Option<String>,
-    /// The exit code, if there was one.
     pub exit_code: Option<u8>,
-    /// The project folder.
     pub project: String,
-    /// When it happened.
     pub at: DateTime<Utc>,
 }
 
 impl AlertMessage {
-    /// The whole of it for a person: a line, and the details below.
+    /// The message as text: one line, and the details below it.
     pub fn to_text(&self) -> String {
         let mut out = format!("cratedigger: {}\n", self.text);
         for line in &self.details {

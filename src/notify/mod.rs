@@ -1,14 +1,13 @@
-//! Telling people: what happened to a job, once per change of its state, by the ways that
-//! `[notify]` names.
+//! Sends alerts about jobs through the channels of `[notify]`, once per change.
 //!
-//! What lasts (a failing job, a lost sign-in, data that are overdue) is news when it begins, and its
-//! end is news. Between the two nothing is told, however often a timer looks; [`Memory`] knows what
-//! was told, over all processes of a project. Telling only notes a message: it is delivered beside
-//! the work ([`Notifier::beside`]), so that nobody who hangs holds a run up. What a webhook, a command
-//! or the host of the pings did not take is kept and tried again for a day, with that one alone.
+//! A lasting problem (a failing job, a lost sign-in, overdue data) is reported when it starts and when it
+//! ends. In between nothing is reported, however often a timer runs. [`AlertStore`] knows the open alerts
+//! of all processes of a project. Messages are queued and delivered while the work goes on
+//! ([`Notifier::run_with_deliveries`]), so that a slow receiver delays no run. A message that a webhook, a
+//! command or the ping service did not accept is tried again for a day.
 //!
-//! Nothing here ever fails a job: trouble is a warning in the log when it begins, and names the host of
-//! an address at most, since the rest of it is a secret.
+//! A delivery error never fails a job. It is logged as a warning when it starts, and names only the host of
+//! an address, since the rest is a secret.
 
 mod alert_store;
 mod dispatcher;
@@ -31,20 +30,19 @@ use alert_store::DeliveryChannel;
 use dispatcher::Dispatcher;
 use webhook_client::WebhookClient;
 
-/// Tells people.
+/// Sends alerts, pings and metrics.
 pub struct Notifier {
     settings: NotifySettings,
     webhook_client: WebhookClient,
     alerts: AlertStore,
     prometheus_file: Option<PathBuf>,
     dispatcher: Dispatcher,
-    /// Whoever started this wants to hear each time that somebody cannot be told.
+    /// Whether to log each delivery error, not only the first.
     warns_every_time: bool,
 }
 
 impl Notifier {
-    /// One that goes by these settings. `state_folder` keeps what was told about `store`; files are
-    /// relative to `project`.
+    /// `state_folder` contains the alerts of `store`; files in the settings are relative to `project`.
     pub fn new(
         settings: &NotifySettings,
         state_folder: &Path,
@@ -63,17 +61,17 @@ impl Notifier {
         }
     }
 
-    /// What was told.
+    /// The open alerts.
     pub fn alerts(&self) -> &AlertStore {
         &self.alerts
     }
 
-    /// The pings of a run, if there are to be any.
+    /// The pings of a run, if they are configured.
     pub fn ping(&self, job: &str) -> Option<RunPinger<'_>> {
         self.settings.ping_url.as_ref().map(|_| RunPinger::new(self, job))
     }
 
-    /// Tells a message by webhook and command, if its event is one of `notify.on`.
+    /// Queues a message for the webhook and the command, if `notify.on` includes its event.
     pub fn notify(&self, message: &AlertMessage, now: DateTime<Utc>) {
         let ways = self.channels();
         if self.settings.on.iter().any(|on| on == message.event.as_str()) && !ways.is_empty() {
@@ -82,27 +80,27 @@ impl Notifier {
         }
     }
 
-    /// Whether an earlier message or ping is to be tried again now.
+    /// Whether an earlier message or ping may be tried again now.
     pub fn has_undelivered(&self, now: DateTime<Utc>) -> bool {
         self.alerts.has_undelivered(now)
     }
 
-    /// Writes the Prometheus file, if there is to be one.
+    /// Writes the Prometheus file, if one is configured.
     pub fn write_metrics(&self, metrics: &PrometheusMetrics) {
         let Some(path) = &self.prometheus_file else { return };
         let (setting, shown) = ("notify.prometheus_file", path.display().to_string());
         match metrics.write(path) {
             Ok(()) => self.channel_recovered(setting),
-            Err(e) => self.channel_failed(setting, &shown, None, &format!("{shown} cannot be written: {e}")),
+            Err(e) => self.channel_failed(setting, &shown, None, &format!("failed to write {shown}: {e}")),
         }
     }
 
-    /// Whether a Prometheus file is to be written.
+    /// Whether a Prometheus file is configured.
     pub fn has_metrics(&self) -> bool {
         self.prometheus_file.is_some()
     }
 
-    /// The ways that the settings name.
+    /// The configured channels.
     fn channels(&self) -> Vec<DeliveryChannel> {
         let is_named = |way: &DeliveryChannel| match way {
             DeliveryChannel::Webhook => self.settings.webhook_url.is_some(),
@@ -111,20 +109,20 @@ impl Notifier {
         DeliveryChannel::ALL.into_iter().filter(is_named).collect()
     }
 
-    /// Notes that what a setting names does not do its work: a warning when it begins, for `whom`.
+    /// Records that a channel does not work, and logs a warning if that is new for `whom`.
     fn channel_failed(&self, setting: &'static str, whom: &str, job: Option<&str>, why: &str) {
         let begun = self.alerts.start(AlertScope::Channel(setting), AlertKind::Untold, whom, Utc::now());
         if self.warns_every_time || begun == AlertTransition::New {
-            tracing::warn!(job, "{setting}: {why}; it is tried again, and the job goes on");
+            tracing::warn!(job, "{setting}: {why}; it is tried again later, and the job continues");
         } else {
-            tracing::debug!(job, "{setting}: {why}; it is tried again");
+            tracing::debug!(job, "{setting}: {why}; it is tried again later");
         }
     }
 
-    /// Notes that it does.
+    /// Records that a channel works.
     fn channel_recovered(&self, setting: &'static str) {
         if !self.alerts.resolve(AlertScope::Channel(setting), &[AlertKind::Untold]).is_empty() {
-            tracing::info!("{setting}: it works again");
+            tracing::info!("{setting}: works again");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Pings and webhooks: small POSTs, bounded in time, to addresses that are secrets.
+//! Sends pings and webhooks: small POST requests with a timeout, to addresses that are secrets.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,10 +10,9 @@ use super::Notifier;
 use super::alert_store::{RunPing, START_PING};
 use super::message::AlertMessage;
 
-/// Bytes of a ping's body: the services cut longer ones.
+/// The maximum length of a ping body; the services truncate longer ones.
 const MAX_PING_BYTES: usize = 10_000;
 
-/// Sends.
 pub(super) struct WebhookClient {
     timeout: Duration,
     client: OnceLock<Result<Client, String>>,
@@ -24,13 +23,13 @@ impl WebhookClient {
         WebhookClient { timeout, client: OnceLock::new() }
     }
 
-    /// A message as JSON.
+    /// Posts a message as JSON.
     pub(super) async fn webhook(&self, url: &Url, message: &AlertMessage) -> Result<(), String> {
         let body = serde_json::to_vec(message).map_err(|e| e.to_string())?;
         self.post(url.clone(), "application/json", body).await
     }
 
-    /// A ping to the base of a check; `{job}` in it stands for the name of the job.
+    /// Sends a ping to the base address of a check; `{job}` in it is replaced with the name of the job.
     pub(super) async fn ping(&self, base: &Url, job: &str, ping: &RunPing) -> Result<(), String> {
         let name: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
         let written = base.as_str().replace("%7Bjob%7D", &name).replace("{job}", &name);
@@ -42,7 +41,7 @@ impl WebhookClient {
     }
 
     async fn post(&self, url: Url, kind: &'static str, body: Vec<u8>) -> Result<(), String> {
-        // The path and the query of such an address are what keeps others from using it.
+        // The path and the query of the address are secrets.
         let host = url.host_str().unwrap_or("?").to_owned();
         let client = self.client.get_or_init(|| {
             spotify_client::http::transport::use_ring();
@@ -57,18 +56,18 @@ impl WebhookClient {
         });
         let client = client.as_ref().map_err(|why| format!("{host}: {why}"))?;
         let sent = client.post(url).header("content-type", kind).body(body).send();
-        // Names are looked up outside of reqwest's own limit on some systems.
+        // On some systems reqwest's timeout does not cover the name lookup.
         match tokio::time::timeout(self.timeout, sent).await {
             Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
-            Ok(Ok(answer)) => Err(format!("{host} answered with status {}", answer.status().as_u16())),
-            Ok(Err(e)) if e.is_timeout() => Err(format!("{host} did not answer in {} s", self.timeout.as_secs())),
-            Ok(Err(e)) => Err(format!("{host} cannot be reached: {}", innermost_cause(&e.without_url()))),
-            Err(_) => Err(format!("{host} did not answer in {} s", self.timeout.as_secs())),
+            Ok(Ok(answer)) => Err(format!("{host} responded with status {}", answer.status().as_u16())),
+            Ok(Err(e)) if e.is_timeout() => Err(format!("{host} did not respond within {} s", self.timeout.as_secs())),
+            Ok(Err(e)) => Err(format!("failed to reach {host}: {}", innermost_cause(&e.without_url()))),
+            Err(_) => Err(format!("{host} did not respond within {} s", self.timeout.as_secs())),
         }
     }
 }
 
-/// The innermost cause: what the system said.
+/// The message of the innermost cause.
 fn innermost_cause(error: &dyn std::error::Error) -> String {
     let mut inner = error;
     while let Some(next) = inner.source() {
@@ -77,7 +76,7 @@ fn innermost_cause(error: &dyn std::error::Error) -> String {
     inner.to_string()
 }
 
-/// The pings of one run, in the style of healthchecks.io.
+/// Sends the pings of one run in the style of healthchecks.io.
 pub struct RunPinger<'a> {
     notifier: &'a Notifier,
     job: String,
@@ -85,27 +84,24 @@ pub struct RunPinger<'a> {
 }
 
 impl<'a> RunPinger<'a> {
-    /// Those of a run of this job.
     pub(super) fn new(notifier: &'a Notifier, job: &str) -> RunPinger<'a> {
         RunPinger { notifier, job: job.to_owned(), run_id: new_run_id() }
     }
 
-    /// The run begins.
+    /// Reports the start of the run.
     pub fn start(&self) {
         self.send(START_PING.to_owned(), String::new());
     }
 
-    /// The run ended with this code; the last lines say how. A deferred run goes on by itself, so it
-    /// is no failure.
+    /// Reports the end of the run with its exit code and the last lines of its report.
     pub fn finish(&self, exit_code: u8, lines: &[String]) {
-        let code = if exit_code == 75 { 0 } else { exit_code };
         let mut body = lines.join("\n");
         if body.len() > MAX_PING_BYTES {
             let from =
                 (body.len() - MAX_PING_BYTES..body.len()).find(|at| body.is_char_boundary(*at)).unwrap_or(body.len());
             body = body.split_off(from);
         }
-        self.send(code.to_string(), body);
+        self.send(exit_code.to_string(), body);
     }
 
     fn send(&self, what: String, body: String) {
@@ -113,11 +109,11 @@ impl<'a> RunPinger<'a> {
     }
 }
 
-/// A name for a run that no other has: a random UUID.
+/// A random UUID for a run.
 pub fn new_run_id() -> String {
     let mut bytes = [0u8; 16];
     if getrandom::fill(&mut bytes).is_err() {
-        // Without randomness the time will do: it only pairs a start with its end.
+        // Without random bytes the time is good enough: the id only connects a start with its end.
         let nanos = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_nanos();
         bytes = nanos.to_be_bytes();
     }

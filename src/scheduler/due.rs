@@ -1,54 +1,55 @@
-//! Which fire a job has to serve now.
+//! Decides which fire a job has to serve now.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::run_history::{JobHistory, PERSON, SignInSummary, is_successful, parse_time};
+use super::run_history::{JobHistory, SignInSummary, is_successful, parse_time};
 use crate::job::{FirstRunPolicy, Job, MissedPolicy};
 use crate::settings::ScheduleSettings as Rules;
 use crate::store::RunRow;
+use crate::sync::exit_codes;
 
-/// The longest wait between two tries of a failed run.
+/// The longest pause between two attempts of a failed run.
 const MAX_RETRY_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
-/// A fire that is this late was missed. Long enough for a timer that looks every quarter of an
-/// hour and has other jobs to run first.
+/// A fire that is later than this was missed. It is long enough for a timer that runs every 15 minutes and
+/// has other jobs to run first.
 const ON_TIME: TimeDelta = TimeDelta::minutes(30);
 
-/// A run that began later than this from now was begun by a clock that was wrong. It says nothing
-/// about fires but its own.
+/// A run that started later than this in the future was started with a wrong clock. It serves only its own
+/// fire.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// A job whose first run is not over is new for so long: as long as a day of calls. A sweep that takes
-/// many days for its first run gets what is left from then on, like any other.
+/// A job without a finished first run counts as new for this time, which is a day of calls. A job whose
+/// first run takes many days is treated like any other job after that.
 pub(super) const NEW_JOB_PERIOD: TimeDelta = TimeDelta::hours(24);
 
-/// A fire that nobody served yet.
+/// A fire that no run has served yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueFire {
-    /// The nominal time.
+    /// The nominal start time.
     pub fire: DateTime<Utc>,
-    /// The newest run of the job that was known.
+    /// The newest run of the job at that time.
     pub after: Option<i64>,
     /// The job is new: no run of it ever ended complete or partial, and its first began less than
-    /// [`NEW`] ago. What it needs nobody has planned for.
+    /// [`NEW_JOB_PERIOD`] ago. What it needs nobody has planned for.
     pub is_new: bool,
 }
 
-/// What a job does next by itself.
+/// When a job starts next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextStart {
-    /// It serves a fire now.
+    /// It has a fire to serve now.
     Due(DueFire),
-    /// Nothing before then: its next fire, the end of a deferral, the next try.
+    /// Not before this time: the next fire, the end of a deferral, or the next attempt.
     At(DateTime<Utc>),
-    /// Nothing that time alone brings.
+    /// Not by itself.
     Never,
 }
 
 impl NextStart {
-    /// The fire to be served now.
+    /// The fire to serve now.
     pub fn due(self) -> Option<DueFire> {
         match self {
             NextStart::Due(due) => Some(due),
@@ -57,24 +58,24 @@ impl NextStart {
     }
 }
 
-/// When it is, for whoever looks.
+/// The current time, and since when due jobs have been watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScheduleTime {
-    /// By the clock on the wall.
+    /// The wall clock.
     pub at: DateTime<Utc>,
-    /// Since when somebody has been there to look. What came while the process was busy with other jobs was
-    /// not missed.
+    /// Since when this process has been watching. A fire that came while it was busy with other jobs was not
+    /// missed.
     pub watching_since: DateTime<Utc>,
 }
 
 impl From<DateTime<Utc>> for ScheduleTime {
-    /// Somebody who has just come.
+    /// A process that has just started.
     fn from(at: DateTime<Utc>) -> ScheduleTime {
         ScheduleTime { at, watching_since: at }
     }
 }
 
-/// The fire that `job` has to serve now, or when there will be one.
+/// Returns the fire that `job` has to serve now, or when there may be one.
 pub fn next_start(job: &Job, past: &JobHistory, rules: &Rules, now: impl Into<ScheduleTime>) -> NextStart {
     let now = now.into();
     let Some(schedule) = job.schedule.as_ref() else { return NextStart::Never };
@@ -85,18 +86,18 @@ pub fn next_start(job: &Job, past: &JobHistory, rules: &Rules, now: impl Into<Sc
         PendingFire::Nothing => None,
     };
     let fire = schedule.next_after(now.at - jitter).map(|fire| fire + jitter);
-    // A new fire is due whatever the one before it waits for, but not before the end of a deferral.
+    // A new fire is due no matter what the previous one waits for, but not before the end of a deferral.
     match at.into_iter().chain(fire).filter(|at| *at > now.at).min() {
         Some(at) => NextStart::At(at),
         None => NextStart::Never,
     }
 }
 
-/// What is to be done about the newest fire.
+/// What to do about the newest fire.
 enum PendingFire {
     Now(DueFire),
     At(DateTime<Utc>),
-    /// Until the next one.
+    /// Nothing until the next fire.
     Nothing,
 }
 
@@ -110,7 +111,7 @@ fn pending_fire(job: &Job, past: &JobHistory, rules: &Rules, now: ScheduleTime) 
         past.runs.iter().filter(|r| parse_time(&r.started_at).is_some_and(|at| at <= now + CLOCK_TOLERANCE)).collect();
     let Some(newest) = runs.first() else {
         let fire = match job.first_run {
-            // To begin at its next fire: the first that has come since the file was written.
+            // With `first_run = "schedule"`, the first fire after the file was written.
             _ if !past.runs.is_empty() => newest_fire,
             FirstRunPolicy::Schedule => newest_fire.filter(|fire| written_at(job).is_none_or(|at| at < *fire)),
             FirstRunPolicy::Now => Some(now),
@@ -118,7 +119,7 @@ fn pending_fire(job: &Job, past: &JobHistory, rules: &Rules, now: ScheduleTime) 
         let fire = fire.filter(|fire| !past.is_served(*fire));
         return fire.map_or(PendingFire::Nothing, |fire| PendingFire::Now(DueFire { fire, after, is_new: first }));
     };
-    // A first run that the schedule did not ask for goes on as what it was.
+    // A first run without a fire of the schedule keeps its own fire time.
     let begun = newest.fire_at.as_deref().and_then(parse_time).filter(|_| !is_successful(newest));
     let Some(fire) = newest_fire.max(begun) else { return PendingFire::Nothing };
     if past.is_served(fire) || is_covered(&runs, fire) {
@@ -139,7 +140,7 @@ fn pending_fire(job: &Job, past: &JobHistory, rules: &Rules, now: ScheduleTime) 
     let not_before = newest.not_before.as_deref().and_then(parse_time);
     let since: Vec<&RunRow> = runs.iter().copied().take_while(|r| is_attempt_at(r, fire)).collect();
     if since.is_empty() {
-        // While the job had to wait, and while somebody was there and busy, nothing was missed.
+        // Waiting for a deferral or for other jobs of this process does not count as missing the fire.
         let could = (fire + jitter).max(not_before.unwrap_or(fire + jitter));
         let late = now.min(awake_since.max(could)) - could;
         return if is_missed(job, late) { PendingFire::Nothing } else { at(Some(not_before.unwrap_or(now))) };
@@ -148,29 +149,29 @@ fn pending_fire(job: &Job, past: &JobHistory, rules: &Rules, now: ScheduleTime) 
         return at(not_before);
     }
     match newest.state.as_str() {
-        "failed" if newest.exit_code == Some(PERSON) => found,
+        "failed" if newest.exit_code == Some(exit_codes::USER_ACTION.into()) => found,
         "failed" => at(retry_at(&since, rules)),
-        // Under way: its lock tells whether it is alive. What is killed at every try is not tried for ever.
+        // Its lock shows whether the run is alive. A run that is killed every time is not tried forever.
         "running" if count_failures(&since) <= rules.retries => found,
         "deferred" => found,
         _ => PendingFire::Nothing,
     }
 }
 
-/// Whether a job has only just come.
+/// Whether a job is new.
 fn is_new(past: &JobHistory, now: DateTime<Utc>) -> bool {
     let began = past.runs.last().and_then(|run| parse_time(&run.started_at));
     past.last_good.is_none() && began.is_none_or(|began| now - began < NEW_JOB_PERIOD)
 }
 
-/// Whether a run was a try at this fire, or at a later one.
+/// Whether a run was an attempt at this fire or at a later one.
 fn is_attempt_at(run: &RunRow, fire: DateTime<Utc>) -> bool {
     let own = run.fire_at.as_deref().and_then(parse_time);
     parse_time(&run.started_at).is_some_and(|at| at >= fire) || own == Some(fire)
 }
 
-/// Whether a run that got what it wanted began after the fire, or was under way when it came: the
-/// fire is left out then (`overlap = "skip"`).
+/// Whether a successful run started after the fire or was in progress at that time. The fire is skipped
+/// then (`overlap = "skip"`).
 fn is_covered(runs: &[&RunRow], fire: DateTime<Utc>) -> bool {
     runs.iter().filter(|run| is_successful(run)).any(|run| finished_at(run).is_some_and(|ended| ended >= fire))
 }
@@ -179,25 +180,25 @@ fn finished_at(run: &RunRow) -> Option<DateTime<Utc>> {
     run.finished_at.as_deref().and_then(parse_time).or_else(|| parse_time(&run.started_at))
 }
 
-/// Whether a fire that is so late is served no more. A job that has a grace goes by that.
+/// Whether a fire is too late to serve. A job's `grace` takes precedence.
 fn is_missed(job: &Job, late: TimeDelta) -> bool {
     let grace = job.grace.and_then(|grace| TimeDelta::from_std(grace).ok());
     grace.or((job.missed == MissedPolicy::Skip).then_some(ON_TIME)).is_some_and(|grace| late > grace)
 }
 
-/// Until when the newest run's need of a person keeps a fire from being served; `Some(None)`: until
-/// that person has come.
+/// Until when a fire waits because the newest run needs a user action. `Some(None)` means until a user has
+/// signed in.
 ///
-/// A lost sign-in is waited for: the fire is due again when somebody has signed in, and the next
-/// fire only if there is anything left to read; a new fire is no reason to say the same once more.
-/// With all grants in order it was the app's credentials, Premium or the allow-list, which cannot be
-/// seen from here: it is tried again a few times a day.
+/// After a lost sign-in the fire is due again when a user has signed in; a later fire is due only if there
+/// is anything else to read, since a new fire is no reason to report the same problem again. If all grants
+/// are valid, the cause was the app's credentials, Premium or the allow-list. That cannot be checked here,
+/// so the job is tried again a few times a day.
 fn waits_for_user_action(
     newest: &RunRow,
     sign_ins: &SignInSummary,
     fire: DateTime<Utc>,
 ) -> Option<Option<DateTime<Utc>>> {
-    if newest.state != "failed" || newest.exit_code != Some(PERSON) {
+    if newest.state != "failed" || newest.exit_code != Some(exit_codes::USER_ACTION.into()) {
         return None;
     }
     let began = parse_time(&newest.started_at);
@@ -211,7 +212,7 @@ fn waits_for_user_action(
     finished_at(newest).filter(|_| is_attempt_at(newest, fire)).map(|ended| Some(ended + pause))
 }
 
-/// When a fire that failed so often may be tried again; none: never.
+/// When a fire may be tried again after these attempts. `None` means never.
 fn retry_at<R: std::ops::Deref<Target = RunRow>>(since: &[R], rules: &Rules) -> Option<DateTime<Utc>> {
     let newest = since.first()?;
     let failures = count_failures(since);
@@ -227,7 +228,7 @@ fn count_failures<R: std::ops::Deref<Target = RunRow>>(since: &[R]) -> u32 {
     u32::try_from(since.iter().filter(|r| r.state == "failed").count()).unwrap_or(u32::MAX)
 }
 
-/// When a job starts by its schedule after an instant: its fires, put off by its own part of the jitter.
+/// The start times of a job after an instant: its fires, delayed by its own part of the jitter.
 pub fn starts_after(job: &Job, after: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
     let jitter = jitter(&job.name, job.jitter);
     let schedule = job.schedule.as_ref();
@@ -235,7 +236,7 @@ pub fn starts_after(job: &Job, after: DateTime<Utc>) -> impl Iterator<Item = Dat
     std::iter::successors(next(after - jitter), move |fire| next(*fire)).map(move |fire| fire + jitter)
 }
 
-/// The job's own part of its jitter: the same every day.
+/// The job's own part of the jitter, which is the same every day.
 pub(super) fn jitter(job: &str, spread: Duration) -> TimeDelta {
     let millis = u64::try_from(spread.as_millis()).unwrap_or(u64::MAX);
     let part = if millis == 0 { 0 } else { xxhash_rust::xxh3::xxh3_64(job.as_bytes()) % millis };

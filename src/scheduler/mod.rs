@@ -1,12 +1,12 @@
-//! When a job is due: pure functions of its schedule, its past runs and the time.
+//! Decides when a job is due: pure functions of its schedule, its past runs and the time.
 //!
-//! A fire (a job's nominal time) is served by a complete or partial run that began at or after it,
-//! whoever started that run: cron, systemd, a person. So the same line may be started as often as
-//! one likes, and `schedule` asks the same functions as `run --due`.
+//! A fire (a nominal start time of a job) is served by a complete or partial run that started at or after
+//! it, no matter what started that run. So `run --due` may be started any number of times, and `schedule`
+//! uses the same functions.
 //!
-//! - [`next`]: which fire a job has to serve now, or when there will be one;
+//! - [`next_start`]: which fire a job has to serve now, or when there will be one;
 //! - [`overdue()`]: whether a job's data are older than its schedule promises;
-//! - [`Past`]: the past runs, read from the store.
+//! - [`RunHistory`]: the past runs, read from the store.
 
 mod due;
 mod overdue;

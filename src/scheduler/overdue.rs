@@ -1,4 +1,4 @@
-//! Whether the data of a job are older than its schedule promises.
+//! Decides whether the data of a job are older than its schedule promises.
 
 use chrono::{DateTime, Utc};
 
@@ -6,11 +6,11 @@ use super::due::jitter;
 use super::run_history::{JobHistory, parse_time};
 use crate::job::Job;
 
-/// Since when the data of a job are overdue: two of its fires came, and no complete run since. None
-/// if they are not, or if the job has no schedule.
+/// Since when the data of a job are overdue, which means two fires without a complete run. `None` if they
+/// are not overdue or the job has no schedule.
 ///
-/// Of a job that never had a complete run, the first run that was tried is where counting begins:
-/// a job that nobody ever started is not watched yet.
+/// For a job without a complete run, counting starts at its first run. A job that never ran is not
+/// overdue.
 pub fn overdue(job: &Job, past: &JobHistory, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let schedule = job.schedule.as_ref()?;
     let newest = schedule.last_at_or_before(now - jitter(&job.name, job.jitter))?;

@@ -1,4 +1,4 @@
-//! The past runs of jobs, as far as the rules look back.
+//! The past runs of jobs, as far as the scheduler needs them.
 
 use std::path::Path;
 
@@ -6,34 +6,32 @@ use chrono::{DateTime, Utc};
 use rustc_hash::FxHashMap;
 
 use crate::store::{self, RunRow, StoreError};
+use crate::sync::exit_codes;
 
-/// The exit code of a run that a person has to help.
-pub(super) const PERSON: i64 = 77;
-
-/// Runs looked at for each job; beyond it nothing can matter.
+/// The number of runs read for each job; older runs do not matter.
 const RUNS_PER_JOB: u32 = 50;
 
 /// The past runs of one job.
 #[derive(Debug, Clone, Default)]
 pub struct JobHistory {
-    /// Its runs, newest first.
+    /// The runs, newest first.
     pub runs: Vec<RunRow>,
-    /// When its newest complete or partial run began.
+    /// When the newest complete or partial run started.
     pub last_good: Option<DateTime<Utc>>,
-    /// When its newest complete run began.
+    /// When the newest complete run started.
     pub last_complete: Option<DateTime<Utc>>,
-    /// How the sign-ins of its users stand.
+    /// The sign-in status of the users.
     pub sign_ins: SignInSummary,
 }
 
-/// How the sign-ins of a job's users stand.
+/// The sign-in status of the users of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SignInSummary {
-    /// Somebody has to sign in, or to grant more, before the job can be whole.
+    /// Whether a user has to sign in, or to grant more scopes, before a run can be complete.
     pub missing: bool,
-    /// Until somebody has signed in, there is nothing at all that it could read.
+    /// Whether the job can read nothing before a user has signed in.
     pub all_missing: bool,
-    /// When the newest of the grants was given.
+    /// When the newest grant was given.
     pub newest: Option<DateTime<Utc>>,
 }
 
@@ -44,10 +42,10 @@ pub struct RunHistory {
 }
 
 impl RunHistory {
-    /// Reads the past from a store; there is none where there is no store.
+    /// Reads the history from a store. Without a store it is empty.
     ///
     /// # Errors
-    /// If the store is there but cannot be read.
+    /// If the store exists but cannot be read.
     pub fn read(database: &Path) -> Result<RunHistory, StoreError> {
         if !database.exists() {
             return Ok(RunHistory::default());
@@ -62,40 +60,40 @@ impl RunHistory {
         Ok(past)
     }
 
-    /// A past that is made up.
+    /// A history with the given runs.
     pub fn from_jobs(jobs: impl IntoIterator<Item = (String, JobHistory)>) -> RunHistory {
         RunHistory { by_job: jobs.into_iter().collect() }
     }
 
-    /// The past of one job.
+    /// The history of one job, which is empty if it never ran.
     pub fn job_or_default(&self, job: &str) -> JobHistory {
         self.by_job.get(job).cloned().unwrap_or_default()
     }
 
-    /// The same, looked at in place.
+    /// The history of one job, if it ever ran.
     pub fn job(&self, job: &str) -> Option<&JobHistory> {
         self.by_job.get(job)
     }
 }
 
 impl JobHistory {
-    /// When its newest run that sent a call began.
+    /// When the newest run that sent a call started.
     pub fn last_sent_at(&self) -> Option<DateTime<Utc>> {
         self.runs.iter().find(|run| run.calls > 0).and_then(|run| parse_time(&run.started_at))
     }
 
-    /// Whether the newest run needed a person: then it matters who is signed in.
+    /// Whether the newest run needed a user action, so that the sign-in status matters.
     pub fn needed_user_action(&self) -> bool {
-        self.runs.first().is_some_and(|run| run.exit_code == Some(PERSON))
+        self.runs.first().is_some_and(|run| run.exit_code == Some(exit_codes::USER_ACTION.into()))
     }
 
-    /// Whether a run of this fire ended complete or partial.
+    /// Whether a run for this fire ended complete or partial.
     pub(super) fn is_served(&self, fire: DateTime<Utc>) -> bool {
         self.runs.iter().any(|run| is_successful(run) && run.fire_at.as_deref().and_then(parse_time) == Some(fire))
     }
 }
 
-/// Whether a run serves its fire.
+/// Whether a run ended complete or partial.
 pub(super) fn is_successful(run: &RunRow) -> bool {
     matches!(run.state.as_str(), "complete" | "partial")
 }

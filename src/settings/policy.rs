@@ -30,17 +30,17 @@ pub enum OverlapPolicy {
     Skip,
 }
 
-/// The words of [`Missed`].
+/// The words of [`MissedPolicy`].
 pub fn missed_words() -> Vec<&'static str> {
     vec!["run_once", "skip"]
 }
 
-/// The words of [`FirstRun`].
+/// The words of [`FirstRunPolicy`].
 pub fn first_run_words() -> Vec<&'static str> {
     vec!["now", "schedule"]
 }
 
-/// The words of [`Overlap`].
+/// The words of [`OverlapPolicy`].
 pub fn overlap_words() -> Vec<&'static str> {
     vec!["skip"]
 }

@@ -47,7 +47,7 @@ pub(super) async fn account_of_token(
 ///
 /// # Errors
 ///
-/// As [`Api::get`].
+/// As [`SpotifyClient::get`].
 pub async fn identify(api: &SpotifyClient, user: &str) -> Result<SpotifyAccount, ApiError> {
     let grants = api.grants();
     if let Some(grants) = grants

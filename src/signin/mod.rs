@@ -65,7 +65,7 @@ pub struct CompletedSignIn {
 }
 
 /// Creates the address for the browser. Nothing is stored or sent. A sign-in that another process
-/// finishes must be stored with [`Grants::keep_pending`].
+/// finishes must be stored with [`GrantStore::save_pending`].
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 
-use super::{FileAccess, StoreError, migrations, open_reader};
+use super::{FileAccess, StoreError, open_reader, schema};
 
 /// Copies the store into a new file and returns its size. The file gets its name when it is complete and on
 /// disk.
@@ -30,7 +30,7 @@ pub fn backup(store: &Path, copy: &Path, access: FileAccess) -> Result<u64, Stor
         return Err(io("was not created")(taken()));
     }
     let conn = open_reader(store)?;
-    if migrations::check_schema(&conn, store)? == 0 {
+    if schema::check_schema(&conn, store)? == 0 {
         return Err(StoreError::Empty { path: store.to_path_buf() });
     }
     let folder = copy.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));

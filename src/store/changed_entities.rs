@@ -16,50 +16,12 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxHashSet;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::dependency_kind::{DependencyKind, ROW_UPDATED};
 use super::row_write::RowWrite;
-use super::{CellValue, StoreError, WriteTx, info};
+use super::{CellValue, info};
 
 /// Maximum number of recorded entities. Reading them all takes some milliseconds.
 const MAX_RECORDED: usize = 50_000;
-
-/// The SQL function that an upsert calls when it changes an existing row. An upsert does not report whether it
-/// inserted or updated, and a query before each write would cost more than the write.
-pub(super) const ROW_UPDATED: &str = "met_again";
-
-/// A kind of entity that a file of playlist items depends on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum DependencyKind {
-    Track,
-    Album,
-    Artist,
-    Episode,
-    Show,
-    User,
-    LocalFile,
-}
-
-impl DependencyKind {
-    const ALL: [(DependencyKind, char); 7] = [
-        (DependencyKind::Track, 't'),
-        (DependencyKind::Album, 'l'),
-        (DependencyKind::Artist, 'a'),
-        (DependencyKind::Episode, 'e'),
-        (DependencyKind::Show, 's'),
-        (DependencyKind::User, 'u'),
-        (DependencyKind::LocalFile, 'f'),
-    ];
-
-    fn letter(self) -> char {
-        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or('t', |(_, letter)| *letter)
-    }
-
-    /// Returns kind and id of a line.
-    pub(super) fn parse_line(line: &str) -> Option<(DependencyKind, &str)> {
-        let mut rest = line.chars();
-        let letter = rest.next()?;
-        Self::ALL.iter().find(|(_, l)| *l == letter).map(|(kind, _)| (*kind, rest.as_str()))
-    }
-}
 
 /// What the current transaction did to catalog entities.
 #[derive(Debug, Default)]
@@ -79,13 +41,13 @@ pub(super) struct ChangedEntities {
 impl ChangedEntities {
     /// Registers the SQL function that reports updates on this connection.
     pub(super) fn register(conn: &Connection) -> rusqlite::Result<ChangedEntities> {
-        let touched = ChangedEntities::default();
-        let heard = Arc::clone(&touched.row_updated);
+        let changes = ChangedEntities::default();
+        let updated = Arc::clone(&changes.row_updated);
         conn.create_scalar_function(ROW_UPDATED, 1, FunctionFlags::SQLITE_UTF8, move |call| {
-            heard.store(true, Ordering::Relaxed);
+            updated.store(true, Ordering::Relaxed);
             call.get::<rusqlite::types::Value>(0)
         })?;
-        Ok(touched)
+        Ok(changes)
     }
 
     /// Call this at the start of a transaction.
@@ -120,66 +82,63 @@ impl ChangedEntities {
     }
 }
 
-/// Saves what the transaction changed, under the version that it creates.
-pub(super) fn record(tx: &mut WriteTx, version: i64) -> Result<(), StoreError> {
-    let number = tx.touched.changed_entities.len();
-    if number == 0 && !tx.touched.all {
-        return Ok(());
+impl ChangedEntities {
+    /// Saves what the transaction changed, under the version that it creates.
+    pub(super) fn save(&mut self, conn: &Connection, version: i64) -> rusqlite::Result<()> {
+        let number = self.changed_entities.len();
+        if number == 0 && !self.all {
+            return Ok(());
+        }
+        let written = match self.recorded {
+            Some(written) => written,
+            None => conn
+                .prepare_cached("SELECT coalesce(sum(number), 0) FROM changed_things")?
+                .query_row([], |row| row.get::<_, i64>(0))
+                .map(|n| usize::try_from(n).unwrap_or(usize::MAX))?,
+        };
+        // Count again after rows were deleted.
+        self.recorded = None;
+        if self.all {
+            return forget_until(conn, version);
+        }
+        let mut lines = String::new();
+        for (kind, id) in &self.changed_entities {
+            lines.push(kind.letter());
+            lines.push_str(id);
+            lines.push('\n');
+        }
+        conn.prepare_cached("INSERT INTO changed_things (version, number, things) VALUES (?1, ?2, ?3)")?
+            .execute(params![version, i64::try_from(number).unwrap_or(i64::MAX), lines])?;
+        if written.saturating_add(number) <= MAX_RECORDED {
+            self.recorded = Some(written + number);
+            return Ok(());
+        }
+        let oldest_half: Option<i64> = conn
+            .prepare_cached(
+                "SELECT max(version) FROM (SELECT version, sum(number) OVER (ORDER BY version DESC) AS kept
+                 FROM changed_things) WHERE kept > ?1",
+            )?
+            .query_row([i64::try_from(MAX_RECORDED / 2).unwrap_or(i64::MAX)], |row| row.get(0))?;
+        oldest_half.map_or(Ok(()), |version| forget_until(conn, version))
     }
-    let written = match tx.touched.recorded {
-        Some(written) => written,
-        None => tx
-            .prepare("SELECT coalesce(sum(number), 0) FROM changed_things")?
-            .query_row([], |row| row.get::<_, i64>(0))
-            .map(|n| usize::try_from(n).unwrap_or(usize::MAX))
-            .map_err(|e| tx.error("cannot be read", e))?,
-    };
-    // Count again after rows were deleted.
-    tx.touched.recorded = None;
-    if tx.touched.all {
-        return forget_until(tx, version);
-    }
-    let mut things = String::new();
-    for (kind, id) in &tx.touched.changed_entities {
-        things.push(kind.letter());
-        things.push_str(id);
-        things.push('\n');
-    }
-    tx.prepare("INSERT INTO changed_things (version, number, things) VALUES (?1, ?2, ?3)")?
-        .execute(params![version, i64::try_from(number).unwrap_or(i64::MAX), things])
-        .map_err(|e| tx.error("cannot be written", e))?;
-    if written.saturating_add(number) <= MAX_RECORDED {
-        tx.touched.recorded = Some(written + number);
-        return Ok(());
-    }
-    let oldest_half: Option<i64> = tx
-        .prepare(
-            "SELECT max(version) FROM (SELECT version, sum(number) OVER (ORDER BY version DESC) AS kept
-             FROM changed_things) WHERE kept > ?1",
-        )?
-        .query_row([i64::try_from(MAX_RECORDED / 2).unwrap_or(i64::MAX)], |row| row.get(0))
-        .map_err(|e| tx.error("cannot be read", e))?;
-    oldest_half.map_or(Ok(()), |version| forget_until(tx, version))
 }
 
 /// Deletes changes up to a version: older files are rendered once more.
-fn forget_until(tx: &WriteTx, version: i64) -> Result<(), StoreError> {
-    tx.prepare("DELETE FROM changed_things WHERE version <= ?1")?
-        .execute([version])
-        .map_err(|e| tx.error("cannot be written", e))?;
-    info::set_value(&tx.conn, "things_since", &version.to_string()).map_err(|e| tx.error("cannot be written", e))
+fn forget_until(conn: &Connection, version: i64) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM changed_things WHERE version <= ?1")?.execute([version])?;
+    info::set_value(conn, "things_since", &version.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::write_tx::WriteTiming;
-    use crate::store::{CreditedEntity, EntityTable};
+    use crate::store::{CreditedEntity, EntityTable, StoreError, WriteTx};
     use crate::store::{children, entity};
 
     fn session() -> WriteTx {
         let conn = Connection::open_in_memory().unwrap();
-        crate::store::migrations::create_tables(&conn).unwrap();
+        crate::store::schema::create_tables(&conn).unwrap();
         WriteTx::new(conn, "test".into())
     }
 
@@ -214,8 +173,8 @@ mod tests {
             s.transact(when, |s| track(s, "t", &["a", "n"])).unwrap();
             s.transact(when, |s| track(s, "t", &["n"])).unwrap();
             s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
-            let told: String = lines(&s).concat();
-            assert!(told.contains("aa\n") && told.contains("tt\n") && !told.contains("an\n"), "{told}");
+            let recorded: String = lines(&s).concat();
+            assert!(recorded.contains("aa\n") && recorded.contains("tt\n") && !recorded.contains("an\n"), "{recorded}");
         }
     }
 

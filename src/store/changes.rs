@@ -113,14 +113,14 @@ fn playlist_changes<E: From<rusqlite::Error>>(
          WHERE n > 1 AND seen_at >= ?2 ORDER BY seen_at",
     )?;
     // Renames and removals, reported between the changes of the items by time.
-    let mut told = Vec::new();
+    let mut other_changes = Vec::new();
     let mut rows = names.query([id, since])?;
     while let Some(row) = rows.next()? {
         for (change, after, before) in [("renamed", 1, 3), ("described", 2, 4)] {
             let (text_after, text_before): (Option<String>, Option<String>) = (row.get(after)?, row.get(before)?);
             if text_after != text_before {
                 let seen_at = row.get(0)?;
-                told.push(ListChange {
+                other_changes.push(ListChange {
                     change: change.into(),
                     seen_at,
                     text_before,
@@ -130,13 +130,17 @@ fn playlist_changes<E: From<rusqlite::Error>>(
             }
         }
     }
-    let gone: Option<String> = store
+    let deleted_at: Option<String> = store
         .prepare_cached("SELECT gone_at FROM playlists WHERE id = ?1 AND gone_at >= ?2")?
         .query_row([id, since], |row| row.get(0))
         .optional()?;
-    told.extend(gone.map(|seen_at| ListChange { change: "gone".into(), seen_at, ..ListChange::default() }));
-    told.sort_by(|a, b| a.seen_at.cmp(&b.seen_at));
-    let mut told = told.into_iter().peekable();
+    other_changes.extend(deleted_at.map(|seen_at| ListChange {
+        change: "gone".into(),
+        seen_at,
+        ..ListChange::default()
+    }));
+    other_changes.sort_by(|a, b| a.seen_at.cmp(&b.seen_at));
+    let mut other_changes = other_changes.into_iter().peekable();
     let mut changes = store.prepare_cached(
         "SELECT change, seen_at, seen_before_at, kind, coalesce(track_id, episode_id), uri, added_at, added_by, position_before,
                 position_after FROM playlist_changes WHERE playlist_id = ?1 AND seen_at >= ?2 ORDER BY seen_at, id",
@@ -144,7 +148,7 @@ fn playlist_changes<E: From<rusqlite::Error>>(
     let mut rows = changes.query([id, since])?;
     while let Some(row) = rows.next()? {
         let seen_at: String = row.get(1)?;
-        while let Some(other) = told.next_if(|other| other.seen_at <= seen_at) {
+        while let Some(other) = other_changes.next_if(|other| other.seen_at <= seen_at) {
             each(&other)?;
         }
         let (kind, item_id, uri): (String, Option<String>, Option<String>) = (row.get(3)?, row.get(4)?, row.get(5)?);
@@ -164,7 +168,7 @@ fn playlist_changes<E: From<rusqlite::Error>>(
             ..ListChange::default()
         })?;
     }
-    told.try_for_each(|other| each(&other))?;
+    other_changes.try_for_each(|other| each(&other))?;
     Ok(())
 }
 

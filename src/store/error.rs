@@ -192,7 +192,7 @@ impl StoreError {
                     format!("create the folder first: mkdir -p {}", folder.display())
                 }
                 ErrorKind::StorageFull => "free disk space, or choose a file on another disk".into(),
-                ErrorKind::InvalidInput => "name another file".into(),
+                ErrorKind::InvalidInput => "choose another name".into(),
                 _ => "choose a folder that this user may write to".into(),
             }),
             StoreError::Missing { .. } => Some(

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::changed_entities::DependencyKind;
+use super::dependency_kind::DependencyKind;
 use super::info;
 
 /// Maximum number of changed entities to look for. With more, rendering is just as fast.

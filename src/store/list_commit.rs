@@ -3,82 +3,12 @@
 use rusqlite::params;
 
 use super::list_kinds::list_table;
-use super::{ListKey, StoreError, WriteTx, list_proof, lists, members, playlist_commit, staging};
+use super::{
+    ListCommit, ListKey, ListProof, ProofKind, StoreError, WriteTx, list_proof, lists, members, playlist_commit,
+    staging,
+};
 use crate::stream::StreamTable;
 use spotify_client::EntityKind;
-
-/// Why a list is known to be complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ProofKind {
-    /// It came in one response.
-    OneAnswer,
-    /// Its version was the same before and after.
-    Snapshot,
-    /// Its version is meaningless, and two reads in a row had the same content.
-    Content,
-    /// It was read to its end, and every page announced the same total.
-    #[default]
-    EndReached,
-    /// Only the newest items were read, down to known rows. The total adds up, and the rest was not read.
-    Presumed {
-        /// Number of positions that were read.
-        read: i64,
-    },
-}
-
-impl ProofKind {
-    /// Returns the value for `lists.proof`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ProofKind::OneAnswer => "one_answer",
-            ProofKind::Snapshot => "snapshot",
-            ProofKind::Content => "content",
-            ProofKind::EndReached => "end_reached",
-            ProofKind::Presumed { .. } => "presumed",
-        }
-    }
-
-    /// Returns the number of positions that were read, if that was not all.
-    pub(super) fn read_count(self) -> Option<i64> {
-        match self {
-            ProofKind::Presumed { read } => Some(read),
-            _ => None,
-        }
-    }
-}
-
-/// What a read shows about its own completeness.
-#[derive(Debug, Clone, Default)]
-pub struct ListProof {
-    pub kind: ProofKind,
-    /// Items that Spotify announced.
-    pub announced: Option<i64>,
-    /// Items that Spotify served, including nulls.
-    pub served: i64,
-    /// Items that could not be stored completely.
-    pub skipped: i64,
-    /// Spotify's version at the start of the read.
-    pub snapshot_id: Option<String>,
-    /// The version after the last page, if it was requested.
-    pub snapshot_after: Option<String>,
-    /// Entity tag of the first response.
-    pub etag: Option<String>,
-    /// The read ended before the total, so unseen items may still be in the list.
-    pub ended_early: bool,
-    /// Only the first items were wanted. They form a list of their own.
-    pub first_items_only: bool,
-}
-
-/// The result of committing a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ListCommit {
-    /// Rows after the commit.
-    pub stored: i64,
-    /// Whether the list differs from the previous read.
-    pub changed: bool,
-    /// Items added, removed or moved, where that is recorded.
-    pub changes: i64,
-}
 
 /// Positions reserved for each type when a search is staged. The remainder is the rank of a hit in its type.
 pub const SEARCH_POSITIONS_PER_TYPE: i64 = 100_000;

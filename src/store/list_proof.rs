@@ -4,14 +4,74 @@
 //! served and stored counts are kept for each run, together with a hash of the rows in the list's table, so
 //! that `verify` can tell years later whether they are unchanged.
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Params, params};
-use xxhash_rust::xxh3::Xxh3;
+use rusqlite::{Connection, params};
 
-use super::list_commit::{ListProof, ProofKind};
 use super::list_kinds::{is_playlist, list_table};
+use super::row_hash::hash_rows;
 use super::{ListKey, StoreError, WriteTx, staging};
 use crate::stream::StreamTable;
+
+/// Why a list is known to be complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProofKind {
+    /// It came in one response.
+    OneAnswer,
+    /// Its version was the same before and after.
+    Snapshot,
+    /// Its version is meaningless, and two reads in a row had the same content.
+    Content,
+    /// It was read to its end, and every page announced the same total.
+    #[default]
+    EndReached,
+    /// Only the newest items were read, down to known rows. The total adds up, and the rest was not read.
+    Presumed {
+        /// Number of positions that were read.
+        read: i64,
+    },
+}
+
+impl ProofKind {
+    /// Returns the value for `lists.proof`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ProofKind::OneAnswer => "one_answer",
+            ProofKind::Snapshot => "snapshot",
+            ProofKind::Content => "content",
+            ProofKind::EndReached => "end_reached",
+            ProofKind::Presumed { .. } => "presumed",
+        }
+    }
+
+    /// Returns the number of positions that were read, if that was not all.
+    pub(super) fn read_count(self) -> Option<i64> {
+        match self {
+            ProofKind::Presumed { read } => Some(read),
+            _ => None,
+        }
+    }
+}
+
+/// What a read shows about its own completeness.
+#[derive(Debug, Clone, Default)]
+pub struct ListProof {
+    pub kind: ProofKind,
+    /// Items that Spotify announced.
+    pub announced: Option<i64>,
+    /// Items that Spotify served, including nulls.
+    pub served: i64,
+    /// Items that could not be stored completely.
+    pub skipped: i64,
+    /// Spotify's version at the start of the read.
+    pub snapshot_id: Option<String>,
+    /// The version after the last page, if it was requested.
+    pub snapshot_after: Option<String>,
+    /// Entity tag of the first response.
+    pub etag: Option<String>,
+    /// The read ended before the total, so unseen items may still be in the list.
+    pub ended_early: bool,
+    /// Only the first items were wanted. They form a list of their own.
+    pub first_items_only: bool,
+}
 
 /// Refuses a list with served items that are neither staged nor counted as skipped.
 pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
@@ -47,10 +107,10 @@ pub(super) fn record(
             proof.as_str(), now
         ],
     )?;
-    let stands = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
+    let rows_hash = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
     tx.execute_counted(
         "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
-        params![list, stands.unwrap_or_else(|| hash.into())],
+        params![list, rows_hash.unwrap_or_else(|| hash.into())],
     )?;
     Ok(())
 }
@@ -138,44 +198,4 @@ pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
         }
         StreamTable::Entities(_) => return None,
     })
-}
-
-/// Returns a hash of the rows of a query, in order.
-pub(super) fn hash_rows(conn: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<String> {
-    let mut hash = RowsHasher::default();
-    let mut statement = conn.prepare_cached(sql)?;
-    let columns = statement.column_count();
-    let mut rows = statement.query(parameters)?;
-    while let Some(row) = rows.next()? {
-        for column in 0..columns {
-            hash.value(row.get_ref(column)?);
-        }
-    }
-    Ok(hash.finish())
-}
-
-/// Hashes rows value by value.
-#[derive(Default)]
-pub(super) struct RowsHasher(Xxh3);
-
-impl RowsHasher {
-    /// Adds a text or null.
-    pub(super) fn text(&mut self, text: Option<&str>) {
-        self.value(text.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())));
-    }
-
-    fn value(&mut self, value: ValueRef<'_>) {
-        match value {
-            ValueRef::Text(text) | ValueRef::Blob(text) => self.0.update(text),
-            ValueRef::Integer(number) => self.0.update(number.to_string().as_bytes()),
-            ValueRef::Real(number) => self.0.update(number.to_string().as_bytes()),
-            ValueRef::Null => self.0.update(&[0xff]),
-        }
-        self.0.update(&[0xfe]);
-    }
-
-    /// Returns the hash as hexadecimal text.
-    pub(super) fn finish(&self) -> String {
-        format!("{:032x}", self.0.digest128())
-    }
 }

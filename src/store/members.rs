@@ -5,8 +5,8 @@
 
 use rusqlite::{ToSql, params};
 
-use super::list_commit::{ListCommit, ListProof};
 use super::list_kinds::membership_table;
+use super::{ListCommit, ListProof};
 use super::{ListKey, StagedItem, StoreError, WriteTx, staging};
 use crate::stream::{MembershipTable, ParentColumn};
 

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use rusqlite::Connection;
 
-use super::{FileAccess, StoreError, backup, free_bytes, info, migrations, open_reader};
+use super::{FileAccess, StoreError, backup, free_bytes, info, open_reader, schema};
 
 /// Text between the name of the store and the schema number of the backup.
 const BACKUP_SUFFIX: &str = ".schema-";
@@ -111,7 +111,7 @@ fn is_migration_backup(store: &Path, path: &Path) -> bool {
     let mut head = [0; APPLICATION_ID_AT + 4];
     path.symlink_metadata().is_ok_and(|it| it.is_file())
         && File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
-        && head[APPLICATION_ID_AT..] == migrations::APPLICATION_ID.to_be_bytes()[4..]
+        && head[APPLICATION_ID_AT..] == schema::APPLICATION_ID.to_be_bytes()[4..]
 }
 
 fn is_old(path: &Path, before: SystemTime) -> bool {
@@ -136,12 +136,12 @@ mod tests {
         let path = folder.join("a.db");
         super::super::open::create_file(&path, FileAccess::from_mode(mode)).unwrap();
         let conn = Connection::open(&path).unwrap();
-        let all = migrations::MIGRATIONS.len();
-        for script in &migrations::MIGRATIONS[..all - 1] {
+        let all = schema::MIGRATIONS.len();
+        for script in &schema::MIGRATIONS[..all - 1] {
             conn.execute_batch(script).unwrap();
         }
-        conn.pragma_update(None, "user_version", migrations::CURRENT_SCHEMA - 1).unwrap();
-        conn.pragma_update(None, "application_id", migrations::APPLICATION_ID).unwrap();
+        conn.pragma_update(None, "user_version", schema::CURRENT_SCHEMA - 1).unwrap();
+        conn.pragma_update(None, "application_id", schema::APPLICATION_ID).unwrap();
         conn.execute("INSERT INTO runs (job, state, started_at, version) VALUES ('x', 'complete', '', '')", [])
             .unwrap();
         path
@@ -164,12 +164,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = older_store(folder.path(), 0o640);
         open(&path);
-        let copy = with_suffix(&path, &format!("{BACKUP_SUFFIX}{}", migrations::CURRENT_SCHEMA - 1));
+        let copy = with_suffix(&path, &format!("{BACKUP_SUFFIX}{}", schema::CURRENT_SCHEMA - 1));
         assert_eq!(copies(folder.path()), std::slice::from_ref(&copy));
         assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o640);
         let conn = Connection::open(&copy).unwrap();
         let (version, _, newest) = store_state(&conn).unwrap();
-        assert_eq!((version, newest), (migrations::CURRENT_SCHEMA - 1, Some(1)));
+        assert_eq!((version, newest), (schema::CURRENT_SCHEMA - 1, Some(1)));
         drop(conn);
         // The schema does not change again, so there is no further backup.
         open(&path);

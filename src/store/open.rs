@@ -9,12 +9,10 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{FileAccess, StoreError, migrations};
-
-const SAFE_WAL: i32 = 3_051_003;
+use super::{FileAccess, StoreError, schema};
 
 /// How long to wait for another program's lock on the store.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// After this time a message says that the store is locked.
 const WARN_AFTER: Duration = Duration::from_secs(5);
@@ -23,7 +21,7 @@ const WARN_AFTER: Duration = Duration::from_secs(5);
 const MAX_PAUSE: Duration = Duration::from_millis(50);
 
 /// Makes a connection wait up to [`BUSY_TIMEOUT`] for another program's lock and report the wait.
-fn set_busy_handler(conn: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn set_busy_handler(conn: &mut Connection) -> rusqlite::Result<()> {
     conn.busy_handler(Some(wait_for_lock))
 }
 
@@ -52,9 +50,6 @@ fn wait_for_lock(refused: i32) -> bool {
     true
 }
 
-/// Number of prepared statements to keep; every upsert of every table fits.
-const STATEMENT_CACHE_SIZE: usize = 160;
-
 /// Returns the absolute path of a store. Cron uses the full path of the project and a user in its folder a
 /// relative one; both must get the same name. Use this path as a key for anything that belongs to a store.
 pub fn canonical_path(path: &Path) -> PathBuf {
@@ -71,64 +66,6 @@ pub fn canonical_path(path: &Path) -> PathBuf {
     }
 }
 
-/// Opens the store for writing, creates file and folder if needed, and brings its schema up to date.
-///
-/// # Errors
-/// If it cannot be opened, is not a cratedigger store, or has a newer schema.
-pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreError> {
-    refuse_uri(path)?;
-    assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
-        create_folder(folder, access).map_err(|source| StoreError::Io {
-            path: folder.to_path_buf(),
-            what: "has no folder, and it cannot be created",
-            source,
-        })?;
-    }
-    create_file(path, access)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite_error(path, "cannot be opened"))?;
-    set_busy_handler(&mut conn).map_err(sqlite_error(path, "cannot be opened"))?;
-    // Check before any pragma that writes: a file of another program must stay unchanged.
-    migrations::check_schema(&conn, path)?;
-    enable_wal(&conn).map_err(sqlite_error(path, "cannot be opened"))?;
-    conn.execute_batch(
-        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
-         PRAGMA mmap_size=0; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216;
-         PRAGMA temp_store=MEMORY;",
-    )
-    .map_err(sqlite_error(path, "cannot be opened"))?;
-    // By default the last connection to close a database removes its `-wal` and `-shm` files. Users who may
-    // read the file but not write to its folder could then not open it, because SQLite would have to create
-    // them. So they stay.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-        .map_err(sqlite_error(path, "cannot be opened"))?;
-    // Without this, each binding of a range prepares the statement again, which costs more than running it.
-    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(sqlite_error(path, "cannot be opened"))?;
-    conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE_SIZE);
-    migrations::migrate(&mut conn, path)?;
-    refresh_views(&mut conn).map_err(sqlite_error(path, "cannot be brought up to date"))?;
-    reapply_access(path, access)?;
-    Ok(conn)
-}
-
-/// Switches to WAL mode. When two processes convert a new file at the same time, each waits for the other's
-/// lock, so SQLite refuses one of them instead of letting it wait. That one tries again.
-fn enable_wal(conn: &Connection) -> rusqlite::Result<()> {
-    let began = Instant::now();
-    loop {
-        match conn.query_row("PRAGMA journal_mode=WAL", [], |_| Ok(())) {
-            Err(e)
-                if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
-                    && began.elapsed() < BUSY_TIMEOUT =>
-            {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            done => return done,
-        }
-    }
-}
-
 /// Moves the content of the WAL to the database and empties the WAL, as far as no reader needs it. Closing does
 /// not do this, because the files stay.
 pub(super) fn truncate_wal(conn: &mut Connection) {
@@ -136,31 +73,6 @@ pub(super) fn truncate_wal(conn: &mut Connection) {
     drop(conn.busy_timeout(Duration::ZERO));
     drop(conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
     drop(set_busy_handler(conn));
-}
-
-/// Creates the views again if they are not those of this version; one process at a time.
-fn refresh_views(conn: &mut Connection) -> rusqlite::Result<()> {
-    if super::views::are_current(conn)? {
-        return Ok(());
-    }
-    let tx = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    super::views::create_all(&tx)?;
-    tx.commit()
-}
-
-/// A store up to this size is checked at each start, which takes a tenth of a second. A larger one is checked
-/// by the run that follows a killed run.
-const QUICK_CHECK_LIMIT: u64 = 64 << 20;
-
-/// Refuses a corrupted store before anything is added to it.
-///
-/// # Errors
-/// If it is corrupted.
-pub(super) fn check_small_store(conn: &Connection, path: &Path) -> Result<(), StoreError> {
-    if std::fs::metadata(path).map_or(0, |file| file.len()) > QUICK_CHECK_LIMIT {
-        return Ok(());
-    }
-    quick_check(conn, path)
 }
 
 /// Checks the pages of a store with `PRAGMA quick_check`.
@@ -186,10 +98,10 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite_error(path, "cannot be opened"))?;
     set_busy_handler(&mut conn).map_err(sqlite_error(path, "cannot be opened"))?;
-    match migrations::check_schema(&conn, path) {
+    match schema::check_schema(&conn, path) {
         Err(StoreError::Sqlite { source, .. }) if needs_recovery(&source) => {
             recover(path).map_err(sqlite_error(path, "cannot be recovered"))?;
-            migrations::check_schema(&conn, path)?;
+            schema::check_schema(&conn, path)?;
         }
         other => drop(other?),
     }
@@ -220,20 +132,11 @@ fn recover(path: &Path) -> rusqlite::Result<()> {
 /// See [`open_reader`]; also if the schema is older or the store is empty.
 pub fn open_current_schema(path: &Path) -> Result<Connection, StoreError> {
     let conn = open_reader(path)?;
-    match (migrations::check_schema(&conn, path)?, migrations::CURRENT_SCHEMA) {
+    match (schema::check_schema(&conn, path)?, schema::CURRENT_SCHEMA) {
         (0, _) => Err(StoreError::Empty { path: path.to_path_buf() }),
         (found, known) if found < known => Err(StoreError::OlderSchema { path: path.to_path_buf(), found, known }),
         _ => Ok(conn),
     }
-}
-
-/// Users who may read the file may enter its folder, whatever the umask.
-fn create_folder(folder: &Path, access: FileAccess) -> std::io::Result<()> {
-    if folder.is_dir() {
-        return access.reapply_at(folder);
-    }
-    std::fs::create_dir_all(folder)?;
-    access.apply_to_folder(&std::fs::File::open(folder)?)
 }
 
 /// Sets the mode at creation, whatever the umask: analysts must be able to read the file, and SQLite gives its
@@ -262,7 +165,7 @@ pub(super) fn reapply_access(path: &Path, access: FileAccess) -> Result<(), Stor
 }
 
 /// SQLite would read `file:…?…` as a URI with options.
-fn refuse_uri(path: &Path) -> Result<(), StoreError> {
+pub(super) fn refuse_uri(path: &Path) -> Result<(), StoreError> {
     if path.to_string_lossy().starts_with("file:") {
         let why = "its path starts with file:, which SQLite reads as a URI".to_owned();
         return Err(StoreError::ForeignFile { path: path.to_path_buf(), why });
@@ -270,6 +173,6 @@ fn refuse_uri(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn sqlite_error(path: &Path, what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
+pub(super) fn sqlite_error(path: &Path, what: &'static str) -> impl Fn(rusqlite::Error) -> StoreError {
     move |source| StoreError::Sqlite { path: path.to_path_buf(), what, source }
 }

@@ -51,7 +51,7 @@ pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_
     if changed.map_err(|e| tx.error("cannot be written", e))? {
         tx.changed = true;
         if let [first, second, ..] = cells {
-            tx.touched.record(write, *first, *second);
+            tx.changed_entities.record(write, *first, *second);
         }
     }
     Ok(())
@@ -102,11 +102,11 @@ fn flush(tx: &mut WriteTx) -> Result<(), StoreError> {
     }
     // The sort is stable: of two writes for one entity, the later stays later.
     writes.sort_by(|a, b| (a.write.rank(), a.key).cmp(&(b.write.rank(), b.key)));
-    let (mut changed, mut touched) = (false, std::mem::take(&mut tx.touched));
+    let (mut changed, mut touched) = (false, std::mem::take(&mut tx.changed_entities));
     let made = writes
         .chunk_by(|a, b| a.write.rank() == b.write.rank())
         .try_for_each(|same| execute_all(tx, same, &mut touched).map(|some| changed |= some));
-    tx.touched = touched;
+    tx.changed_entities = touched;
     made.map_err(|e| tx.error("cannot be written", e))?;
     tx.prepare("DELETE FROM pending_writes")?.execute([]).map_err(|e| tx.error("cannot be written", e))?;
     tx.changed |= changed;
@@ -244,7 +244,7 @@ mod tests {
     fn session() -> WriteTx {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
-        crate::store::migrations::create_tables(&conn).unwrap();
+        crate::store::schema::create_tables(&conn).unwrap();
         WriteTx::new(conn, "test".into())
     }
 

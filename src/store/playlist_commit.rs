@@ -1,6 +1,6 @@
 //! Replaces a playlist and records its history: the changes, and the version that they led to.
 //!
-//! A playlist has one row for each position, whoever read it last. Another market or another user gets other
+//! A playlist has one row for each position. The last reader wins. Another market or another user gets other
 //! tracks for the same items (Spotify relinks them), and since 2026 most apps are not told which track replaces
 //! which. So if another reader read it before, an item added by the same person at the same time as a missing
 //! item is taken for that item, and no change is recorded.
@@ -8,9 +8,9 @@
 use rusqlite::{OptionalExtension, ToSql, params};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::list_commit::{ListCommit, ListProof};
 use super::playlist_diff::{ItemChange, diff_items};
 use super::write_tx::row_count;
+use super::{ListCommit, ListProof};
 use super::{StoreError, WriteTx};
 
 pub(super) fn commit(
@@ -166,14 +166,14 @@ fn match_relinked_items(before: &[ComparedItem], after: &[ComparedItem], old: &m
     let by_name = diff_items(old, new);
     let mut found = vec![false; old.len()];
     by_name.origin.iter().flatten().for_each(|place| found[*place] = true);
-    let gone: Vec<usize> = (0..old.len()).filter(|place| !found[*place]).collect();
-    let come: Vec<usize> = (0..new.len()).filter(|place| by_name.origin[*place].is_none()).collect();
-    let occasions =
+    let removed: Vec<usize> = (0..old.len()).filter(|place| !found[*place]).collect();
+    let added: Vec<usize> = (0..new.len()).filter(|place| by_name.origin[*place].is_none()).collect();
+    let addition_hashes =
         |list: &[ComparedItem], places: &[usize]| places.iter().map(|p| list[*p].addition_hash()).collect::<Vec<_>>();
-    let alike = diff_items(&occasions(before, &gone), &occasions(after, &come));
-    for (to, from) in alike.origin.iter().enumerate() {
+    let relinked = diff_items(&addition_hashes(before, &removed), &addition_hashes(after, &added));
+    for (to, from) in relinked.origin.iter().enumerate() {
         if let Some(from) = from {
-            old[gone[*from]] = new[come[to]];
+            old[removed[*from]] = new[added[to]];
         }
     }
 }
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn items_that_another_market_has_other_tracks_for_are_the_same_items() {
-        let before = [item("a", "1"), item("x", "2"), item("x", "2"), item("b", "3"), item("gone", "5")];
+        let before = [item("a", "1"), item("x", "2"), item("x", "2"), item("b", "3"), item("removed", "5")];
         let after = [item("new", "9"), item("a", "1"), item("y", "2"), item("y", "2"), item("b", "3")];
         let names = |list: &[ComparedItem]| list.iter().map(ComparedItem::identity_hash).collect::<Vec<_>>();
         let (mut old, new) = (names(&before), names(&after));

@@ -140,16 +140,17 @@ fn purge_lists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
     execute_for_user(tx, &format!("DELETE FROM requested WHERE user_id = ?1 OR list_id IN {theirs}"), user)?;
     execute_for_user(tx, &format!("DELETE FROM staged_items WHERE list_id IN {theirs}"), user)?;
     execute_for_user(tx, &format!("DELETE FROM checkpoints WHERE list_id IN {theirs}"), user)?;
-    let gone = format!(
+    let deleted = format!(
         "DELETE FROM lists WHERE audience = ?1 AND kind IN ({personal})
          OR kind = 'playlist_items' AND (parent_id IN (SELECT id FROM purged_playlists)
                                          OR audience = ?1 AND read_at IS NULL)"
     );
-    execute_for_user(tx, &gone, user)?;
+    execute_for_user(tx, &deleted, user)?;
     // Each deleted user gets another name: a list that two of them read has two rows.
-    let nobody = format!("SELECT '{FORGOTTEN_AUDIENCE}' || lower(hex(randomblob(8)))");
-    let nobody: String = tx.conn.query_row(&nobody, [], |row| row.get(0)).map_err(|e| tx.error("cannot be read", e))?;
-    tx.execute("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, nobody])
+    let replacement = format!("SELECT '{FORGOTTEN_AUDIENCE}' || lower(hex(randomblob(8)))");
+    let replacement: String =
+        tx.conn.query_row(&replacement, [], |row| row.get(0)).map_err(|e| tx.error("cannot be read", e))?;
+    tx.execute("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, replacement])
 }
 
 /// Deletes the account, and what runs and tokens record about it.

@@ -5,7 +5,7 @@
 
 use rusqlite::{Connection, Statement};
 
-use super::changed_entities::DependencyKind;
+use super::dependency_kind::DependencyKind;
 use super::{CellValue, EntityTable};
 
 /// A kind of write, in an order in which foreign keys hold: referenced tables come first. The two writes of one

@@ -81,7 +81,7 @@ impl RunRow {
 /// If the store cannot be read.
 pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, StoreError> {
     let conn = super::open_reader(database)?;
-    if super::migrations::check_schema(&conn, database)? == 0 {
+    if super::schema::check_schema(&conn, database)? == 0 {
         // The first run was killed before it wrote anything.
         return Ok(Vec::new());
     }
@@ -103,7 +103,7 @@ pub fn past_runs(database: &std::path::Path, most: u32) -> Result<Vec<RunRow>, S
 /// If the store cannot be read.
 pub fn newest_runs_by_job(database: &std::path::Path, most: u32) -> Result<Vec<(String, JobRuns)>, StoreError> {
     let conn = super::open_reader(database)?;
-    if super::migrations::check_schema(&conn, database)? == 0 {
+    if super::schema::check_schema(&conn, database)? == 0 {
         // The first run was killed before it wrote anything.
         return Ok(Vec::new());
     }
@@ -205,7 +205,7 @@ pub struct RunTotal {
 /// If the store cannot be read.
 pub fn run_totals(database: &std::path::Path) -> Result<Vec<RunTotal>, StoreError> {
     let conn = super::open_reader(database)?;
-    if super::migrations::check_schema(&conn, database)? == 0 {
+    if super::schema::check_schema(&conn, database)? == 0 {
         // The first run was killed before it wrote anything.
         return Ok(Vec::new());
     }

@@ -232,7 +232,7 @@ mod tests {
         let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
         file.write_all_at(&[0xff; 4], 40 << 20).unwrap();
         let mut session = open();
-        crate::store::open::check_small_store(&session.conn, &path).unwrap();
+        crate::store::open_writer::check_small_store(&session.conn, &path).unwrap();
         start(&mut session, "other", None, "", "2026").unwrap();
         would_resume_since(&mut session, "killed", "2026").unwrap();
         let error = start(&mut session, "killed", None, "", "2026").unwrap_err();

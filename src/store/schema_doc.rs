@@ -8,17 +8,18 @@ use std::fmt::Write;
 
 use rusqlite::Connection;
 
-use super::migrations::MIGRATIONS;
+use super::schema::MIGRATIONS;
+use super::schema_wording::describe;
 use crate::stream::{self, Column, ColumnType, RowMode};
 
 const INTRODUCTION: &str = "\
-<!-- Generated from the database. To write it anew: CRATEDIGGER_WRITE_DOCS=1 cargo test docs_schema -->
+<!-- Generated from the database by: UPDATE_DOCS=1 cargo test docs_schema -->
 
 # The store
 
-One SQLite file, `output/cratedigger.db`. Times are ISO 8601 text in UTC, booleans 0 or 1. Every row says
-when it was first seen and last fetched. The views `csv_NAME` hold what the CSV of stream NAME holds,
-everything that stands in the store: start there. The tables below them hold one row for one thing.
+The store is one SQLite file, `output/cratedigger.db`. Times are ISO 8601 text in UTC, and booleans are 0 or 1. Every row
+has the times when it was first seen and last fetched. Start with the views: `csv_NAME` has everything in the store for
+the stream NAME, with the columns of its CSV file. The tables below have one row per entity.
 ";
 
 /// Returns the whole document.
@@ -58,7 +59,7 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
 }
 
 fn write_table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlite::Result<()> {
-    append(out, format_args!("\n### {name}\n\n{}\n\n", as_sentence(&comment_above(name))));
+    append(out, format_args!("\n### {name}\n\n{}\n\n", as_sentence(describe(&comment_above(name)))));
     out.push_str("| column | type | meaning |\n| --- | --- | --- |\n");
     let mut references = store.prepare("SELECT \"from\", \"table\", \"to\" FROM pragma_foreign_key_list(?1)")?;
     let references: Vec<(String, String, Option<String>)> =
@@ -72,7 +73,7 @@ fn write_table(store: &Connection, name: &str, sql: &str, out: &mut String) -> r
         let reference = references.iter().find(|(from, ..)| *from == column);
         let reference = reference.map(|(_, table, to)| format!(" → `{table}.{}`", to.as_deref().unwrap_or("id")));
         let null = if required || key > 0 { "" } else { ", null" };
-        let meaning = escape_cell(comment_of(sql, name, &column).unwrap_or_default());
+        let meaning = escape_cell(describe(comment_of(sql, name, &column).unwrap_or_default()));
         let kind = kind.to_lowercase();
         append(out, format_args!("| `{column}` | {kind}{null} | {meaning}{} |\n", reference.unwrap_or_default()));
         if key > 0 {
@@ -151,11 +152,11 @@ mod tests {
     fn docs_schema_is_what_the_database_says() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.md");
         let now = markdown(&empty_store()).unwrap();
-        if std::env::var_os("CRATEDIGGER_WRITE_DOCS").is_some() {
+        if std::env::var_os("UPDATE_DOCS").is_some() {
             std::fs::write(path, &now).unwrap();
         }
         let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(kept == now, "docs/schema.md differs; CRATEDIGGER_WRITE_DOCS=1 cargo test docs_schema writes it");
+        assert!(kept == now, "docs/schema.md differs; UPDATE_DOCS=1 cargo test docs_schema writes it");
     }
 
     #[test]

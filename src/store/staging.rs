@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::list_proof::hash_rows;
+use super::row_hash::hash_rows;
 use super::{StoreError, WriteTx};
 
 /// The content of one position of a list.

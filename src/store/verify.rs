@@ -12,8 +12,9 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 
 use super::StoreError;
-use super::list_proof::{current_rows_sql, hash_rows};
+use super::list_proof::current_rows_sql;
 use super::open::open_current_schema;
+use super::row_hash::hash_rows;
 
 /// Number of findings of one check that are listed; beyond it only their number is reported.
 const MAX_FINDINGS_PER_CHECK: u64 = 20;

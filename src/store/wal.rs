@@ -13,10 +13,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Store, StoreError, WriteTx, open};
-
-/// A smaller WAL is not worth a message.
-const REPORT_WAL_ABOVE: u64 = 64 << 20;
+use super::open;
 
 /// The WAL of the store and its limit.
 #[derive(Debug)]
@@ -45,41 +42,14 @@ impl WalLimit {
         self.bytes_held.store(if bytes > self.limit { bytes } else { 0 }, Ordering::Relaxed);
     }
 
-    fn bytes(&self) -> u64 {
+    /// Sets the limit. The returned number has the size of the WAL while it is above the limit.
+    pub(super) fn set_limit(&mut self, limit: u64) -> Arc<AtomicU64> {
+        self.limit = limit;
+        Arc::clone(&self.bytes_held)
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
         std::fs::metadata(&self.path).map_or(0, |file| file.len())
-    }
-}
-
-/// Sets the limit of the WAL. The returned number has the size of the WAL while it is above the limit.
-pub(super) fn set_limit(tx: &mut WriteTx, limit: u64) -> Arc<AtomicU64> {
-    tx.wal.limit = limit;
-    Arc::clone(&tx.wal.bytes_held)
-}
-
-impl Store {
-    /// Checks whether more may be fetched.
-    ///
-    /// # Errors
-    /// [`StoreError::WalFull`] if a reader has prevented the WAL from being emptied and it has reached its
-    /// limit.
-    pub fn check_wal_limit(&self) -> Result<(), StoreError> {
-        match self.wal_bytes_held.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            bytes => Err(StoreError::WalFull { path: self.path.clone(), bytes }),
-        }
-    }
-
-    /// Moves the content of the WAL to the database. Returns how many bytes a reader keeps in it, if they are
-    /// worth a message.
-    ///
-    /// # Errors
-    /// If the writer thread has stopped.
-    pub async fn empty_wal(&self) -> Result<Option<u64>, StoreError> {
-        let left = self.with_writer(|session| {
-            open::truncate_wal(&mut session.conn);
-            session.wal.bytes()
-        });
-        Ok(Some(left.await?).filter(|bytes| *bytes > REPORT_WAL_ABOVE))
     }
 }
 

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use super::changed_entities::ChangedEntities;
 use super::pending_writes::PendingWrites;
 use super::wal::WalLimit;
-use super::{StoreError, changed_entities, info, pending_writes};
+use super::{StoreError, info, pending_writes};
 
 /// Maximum number of remembered rows. Beyond it everything is forgotten, which costs only time.
 const MAX_REMEMBERED: usize = 200_000;
@@ -26,7 +26,7 @@ pub struct WriteTx {
     /// Keys remembered by the current transaction, to be forgotten if it fails.
     uncommitted: Vec<u128>,
     pub(super) pending: PendingWrites,
-    pub(super) touched: ChangedEntities,
+    pub(super) changed_entities: ChangedEntities,
     pub(super) wal: WalLimit,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum WriteTiming {
 
 impl WriteTx {
     pub(super) fn new(conn: Connection, path: PathBuf) -> WriteTx {
-        let touched = ChangedEntities::register(&conn).expect("an open connection takes functions");
+        let changed_entities = ChangedEntities::register(&conn).expect("an open connection takes functions");
         WriteTx {
             conn,
             wal: WalLimit::for_store(&path),
@@ -50,7 +50,7 @@ impl WriteTx {
             written: FxHashMap::default(),
             uncommitted: Vec::new(),
             pending: PendingWrites::default(),
-            touched,
+            changed_entities,
         }
     }
 
@@ -66,7 +66,7 @@ impl WriteTx {
     /// Records that rows in CSV files may have changed, without saying which.
     pub fn mark_all_changed(&mut self) {
         self.changed = true;
-        self.touched.mark_all();
+        self.changed_entities.mark_all();
     }
 
     /// Runs `work` between `BEGIN IMMEDIATE` and `COMMIT`.
@@ -77,7 +77,7 @@ impl WriteTx {
     ) -> Result<T, StoreError> {
         self.changed = false;
         self.uncommitted.clear();
-        self.touched.start();
+        self.changed_entities.start();
         self.run_batch("BEGIN IMMEDIATE", "is locked by another program")?;
         let result = pending_writes::start(self, when).and_then(|()| work(self)).and_then(|value| {
             pending_writes::finish(self)?;
@@ -118,7 +118,7 @@ impl WriteTx {
         let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
         info::set_value(&self.conn, "data_version", &version.to_string())
             .map_err(|e| self.error("cannot be written", e))?;
-        changed_entities::record(self, version)
+        self.changed_entities.save(&self.conn, version).map_err(|e| self.error("cannot be written", e))
     }
 
     fn run_batch(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
@@ -173,7 +173,7 @@ impl WriteTx {
     }
 
     fn forget_uncommitted(&mut self) {
-        self.touched.reset_count();
+        self.changed_entities.reset_count();
         for key in self.uncommitted.drain(..) {
             self.written.remove(&key);
         }

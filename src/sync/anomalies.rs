@@ -1,199 +1,312 @@
-//! Pages that are odd: they can be what Spotify has, and they can be a server's slip.
+//! Anomalies of pages and lists, and the one place that decides about them.
 //!
-//! A page that ends a list before its total, or repeats the items before it, is looked at from one place
-//! aside. What is so shows there too, one place further on: an end has the last item left, a repetition
-//! its own items. What does not is asked for once more, and given up if it is odd again. A list is never
-//! called whole over an odd page on that page's word alone. A page in mid list may have fewer items than its
-//! size, but where the next one begins with its last item again, one of its own is missing.
+//! An anomaly can be what Spotify has, or a mistake of one server. A list is never called complete
+//! because of an anomalous page alone: the decision names the evidence that it wants, the caller
+//! gathers it, and asks again.
 //!
-//! An interrupted read of a list without a version is doubted likewise: its head is looked at again.
+//! | anomaly | evidence wanted | with it | without it |
+//! | --- | --- | --- | --- |
+//! | no cursor | a second answer | page is used | `no_cursor`, the old list stays |
+//! | short page | a second answer | page is used | read again from the start, then `short_page` |
+//! | cut short, list has a version or is a discography | the list seen from one place aside | list ends here, `wrong_total` | as below |
+//! | cut short | a second answer | page is used | by cursor: read again from the start; then `cut_short` |
+//! | repeated page | by offset: the list seen from one place aside | page is used | a second answer, then `repeated_page` |
+//! | changed total | the list's version | new total is used | read again from the start |
+//! | other rows than before an interruption | none | | read again from the start |
+//! | many duplicates | the same rows in two reads | one row each, `listed_twice` | read again from the start |
+//! | endless | none | | `endless`, the old list stays |
+//!
+//! "Read again from the start" happens a limited number of times; after that the list is `moved`. A
+//! refused list (403, 404) never gets here: its read ends with the refusal, which is remembered.
 
 use serde_json::Value;
 
-use super::error::SyncError;
-use super::list::Prefetch;
-use super::list_reader::{ListReader, ReadOutcome, StepResult};
-use super::page_request::{PagePosition, PageResponse, is_about_the_list};
+use super::list_request::ListRequest;
 use crate::store::Checkpoint;
 use crate::stream::Paging;
 use spotify_client::page::RawPage;
 
-/// Something odd about a page.
-#[derive(Debug)]
-pub(super) struct PageAnomaly {
-    /// The word in `skipped_items`, should it stay so.
-    pub reason: &'static str,
-    pub detail: String,
-    /// It is known to be so in lists that are in order.
-    pub may_be_real: bool,
+/// A list that serves this many items more than it announced does not end.
+const MAX_BEYOND_TOTAL: i64 = 1_000;
+
+/// A list without a total has fewer items than this. Spotify's longest lists, libraries, are far shorter.
+const MAX_LIST_LENGTH: i64 = 1_000_000;
+
+/// Something about a page, or about the list that it belongs to, that should not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PageAnomaly {
+    /// The page says that more follows, and names no cursor for it.
+    NoCursor { offset: i64 },
+    /// The page before was shorter than its size, and this one begins with its last item again: one of
+    /// the items of that page is missing.
+    ShortPage { offset: i64 },
+    /// The list ends before its total.
+    CutShort {
+        reached: i64,
+        announced: i64,
+        /// Lists of this kind are known to announce more than they have.
+        is_plausible: bool,
+    },
+    /// The page has the items of the page before it.
+    RepeatedPage { offset: i64 },
+    /// The page announces another total than the pages before it.
+    ChangedTotal,
+    /// The page does not continue the read that was interrupted.
+    DifferentRows,
+    /// More items are in the list twice than a list in order has, or they are close to each other.
+    ManyDuplicates {
+        /// Hash of the rows.
+        content_hash: String,
+    },
+    /// The list serves far more items than it announced.
+    Endless { reached: i64, bound: i64 },
 }
 
-impl PageAnomaly {
-    /// The end of a pass that it makes worthless.
-    pub(super) fn into_outcome(self) -> ReadOutcome {
-        ReadOutcome::Unproved { reason: self.reason, detail: self.detail }
-    }
+/// What is known about an anomaly besides the page that has it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct AnomalyEvidence {
+    /// The pages follow a cursor.
+    pub has_cursor: bool,
+    /// The list is read for the first time, not again from the start.
+    pub is_first_pass: bool,
+    /// The page was requested twice, and both answers had an anomaly.
+    pub is_second_answer: bool,
+    /// Whether a page from one place aside shows the same, once one was requested.
+    pub same_from_aside: Option<bool>,
+    /// What the list's version says.
+    pub version: VersionEvidence,
 }
 
-/// What comes of a doubt.
-#[derive(Debug)]
+/// What the version of a list says about whether it changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum VersionEvidence {
+    /// The list has no version.
+    #[default]
+    Missing,
+    /// It was not requested yet.
+    NotRequested,
+    /// It is the same as at the start of the read.
+    Same,
+    /// It is another one.
+    Different,
+    /// It was the same when an earlier page had another total.
+    SameBefore,
+}
+
+/// What to do about an anomaly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AnomalyDecision {
-    /// It is odd, and so is the list.
+    /// It is what Spotify has. The page is used.
     Accept,
-    /// The page is asked for once more.
+    /// ApiRequest the list from one place aside, and decide again.
+    RequestAside,
+    /// ApiRequest the list's version, and decide again.
+    RequestVersion,
+    /// ApiRequest the same page once more.
     ReadAgain,
-    /// It is no page of the list.
+    /// Read the list again from its start.
+    Restart,
+    /// Stop the read. The old list stays.
     Reject,
 }
 
-impl ListReader<'_> {
-    /// The tops end in an empty page that announces 0.
-    pub(super) fn is_empty_end(page: &RawPage) -> bool {
-        page.served() == 0 && page.total == Some(0)
+/// What to do about an anomaly, given the evidence so far.
+pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> AnomalyDecision {
+    let may_be_real = match anomaly {
+        PageAnomaly::Endless { .. } => return AnomalyDecision::Reject,
+        PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => return AnomalyDecision::Restart,
+        PageAnomaly::ChangedTotal => {
+            return match evidence.version {
+                VersionEvidence::NotRequested => AnomalyDecision::RequestVersion,
+                VersionEvidence::Same | VersionEvidence::SameBefore => AnomalyDecision::Accept,
+                VersionEvidence::Missing | VersionEvidence::Different => AnomalyDecision::Restart,
+            };
+        }
+        PageAnomaly::NoCursor { .. } | PageAnomaly::ShortPage { .. } => false,
+        PageAnomaly::CutShort { is_plausible, .. } => *is_plausible,
+        PageAnomaly::RepeatedPage { .. } => !evidence.has_cursor,
+    };
+    match evidence.same_from_aside {
+        None if may_be_real => return AnomalyDecision::RequestAside,
+        Some(true) => return AnomalyDecision::Accept,
+        _ => {}
+    }
+    if !evidence.is_second_answer {
+        return AnomalyDecision::ReadAgain;
+    }
+    // The page before may have been the wrong one: a cursor steps over what that page lacked.
+    let page_before_may_be_wrong = match anomaly {
+        PageAnomaly::ShortPage { .. } => true,
+        PageAnomaly::CutShort { .. } => evidence.has_cursor,
+        _ => false,
+    };
+    if page_before_may_be_wrong && evidence.is_first_pass { AnomalyDecision::Restart } else { AnomalyDecision::Reject }
+}
+
+impl PageAnomaly {
+    /// The word for it in `skipped_items`.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            PageAnomaly::NoCursor { .. } => "no_cursor",
+            PageAnomaly::ShortPage { .. } => "short_page",
+            PageAnomaly::CutShort { .. } => "cut_short",
+            PageAnomaly::RepeatedPage { .. } => "repeated_page",
+            PageAnomaly::Endless { .. } => "endless",
+            PageAnomaly::ChangedTotal | PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => "moved",
+        }
     }
 
-    /// What is odd about a page: it ends the list too early, or does not say where the next one begins.
-    pub(super) fn find_anomaly(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Option<PageAnomaly> {
-        if self.accepted_at == Some(offset) {
-            return None;
-        }
-        if self.by_cursor() && page.more && page.served() > 0 && page.after.is_none() {
-            let detail = format!("the page at {offset} names no cursor for the next one");
-            return Some(PageAnomaly { reason: "no_cursor", detail, may_be_real: false });
-        }
-        let reached = offset + page.served();
-        let total = at.announced.or(page.total);
-        if let Some((_, last)) = self.short_page_end.as_ref().filter(|(edge, _)| *edge == offset)
-            && page.entries().into_iter().next().and_then(entry_value).as_ref() == Some(last)
-        {
-            let detail =
-                format!("the page before {offset} was short, and the one there begins with its last item again");
-            return Some(PageAnomaly { reason: "short_page", detail, may_be_real: false });
-        }
-        let ends = page.served() == 0 || (self.by_cursor() && !page.more);
-        let total = total.filter(|total| ends && reached < *total)?;
-        if Self::is_empty_end(page) {
-            return None;
-        }
-        let detail = format!("it ended after {reached} of the {total} items that Spotify announced");
-        Some(PageAnomaly { reason: "cut_short", detail, may_be_real: self.may_end_early() })
-    }
-
-    /// Where a page with fewer items than its size ends, and with which.
-    pub(super) fn short_end(&self, page: &RawPage, offset: i64) -> Option<(i64, Value)> {
-        let by_offset = matches!(self.list.paging, Paging::Offset { .. });
-        let short = page.limit.is_some_and(|limit| (1..limit).contains(&page.served()));
-        if !(by_offset && short && page.more) {
-            return None;
-        }
-        // Two nulls are no sign of anything.
-        page.entries().into_iter().last().and_then(entry_value).map(|last| (offset + page.served(), last))
-    }
-
-    /// Of a list with a version the version tells whether it is whole; of discographies Spotify is known
-    /// to announce too many. Any other list that ends early has rows missing.
-    fn may_end_early(&self) -> bool {
-        !self.by_cursor() && (self.list.version.is_some() || self.list.total_is_unreliable)
-    }
-
-    /// What to think of an odd page.
-    pub(super) async fn decide_anomaly(
-        &mut self,
-        offset: i64,
-        page: &RawPage,
-        may_be: bool,
-    ) -> Result<AnomalyDecision, SyncError> {
-        if may_be && self.is_confirmed_from_aside(offset, page).await? {
-            self.accepted_at = Some(offset);
-            return Ok(AnomalyDecision::Accept);
-        }
-        if self.suspect_at == Some(offset) {
-            return Ok(AnomalyDecision::Reject);
-        }
-        self.suspect_at = Some(offset);
-        Ok(AnomalyDecision::ReadAgain)
-    }
-
-    /// Whether a look from one place aside shows the same.
-    async fn is_confirmed_from_aside(&mut self, offset: i64, page: &RawPage) -> Result<bool, SyncError> {
-        let aside = if offset > 0 { offset - 1 } else { offset + 1 };
-        self.response_count += 1;
-        let seen = match self
-            .engine
-            .request_page(self.frame, self.list, PagePosition { offset: aside, cursor: None, etag: None })
-            .await
-        {
-            Ok(PageResponse::Page(seen)) => seen,
-            Ok(PageResponse::Unchanged) => return Ok(false),
-            Err(SyncError::Api(e)) if is_about_the_list(&e) => return Ok(false),
-            Err(e) => return Err(e),
-        };
-        if page.served() == 0 {
-            return Ok(seen.served() == i64::from(offset > 0));
-        }
-        // Its last item is the one before it too.
-        let (seen, page) = (entry_values(&seen), entry_values(page));
-        Ok(seen.len() >= page.len() && seen.first() == page.last() && page.starts_with(&seen[1..]))
-    }
-
-    /// A total that changes means that the list did, unless its version says that it did not:
-    /// Spotify's totals are wrong now and then.
-    pub(super) async fn check_total(
-        &mut self,
-        at: &mut Checkpoint,
-        opening: &mut Prefetch,
-        page: &RawPage,
-    ) -> StepResult<()> {
-        let same = at.announced.is_none() || page.total.is_none() || page.total == at.announced;
-        if same || Self::is_empty_end(page) {
-            return Ok(Ok(()));
-        }
-        let Some(version) = self.list.version.as_ref() else {
-            return Ok(Err(ReadOutcome::Moved));
-        };
-        if self.total_changed {
-            // Its totals are of no use; whether it moved is asked at its end.
-            at.announced = page.total;
-            return Ok(Ok(()));
-        }
-        self.total_changed = true;
-        match self.engine.request_version(self.frame, version).await {
-            Ok(snapshot) if snapshot.is_some() && snapshot == at.snapshot_id => {
-                at.announced = page.total;
-                Ok(Ok(()))
+    /// What happened, for people.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            PageAnomaly::NoCursor { offset } => format!("the page at {offset} names no cursor for the next one"),
+            PageAnomaly::ShortPage { offset } => {
+                format!("the page before {offset} was short, and the one there begins with its last item again")
             }
-            Ok(snapshot) => {
-                opening.snapshot_id = snapshot;
-                Ok(Err(ReadOutcome::Moved))
+            PageAnomaly::CutShort { reached, announced, .. } => {
+                format!("it ended after {reached} of the {announced} items that Spotify announced")
             }
-            Err(SyncError::Api(e)) if is_about_the_list(&e) => Ok(Err(ReadOutcome::Refused(e))),
-            Err(e) => Err(e),
+            PageAnomaly::RepeatedPage { offset } => format!("the page at {offset} repeats the items before it"),
+            PageAnomaly::Endless { reached, bound } => format!("{reached} items served of {bound} announced"),
+            PageAnomaly::ChangedTotal => "the announced total changed".to_owned(),
+            PageAnomaly::DifferentRows => "it changed since the read was interrupted".to_owned(),
+            PageAnomaly::ManyDuplicates { .. } => "many items are in it twice".to_owned(),
         }
-    }
-
-    /// Whether a list that an interrupted read goes on with begins as it did: where nothing else tells its
-    /// versions apart, what came and what went may leave its total as it was.
-    pub(super) async fn check_first_page(&mut self, at: &Checkpoint) -> StepResult<()> {
-        let place = PagePosition { offset: 0, cursor: None, etag: at.etag.as_deref() };
-        let page = match self.engine.request_page(self.frame, self.list, place).await {
-            Ok(PageResponse::Page(page)) => page,
-            Ok(PageResponse::Unchanged) => return Ok(Ok(())),
-            Err(SyncError::Api(e)) if is_about_the_list(&e) => return Ok(Err(ReadOutcome::Refused(e))),
-            Err(e) => return Err(e),
-        };
-        let same_total = page.total.is_none() || at.announced.is_none() || page.total == at.announced;
-        if same_total && self.engine.starts_with_page(self.frame, self.list, self.row.id, page, at.next_offset).await? {
-            return Ok(Ok(()));
-        }
-        Ok(Err(ReadOutcome::Moved))
     }
 }
 
-/// The entries of a page, compared as values: the same may come with its keys in another order.
+/// Where a page that was shorter than its size ended, and its last item.
+#[derive(Debug)]
+pub(super) struct ShortPageEnd {
+    offset: i64,
+    last: Value,
+}
+
+/// The end of a page that is shorter than its size while more pages follow.
+pub(super) fn short_page_end(list: &ListRequest, page: &RawPage, offset: i64) -> Option<ShortPageEnd> {
+    let by_offset = matches!(list.paging, Paging::Offset { .. });
+    let short = page.limit.is_some_and(|limit| (1..limit).contains(&page.served()));
+    if !(by_offset && short && page.more) {
+        return None;
+    }
+    // A null is left out: two nulls do not show that an item was repeated.
+    let last = page.entries().into_iter().last().and_then(entry_value)?;
+    Some(ShortPageEnd { offset: offset + page.served(), last })
+}
+
+/// The anomaly of a page that ends the list too early, or does not say where the next page begins.
+pub(super) fn find_page_anomaly(
+    list: &ListRequest,
+    at: &Checkpoint,
+    page: (&RawPage, i64),
+    before: Option<&ShortPageEnd>,
+) -> Option<PageAnomaly> {
+    let (page, offset) = page;
+    let has_cursor = list.has_cursor();
+    if has_cursor && page.more && page.served() > 0 && page.after.is_none() {
+        return Some(PageAnomaly::NoCursor { offset });
+    }
+    if let Some(before) = before.filter(|before| before.offset == offset)
+        && page.entries().into_iter().next().and_then(entry_value).as_ref() == Some(&before.last)
+    {
+        return Some(PageAnomaly::ShortPage { offset });
+    }
+    let ends = page.served() == 0 || (has_cursor && !page.more);
+    let reached = offset + page.served();
+    let announced = at.announced.or(page.total).filter(|total| ends && reached < *total)?;
+    if is_empty_end(page) {
+        return None;
+    }
+    // The version of a list tells whether it is whole, and discographies are known to announce more
+    // releases than they have. Any other list that ends early has rows missing.
+    let is_plausible = !has_cursor && (list.version.is_some() || list.total_is_unreliable);
+    Some(PageAnomaly::CutShort { reached, announced, is_plausible })
+}
+
+/// The anomaly of a list that serves far more items than it announced.
+pub(super) fn find_endless(announced: Option<i64>, reached: i64) -> Option<PageAnomaly> {
+    let bound = announced.unwrap_or(MAX_LIST_LENGTH);
+    (reached > bound + MAX_BEYOND_TOTAL).then_some(PageAnomaly::Endless { reached, bound })
+}
+
+/// The anomaly of a page that announces another total than the pages before it.
+pub(super) fn find_changed_total(at: &Checkpoint, page: &RawPage) -> Option<PageAnomaly> {
+    let is_same = at.announced.is_none() || page.total.is_none() || page.total == at.announced;
+    (!is_same && !is_empty_end(page)).then_some(PageAnomaly::ChangedTotal)
+}
+
+/// Whether a page is the empty one that announces 0 and ends a list of top items.
+pub(super) fn is_empty_end(page: &RawPage) -> bool {
+    page.served() == 0 && page.total == Some(0)
+}
+
+/// Whether a page that was requested from one place aside confirms an anomalous page.
+///
+/// An end that is real has the last item left there, and a page that is really repeated has its own items.
+pub(super) fn is_same_from_aside(aside: &RawPage, page: &RawPage, offset: i64) -> bool {
+    if page.served() == 0 {
+        return aside.served() == i64::from(offset > 0);
+    }
+    // The last item of the page is also the item before the page.
+    let (aside, page) = (entry_values(aside), entry_values(page));
+    aside.len() >= page.len() && aside.first() == page.last() && page.starts_with(&aside[1..])
+}
+
+/// The entries of a page, compared as values: the same entry may come with its keys in another order.
 fn entry_values(page: &RawPage) -> Vec<Option<Value>> {
     page.entries().into_iter().map(entry_value).collect()
 }
 
 fn entry_value(entry: Option<&str>) -> Option<Value> {
     serde_json::from_str(entry?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_anomaly_is_decided_by_its_evidence() {
+        use AnomalyDecision::{Accept, ReadAgain, Reject, RequestAside, RequestVersion, Restart};
+        let first = AnomalyEvidence { is_first_pass: true, ..AnomalyEvidence::default() };
+        let twice = AnomalyEvidence { is_second_answer: true, ..first };
+        let later = AnomalyEvidence { is_first_pass: false, ..twice };
+        let with_cursor = |evidence| AnomalyEvidence { has_cursor: true, ..evidence };
+        let aside = |same, evidence| AnomalyEvidence { same_from_aside: Some(same), ..evidence };
+        let version = |version| AnomalyEvidence { version, ..first };
+        let short = PageAnomaly::ShortPage { offset: 50 };
+        let repeated = PageAnomaly::RepeatedPage { offset: 50 };
+        let cut = |is_plausible| PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible };
+        let no_cursor = PageAnomaly::NoCursor { offset: 50 };
+        let table = [
+            ("no cursor, first answer", &no_cursor, with_cursor(first), ReadAgain),
+            ("no cursor, second answer", &no_cursor, with_cursor(twice), Reject),
+            ("short page, first answer", &short, first, ReadAgain),
+            ("short page, second answer", &short, twice, Restart),
+            ("short page, after a restart", &short, later, Reject),
+            ("end that may be real", &cut(true), first, RequestAside),
+            ("end that is real", &cut(true), aside(true, first), Accept),
+            ("end that is not real", &cut(true), aside(false, first), ReadAgain),
+            ("end that is not real, second answer", &cut(true), aside(false, twice), Reject),
+            ("end that cannot be real", &cut(false), first, ReadAgain),
+            ("end that cannot be real, second answer", &cut(false), twice, Reject),
+            ("end by cursor, second answer", &cut(false), with_cursor(twice), Restart),
+            ("end by cursor, after a restart", &cut(false), with_cursor(later), Reject),
+            ("repetition by offset", &repeated, first, RequestAside),
+            ("repetition that is real", &repeated, aside(true, twice), Accept),
+            ("repetition that is not real", &repeated, aside(false, twice), Reject),
+            ("repetition by cursor", &repeated, with_cursor(first), ReadAgain),
+            ("total of a list without version", &PageAnomaly::ChangedTotal, first, Restart),
+            ("total", &PageAnomaly::ChangedTotal, version(VersionEvidence::NotRequested), RequestVersion),
+            ("total, same version", &PageAnomaly::ChangedTotal, version(VersionEvidence::Same), Accept),
+            ("total, same version before", &PageAnomaly::ChangedTotal, version(VersionEvidence::SameBefore), Accept),
+            ("total, other version", &PageAnomaly::ChangedTotal, version(VersionEvidence::Different), Restart),
+            ("other rows", &PageAnomaly::DifferentRows, first, Restart),
+            ("duplicates", &PageAnomaly::ManyDuplicates { content_hash: String::new() }, first, Restart),
+            ("endless", &PageAnomaly::Endless { reached: 2_000, bound: 50 }, first, Reject),
+        ];
+        for (name, anomaly, evidence, decision) in table {
+            assert_eq!(decide(anomaly, &evidence), decision, "{name}");
+        }
+    }
 }

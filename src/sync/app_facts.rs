@@ -1,4 +1,4 @@
-//! Which class of app this is, and the largest pages that work for it: found out by trying, once.
+//! The class of the app and the largest pages that work for it. Both are found out by trying once.
 
 use crate::stream::Paging;
 use spotify_client::client::{ApiCaller, ApiRequest, CallLimits, SpotifyClient, ceilings};
@@ -7,9 +7,9 @@ use spotify_client::family::EndpointFamily;
 use spotify_client::state::{AppClass, StateError};
 use spotify_client::{Deferral, DeferralReason};
 
-/// Whether playlist items are still to be had as `tracks`.
+/// Fact: whether the old route of playlist items (`tracks`) still answers.
 const PLAYLIST_ROUTE_FACT: &str = "route.playlist_tracks";
-/// The day on which a sign of Development Mode last made us ask whether the app still has Extended Quota.
+/// Fact: the day on which a sign of Development Mode last made us check whether the app still has Extended Quota.
 const SECOND_CHECK_FACT: &str = "class.second_opinion";
 
 /// What is known about the app, and what follows for its pace.
@@ -19,7 +19,7 @@ pub struct AppFacts {
     api: SpotifyClient,
     /// The limits that hold unless the app is known to have Extended Quota.
     cautious: CallLimits,
-    /// The limits to go by while it is.
+    /// The limits that hold while it is.
     extended: CallLimits,
 }
 
@@ -34,8 +34,8 @@ impl AppFacts {
         AppFacts { configured, api, cautious, extended }
     }
 
-    /// Goes by the limits of the class as it is known now. In a process that lives for weeks it may have
-    /// been found out since, or so long ago that it is not believed any more.
+    /// Applies the limits of the class as it is known now. In a process that runs for weeks, the class may have
+    /// been found out since, or so long ago that it is no longer trusted.
     ///
     /// # Errors
     /// If the state folder cannot be read.
@@ -45,7 +45,7 @@ impl AppFacts {
         Ok(())
     }
 
-    /// The same facts for another run, which asks by an API of its own.
+    /// The same facts for another run with its own API.
     #[must_use]
     pub fn with_api(&self, api: SpotifyClient) -> AppFacts {
         AppFacts { api, ..self.clone() }
@@ -70,7 +70,7 @@ impl AppFacts {
                 Ok(class == AppClass::Extended)
             }
             Err(e @ ApiError::State(_)) => Err(e),
-            // Whatever it is: it is no sign of Extended Quota.
+            // Any other answer is no sign of Extended Quota.
             Err(e) => {
                 tracing::debug!(error = %e, "the class of the app could not be found out");
                 Ok(false)
@@ -78,7 +78,7 @@ impl AppFacts {
         }
     }
 
-    /// Calls that may be in flight.
+    /// The maximum number of calls in flight.
     ///
     /// # Errors
     /// If the state folder cannot be read.
@@ -86,10 +86,10 @@ impl AppFacts {
         Ok(if self.class()? == Some(AppClass::Extended) { self.extended.concurrency } else { 1 })
     }
 
-    /// Finds out the class by one call, where no answer has given it away yet.
+    /// Finds out the class by one call, where no answer has shown it yet.
     ///
     /// # Errors
-    /// Whatever that call brings but an answer or a refusal.
+    /// If the call brings neither an answer nor a refusal.
     pub async fn probe(&self, who: &ApiCaller) -> Result<Option<AppClass>, ApiError> {
         if let Some(known) = self.class()? {
             return Ok(Some(known));
@@ -99,8 +99,8 @@ impl AppFacts {
         Ok(self.class()?)
     }
 
-    /// Notes a sign of Development Mode. No single answer overturns the belief that the app has Extended
-    /// Quota, which its pace and all its ceilings hang on: there `/markets` is asked too, once a day.
+    /// Records a sign of Development Mode. A single answer does not change the class of an app with Extended
+    /// Quota, because its rate and all its limits depend on it: `/markets` is requested as well, once a day.
     ///
     /// # Errors
     /// If the state folder cannot be read or written.
@@ -137,7 +137,7 @@ impl AppFacts {
         }
     }
 
-    /// Notes the class that an answer gave away, unless the setting says otherwise.
+    /// Records the class that an answer showed, unless the setting says otherwise.
     ///
     /// # Errors
     /// If the state folder cannot be written.
@@ -150,8 +150,8 @@ impl AppFacts {
         Ok(())
     }
 
-    /// The largest page to ask for: the one that was found to work, else the largest of the class,
-    /// else the largest there is (a 400 then settles it).
+    /// The largest page to request: the one that was found to work, or the largest of the class, or the largest
+    /// of all (a 400 then shows the right one).
     ///
     /// # Errors
     /// If the state folder cannot be read.
@@ -160,8 +160,7 @@ impl AppFacts {
             return Ok(known);
         }
         Ok(match (paging, self.class()?) {
-            // Under its old name the route serves pages of 100 to whoever still has it; under the new
-            // one, 50.
+            // The old route serves pages of 100 to the apps that still have it. The new route serves pages of 50.
             (Paging::Offset { development, .. }, _)
                 if family == EndpointFamily::PLAYLIST_ITEMS && path.ends_with("/items") =>
             {
@@ -178,7 +177,7 @@ impl AppFacts {
         })
     }
 
-    /// The path to use in place of this one: that of a playlist's items may have lost its old name.
+    /// The path to use for this one. The old route of a playlist's items may be gone.
     ///
     /// # Errors
     /// If the state folder cannot be read.
@@ -192,8 +191,7 @@ impl AppFacts {
         })
     }
 
-    /// Notes that a playlist's items were refused under the old name of their route and came under the
-    /// new one.
+    /// Records that the old route refused a playlist's items and the new one answered.
     ///
     /// # Errors
     /// If the state folder cannot be written.
@@ -214,7 +212,7 @@ impl AppFacts {
         self.api.learned().cached(key, self.api.now().wall)
     }
 
-    /// Notes that batch reads of a family are refused.
+    /// Records that batch reads of a family are refused.
     ///
     /// # Errors
     /// If the state folder cannot be written.
@@ -242,18 +240,17 @@ impl AppFacts {
     }
 }
 
-/// A page to try where a larger one was answered with 400. Whether that was for its size is known once
-/// this one is answered, and not before: a wrong market is a 400 too.
+/// A page to try where a larger one was answered with 400. Only the answer to this one shows whether that was
+/// because of its size: a wrong market is a 400 too.
 #[derive(Debug)]
 pub struct SmallerPage {
-    /// Its size.
     pub size: u16,
     evidence: String,
 }
 
 impl SmallerPage {
-    /// The page of Development Mode in place of one of `refused`, unless the words name another parameter
-    /// of the request.
+    /// The page of Development Mode instead of one of `refused`, unless the message names another parameter of
+    /// the request.
     pub fn from_refusal(paging: Paging, request: &ApiRequest, refused: u16, words: &str) -> Option<SmallerPage> {
         let Paging::Offset { development, .. } = paging else { return None };
         let said = words.to_ascii_lowercase();
@@ -265,12 +262,12 @@ impl SmallerPage {
     }
 }
 
-/// Whether a text holds a word; `q` is no part of `request`.
+/// Whether a text contains a word. `request` does not contain the word `q`.
 fn contains_word(text: &str, word: &str) -> bool {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').any(|it| it == word)
 }
 
-/// The two names of the route to a playlist's items serve pages of different sizes.
+/// The key of the fact. The two routes of a playlist's items serve pages of different sizes.
 fn page_key(family: EndpointFamily, path: &str) -> String {
     match path.rsplit('/').next().filter(|_| family == EndpointFamily::PLAYLIST_ITEMS) {
         Some(name) => format!("page.{family}.{name}"),

@@ -1,30 +1,34 @@
-//! Things by id: only those that are not fresh, many in one call where the app has batch reads.
+//! Entities by id: those that are not fresh, many in one call where the app has batch reads.
 
-use crate::store::{children, etags, freshness, list_commit, lists, missing_ids, runs};
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::value::RawValue;
 
-use super::context::{FetchContext, RecordCounts, SyncContext, timestamp};
-use super::error::SyncError;
-use super::page_request::is_about_the_list;
+use super::album_list::write_album_tracks;
+use super::context::{FetchContext, SyncContext};
+use super::counts::RecordCounts;
+use super::error::{SyncError, is_about_one_list};
+use super::estimate::{CallEstimate, CallRange, JobEstimator, RowChanges, reasons};
+use super::missing;
+use super::ordering::IndexedReference;
+use super::references::{estimate_references, resolve_references};
 use super::work_result::{MissingId, WorkResult};
 use crate::ingest::{self, IngestContext, IngestError};
+use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, EntityTable, ListKey, ListProof, MarketAvailability, MarketTable, RequestedItem, WriteTx,
+    EntityTable, MarketAvailability, MarketTable, RequestedItem, WriteTx, children, etags, freshness, missing_ids, runs,
 };
-use crate::stream::{ALBUM_TRACKS, EntryKind};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
-use spotify_client::page::{Envelope, RawPage, utf8};
+use spotify_client::page::utf8;
 use spotify_client::state::AppClass;
 
-/// A kind of thing that is read by id, and where.
+/// A kind of entity that is read by id, and how.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EntityReader {
     pub kind: EntityKind,
@@ -33,14 +37,23 @@ pub(super) struct EntityReader {
     pub batch: u16,
     /// How old a row may be.
     pub refresh_after: TimeDelta,
-    /// Read them whatever their age.
+    /// Read the entities whatever their age.
     pub ignore_age: bool,
-    /// Of albums with more tracks than the answer holds, begin to read the list of them.
+    /// Start to read the tracks of albums that have more of them than the answer.
     pub start_tracks: bool,
 }
 
+/// Which ids need not be requested.
+#[derive(Debug, Default)]
+pub(super) struct FreshEntities {
+    /// For each id, whether its row is fresh.
+    pub is_fresh: Vec<bool>,
+    /// Ids that Spotify answered with another id.
+    pub answered_as: HashMap<String, String>,
+}
+
 impl EntityReader {
-    /// Albums read for their tracks: at every fire, whatever age the albums themselves may have.
+    /// Albums that are read for their tracks: at every fire, whatever age the albums themselves may have.
     pub(super) fn for_album_tracks() -> EntityReader {
         EntityReader {
             kind: EntityKind::Album,
@@ -52,140 +65,217 @@ impl EntityReader {
         }
     }
 
-    /// `/albums`, which is also the key of a batch answer.
-    fn plural(self) -> &'static str {
-        self.kind.plural()
+    /// Reads the entities of a work item.
+    pub(super) async fn read_references(
+        self,
+        sync: &SyncContext,
+        context: &FetchContext,
+        references: &[IndexedReference],
+    ) -> Result<WorkResult, SyncError> {
+        let resolved = resolve_references(sync, context, references).await?;
+        let mut result = resolved.result;
+        result.add(self.read(sync, context, &resolved.ids).await?);
+        result.places = resolved.places;
+        Ok(result)
     }
-}
 
-impl SyncContext {
-    /// Reads the things of these ids that are not fresh.
-    pub(super) async fn read_entities(
-        &self,
-        frame: &FetchContext,
-        things: EntityReader,
+    /// Reads the entities of these ids that are not fresh.
+    pub(super) async fn read(
+        self,
+        sync: &SyncContext,
+        context: &FetchContext,
         ids: &[String],
     ) -> Result<WorkResult, SyncError> {
-        let mut end = WorkResult::default();
-        let (fresh, mut answered) = self.fresh_entities(frame, things, ids).await?;
+        let mut result = WorkResult::default();
+        let FreshEntities { is_fresh, answered_as } = self.find_fresh(sync, context, ids).await?;
         let stale: Vec<String> =
-            ids.iter().zip(&fresh).filter(|(_, fresh)| !**fresh).map(|(id, _)| id.clone()).collect();
-        let known_gaps = self.missing_ids(frame, &stale).await?;
-        let mut gaps: HashMap<&String, MissingId> =
-            stale.iter().zip(known_gaps).filter_map(|(id, gap)| Some((id, gap?))).collect();
+            ids.iter().zip(&is_fresh).filter(|(_, fresh)| !**fresh).map(|(id, _)| id.clone()).collect();
+        let known = missing::missing_ids(sync, context, &stale).await?;
+        let mut missing: HashMap<&String, MissingId> =
+            stale.iter().zip(known).filter_map(|(id, missing)| Some((id, missing?))).collect();
         let mut wanted: Vec<String> = Vec::new();
         let mut seen = HashSet::new();
-        for (id, fresh) in ids.iter().zip(fresh) {
-            let again = !seen.insert(id);
-            if let Some(gap) = gaps.remove(id) {
-                end.add(WorkResult::from_missing(Vec::new(), gap));
-            } else if fresh || again {
-                end.counts.add(RecordCounts { unchanged: 1, stored: i64::from(fresh), ..RecordCounts::default() });
+        for (id, fresh) in ids.iter().zip(is_fresh) {
+            let is_repeated = !seen.insert(id);
+            if let Some(missing) = missing.remove(id) {
+                result.add(WorkResult::from_missing(missing));
+            } else if fresh || is_repeated {
+                let stored = i64::from(fresh);
+                result.counts.add(RecordCounts { unchanged: 1, stored, ..RecordCounts::default() });
             } else {
                 wanted.push(id.clone());
                 continue;
             }
-            self.observer.item_done(&frame.fetch);
+            sync.observer.item_done(&context.fetch);
         }
-        let mut rest = wanted.as_slice();
-        while !rest.is_empty() {
-            let many = self.batch_size(things, rest.len())?;
-            let (now, later) = rest.split_at(many.min(rest.len()));
-            if many > 1 {
-                match self.read_batch(frame, things, now, &mut answered).await {
-                    Ok(batch) => end.add(batch),
-                    Err(SyncError::Api(ApiError::Refused {
-                        kind: ForbiddenReason::EndpointRemoved, message, ..
-                    })) => {
-                        let evidence = format!("a batch read of {} was refused: {message}", things.plural());
-                        self.app.learn_development(&frame.bearer, &evidence).await?;
-                        self.app.record_batch_refusal(things.family, &evidence).map_err(ApiError::from)?;
-                        continue;
-                    }
-                    Err(SyncError::Api(e)) if is_about_the_list(&e) => {
-                        // One id can spoil a batch for all; alone, each is judged by itself.
-                        tracing::debug!(error = %e, ids = now.len(), "a batch read failed; one by one now");
-                        let mut alone = WorkResult::default();
-                        for id in now {
-                            alone.add(self.read_entity(frame, things, id, &mut answered).await?);
-                        }
-                        // A route that is not there, while each of its ids is, is gone for all batches.
-                        let no_route = matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. });
-                        if no_route && alone.counts.skipped == 0 {
-                            let evidence = format!("a batch read of {} was refused: {e}", things.plural());
-                            self.app.record_batch_refusal(things.family, &evidence).map_err(ApiError::from)?;
-                        }
-                        end.add(alone);
-                    }
-                    Err(e) => return Err(e),
-                }
-            } else {
-                for id in now {
-                    end.add(self.read_entity(frame, things, id, &mut answered).await?);
-                }
-            }
-            rest = later;
-        }
-        // What stands in the store is what Spotify answered with, which may bear another id.
-        let asked_for = |id: &String| RequestedItem {
+        let mut requests = EntityRequests { sync, context, reader: self, answered_as };
+        requests.read_all(&wanted, &mut result).await?;
+        // The store has the id that Spotify answered with, which may be another one.
+        let requested = |id: &String| RequestedItem {
             user_id: None,
             list_id: None,
-            item_id: Some(answered.get(id).unwrap_or(id).clone()),
+            item_id: Some(requests.answered_as.get(id).unwrap_or(id).clone()),
         };
-        end.requested = ids.iter().map(asked_for).collect();
-        Ok(end)
+        result.requested = ids.iter().map(requested).collect();
+        Ok(result)
     }
 
-    /// Which of these ids need not be asked for, and, where Spotify answered with another id, which.
-    pub(super) async fn fresh_entities(
-        &self,
-        frame: &FetchContext,
-        things: EntityReader,
+    /// Which of these ids need not be requested.
+    async fn find_fresh(
+        self,
+        sync: &SyncContext,
+        context: &FetchContext,
         ids: &[String],
-    ) -> Result<(Vec<bool>, HashMap<String, String>), SyncError> {
-        if things.ignore_age {
-            return Ok((vec![false; ids.len()], HashMap::new()));
+    ) -> Result<FreshEntities, SyncError> {
+        if self.ignore_age {
+            return Ok(FreshEntities { is_fresh: vec![false; ids.len()], answered_as: HashMap::new() });
         }
-        let when = self.fresh_span(things.refresh_after);
-        let (all, table, market) = (ids.to_vec(), EntityTable::for_kind(things.kind), frame.market.clone());
-        let found = self.store.write(move |s| {
-            let mut fresh = freshness::are_fresh(s, table, &all, &when)?;
-            let mut answered = HashMap::new();
-            if things.kind == EntityKind::Track {
-                for (id, fresh) in all.iter().zip(&mut fresh).filter(|(_, fresh)| !**fresh) {
-                    if let Some(other) = freshness::relinked_track(s, id, &market, &when)? {
+        let span = sync.fresh_span(self.refresh_after);
+        let (all, table, market) = (ids.to_vec(), EntityTable::for_kind(self.kind), context.market.clone());
+        let found = sync.store.write(move |s| {
+            let mut is_fresh = freshness::are_fresh(s, table, &all, &span)?;
+            let mut answered_as = HashMap::new();
+            if self.kind == EntityKind::Track {
+                for (id, fresh) in all.iter().zip(&mut is_fresh).filter(|(_, fresh)| !**fresh) {
+                    if let Some(other) = freshness::relinked_track(s, id, &market, &span)? {
                         *fresh = true;
-                        answered.insert(id.clone(), other);
+                        answered_as.insert(id.clone(), other);
                     }
                 }
             }
-            Ok((fresh, answered))
+            Ok(FreshEntities { is_fresh, answered_as })
         });
         Ok(found.await?)
     }
 
-    /// How many ids the next call may carry. A first batch in an app of unknown class finds out.
-    pub(super) fn batch_size(&self, things: EntityReader, left: usize) -> Result<usize, SyncError> {
-        let class = self.app.class().map_err(ApiError::from)?;
-        if left < 2
+    /// How many ids the next call may carry. A first batch of an app of unknown class finds out.
+    fn batch_size(self, sync: &SyncContext, left: usize) -> Result<usize, SyncError> {
+        let class = sync.app.class().map_err(ApiError::from)?;
+        let is_single = left < 2
             || class == Some(AppClass::Development)
-            || !self.app.may_read_in_batches(things.family).map_err(ApiError::from)?
-        {
-            return Ok(1);
-        }
-        Ok(usize::from(things.batch))
+            || !sync.app.may_read_in_batches(self.family).map_err(ApiError::from)?;
+        Ok(if is_single { 1 } else { usize::from(self.batch) })
     }
 
-    async fn read_batch(
-        &self,
-        frame: &FetchContext,
-        things: EntityReader,
-        ids: &[String],
-        answered: &mut HashMap<String, String>,
-    ) -> Result<WorkResult, SyncError> {
-        let plural = things.plural();
-        let mut request = ApiRequest::new(things.family, format!("/{plural}"));
-        request.query = frame.query();
+    /// What reading the entities of a work item costs.
+    pub(super) async fn estimate(
+        self,
+        estimator: &mut JobEstimator<'_>,
+        context: &FetchContext,
+        references: &[IndexedReference],
+    ) -> Result<CallEstimate, SyncError> {
+        let (ids, mut estimate) = estimate_references(estimator, context, references).await?;
+        let fresh = self.find_fresh(estimator.sync, context, &ids).await?.is_fresh;
+        let refused = missing::are_missing(estimator.sync, context, &ids).await?;
+        let read = estimator.read.entry(EntityTable::for_kind(self.kind).name).or_default();
+        let mut wanted = 0;
+        for (id, is_free) in
+            ids.into_iter().zip(fresh.into_iter().zip(refused).map(|(fresh, refused)| fresh || refused))
+        {
+            estimate.asked += 1;
+            if is_free || !read.insert(id) {
+                estimate.unchanged += 1;
+            } else {
+                wanted += 1;
+            }
+        }
+        if wanted > 0 {
+            estimate.changes = estimate.changes.plus(RowChanges::UpTo(wanted as u64));
+        }
+        self.add_calls(estimator, wanted, &mut estimate)?;
+        Ok(estimate)
+    }
+
+    /// Adds the calls for this many ids.
+    pub(super) fn add_calls(
+        self,
+        estimator: &mut JobEstimator<'_>,
+        wanted: usize,
+        estimate: &mut CallEstimate,
+    ) -> Result<(), SyncError> {
+        if wanted == 0 {
+            return Ok(());
+        }
+        let batch = self.batch_size(estimator.sync, wanted)?.max(1);
+        let (single, batches) = (wanted as u64, wanted.div_ceil(batch) as u64);
+        let class = estimator.sync.app.class().map_err(ApiError::from)?;
+        let mut calls = if batch == 1 || class == Some(AppClass::Extended) {
+            CallRange::exactly(batches)
+        } else {
+            estimate.add_reason(reasons::CLASS);
+            let refused = u64::from(!std::mem::replace(&mut estimator.tried_batch, true));
+            CallRange::between(batches, single + refused)
+        };
+        if estimator.included_kinds.contains(&self.kind) {
+            estimate.add_reason(reasons::ALONG);
+            calls.at_least = 0;
+        }
+        estimate.add_calls(self.family, calls);
+        Ok(())
+    }
+}
+
+/// The requests for the entities of one work item.
+struct EntityRequests<'a> {
+    sync: &'a SyncContext,
+    context: &'a FetchContext,
+    reader: EntityReader,
+    /// Ids that Spotify answered with, by the ids that were requested.
+    answered_as: HashMap<String, String>,
+}
+
+impl EntityRequests<'_> {
+    async fn read_all(&mut self, wanted: &[String], result: &mut WorkResult) -> Result<(), SyncError> {
+        let (sync, reader) = (self.sync, self.reader);
+        let mut rest = wanted;
+        while !rest.is_empty() {
+            let size = reader.batch_size(sync, rest.len())?;
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            if size == 1 {
+                result.add(self.read_one_by_one(now).await?);
+                rest = later;
+                continue;
+            }
+            match self.read_batch(now).await {
+                Ok(batch) => result.add(batch),
+                Err(SyncError::Api(ApiError::Refused { kind: ForbiddenReason::EndpointRemoved, message, .. })) => {
+                    let evidence = format!("a batch read of {} was refused: {message}", reader.kind.plural());
+                    sync.app.learn_development(&self.context.bearer, &evidence).await?;
+                    sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
+                    continue;
+                }
+                Err(SyncError::Api(e)) if is_about_one_list(&e) => {
+                    // One id can spoil a batch for all others. Alone, each is judged by itself.
+                    tracing::debug!(error = %e, ids = now.len(), "a batch read failed; the ids are read one by one");
+                    let alone = self.read_one_by_one(now).await?;
+                    // A route that is missing while each of its ids answers is missing for all batches.
+                    let is_route_missing = matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. });
+                    if is_route_missing && alone.counts.skipped == 0 {
+                        let evidence = format!("a batch read of {} was refused: {e}", reader.kind.plural());
+                        sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
+                    }
+                    result.add(alone);
+                }
+                Err(e) => return Err(e),
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    async fn read_one_by_one(&mut self, ids: &[String]) -> Result<WorkResult, SyncError> {
+        let mut result = WorkResult::default();
+        for id in ids {
+            result.add(self.read_one(id).await?);
+        }
+        Ok(result)
+    }
+
+    async fn read_batch(&mut self, ids: &[String]) -> Result<WorkResult, SyncError> {
+        let (sync, context, reader) = (self.sync, self.context, self.reader);
+        let plural = reader.kind.plural();
+        let mut request = ApiRequest::new(reader.family, format!("/{plural}"));
+        request.query = context.query();
         request = request.with_query("ids", ids.join(","));
         let wanted = ids.len();
         let check = |answer: &ApiResponse| {
@@ -197,71 +287,63 @@ impl SyncContext {
                 Err(UnusableResponse::new(format!("{} things came for {wanted} ids", entries.len())))
             }
         };
-        let body = self.api.get_checked(&frame.bearer, &request, check).await?;
-        self.app
+        let body = sync.api.get_checked(&context.bearer, &request, check).await?;
+        sync.app
             .learn(AppClass::Extended, &format!("a batch read of {plural} was answered"))
             .map_err(ApiError::from)?;
-        let (asked, run) = (frame.asked(self.now()), self.run_id);
+        let (asked, run, calls) = (context.asked(sync.now()), sync.run_id, sync.calls());
         let wanted = ids.to_vec();
-        let calls = self.calls();
-        let came: Vec<Result<String, String>> = self
-            .store
-            .write(move |s| {
-                // Both were checked when the answer came.
-                let Ok(text) = std::str::from_utf8(&body) else { return Ok(Vec::new()) };
-                let Ok(entries) = batch_entries(text, plural) else { return Ok(Vec::new()) };
-                let mut came = Vec::with_capacity(entries.len());
-                for (id, entry) in wanted.iter().zip(entries) {
-                    came.push(match entry.map(|raw| write_entity(s, things, id, raw.get(), &asked, run)) {
-                        None => Err("Spotify answers null for it".to_owned()),
-                        Some(Ok(id)) => Ok(id),
-                        Some(Err(IngestError::Malformed(detail))) => Err(detail),
-                        Some(Err(IngestError::Store(e))) => return Err(e),
-                    });
-                }
-                let items = came.iter().filter(|came| came.is_ok()).count();
-                runs::update_counts(s, run, calls, i64::try_from(items).unwrap_or(i64::MAX))?;
-                Ok(came)
-            })
-            .await?;
-        let mut end = WorkResult::default();
-        for (id, came) in ids.iter().zip(came) {
-            end.add(match came {
-                Ok(other) => {
-                    self.clear_missing(frame, id).await?;
-                    answered.insert(id.clone(), other);
-                    WorkResult::whole(Vec::new(), one_record())
+        let written = sync.store.write(move |s| {
+            // Both were checked when the answer came.
+            let Ok(text) = std::str::from_utf8(&body) else { return Ok(Vec::new()) };
+            let Ok(entries) = batch_entries(text, plural) else { return Ok(Vec::new()) };
+            let mut written = Vec::with_capacity(entries.len());
+            for (id, entry) in wanted.iter().zip(entries) {
+                written.push(match entry.map(|raw| write_entity(s, reader, id, raw.get(), (&asked, run))) {
+                    None => Err("Spotify answers null for it".to_owned()),
+                    Some(Ok(id)) => Ok(id),
+                    Some(Err(IngestError::Malformed(detail))) => Err(detail),
+                    Some(Err(IngestError::Store(e))) => return Err(e),
+                });
+            }
+            let items = written.iter().filter(|written| written.is_ok()).count();
+            runs::update_counts(s, run, calls, i64::try_from(items).unwrap_or(i64::MAX))?;
+            Ok(written)
+        });
+        let written: Vec<Result<String, String>> = written.await?;
+        let mut result = WorkResult::default();
+        for (id, written) in ids.iter().zip(written) {
+            result.add(match written {
+                Ok(answered) => {
+                    missing::clear_missing(sync, context, id).await?;
+                    self.answered_as.insert(id.clone(), answered);
+                    WorkResult::complete(Vec::new(), one_record())
                 }
                 Err(message) => {
-                    let e = ApiError::NotFound { family: things.family, message };
-                    self.record_missing(frame, id, Vec::new(), &e).await?
+                    let e = ApiError::NotFound { family: reader.family, message };
+                    missing::record_missing(sync, context, id, &e).await?
                 }
             });
-            self.observer.item_done(&frame.fetch);
+            sync.observer.item_done(&context.fetch);
         }
-        Ok(end)
+        Ok(result)
     }
 
-    async fn read_entity(
-        &self,
-        frame: &FetchContext,
-        things: EntityReader,
-        id: &str,
-        answered: &mut HashMap<String, String>,
-    ) -> Result<WorkResult, SyncError> {
-        let mut request =
-            ApiRequest::new(things.family, format!("/{}/{}", things.plural(), spotify_client::path_segment(id)));
-        request.query = frame.query();
-        // A list that comes inside is needed whatever it is.
+    async fn read_one(&mut self, id: &str) -> Result<WorkResult, SyncError> {
+        let (sync, context, reader) = (self.sync, self.context, self.reader);
+        let path = format!("/{}/{}", reader.kind.plural(), spotify_client::path_segment(id));
+        let mut request = ApiRequest::new(reader.family, path);
+        request.query = context.query();
         let tag = EntityTagKey {
-            table: EntityTable::for_kind(things.kind),
-            audience: frame.audience.clone(),
+            table: EntityTable::for_kind(reader.kind),
+            audience: context.audience.clone(),
             request: request_text(&request),
         };
-        if !self.full && !things.ignore_age {
+        // A list that comes inside the answer is needed whatever it is.
+        if !sync.full && !reader.ignore_age {
             let (tag, id) = (tag.clone(), id.to_owned());
             request.etag =
-                self.store.write(move |s| etags::find(s, tag.table, &id, &tag.audience, &tag.request)).await?;
+                sync.store.write(move |s| etags::find(s, tag.table, &id, &tag.audience, &tag.request)).await?;
         }
         let check = |answer: &ApiResponse| {
             if answer.status == 304 {
@@ -276,99 +358,66 @@ impl SyncContext {
                 Err(UnusableResponse::new("the answer is not an object"))
             }
         };
-        let answer = self.api.get_checked(&frame.bearer, &request, check).await;
-        self.observer.item_done(&frame.fetch);
+        let answer = sync.api.get_checked(&context.bearer, &request, check).await;
+        sync.observer.item_done(&context.fetch);
         let (body, etag) = match answer {
             Ok(Some(answer)) => answer,
             Ok(None) => {
-                let (id, kind, now) = (id.to_owned(), things.kind, timestamp(self.now()));
-                self.store.write(move |s| etags::mark_entity_unchanged(s, tag.table, kind.as_str(), &id, &now)).await?;
-                return Ok(WorkResult::whole(Vec::new(), RecordCounts { stored: 1, ..RecordCounts::default() }));
+                let (id, kind, now) = (id.to_owned(), reader.kind, timestamp(sync.now()));
+                sync.store.write(move |s| etags::mark_entity_unchanged(s, tag.table, kind.as_str(), &id, &now)).await?;
+                return Ok(WorkResult::complete(Vec::new(), RecordCounts { stored: 1, ..RecordCounts::default() }));
             }
-            Err(e) if is_about_the_list(&e) => return self.record_missing(frame, id, Vec::new(), &e).await,
+            Err(e) if is_about_one_list(&e) => return missing::record_missing(sync, context, id, &e).await,
             Err(e) => return Err(e.into()),
         };
-        let (asked, run, calls) = (frame.asked(self.now()), self.run_id, self.calls());
-        let (gap, wanted) = (frame.missing_key(id), id.to_owned());
-        let came = self
-            .store
-            .write(move |s| {
-                let text = std::str::from_utf8(&body).unwrap_or_default();
-                match write_entity(s, things, &wanted, text, &asked, run) {
-                    Ok(id) => {
-                        // What answers under another id would be asked for under this one.
-                        let etag = etag.filter(|_| id == wanted);
-                        etags::save(s, &tag.audience, &tag.request, etag.as_deref())?;
-                        runs::update_counts(s, run, calls, 1)?;
-                        missing_ids::clear(s, &gap).map(|()| Ok(id))
-                    }
-                    Err(IngestError::Malformed(detail)) => Ok(Err(detail)),
-                    Err(IngestError::Store(e)) => Err(e),
+        let (asked, run, calls) = (context.asked(sync.now()), sync.run_id, sync.calls());
+        let (missing_key, wanted) = (context.missing_key(id), id.to_owned());
+        let written = sync.store.write(move |s| {
+            let text = std::str::from_utf8(&body).unwrap_or_default();
+            match write_entity(s, reader, &wanted, text, (&asked, run)) {
+                Ok(id) => {
+                    // An entity that answers with another id would be requested by this one.
+                    let etag = etag.filter(|_| id == wanted);
+                    etags::save(s, &tag.audience, &tag.request, etag.as_deref())?;
+                    runs::update_counts(s, run, calls, 1)?;
+                    missing_ids::clear(s, &missing_key).map(|()| Ok(id))
                 }
-            })
-            .await?;
-        match came {
-            Ok(other) => {
-                answered.insert(id.to_owned(), other);
-                Ok(WorkResult::whole(Vec::new(), one_record()))
+                Err(IngestError::Malformed(detail)) => Ok(Err(detail)),
+                Err(IngestError::Store(e)) => Err(e),
+            }
+        });
+        match written.await? {
+            Ok(answered) => {
+                self.answered_as.insert(id.to_owned(), answered);
+                Ok(WorkResult::complete(Vec::new(), one_record()))
             }
             Err(what) => {
-                let e = ApiError::Unusable { family: things.family, what, attempts: 1 };
-                self.record_missing(frame, id, Vec::new(), &e).await
+                let e = ApiError::Unusable { family: reader.family, what, attempts: 1 };
+                missing::record_missing(sync, context, id, &e).await
             }
         }
     }
 }
 
-/// Writes a thing and returns the id that it bears; of an album also the tracks that the answer holds, as
-/// the list they are: whole where they are all there, else as the beginning of a read if one is asked for.
+/// Writes an entity and returns its id. Of an album it also writes the tracks that the answer holds.
 fn write_entity(
     s: &mut WriteTx,
-    things: EntityReader,
+    reader: EntityReader,
     wanted: &str,
     raw: &str,
-    asked: &IngestContext,
-    run: i64,
+    (asked, run): (&IngestContext, i64),
 ) -> Result<String, IngestError> {
-    let id = ingest::ingest_entity(s, things.kind, raw, asked)?;
-    if things.kind == EntityKind::Track && id != wanted {
-        // Apps in Development Mode are not told where a track comes from.
+    let id = ingest::ingest_entity(s, reader.kind, raw, asked)?;
+    if reader.kind == EntityKind::Track && id != wanted {
+        // In Development Mode, Spotify does not say which track the answer replaces.
         let fact = MarketAvailability { linked_from: Some(wanted), ..MarketAvailability::default() };
         children::set_market(s, MarketTable::Tracks, &id, &asked.market, fact, &asked.now)?;
     }
-    if things.kind != EntityKind::Album {
-        return Ok(id);
-    }
-    let answer = ApiResponse { status: 200, body: Bytes::copy_from_slice(raw.as_bytes()), etag: None };
-    let Ok(Some(page)) = RawPage::read(&answer, Envelope::Key("tracks")) else { return Ok(id) };
-    let whole = page.total.is_none_or(|total| page.served() >= total);
-    if !whole && !things.start_tracks {
-        return Ok(id);
-    }
-    let key = album_tracks_key(&id, asked);
-    let list = lists::open(s, &key)?.id;
-    lists::discard_checkpoint(s, list)?;
-    let staged = ingest::stage_entries(s, list, EntryKind::AlbumTracks, &id, 0, &page.entries(), asked)?;
-    let skipped = i64::try_from(staged.unstored.len()).unwrap_or(i64::MAX);
-    if whole {
-        let proof = ListProof { announced: page.total, served: page.served(), skipped, ..ListProof::default() };
-        list_commit::commit(s, list, &key, &proof, run, &asked.now)?;
-    } else {
-        let at = Checkpoint { next_offset: page.served(), announced: page.total, skipped, ..Checkpoint::default() };
-        lists::save_checkpoint(s, list, run, &at, &asked.now)?;
+    if reader.kind == EntityKind::Album {
+        let answer = ApiResponse { status: 200, body: Bytes::copy_from_slice(raw.as_bytes()), etag: None };
+        write_album_tracks(s, (&id, &answer), reader.start_tracks, (asked, run))?;
     }
     Ok(id)
-}
-
-/// The list of an album's tracks.
-pub(super) fn album_tracks_key(album: &str, asked: &IngestContext) -> ListKey {
-    ListKey {
-        kind: ALBUM_TRACKS,
-        parent_id: album.to_owned(),
-        audience: asked.user_id.clone().unwrap_or_else(|| "app".into()),
-        market: asked.market.clone(),
-        variant: String::new(),
-    }
 }
 
 fn batch_entries<'a>(text: &'a str, key: &str) -> Result<Vec<Option<&'a RawValue>>, UnusableResponse> {
@@ -379,7 +428,7 @@ fn batch_entries<'a>(text: &'a str, key: &str) -> Result<Vec<Option<&'a RawValue
     serde_json::from_str(inside.get()).map_err(unusable)
 }
 
-/// Where the entity tag of a thing is kept.
+/// Where the entity tag of an entity is stored.
 #[derive(Clone)]
 struct EntityTagKey {
     table: &'static EntityTable,

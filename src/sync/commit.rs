@@ -1,12 +1,16 @@
-//! Committing what was read of a list: a page with its checkpoint into staging, the whole into place.
+//! Commits what was read of a list: a page with its checkpoint is staged, and the whole list is published.
 
-use super::context::{FetchContext, SyncContext, timestamp};
+use super::anomalies::PageAnomaly;
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
-use super::list::{ListRequest, Prefetch};
+use super::list_request::{ListRequest, Prefetch};
+use super::open_list::OpenList;
 use crate::ingest::{IngestContext, ensure_row, stage_entries};
-use crate::store::{Checkpoint, ListKey, ListMember, ListProof, ListRow, ProofKind, SkippedItem, StoreError, WriteTx};
-use crate::store::{list_commit, list_proof, lists, members, runs, skipped_items, staging};
+use crate::store::timestamp;
+use crate::store::{
+    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, list_commit, list_proof,
+    lists, members, runs, skipped_items, staging,
+};
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
 
@@ -17,293 +21,238 @@ pub(super) struct PageCommit {
     pub offset: i64,
     /// Its first entry was staged before an interruption.
     pub overlap: bool,
-    /// How far the list is read with it.
+    /// How far the list is read with this page.
     pub at: Checkpoint,
-    /// It completes the list: what proves that, and whether it ended before its total.
+    /// Set if the page completes the list: what proves that, and whether the list ended before its total.
     pub finish: Option<(ProofKind, bool)>,
-    /// It may repeat the items before it.
+    /// The page may repeat the items before it.
     pub is_accepted: bool,
-    /// Hashes of what stood, and of what an earlier pass read to its end.
+    /// Hashes of the rows that are published, and of what an earlier pass read to its end.
     pub known_hashes: Vec<String>,
 }
 
-/// A list that is in order may have a thing twice, and so many more, as long as they stand apart.
+/// A list in order may have this many items twice, as long as they are not close to each other.
 const ACCEPTED_DUPLICATES: usize = 5;
 
-/// What committing a page found.
+/// What committing a page did.
 #[derive(Debug)]
 pub(super) enum CommitOutcome {
+    /// The page is staged.
     Staged {
         skipped: i64,
-        /// What stands on the page.
+        /// The rows of the page.
         rows: Vec<ListMember>,
     },
-    /// The list is not the one whose read was interrupted.
-    Different,
-    /// The page has the items before it once more: nothing was committed.
-    Repeats(RawPage),
-    /// So many things stand in the list twice that it may have moved; the hash of what was read.
-    ManyDuplicates(String),
-    Swapped {
-        stored: i64,
-        skipped: i64,
-    },
+    /// The page completed the list, which is published.
+    Published { stored: i64, skipped: i64 },
+    /// The page does not continue the list. Nothing was committed.
+    Anomalous(PageAnomaly, RawPage),
 }
 
-/// Where what could not be stored whole is noted.
-#[derive(Debug, Clone)]
-pub(super) struct SkipNotes {
-    run: i64,
-    fetch: String,
-    stream: &'static str,
-    parent_id: Option<String>,
-    now: String,
-}
-
-impl SkipNotes {
-    pub(super) fn record(&self, s: &mut WriteTx, position: i64, skip: SkippedItem) -> Result<(), StoreError> {
-        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
-        let skip = SkippedItem { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
-        skipped_items::record(s, self.run, &skip, &self.now)
-    }
-
-    /// Notes a total that does not fit a list that is put in place: in the same transaction, or a kill in
-    /// between would lose it.
-    fn record_wrong_total(&self, s: &mut WriteTx, detail: Option<String>) -> Result<(), StoreError> {
-        if detail.is_none() {
-            return Ok(());
+/// Commits a page and the checkpoint that goes with it in one transaction.
+pub(super) async fn commit_page(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    commit: PageCommit,
+) -> Result<CommitOutcome, SyncError> {
+    let (sync, id) = (open.sync, open.row.id);
+    let asked = open.context.asked(sync.now());
+    let (key, kind, max_items, run) = (list.key.clone(), list.entry_kind, list.max_items, sync.run_id);
+    let (parent, notes, finishes) = (list.parent, open.skip_notes(&asked), commit.finish.is_some());
+    let (wrong_total, calls) = (list.describe_wrong_total(&commit.at), sync.calls());
+    let write = move |s: &mut WriteTx| {
+        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes } = commit;
+        if let Some(kind) = parent {
+            // A parent that answers gets a row for its list to refer to. One that is refused gets none.
+            ensure_row(s, kind, &key.parent_id, &asked)?;
         }
-        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
-        let reason = "wrong_total";
-        skipped_items::record(
-            s,
-            self.run,
-            &SkippedItem { fetch, stream: self.stream, parent_id, reason, detail, ..SkippedItem::default() },
-            &self.now,
-        )
-    }
-
-    /// Notes what stands in a list for another time: one row of it is kept.
-    fn record_duplicates(&self, s: &mut WriteTx, doubled: &[ListMember]) -> Result<i64, StoreError> {
-        for row in doubled {
-            let detail = row.added_at.as_ref().map(|at| format!("saved at {at}"));
-            let skip =
-                SkippedItem { item_id: Some(row.id.clone()), reason: "listed_twice", detail, ..SkippedItem::default() };
-            self.record(s, row.position, skip)?;
+        let mut entries = page.entries();
+        if let Some(max_items) = max_items {
+            entries.truncate(usize::try_from(max_items - offset).unwrap_or(0));
         }
-        Ok(i64::try_from(doubled.len()).unwrap_or(i64::MAX))
-    }
-}
-
-impl SyncContext {
-    pub(super) fn skip_notes(&self, frame: &FetchContext, key: &ListKey, asked: &IngestContext) -> SkipNotes {
-        SkipNotes {
-            run: self.run_id,
-            fetch: frame.fetch.clone(),
-            stream: frame.stream.name,
-            parent_id: Some(key.parent_id.clone()).filter(|p| !p.is_empty()),
-            now: asked.now.clone(),
+        if overlap {
+            let before = StagedEntries { id, kind, key: &key, offset, asked: &asked };
+            if entries.is_empty() || !before.are_same(s, &entries[..1])? {
+                return Ok(CommitOutcome::Anomalous(PageAnomaly::DifferentRows, page));
+            }
         }
-    }
-
-    pub(super) async fn commit_page(
-        &self,
-        frame: &FetchContext,
-        list: &ListRequest,
-        id: i64,
-        landing: PageCommit,
-    ) -> Result<CommitOutcome, SyncError> {
-        let asked = frame.asked(self.now());
-        let (key, shape, most, run) = (list.key.clone(), list.entry_kind, list.max_items, self.run_id);
-        let (parent, notes, finishes) =
-            (list.parent, self.skip_notes(frame, &list.key, &asked), landing.finish.is_some());
-        let (wrong_total, calls) = (list.describe_wrong_total(&landing.at), self.calls());
-        let land = move |s: &mut WriteTx| {
-            let PageCommit { page, offset, overlap, mut at, finish, is_accepted: vouched, known_hashes: known } =
-                landing;
-            if let Some(kind) = parent {
-                // What is refused gets no row; what answers has one that its list can point at.
-                ensure_row(s, kind, &key.parent_id, &asked)?;
-            }
-            let mut entries = page.entries();
-            if let Some(most) = most {
-                entries.truncate(usize::try_from(most - offset).unwrap_or(0));
-            }
-            if overlap && (entries.is_empty() || !has_same_rows(s, id, shape, &key, offset, &entries[..1], &asked)?) {
-                return Ok(CommitOutcome::Different);
-            }
-            let staged = stage_entries(s, id, shape, &key.parent_id, offset, &entries, &asked)?;
-            let reached = offset + i64::try_from(entries.len()).unwrap_or(0);
-            if !vouched && staging::repeats_previous_rows(s, id, offset, reached)? {
+        let staged = stage_entries(s, id, kind, &key.parent_id, offset, &entries, &asked)?;
+        let reached = offset + i64::try_from(entries.len()).unwrap_or(0);
+        if !is_accepted && staging::repeats_previous_rows(s, id, offset, reached)? {
+            staging::discard_from(s, id, offset + i64::from(overlap))?;
+            return Ok(CommitOutcome::Anomalous(PageAnomaly::RepeatedPage { offset }, page));
+        }
+        let duplicates = if finish.is_some() { members::duplicates(s, id, &key, i64::MAX)? } else { Vec::new() };
+        // An item that is added or removed while the list is read shows at the edge of two pages.
+        if duplicates.len() > ACCEPTED_DUPLICATES || (!duplicates.is_empty() && members::has_duplicate_nearby(s, id)?) {
+            let hash = staging::hash(s, id)?;
+            if !known_hashes.contains(&hash) {
                 staging::discard_from(s, id, offset + i64::from(overlap))?;
-                return Ok(CommitOutcome::Repeats(page));
+                return Ok(CommitOutcome::Anomalous(PageAnomaly::ManyDuplicates { content_hash: hash }, page));
             }
-            let doubled = if finish.is_some() { members::duplicates(s, id, &key, i64::MAX)? } else { Vec::new() };
-            // What comes or goes while a list is read shows at the edge of two pages.
-            if doubled.len() > ACCEPTED_DUPLICATES || (!doubled.is_empty() && members::has_duplicate_nearby(s, id)?) {
-                let hash = staging::hash(s, id)?;
-                if !known.contains(&hash) {
-                    staging::discard_from(s, id, offset + i64::from(overlap))?;
-                    return Ok(CommitOutcome::ManyDuplicates(hash));
-                }
+        }
+        runs::update_counts(s, run, calls, reached - offset - i64::from(overlap))?;
+        let mut skipped = 0;
+        for (position, reason, detail) in staged.unstored {
+            if overlap && position == offset {
+                continue;
             }
-            runs::update_counts(s, run, calls, reached - offset - i64::from(overlap))?;
-            let mut skipped = 0;
-            for (position, reason, detail) in staged.unstored {
-                if overlap && position == offset {
-                    continue;
-                }
-                skipped += 1;
-                notes.record(s, position, SkippedItem { reason, detail, ..SkippedItem::default() })?;
-            }
-            if let Some((by, short)) = finish {
-                skipped += notes.record_duplicates(s, &doubled)?;
-                notes.record_wrong_total(s, wrong_total)?;
-                let proof =
-                    ListProof { ended_early: short, first_items_only: most.is_some(), ..proof(&at, by, skipped) };
-                let swapped = list_commit::commit(s, id, &key, &proof, run, &asked.now)?;
-                return Ok(CommitOutcome::Swapped { stored: swapped.stored, skipped });
-            }
-            at.skipped += skipped;
-            lists::save_checkpoint(s, id, run, &at, &asked.now)?;
-            let rows = members::staged(s, id, offset, at.next_offset)?;
-            Ok(CommitOutcome::Staged { skipped, rows })
-        };
-        Ok(if finishes { self.store.write(land).await? } else { self.store.write_page(land).await? })
-    }
-
-    /// Whether a list begins as what was staged of it, up to a place that an interrupted read has reached.
-    pub(super) async fn starts_with_page(
-        &self,
-        frame: &FetchContext,
-        list: &ListRequest,
-        id: i64,
-        page: RawPage,
-        up_to: i64,
-    ) -> Result<bool, SyncError> {
-        let (asked, key, shape) = (frame.asked(self.now()), list.key.clone(), list.entry_kind);
-        let same = self.store.write(move |s| {
-            let mut entries = page.entries();
-            entries.truncate(usize::try_from(up_to).unwrap_or(0));
-            has_same_rows(s, id, shape, &key, 0, &entries, &asked)
-        });
-        Ok(same.await?)
-    }
-
-    /// Puts what is staged in place of the old list.
-    pub(super) async fn publish_staged(
-        &self,
-        frame: &FetchContext,
-        list: &ListRequest,
-        id: i64,
-        at: &Checkpoint,
-        by: ProofKind,
-    ) -> Result<i64, SyncError> {
-        // The version was asked for once more, and it is the same; or it says nothing.
-        let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProofKind::Snapshot);
-        let proof = ListProof { snapshot_after, ..proof(at, by, 0) };
-        let asked = frame.asked(self.now());
-        let (notes, wrong_total) = (self.skip_notes(frame, &list.key, &asked), list.describe_wrong_total(at));
-        let (key, run) = (list.key.clone(), self.run_id);
-        let swap = move |s: &mut WriteTx| {
+            skipped += 1;
+            notes.record(s, position, SkippedItem { reason, detail, ..SkippedItem::default() })?;
+        }
+        if let Some((by, short)) = finish {
+            skipped += notes.record_duplicates(s, &duplicates)?;
             notes.record_wrong_total(s, wrong_total)?;
-            Ok(list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored)
-        };
-        Ok(self.store.write(swap).await?)
-    }
-
-    /// Puts what was read from the head, and behind it what is presumed to stand, in place of the old
-    /// list; how many rows stand now, and how many of those read stand there twice.
-    pub(super) async fn publish_presumed(
-        &self,
-        frame: &FetchContext,
-        list: &ListRequest,
-        row: &ListRow,
-        at: &Checkpoint,
-        head: &IncrementalRead,
-    ) -> Result<(i64, i64), SyncError> {
-        let asked = frame.asked(self.now());
-        let notes = self.skip_notes(frame, &list.key, &asked);
-        let (id, key, rest, at, run) = (row.id, list.key.clone(), head.presumed_rows(), at.clone(), self.run_id);
-        let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
-        let served = row.served.unwrap_or(0) + grown;
-        let presumed = self.store.write(move |s| {
-            let doubled = members::duplicates(s, id, &key, at.next_offset)?;
-            let doubled = notes.record_duplicates(s, &doubled)?;
-            members::stage_presumed(s, id, key.kind, &rest)?;
-            let all = duplicate_count(s, id, &key)?;
-            let skipped = (served - staging::count(s, id)? + all).max(0);
-            let by = ProofKind::Presumed { read: at.next_offset };
-            let proof = ListProof { served, skipped, ..proof(&at, by, 0) };
-            Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, doubled))
-        });
-        Ok(presumed.await?)
-    }
-
-    /// Forgets what was staged and begins anew.
-    pub(super) async fn start_read(&self, id: i64, opening: &Prefetch, restarts: i64) -> Result<Checkpoint, SyncError> {
-        self.discard_checkpoint(id).await?;
-        let (snapshot_id, etag) = (opening.snapshot_id.clone(), opening.etag.clone());
-        Ok(Checkpoint { snapshot_id, etag, restarts, ..Checkpoint::default() })
-    }
-
-    /// Forgets a read that came to nothing, and keeps the record of it.
-    pub(super) async fn abandon_read(
-        &self,
-        id: i64,
-        at: &Checkpoint,
-        snapshot_after: Option<String>,
-        reason: &'static str,
-    ) -> Result<(), SyncError> {
-        let (at, run, now) = (at.clone(), self.run_id, timestamp(self.now()));
-        let give_up = move |s: &mut WriteTx| {
-            let proof = ListProof { snapshot_after, ..proof(&at, ProofKind::default(), 0) };
-            list_proof::record_unproved(s, id, &proof, run, reason, &now)?;
-            lists::discard_checkpoint(s, id)
-        };
-        Ok(self.store.write(give_up).await?)
-    }
-
-    pub(super) async fn discard_checkpoint(&self, id: i64) -> Result<(), SyncError> {
-        Ok(self.store.write(move |s| lists::discard_checkpoint(s, id)).await?)
-    }
-
-    pub(super) async fn clear_skips(&self, frame: &FetchContext, list: &ListRequest) -> Result<(), SyncError> {
-        let (run, fetch, parent) = (self.run_id, frame.fetch.clone(), list.key.parent_id.clone());
-        Ok(self.store.write(move |s| skipped_items::clear(s, run, &fetch, &parent)).await?)
-    }
-
-    /// A list that was found to stand as it is.
-    pub(super) async fn mark_unchanged(&self, list: i64) -> Result<(), SyncError> {
-        let now = timestamp(self.now());
-        let confirm = move |s: &mut WriteTx| {
-            lists::discard_checkpoint(s, list)?;
-            lists::mark_unchanged(s, list, &now)
-        };
-        Ok(self.store.write(confirm).await?)
-    }
+            let proof =
+                ListProof { ended_early: short, first_items_only: max_items.is_some(), ..proof(&at, by, skipped) };
+            let published = list_commit::commit(s, id, &key, &proof, run, &asked.now)?;
+            return Ok(CommitOutcome::Published { stored: published.stored, skipped });
+        }
+        at.skipped += skipped;
+        lists::save_checkpoint(s, id, run, &at, &asked.now)?;
+        let rows = members::staged(s, id, offset, at.next_offset)?;
+        Ok(CommitOutcome::Staged { skipped, rows })
+    };
+    Ok(if finishes { sync.store.write(write).await? } else { sync.store.write_page(write).await? })
 }
 
-/// How many rows stand in a list for another time.
-fn duplicate_count(s: &WriteTx, list: i64, key: &ListKey) -> Result<i64, StoreError> {
-    Ok(i64::try_from(members::duplicates(s, list, key, i64::MAX)?.len()).unwrap_or(i64::MAX))
+/// Whether a list begins with what was staged of it, up to an offset that an interrupted read has reached.
+pub(super) async fn starts_with_page(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    page: RawPage,
+    up_to: i64,
+) -> Result<bool, SyncError> {
+    let (asked, key) = (open.context.asked(open.sync.now()), list.key.clone());
+    let (id, kind) = (open.row.id, list.entry_kind);
+    let same = open.sync.store.write(move |s| {
+        let mut entries = page.entries();
+        entries.truncate(usize::try_from(up_to).unwrap_or(0));
+        StagedEntries { id, kind, key: &key, offset: 0, asked: &asked }.are_same(s, &entries)
+    });
+    Ok(same.await?)
 }
 
-/// Whether the items at a place of an interrupted read are still those that were staged there.
-fn has_same_rows(
-    s: &mut WriteTx,
+/// Publishes what is staged in place of the old list. Returns the number of rows.
+pub(super) async fn publish_staged(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    at: &Checkpoint,
+    by: ProofKind,
+) -> Result<i64, SyncError> {
+    // The version was requested once more and is the same, or it says nothing.
+    let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProofKind::Snapshot);
+    let proof = ListProof { snapshot_after, ..proof(at, by, 0) };
+    let asked = open.context.asked(open.sync.now());
+    let (notes, wrong_total) = (open.skip_notes(&asked), list.describe_wrong_total(at));
+    let (id, key, run) = (open.row.id, list.key.clone(), open.sync.run_id);
+    let publish = move |s: &mut WriteTx| {
+        notes.record_wrong_total(s, wrong_total)?;
+        Ok(list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored)
+    };
+    Ok(open.sync.store.write(publish).await?)
+}
+
+/// Publishes the pages of an incremental read with the rows that are presumed to follow them. Returns the
+/// number of rows, and how many of those that were read are in the list twice.
+pub(super) async fn publish_incremental(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    at: &Checkpoint,
+    read: &IncrementalRead,
+) -> Result<(i64, i64), SyncError> {
+    let (sync, row) = (open.sync, &open.row);
+    let asked = open.context.asked(sync.now());
+    let notes = open.skip_notes(&asked);
+    let (id, key, rest, at, run) = (row.id, list.key.clone(), read.presumed_rows(), at.clone(), sync.run_id);
+    let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
+    let served = row.served.unwrap_or(0) + grown;
+    let published = sync.store.write(move |s| {
+        let duplicates = members::duplicates(s, id, &key, at.next_offset)?;
+        let duplicates = notes.record_duplicates(s, &duplicates)?;
+        members::stage_presumed(s, id, key.kind, &rest)?;
+        let all = i64::try_from(members::duplicates(s, id, &key, i64::MAX)?.len()).unwrap_or(i64::MAX);
+        let skipped = (served - staging::count(s, id)? + all).max(0);
+        let by = ProofKind::Presumed { read: at.next_offset };
+        let proof = ListProof { served, skipped, ..proof(&at, by, 0) };
+        Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, duplicates))
+    });
+    Ok(published.await?)
+}
+
+/// Hash of the rows that are staged.
+pub(super) async fn staged_hash(open: &OpenList<'_>) -> Result<String, SyncError> {
+    let id = open.row.id;
+    Ok(open.sync.store.write(move |s| staging::hash(s, id)).await?)
+}
+
+/// Discards what is staged and starts the read again.
+pub(super) async fn start_read(
+    open: &OpenList<'_>,
+    prefetch: &Prefetch,
+    restarts: i64,
+) -> Result<Checkpoint, SyncError> {
+    discard_checkpoint(open).await?;
+    let (snapshot_id, etag) = (prefetch.snapshot_id.clone(), prefetch.etag.clone());
+    Ok(Checkpoint { snapshot_id, etag, restarts, ..Checkpoint::default() })
+}
+
+/// Discards a read that led nowhere, and records that it happened.
+pub(super) async fn abandon_read(
+    open: &OpenList<'_>,
+    at: &Checkpoint,
+    snapshot_after: Option<String>,
+    reason: &'static str,
+) -> Result<(), SyncError> {
+    let (id, at, run, now) = (open.row.id, at.clone(), open.sync.run_id, timestamp(open.sync.now()));
+    let abandon = move |s: &mut WriteTx| {
+        let proof = ListProof { snapshot_after, ..proof(&at, ProofKind::default(), 0) };
+        list_proof::record_unproved(s, id, &proof, run, reason, &now)?;
+        lists::discard_checkpoint(s, id)
+    };
+    Ok(open.sync.store.write(abandon).await?)
+}
+
+/// Discards the interrupted read of a list.
+pub(super) async fn discard_checkpoint(open: &OpenList<'_>) -> Result<(), SyncError> {
+    let id = open.row.id;
+    Ok(open.sync.store.write(move |s| lists::discard_checkpoint(s, id)).await?)
+}
+
+/// Removes what this run noted about items of the list.
+pub(super) async fn clear_skips(open: &OpenList<'_>) -> Result<(), SyncError> {
+    let (run, fetch, parent) = (open.sync.run_id, open.context.fetch.clone(), open.key.parent_id.clone());
+    Ok(open.sync.store.write(move |s| skipped_items::clear(s, run, &fetch, &parent)).await?)
+}
+
+/// Records that the published rows are still the list's.
+pub(super) async fn mark_unchanged(open: &OpenList<'_>) -> Result<(), SyncError> {
+    let (id, now) = (open.row.id, timestamp(open.sync.now()));
+    let confirm = move |s: &mut WriteTx| {
+        lists::discard_checkpoint(s, id)?;
+        lists::mark_unchanged(s, id, &now)
+    };
+    Ok(open.sync.store.write(confirm).await?)
+}
+
+/// Entries of a list that an interrupted read has staged from an offset.
+struct StagedEntries<'a> {
     id: i64,
-    shape: EntryKind,
-    key: &ListKey,
+    kind: EntryKind,
+    key: &'a ListKey,
     offset: i64,
-    entries: &[Option<&str>],
-    asked: &IngestContext,
-) -> Result<bool, StoreError> {
-    let up_to = offset + i64::try_from(entries.len()).unwrap_or(0);
-    let before = staging::as_text(s, id, offset, up_to)?;
-    staging::discard_between(s, id, offset, up_to)?;
-    stage_entries(s, id, shape, &key.parent_id, offset, entries, asked)?;
-    Ok(staging::as_text(s, id, offset, up_to)? == before)
+    asked: &'a IngestContext,
+}
+
+impl StagedEntries<'_> {
+    /// Whether entries that were read now are the ones that are staged. They are staged afterwards.
+    fn are_same(&self, s: &mut WriteTx, entries: &[Option<&str>]) -> Result<bool, StoreError> {
+        let up_to = self.offset + i64::try_from(entries.len()).unwrap_or(0);
+        let before = staging::as_text(s, self.id, self.offset, up_to)?;
+        staging::discard_between(s, self.id, self.offset, up_to)?;
+        stage_entries(s, self.id, self.kind, &self.key.parent_id, self.offset, entries, self.asked)?;
+        Ok(staging::as_text(s, self.id, self.offset, up_to)? == before)
+    }
 }
 
 fn proof(at: &Checkpoint, by: ProofKind, skipped: i64) -> ListProof {

@@ -1,4 +1,4 @@
-//! Runs that were killed: their record still says that they go on.
+//! Runs that were killed, whose record still says that they are running.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,9 +7,8 @@ use super::job_lock::JobLock;
 use crate::store::{CRASHED_REASON, RunRow, RunState, running_run_ids};
 use spotify_client::state::read_state_id;
 
-/// Calls those of the runs failed that are on record as running, and are not: nobody holds the lock of
-/// their job, in the state folder that the store goes with. Where that cannot be told, a run goes on. How many
-/// were killed.
+/// Marks runs as failed that are recorded as running but whose lock is free, in the state folder of the store.
+/// A run whose lock cannot be checked counts as running. Returns the number of crashed runs.
 pub fn mark_crashed_runs<'r>(
     state_folder: &Path,
     database: &Path,
@@ -22,7 +21,7 @@ pub fn mark_crashed_runs<'r>(
         return 0;
     }
     let Some(id) = read_state_id(state_folder) else { return 0 };
-    // One that has ended since it was read has left its record before its lock.
+    // A run that has finished since then has written its record before it released its lock.
     let Ok(running) = running_run_ids(database, &id) else { return 0 };
     let running: BTreeSet<i64> = running.into_iter().collect();
     silent.retain(|run| running.contains(&run.id));

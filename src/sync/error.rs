@@ -1,50 +1,50 @@
-//! Why work stops: what ends a fetch, and what ends the whole run.
+//! Errors that stop a fetch or the whole run, and what they mean for the exit code.
 
 use chrono::{DateTime, Utc};
 
 use super::exit_codes;
-use super::page_request::is_about_the_list;
+use super::job_lock::LockError;
 use super::report::{CauseScope, RunCause};
 use crate::store::StoreError;
 use spotify_client::error::ApiError;
+use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::state::grants::GrantError;
 
-/// A reason to stop that is not about one id or one list.
+/// An error that is not about one id or one list.
 #[derive(Debug, thiserror::Error)]
 pub enum SyncError {
-    /// The API: a deferral, a refusal of the app, or nobody there.
+    /// The API: a deferral, a refusal of the app, or no answer.
     #[error(transparent)]
     Api(#[from] ApiError),
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A reader holds the store: what is fetched has nowhere to go until it is gone.
+    /// A reader blocks the store: nothing more can be written until it is done.
     #[error("{source}")]
     StoreBlocked {
-        /// Which store, and by how much.
         source: StoreError,
-        /// When it is looked at again.
+        /// When the store is tried again.
         not_before: DateTime<Utc>,
     },
-    /// A lock cannot be had.
+    /// A lock was not acquired.
     #[error(transparent)]
-    Lock(#[from] super::job_lock::LockError),
-    /// A job asks for something that cannot be worked out, such as a `where` that SQLite refuses.
+    Lock(#[from] LockError),
+    /// The job cannot be worked out, such as a `where` that SQLite refuses.
     #[error("{0}")]
     InvalidJob(String),
-    /// Nothing was sent because what a fetch builds on did not finish.
+    /// Nothing was sent because a fetch that this one depends on did not finish.
     #[error("{0}")]
     Blocked(String),
 }
 
-/// What a halt means for the run.
+/// What an error means for the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncErrorClass {
-    /// Come back then.
+    /// The run continues later, at this time if one is known.
     Deferred(Option<DateTime<Utc>>),
-    /// Spotify is out of reach.
+    /// Spotify cannot be reached.
     Unreachable,
-    /// A person must act.
+    /// A user has to act.
     UserAction,
     /// The disk or the store.
     Storage,
@@ -53,7 +53,7 @@ pub enum SyncErrorClass {
 }
 
 impl SyncError {
-    /// What it means for the run.
+    /// What the error means for the run.
     pub fn class(&self) -> SyncErrorClass {
         match self {
             SyncError::Api(ApiError::Deferred(deferral)) => SyncErrorClass::Deferred(Some(deferral.until)),
@@ -70,7 +70,7 @@ impl SyncError {
         }
     }
 
-    /// The exit code that it asks for.
+    /// The exit code of a run that ends with the error.
     pub fn exit_code(&self) -> u8 {
         match self.class() {
             SyncErrorClass::Deferred(_) => exit_codes::DEFERRED,
@@ -81,45 +81,45 @@ impl SyncError {
         }
     }
 
-    /// Of two reasons to stop, the one to be told of: the graver one; of two deferrals the longer.
+    /// The more severe of two errors; of two deferrals the longer one.
     #[must_use]
     pub fn most_severe(self, other: SyncError) -> SyncError {
         let (one, two) = (self.exit_code(), other.exit_code());
-        let graver = match (self.class(), other.class()) {
+        let is_other = match (self.class(), other.class()) {
             (SyncErrorClass::Deferred(one), SyncErrorClass::Deferred(two)) => two > one,
             _ => one != two && exit_codes::most_severe(&[one, two]) == two,
         };
-        if graver { other } else { self }
+        if is_other { other } else { self }
     }
 
-    /// The same for whoever tells of it.
+    /// The error as a cause of an incomplete run.
     pub fn cause(&self) -> RunCause {
-        let whose = match (self, self.class()) {
+        let scope = match (self, self.class()) {
             (SyncError::Api(ApiError::SignIn { user, .. }), _) => CauseScope::User(user.clone()),
-            (SyncError::Api(ApiError::Deferred { .. }), _) => CauseScope::Deferred,
+            (SyncError::Api(ApiError::Deferred(_)), _) => CauseScope::Deferred,
             (_, SyncErrorClass::UserAction) => CauseScope::App,
             (_, SyncErrorClass::Storage) => CauseScope::Storage,
             _ => CauseScope::Run,
         };
-        RunCause { scope: whose, message: self.message(), hint: self.hint() }
+        RunCause { scope, message: self.message(), hint: self.hint() }
     }
 
-    /// Whether nothing else of the run can go on either.
+    /// Whether no other fetch of the run can continue either.
     pub fn ends_the_run(&self) -> bool {
         match self {
             SyncError::Api(ApiError::Deferred(deferral)) => deferral.family().is_none(),
             SyncError::Blocked(_) | SyncError::InvalidJob(_) | SyncError::Api(ApiError::SignIn { .. }) => false,
-            // One row of the grants is not the others.
+            // One unreadable grant says nothing about the others.
             SyncError::Api(ApiError::Grants(e)) => !matches!(**e, GrantError::Unreadable { .. }),
-            // One answer about one thing says nothing about the others.
-            SyncError::Api(e) => !is_about_the_list(e),
+            // An answer about one list says nothing about the others.
+            SyncError::Api(e) => !is_about_one_list(e),
             _ => true,
         }
     }
 
-    /// What happened, with its causes, in a line.
+    /// The error with its causes, in one line.
     pub fn message(&self) -> String {
-        super::run_job::error_chain(self)
+        error_chain(self)
     }
 
     /// What to type or do about it.
@@ -130,6 +130,34 @@ impl SyncError {
             _ => None,
         }
     }
+}
+
+/// Whether an error concerns one list or one id, and not the run.
+pub(super) fn is_about_one_list(e: &ApiError) -> bool {
+    match e {
+        ApiError::Refused { kind, .. } => matches!(kind, ForbiddenReason::NotYourPlaylist | ForbiddenReason::Unknown),
+        ApiError::BadRequest { .. }
+        | ApiError::NotFound { .. }
+        | ApiError::Gone { .. }
+        | ApiError::Unexpected { .. }
+        | ApiError::Unusable { .. } => true,
+        _ => false,
+    }
+}
+
+/// An error with its causes, in one line.
+pub(super) fn error_chain(e: &dyn std::error::Error) -> String {
+    let mut out = e.to_string();
+    let mut cause = e.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !out.contains(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    out
 }
 
 #[cfg(test)]
@@ -151,13 +179,13 @@ mod tests {
             })
         };
         let job = || SyncError::InvalidJob("a where".to_owned());
-        for halt in
+        for error in
             [at(1).most_severe(disk()), disk().most_severe(at(1)), disk().most_severe(job()), job().most_severe(disk())]
         {
-            assert_eq!(halt.exit_code(), exit_codes::STORAGE);
+            assert_eq!(error.exit_code(), exit_codes::STORAGE);
         }
-        for halt in [at(1).most_severe(at(2)), at(2).most_severe(at(1))] {
-            assert_eq!(halt.class(), SyncErrorClass::Deferred(Some(DateTime::UNIX_EPOCH + TimeDelta::hours(2))));
+        for error in [at(1).most_severe(at(2)), at(2).most_severe(at(1))] {
+            assert_eq!(error.class(), SyncErrorClass::Deferred(Some(DateTime::UNIX_EPOCH + TimeDelta::hours(2))));
         }
     }
 }

@@ -1,24 +1,24 @@
-//! Exit codes by what a run met; `cli::exit` documents the same numbers for all commands.
+//! The exit codes of a run. `cli::exit` documents the same numbers for all commands.
 
 /// All complete.
 pub const COMPLETE: u8 = 0;
-/// Spotify out of reach, or a defect.
+/// Spotify cannot be reached, or a defect.
 pub const FAILED: u8 = 1;
 /// The job or a setting is wrong.
 pub const USAGE: u8 = 2;
-/// Something asked for could not be had.
+/// Something that was requested was not read.
 pub const PARTIAL: u8 = 3;
-/// The store or a file.
+/// The store or a file cannot be read or written.
 pub const STORAGE: u8 = 74;
-/// Come back later.
+/// The run continues later.
 pub const DEFERRED: u8 = 75;
-/// A person must act.
+/// A user has to act.
 pub const USER_ACTION: u8 = 77;
 
-/// If several hold, the first of these wins.
+/// The order of severity: the first of several codes wins.
 pub const PRECEDENCE: [u8; 7] = [STORAGE, USER_ACTION, FAILED, USAGE, PARTIAL, DEFERRED, COMPLETE];
 
-/// The one that wins.
+/// The most severe of several codes.
 pub fn most_severe(codes: &[u8]) -> u8 {
     PRECEDENCE.into_iter().find(|code| codes.contains(code)).unwrap_or(COMPLETE)
 }

@@ -1,4 +1,4 @@
-//! What happens on the way of a fetch and is told of it, whether or not it comes to its end.
+//! What happens during a fetch and is reported whether or not the fetch finishes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,18 +7,18 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// An interrupted read of a list that was met.
+/// An interrupted read of a list that the fetch found.
 #[derive(Debug, Clone, Serialize)]
 pub struct ResumedRead {
-    /// The stream, and the id of what the list belongs to.
+    /// The stream, and the id of the list's parent.
     pub list: String,
-    /// Items that had been read.
+    /// Items that were read before.
     pub at: i64,
-    /// Of so many.
+    /// Items that the list has, if that is known.
     pub of: Option<i64>,
-    /// The run that had read them.
+    /// The run that read them.
     pub by: Option<String>,
-    /// It was gone on with; else the list was another one, and was read from the start.
+    /// The read was continued. Otherwise the list had changed, and was read from the start.
     pub goes_on: bool,
 }
 
@@ -35,51 +35,51 @@ impl fmt::Display for ResumedRead {
     }
 }
 
-/// What happened on the way; all parts of a fetch share it.
+/// Counters and notes that all work items of a fetch share.
 #[derive(Debug, Default)]
 pub struct FetchProgress {
     unplaced_items: AtomicI64,
     resumed_reads: Mutex<Vec<ResumedRead>>,
-    /// Where the job names an id, by itself or by a code that means it.
+    /// The positions in the job at which an id is named, as itself or by a code.
     claimed: Mutex<HashMap<String, Vec<usize>>>,
 }
 
 impl FetchProgress {
-    /// Items were served of a list that is not in place: it goes on later, or was given up.
+    /// Adds items of a list that is not published: its read is resumed later, or was abandoned.
     pub(super) fn add_unplaced_items(&self, items: i64) {
         self.unplaced_items.fetch_add(items.max(0), Ordering::Relaxed);
     }
 
-    /// Names an id at a place of the job; whether it is asked for there, and not where it was named before.
-    pub(super) fn claim_id(&self, id: &str, place: usize) -> bool {
-        let mut named = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = named.entry(id.to_owned()).or_default();
+    /// Claims an id for a position in the job. Returns false if another position has claimed it before.
+    pub(super) fn claim(&self, id: &str, place: usize) -> bool {
+        let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = claimed.entry(id.to_owned()).or_default();
         if !places.contains(&place) {
             places.push(place);
         }
         places.first() == Some(&place)
     }
 
-    /// The first places in the job's order at which ids are named, for the places at which they were asked for.
-    pub(super) fn first_places(&self, asked: &[usize]) -> Vec<usize> {
-        let named = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
-        let twice = named.values().filter(|places| places.len() > 1);
+    /// The first position in the job of each id, given the positions at which the ids were requested.
+    pub(super) fn first_places(&self, requested: &[usize]) -> Vec<usize> {
+        let claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        let twice = claimed.values().filter(|places| places.len() > 1);
         let earliest: HashMap<usize, usize> =
             twice.filter_map(|places| Some((*places.first()?, *places.iter().min()?))).collect();
-        asked.iter().map(|place| earliest.get(place).copied().unwrap_or(*place)).collect()
+        requested.iter().map(|place| earliest.get(place).copied().unwrap_or(*place)).collect()
     }
 
-    /// An interrupted read was met.
-    pub(super) fn record_resume(&self, list: ResumedRead) {
-        self.resumed_reads.lock().unwrap_or_else(PoisonError::into_inner).push(list);
+    /// Records that an interrupted read was found.
+    pub(super) fn record_resume(&self, read: ResumedRead) {
+        self.resumed_reads.lock().unwrap_or_else(PoisonError::into_inner).push(read);
     }
 
-    /// Items of lists that are not in place.
+    /// Items of lists that are not published.
     pub(super) fn unplaced_items(&self) -> i64 {
         self.unplaced_items.load(Ordering::Relaxed)
     }
 
-    /// The interrupted reads that were met.
+    /// The interrupted reads that were found.
     pub(super) fn resumed_reads(&self) -> Vec<ResumedRead> {
         self.resumed_reads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,30 +1,30 @@
-//! Reading a list that stands newest first from its head, and when that is enough.
+//! Incremental reads: a list that is sorted newest first is read from its start until that is enough.
 //!
-//! What was known before is laid beside what is served: a row that was known takes its place there,
-//! rows that were passed over are gone, anything else is new. Once the rows left to be served are as
-//! many as the known rows left, removals and additions add up and the rest is *presumed* to stand as
-//! it did. A row that was removed further down while another came in there with an old date is not
-//! seen that way; therefore every list is read whole now and then (`full_every`).
+//! The rows that are served are matched with the rows that are published: a matched row has moved, rows
+//! between two matched ones are gone, and any other row is new. Once as many rows are left to be served as
+//! published rows are left, removals and additions add up, and the rest is *presumed* to be unchanged. This
+//! does not notice a row that was removed further down while another one was added there with an old date,
+//! so every list is read whole from time to time (`full_every`).
 //!
-//! Nothing here asks or writes: it is arithmetic, held against a model by tests.
+//! Nothing here sends or writes anything. Tests compare this arithmetic with a model.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::store::ListMember;
 
-/// What stood in a list when it was last looked at.
+/// The published rows of a list, as they were when it was last read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PreviousRows {
-    /// By place; nothing where nothing could be read: a null, something malformed.
+    /// By position; `None` where no row could be stored: a null, or a malformed item.
     rows: Vec<Option<(String, Option<String>)>>,
-    /// Places of each thing: one, but where a thing is listed twice.
+    /// The positions of each entity: one, unless the entity is listed twice.
     places: HashMap<String, Vec<usize>>,
     /// How many items Spotify announced, which may be more than it had.
     announced: i64,
 }
 
 impl PreviousRows {
-    /// What stood there; `served` items were had of those `announced`.
+    /// The rows of a list of which `served` of the `announced` items were served.
     pub(super) fn new(standing: Vec<ListMember>, served: i64, announced: i64) -> PreviousRows {
         let mut rows = vec![None; usize::try_from(served).unwrap_or(0)];
         let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(standing.len());
@@ -40,25 +40,25 @@ impl PreviousRows {
     }
 }
 
-/// How far a read from the head has come.
+/// How far an incremental read has come.
 #[derive(Debug, Clone)]
 pub(super) struct IncrementalRead {
     previous: PreviousRows,
-    /// Places served so far.
+    /// Positions served so far.
     served: i64,
-    /// The known place behind the last one that was met.
+    /// The published position behind the last one that was matched.
     next_previous: usize,
-    /// Places without a row since then.
+    /// Positions without a row since then.
     blanks: usize,
-    /// Known places whose thing was met with another date: saved again, so gone from there.
+    /// Published positions whose entity was served with another date: it was saved again, so it is gone from there.
     replaced: HashSet<usize>,
-    /// Known places that were met.
+    /// Published positions that were matched.
     matched: HashSet<usize>,
-    /// The last row was known: the newer ones are all behind.
+    /// The last row was matched, so all newer rows were served.
     reached_known_rows: bool,
-    /// What was known came in its old order so far.
+    /// The matched rows came in their old order so far.
     in_order: bool,
-    /// Every row stood where it was known to stand.
+    /// Every row was at its published position.
     unchanged: bool,
 }
 
@@ -77,8 +77,8 @@ impl IncrementalRead {
         }
     }
 
-    /// Takes in what was served up to a place; a row that was taken in before, where a read went on from an
-    /// interruption, is passed over. A place without a row counts as known.
+    /// Adds the rows that were served up to a position. Rows that were added before, where an interrupted read was
+    /// continued, are skipped. A position without a row counts as matched.
     pub(super) fn add_rows(&mut self, rows: Vec<ListMember>, up_to: i64) {
         let from = self.served;
         let mut rows = rows.into_iter().skip_while(|row| row.position < from).peekable();
@@ -105,8 +105,8 @@ impl IncrementalRead {
         self.unchanged &= known.is_some_and(|place| as_count(place) == row.position);
         let Some(place) = known else {
             self.reached_known_rows = false;
-            // A library has a thing once: with another date it is not where it was. Should it be there
-            // all the same, the rest does not add up, and it is met there.
+            // A library has an entity once: with another date it is not where it was. If it is there all the
+            // same, the rest does not add up, and it is matched there.
             if let [only] = places
                 && *only >= self.next_previous
             {
@@ -122,10 +122,10 @@ impl IncrementalRead {
         self.replaced.remove(&place);
     }
 
-    /// Whether the rest of a list that announces `total` items may be presumed to stand as it did.
+    /// Whether the rest of a list that announces `total` items may be presumed to be unchanged.
     pub(super) fn is_enough(&self, total: i64) -> bool {
         let next = self.next_previous + self.blanks;
-        // A null at the end of a page that was none before leaves open what it stands for.
+        // A null at the end of a page that was no null before may be any of the items.
         let blanks_were_known =
             self.previous.rows.get(self.next_previous..next).is_some_and(|rows| rows.iter().all(Option::is_none));
         let gone = self.replaced.iter().filter(|place| **place >= next).count();
@@ -133,7 +133,7 @@ impl IncrementalRead {
         self.in_order && self.reached_known_rows && blanks_were_known && left == total - self.served
     }
 
-    /// What is presumed to follow, at its new places.
+    /// The rows that are presumed to follow, at their new positions.
     pub(super) fn presumed_rows(&self) -> Vec<ListMember> {
         let from = self.next_previous + self.blanks;
         let left = (from..self.previous.rows.len()).filter(|place| !self.replaced.contains(place));
@@ -146,7 +146,7 @@ impl IncrementalRead {
             .collect()
     }
 
-    /// Whether all that was read stands where it stood.
+    /// Whether all rows that were read are where they were.
     pub(super) fn found_nothing_new(&self) -> bool {
         self.unchanged
     }

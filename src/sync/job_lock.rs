@@ -1,7 +1,7 @@
 //! One run of a job at a time: an advisory lock that the kernel frees when its holder dies.
 //!
-//! The lock lies in the state folder, which a store knows by its id, so two runs that could harm
-//! each other meet there whatever started them, and however each of them names the store.
+//! The lock is in the state folder, which a store knows by its id. So two runs that could harm each other use the
+//! same lock, whatever started them and by whatever path they name the store.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write as _};
@@ -21,7 +21,7 @@ pub struct JobLock {
     _store: File,
 }
 
-/// Why a lock was not had.
+/// Why a lock was not acquired.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The job is running.
@@ -42,7 +42,7 @@ pub enum LockError {
         /// The number of the process, if it left it.
         process: Option<u32>,
     },
-    /// The store is being written anew.
+    /// The store is being compacted.
     #[error("the store {} is being compacted, since {}", store.display(), duration_text(*since))]
     Compacting {
         /// The store.
@@ -64,8 +64,8 @@ pub enum LockError {
         /// For how long.
         since: Duration,
     },
-    /// The lock file cannot be had.
-    #[error("the lock {} cannot be had", path.display())]
+    /// The lock file cannot be opened or locked.
+    #[error("failed to acquire lock {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -80,12 +80,12 @@ impl JobLock {
     /// that hangs.
     ///
     /// # Errors
-    /// If another run holds it, the store is being written anew, or the file cannot be had.
+    /// If another run holds it, the store is being compacted, or the file cannot be locked.
     pub fn take(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<JobLock, LockError> {
         let shared = StoreLock::share(state_folder, store)?;
         match take_named(state_folder, "job", &format!("{}\n{job}", canonical_path(store).display()))? {
             Ok(mut file) => {
-                // A help to whoever looks for it; the lock is what counts.
+                // The number helps people to find the process. Only the lock counts.
                 let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
                 Ok(JobLock { _file: file, _store: shared })
             }
@@ -93,10 +93,10 @@ impl JobLock {
         }
     }
 
-    /// Whether a run of the job is under way, without making or changing anything.
+    /// Whether the job is running. Nothing is created or changed.
     ///
     /// # Errors
-    /// That it is, or hangs, or that nobody can tell.
+    /// If it is running, hangs, or cannot be checked.
     pub fn check(state_folder: &Path, store: &Path, job: &str, hangs: Duration) -> Result<(), LockError> {
         match held_since(state_folder, "job", &format!("{}\n{job}", canonical_path(store).display()))? {
             Some(since) => Err(held_error(state_folder, store, job, since, hangs)),
@@ -104,13 +104,13 @@ impl JobLock {
         }
     }
 
-    /// Whether a run of the job may be under way: a lock that cannot be looked at may be held.
+    /// Whether the job may be running. A lock that cannot be checked may be held.
     pub fn is_held(state_folder: &Path, store: &Path, job: &str) -> bool {
         JobLock::check(state_folder, store, job, Duration::MAX).is_err()
     }
 }
 
-/// Who holds the lock of a job, and for how long.
+/// The error that says who holds the lock of a job, and for how long.
 fn held_error(state_folder: &Path, store: &Path, job: &str, since: Duration, hangs: Duration) -> LockError {
     let path = lock_path(state_folder, "job", &format!("{}\n{job}", canonical_path(store).display()));
     let job = job.to_owned();
@@ -121,7 +121,7 @@ fn held_error(state_folder: &Path, store: &Path, job: &str, since: Duration, han
     LockError::Hangs { job, since, process: left.and_then(|text| text.trim().parse().ok()) }
 }
 
-/// The right to have a store to oneself, without any run, held until it is dropped.
+/// Exclusive use of a store, without any run, until it is dropped.
 #[derive(Debug)]
 pub struct StoreLock {
     _file: File,
@@ -131,16 +131,16 @@ impl StoreLock {
     /// Takes it.
     ///
     /// # Errors
-    /// If a run holds the store, or the file cannot be had.
+    /// If a run holds the store, or the file cannot be locked.
     pub fn take(state_folder: &Path, store: &Path) -> Result<StoreLock, LockError> {
-        // Runs share it, each until its end.
+        // Runs share the lock, each until its end.
         match take_with(open(state_folder, "store", &canonical_path(store).display().to_string())?, File::try_lock)? {
             Ok(file) => Ok(StoreLock { _file: file }),
             Err(_) => Err(LockError::InUse { store: store.to_path_buf() }),
         }
     }
 
-    /// What a run holds of it.
+    /// Shares the lock, as runs do.
     fn share(state_folder: &Path, store: &Path) -> Result<File, LockError> {
         let (file, path) = open(state_folder, "store", &canonical_path(store).display().to_string())?;
         let io = |source| LockError::Io { path: path.clone(), source };
@@ -154,7 +154,7 @@ impl StoreLock {
     }
 }
 
-/// The right to be the scheduler of a store, held until it is dropped.
+/// The right to be the scheduler of a store, until it is dropped.
 #[derive(Debug)]
 pub struct SchedulerLock {
     _file: File,
@@ -164,7 +164,7 @@ impl SchedulerLock {
     /// Takes it.
     ///
     /// # Errors
-    /// If another scheduler holds it, or the file cannot be had.
+    /// If another scheduler holds it, or the file cannot be locked.
     pub fn take(state_folder: &Path, store: &Path) -> Result<SchedulerLock, LockError> {
         match take_named(state_folder, "schedule", &canonical_path(store).display().to_string())? {
             Ok(file) => Ok(SchedulerLock { _file: file }),
@@ -174,10 +174,10 @@ impl SchedulerLock {
 }
 
 impl SchedulerLock {
-    /// Whether one is held, without making or changing anything.
+    /// Whether another scheduler is running. Nothing is created or changed.
     ///
     /// # Errors
-    /// That another scheduler holds it, or that nobody can tell.
+    /// If another scheduler is running, or the lock cannot be checked.
     pub fn check(state_folder: &Path, store: &Path) -> Result<(), LockError> {
         match held_since(state_folder, "schedule", &canonical_path(store).display().to_string())? {
             Some(since) => Err(LockError::Scheduled { store: store.to_path_buf(), since }),
@@ -197,7 +197,7 @@ fn open(state_folder: &Path, kind: &str, name: &str) -> Result<(File, PathBuf), 
     open_at(lock_path(state_folder, kind, name))
 }
 
-/// A lock file, made where it is missing, and its path.
+/// A lock file, created where it is missing, and its path.
 pub(super) fn open_at(path: PathBuf) -> Result<(File, PathBuf), LockError> {
     match OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path) {
         Ok(file) => Ok((file, path)),
@@ -205,13 +205,13 @@ pub(super) fn open_at(path: PathBuf) -> Result<(File, PathBuf), LockError> {
     }
 }
 
-/// For how long a lock that cannot be had has been held.
+/// For how long a lock has been held.
 fn held_for(file: &File) -> std::io::Result<Duration> {
     Ok(file.metadata()?.modified()?.elapsed().unwrap_or_default())
 }
 
-/// For how long the lock of this name has been held, if it is. One that nobody ever took has no file. The
-/// kernel tells by giving it, so for that moment it is held, but shared, which [`take`] knows apart.
+/// For how long the lock of this name has been held, if it is. A lock that was never taken has no file. The check
+/// takes the lock for a moment, but shared, which [`take`] can tell from a lock that is held.
 fn held_since(state_folder: &Path, kind: &str, name: &str) -> Result<Option<Duration>, LockError> {
     let path = lock_path(state_folder, kind, name);
     let io = |source| LockError::Io { path: path.clone(), source };
@@ -227,12 +227,12 @@ fn held_since(state_folder: &Path, kind: &str, name: &str) -> Result<Option<Dura
     }
 }
 
-/// How often a lock that somebody only looks at is tried again, and after how long each time: a look takes
+/// How often a lock that is only being checked is tried again, and after how long each time. A check takes
 /// microseconds.
 const CHECK_RETRIES: (u32, Duration) = (1000, Duration::from_millis(1));
 
-/// Locks a file for ourselves alone. Who holds it for that has it alone too; whoever shares it only looks
-/// whether it is held, and lets go at once.
+/// Locks a file exclusively. Another exclusive holder keeps the lock. A shared holder only checks whether it is
+/// held, and releases it at once.
 fn lock_exclusively(file: &File) -> Result<(), TryLockError> {
     let (times, pause) = CHECK_RETRIES;
     for _ in 0..times {
@@ -247,12 +247,12 @@ fn lock_exclusively(file: &File) -> Result<(), TryLockError> {
     file.try_lock()
 }
 
-/// Takes the lock of this name, which nobody shares but to look, or tells for how long somebody has held it.
+/// Takes the lock of this name, which is shared only by checks, or returns for how long it has been held.
 fn take_named(state_folder: &Path, kind: &str, name: &str) -> Result<Result<File, Duration>, LockError> {
     take_with(open(state_folder, kind, name)?, lock_exclusively)
 }
 
-/// The same by another way to lock.
+/// Takes a lock file with the given way to lock it.
 fn take_with(
     (file, path): (File, PathBuf),
     lock: impl FnOnce(&File) -> Result<(), TryLockError>,
@@ -260,7 +260,7 @@ fn take_with(
     let io = |source| LockError::Io { path: path.clone(), source };
     match lock(&file) {
         Ok(()) => {
-            // The time tells the next one for how long this has been going.
+            // The time of the file says since when the lock is held.
             file.set_modified(SystemTime::now()).map_err(io)?;
             Ok(Ok(file))
         }
@@ -342,7 +342,7 @@ mod tests {
         assert!(!path.exists(), "a look makes nothing");
         drop(JobLock::take(folder.path(), store, "a", Duration::MAX).unwrap());
         assert!(!JobLock::is_held(folder.path(), store, "a"));
-        // A look that takes its time.
+        // A check that takes its time.
         let looked_at = File::open(&path).unwrap();
         looked_at.try_lock_shared().unwrap();
         let (tell, hear) = std::sync::mpsc::channel();
@@ -367,7 +367,7 @@ mod tests {
         std::os::unix::fs::symlink(&path, &path).unwrap();
         assert!(JobLock::is_held(folder.path(), store, "a"));
         let cannot_tell = JobLock::check(folder.path(), store, "a", Duration::MAX).unwrap_err().to_string();
-        assert_eq!(cannot_tell, format!("the lock {} cannot be had", path.display()));
+        assert_eq!(cannot_tell, format!("failed to acquire lock {}", path.display()));
         assert!(JobLock::is_held(&folder.path().join("not there"), store, "a"), "nor where the folder is not there");
     }
 

@@ -1,4 +1,4 @@
-//! One read of a list at a time, whatever jobs want it: an advisory lock as that of a job.
+//! One read of a list at a time, across all jobs: an advisory lock like that of a job.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -8,25 +8,24 @@ use super::error::SyncError;
 use super::job_lock::{LockError, open_at};
 use crate::store::{ListKey, canonical_path};
 
-/// Locks that the lists of a store share: two lists that meet in one wait for each other, which
-/// costs a moment; a file for each list would never go away.
+/// The number of locks that the lists of a store share. Two lists with the same lock wait for each other, which
+/// costs a moment. A file for each list would never be deleted.
 const LIST_LOCKS: u64 = 256;
 
-/// How often a list that another run reads is looked at again.
+/// How often the lock of a list that another run reads is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The right to read a list, held until it is dropped: what two runs staged of one list at once
-/// would be of neither.
+/// The right to read a list, until it is dropped. Two runs that stage one list at once would mix their rows.
 #[derive(Debug)]
 pub struct ListLock {
     _file: File,
 }
 
 impl ListLock {
-    /// Waits until nobody else reads the list.
+    /// Waits until no other run reads the list.
     ///
     /// # Errors
-    /// If the lock file cannot be had.
+    /// If the lock file cannot be opened.
     pub(super) async fn take(
         state_folder: &Path,
         store: &Path,
@@ -47,10 +46,10 @@ impl ListLock {
         }
     }
 
-    /// The lock of a list unless somebody holds it; `named` are the parts of its key, in their order.
+    /// The lock of a list, unless another run holds it. `named` are the parts of its key, in their order.
     ///
     /// # Errors
-    /// If the lock file cannot be had.
+    /// If the lock file cannot be opened.
     pub fn try_take(state_folder: &Path, store: &Path, named: [&str; 5]) -> Result<Option<ListLock>, LockError> {
         let (file, path) = Self::file(state_folder, store, named)?;
         match file.try_lock() {

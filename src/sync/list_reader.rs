@@ -1,373 +1,193 @@
-//! One pass over a list.
+//! The one loop that reads lists: what all lists have in common before and after their strategy.
 //!
-//! The cursor follows what the server served, nulls counted. `next` only says whether there is
-//! more; an empty page ends a list whatever `next` says; `total` is a hint until the end, when it is
-//! a check.
+//! A list is read under its lock, at most once in a run, and not at all within a week of a refusal. Its
+//! strategy ([`ListStrategy`]) says how it is read and what that costs; the outcome becomes the result
+//! of a work item here and nowhere else.
 
-use crate::store::{members, staging};
-use serde_json::Value;
-
-use super::anomalies::{AnomalyDecision, PageAnomaly};
-use super::commit::{CommitOutcome, PageCommit};
-use super::context::{FetchContext, RecordCounts, SyncContext};
+use super::change_detection;
+use super::commit::{abandon_read, clear_skips, start_read};
+use super::context::{FetchContext, SyncContext};
+use super::counts::RecordCounts;
 use super::error::SyncError;
-use super::incremental::{IncrementalRead, PreviousRows};
-use super::list::{ListRequest, Prefetch};
-use super::page_request::{PagePosition, PageResponse, is_about_the_list};
-use crate::store::{Checkpoint, ListRow, ProofKind};
-use crate::stream::Paging;
-use spotify_client::error::ApiError;
-use spotify_client::page::RawPage;
+use super::estimate::{CallEstimate, JobEstimator};
+use super::incremental::PreviousRows;
+use super::list_pass::ListPass;
+use super::list_request::{ListRequest, Prefetch};
+use super::missing;
+use super::open_list::OpenList;
+use super::read_outcome::ReadOutcome;
+use super::work_result::WorkResult;
+use crate::store::{ListKey, ListRow, SkippedItem, members};
+use crate::stream::RowMode;
 
-/// A list that serves this many items more than it announced does not end.
-const MAX_BEYOND_TOTAL: i64 = 1_000;
+/// A list that changes while it is read is read again from its start this often.
+pub(super) const MAX_RESTARTS: i64 = 2;
 
-/// A list that does not say how long it is has no more items than this: Spotify's longest, a
-/// library, is far shorter.
-const MAX_LIST_LENGTH: i64 = 1_000_000;
+/// How one kind of list is read, and what reading it costs.
+pub(super) trait ListStrategy: Sync {
+    /// The key of the list.
+    fn key(&self, context: &FetchContext) -> ListKey;
 
-/// How a pass ended.
-#[derive(Debug)]
-pub(super) enum ReadOutcome {
-    /// The list was read to its end and is in place.
-    Whole(RecordCounts),
-    /// It was read from its head to what is known; the rest is presumed to stand.
-    Presumed(RecordCounts),
-    /// The first answer is what it was.
-    Unchanged(RecordCounts),
-    /// It was read to its end and has to be proved.
-    AwaitsVerification,
-    /// It is not the list any more that it was at the beginning.
-    Moved,
-    /// It does not end, or contradicts itself.
-    Unproved { reason: &'static str, detail: String },
-    /// Spotify refuses it.
-    Refused(ApiError),
+    /// The id whose refusal within a week means that the list is not requested.
+    fn remembered_id(&self) -> Option<&str> {
+        None
+    }
+
+    /// Reads the list, which this run has not read yet.
+    fn read(&self, open: &OpenList<'_>) -> impl Future<Output = Result<ReadOutcome, SyncError>> + Send;
+
+    /// What a run would spend on the list now.
+    fn estimate(
+        &self,
+        estimator: &mut JobEstimator<'_>,
+        context: &FetchContext,
+    ) -> impl Future<Output = Result<CallEstimate, SyncError>>;
+
+    /// The counts of a list that this run has read already.
+    fn fresh_counts(&self, open: &OpenList<'_>) -> RecordCounts {
+        open.unchanged()
+    }
+
+    /// What people should know about a list that was read.
+    fn warning(&self, _before: &ListRow, _counts: &RecordCounts) -> Option<String> {
+        None
+    }
 }
 
-/// Either what was wanted, or how the pass ended by that.
-pub(super) type StepResult<T> = Result<Result<T, ReadOutcome>, SyncError>;
-
-/// One pass.
-pub(super) struct ListReader<'a> {
-    pub(super) engine: &'a SyncContext,
-    pub(super) frame: &'a FetchContext,
-    pub(super) list: &'a ListRequest,
-    pub(super) row: &'a ListRow,
-    incremental: Option<IncrementalRead>,
-    etag: Option<String>,
-    /// Where an interrupted read goes on.
-    resumed_at: i64,
-    /// Answers that the list came in.
-    pub(super) response_count: i64,
-    /// One item is read twice: it tells whether this is still the list that was interrupted.
-    overlap: bool,
-    /// The interrupted read that this pass goes on with, until that is told.
-    interrupted: Option<Checkpoint>,
-    /// A page that was looked at and found to stand as it is.
-    checked_page: Option<RawPage>,
-    /// The place whose page is asked for once more.
-    pub(super) suspect_at: Option<i64>,
-    /// The place whose page is odd and is so all the same.
-    pub(super) accepted_at: Option<i64>,
-    /// Where the page before ended that had fewer items than its size, and its last item.
-    pub(super) short_page_end: Option<(i64, Value)>,
-    /// Hash of what an earlier pass read to its end, or this one.
-    content_hash: Option<String>,
-    pub(super) total_changed: bool,
+/// Reads a list, unless this run has read it or Spotify refused it within a week.
+pub(super) async fn read_list(
+    sync: &SyncContext,
+    context: &FetchContext,
+    strategy: &impl ListStrategy,
+) -> Result<WorkResult, SyncError> {
+    let key = strategy.key(context);
+    if let Some(id) = strategy.remembered_id()
+        && let Some(result) = missing::find_missing_list(sync, context, id, &key).await?
+    {
+        return Ok(result);
+    }
+    let open = OpenList::lock(sync, context, key).await?;
+    if open.is_read() {
+        return Ok(WorkResult::complete(vec![open.requested()], strategy.fresh_counts(&open)));
+    }
+    let outcome = strategy.read(&open).await?;
+    let warning = match &outcome {
+        ReadOutcome::Complete(counts) => strategy.warning(&open.row, counts),
+        _ => None,
+    };
+    let mut result = finish_read(&open, outcome).await?;
+    result.warnings.extend(warning);
+    Ok(result)
 }
 
-/// What a page means for the pass.
-struct PageProgress {
-    reached: i64,
-    is_last: bool,
-    /// It ended before its total.
-    ended_early: bool,
-    cursor: Option<String>,
+/// Records how the read of a list ended, and returns the result of the work item.
+pub(super) async fn finish_read(open: &OpenList<'_>, outcome: ReadOutcome) -> Result<WorkResult, SyncError> {
+    let requested = vec![open.requested()];
+    match outcome {
+        ReadOutcome::Complete(counts) => {
+            missing::clear_missing(open.sync, open.context, open.refusal_id()).await?;
+            Ok(WorkResult::complete(requested, counts))
+        }
+        ReadOutcome::Unchanged(counts) => Ok(WorkResult::complete(requested, counts)),
+        ReadOutcome::AwaitsVerification(pending) => {
+            Ok(WorkResult { requested, pending: vec![*pending], ..WorkResult::default() })
+        }
+        ReadOutcome::Refused(e) => missing::record_missing(open.sync, open.context, open.refusal_id(), &e)
+            .await
+            .map(|result| result.with_requested(requested)),
+        ReadOutcome::Moved => {
+            let detail = format!("it changed in each of {} reads", MAX_RESTARTS + 1);
+            record_unproved(open, "moved", detail).await
+        }
+        ReadOutcome::Unproved { reason, detail } => record_unproved(open, reason, detail).await,
+    }
 }
 
-impl<'a> ListReader<'a> {
-    pub(super) fn new(
-        engine: &'a SyncContext,
-        frame: &'a FetchContext,
-        list: &'a ListRequest,
-        row: &'a ListRow,
-        known: Option<PreviousRows>,
-        etag: Option<String>,
-    ) -> ListReader<'a> {
-        ListReader {
-            engine,
-            frame,
-            list,
-            row,
-            incremental: known.map(IncrementalRead::new),
-            etag,
-            resumed_at: 0,
-            response_count: 0,
-            overlap: false,
-            interrupted: None,
-            checked_page: None,
-            suspect_at: None,
-            accepted_at: None,
-            short_page_end: None,
-            content_hash: None,
-            total_changed: false,
-        }
-    }
+/// Records that a list could not be proved complete. The old list stays, if there is one.
+async fn record_unproved(open: &OpenList<'_>, reason: &'static str, detail: String) -> Result<WorkResult, SyncError> {
+    let parent = &open.key.parent_id;
+    let parent_id = Some(parent.clone()).filter(|p| !p.is_empty());
+    let (fetch, stream) = (open.context.fetch.clone(), open.context.stream.name);
+    let skip = SkippedItem { fetch, stream, parent_id, reason, detail: Some(detail.clone()), ..SkippedItem::default() };
+    open.sync.record_skip(skip).await?;
+    let counts = RecordCounts { skipped: 1, stored: open.row.stored.unwrap_or(0), ..RecordCounts::default() };
+    let kept = if open.row.whole_at.is_some() { "the last whole list stays" } else { "it was never read whole" };
+    let name = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
+    Ok(WorkResult::incomplete(vec![open.requested()], counts, format!("{name}: {detail}; {kept}")))
+}
 
-    pub(super) fn by_cursor(&self) -> bool {
-        matches!(self.list.paging, Paging::Cursor { .. })
-    }
-
-    pub(super) async fn read_once(
-        mut self,
-        at: &mut Checkpoint,
-        opening: &mut Prefetch,
-    ) -> Result<ReadOutcome, SyncError> {
-        if let Err(end) = self.resume(at, opening).await? {
-            return Ok(end);
-        }
-        if at.reached_end && at.snapshot_id.is_none() {
-            return self.verify_complete(at, opening).await;
-        }
-        if at.reached_end {
-            // It waited for a proof since before an interruption, and is what it was.
-            let stored =
-                self.engine.publish_staged(self.frame, self.list, self.row.id, at, ProofKind::Snapshot).await?;
-            return Ok(ReadOutcome::Whole(self.counts(at, stored)));
-        }
-        loop {
-            let offset = at.next_offset - i64::from(self.overlap);
-            let page = match self.next_page(at, opening, offset).await? {
-                Ok(page) => page,
-                Err(end) => return Ok(end),
-            };
-            if let Some(odd) = self.find_anomaly(at, &page, offset) {
-                match self.decide_anomaly(offset, &page, odd.may_be_real).await? {
-                    AnomalyDecision::Accept => {}
-                    AnomalyDecision::ReadAgain => continue,
-                    // It was the page before that was odd: cursors step over what it lacked.
-                    AnomalyDecision::Reject
-                        if at.restarts == 0
-                            && (odd.reason == "short_page" || odd.reason == "cut_short" && self.by_cursor()) =>
-                    {
-                        return Ok(ReadOutcome::Moved);
-                    }
-                    AnomalyDecision::Reject => return Ok(odd.into_outcome()),
-                }
+/// Reads the pages of a list until it is published, and again from the start where it changed meanwhile.
+pub(super) async fn read_pages(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    mut prefetch: Prefetch,
+) -> Result<ReadOutcome, SyncError> {
+    let previous = previous_rows(open, list).await?;
+    let etag = useful_etag(open, list, previous.is_some());
+    let mut at = match open.row.checkpoint.clone() {
+        Some(at) if at.snapshot_id == prefetch.snapshot_id => at,
+        other => {
+            if let Some(at) = other {
+                open.record_resume(&at, false);
             }
-            if let Err(end) = self.check_total(at, opening, &page).await? {
-                return Ok(end);
-            }
-            self.short_page_end = self.short_end(&page, offset);
-            let step = match self.page_progress(at, &page, offset) {
-                Ok(step) => step,
-                Err(end) => return Ok(end),
-            };
-            if let Some(end) = self.commit(at, page, offset, step).await? {
-                opening.content_hash = self.content_hash.take();
-                return Ok(end);
-            }
-            if at.reached_end {
-                return self.verify_complete(at, opening).await;
-            }
+            start_read(open, &prefetch, 0).await?
         }
-    }
-
-    /// Takes up an interrupted read where it was.
-    async fn resume(&mut self, at: &Checkpoint, opening: &mut Prefetch) -> StepResult<()> {
-        let just_begun = std::mem::take(&mut opening.is_from_parent);
-        let unproved = at.next_offset > 0 && at.snapshot_id.is_none() && !just_begun && !at.reached_end;
-        self.content_hash.clone_from(&opening.content_hash);
-        // What came with the answer about its parent was served now, too.
-        self.resumed_at = if just_begun { 0 } else { at.next_offset };
-        self.overlap = unproved && !self.by_cursor();
-        self.interrupted = (at.next_offset > 0 && !just_begun && !at.reached_end).then(|| at.clone());
-        if unproved && let Err(end) = self.check_first_page(at).await? {
-            self.report_resume(false);
-            return Ok(Err(end));
-        }
-        self.response_count = i64::from(opening.page.is_some()) + i64::from(at.next_offset > 0);
-        if let Some(head) = self.incremental.as_mut().filter(|_| at.next_offset > 0) {
-            let (id, up_to) = (self.row.id, at.next_offset);
-            head.add_rows(self.engine.store.write(move |s| members::staged(s, id, 0, up_to)).await?, up_to);
-        }
-        Ok(Ok(()))
-    }
-
-    /// The page at a place: in hand, or asked for.
-    async fn next_page(&mut self, at: &mut Checkpoint, opening: &mut Prefetch, offset: i64) -> StepResult<RawPage> {
-        if let Some(page) = self.checked_page.take().or_else(|| opening.page.take().filter(|_| offset == 0)) {
-            return Ok(Ok(page));
-        }
-        self.response_count += 1;
-        let etag = self.etag.as_deref().filter(|_| offset == 0 && at.restarts == 0 && self.suspect_at.is_none());
-        let place = PagePosition { offset, cursor: at.cursor.as_deref(), etag };
-        match self.engine.request_page(self.frame, self.list, place).await {
-            Ok(PageResponse::Page(page)) => {
-                // The tag of a list with a version is that of what names the version, another address.
-                if offset == 0 && self.list.version.is_none() {
-                    at.etag = page.etag.clone().or_else(|| at.etag.take());
-                }
-                Ok(Ok(page))
-            }
-            Ok(PageResponse::Unchanged) => {
-                self.engine.mark_unchanged(self.row.id).await?;
-                let presumed = i64::from(self.row.proof.as_deref() != Some("one_answer"));
-                let stored = self.row.stored.unwrap_or(0);
-                Ok(Err(ReadOutcome::Unchanged(RecordCounts {
-                    unchanged: 1,
-                    presumed,
-                    stored,
-                    ..RecordCounts::default()
-                })))
-            }
-            Err(SyncError::Api(e)) if is_about_the_list(&e) => Ok(Err(ReadOutcome::Refused(e))),
-            Err(e) => Err(e),
-        }
-    }
-
-    /// How far the list is read with a page, and whether that is all.
-    fn page_progress(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Result<PageProgress, ReadOutcome> {
-        let reached = offset + page.served();
-        let announced = at.announced.or(page.total);
-        let enough = self.list.max_items.is_some_and(|most| reached >= most);
-        let cursor = if page.more { page.after.clone() } else { None };
-        let whole = match self.list.paging {
-            Paging::Whole => true,
-            Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
-            _ => page.served() == 0 || (!page.more && announced.is_none_or(|total| reached >= total)),
+    };
+    loop {
+        let pass = ListPass::new(open, list, previous.clone(), etag.clone());
+        let started_at = at.next_offset;
+        let outcome = pass.read(&mut at, &mut prefetch).await;
+        let is_last_pass = at.restarts >= MAX_RESTARTS;
+        let is_in_vain = match &outcome {
+            Ok(ReadOutcome::Moved) => is_last_pass,
+            Ok(ReadOutcome::Unproved { .. }) | Err(_) => true,
+            Ok(_) => false,
         };
-        let last = whole || enough;
-        let bound = announced.unwrap_or(MAX_LIST_LENGTH);
-        if !last && reached > bound + MAX_BEYOND_TOTAL {
-            let detail = format!("{reached} items served of {bound} announced");
-            return Err(ReadOutcome::Unproved { reason: "endless", detail });
+        if is_in_vain {
+            open.context.progress.add_unplaced_items(at.next_offset - started_at);
         }
-        // What was announced and not served may well stand there: it is not called removed.
-        let short = page.served() == 0 && self.list.version.is_none() && announced.is_some_and(|total| reached < total);
-        Ok(PageProgress { reached, is_last: last, ended_early: short && !Self::is_empty_end(page), cursor })
+        let outcome = outcome?;
+        match &outcome {
+            ReadOutcome::Unproved { reason, .. } => abandon_read(open, &at, None, reason).await?,
+            ReadOutcome::Moved if is_last_pass => {
+                abandon_read(open, &at, prefetch.snapshot_id.clone(), "moved").await?;
+            }
+            ReadOutcome::Moved => {
+                let restarts = at.restarts + 1;
+                clear_skips(open).await?;
+                prefetch.page = None;
+                prefetch.etag = None;
+                at = start_read(open, &prefetch, restarts).await?;
+                continue;
+            }
+            _ => {}
+        }
+        return Ok(outcome);
     }
+}
 
-    /// Commits a page; the end of the pass, where that is one. `at.ended` says that all is read and has
-    /// to be proved.
-    async fn commit(
-        &mut self,
-        at: &mut Checkpoint,
-        page: RawPage,
-        offset: i64,
-        step: PageProgress,
-    ) -> Result<Option<ReadOutcome>, SyncError> {
-        let by = if self.response_count > 1 { ProofKind::EndReached } else { ProofKind::OneAnswer };
-        let needs_proof = step.is_last && self.list.version.is_some() && self.response_count > 1;
-        let mut landing = at.clone();
-        landing.next_offset = step.reached;
-        landing.announced = at.announced.or(page.total);
-        landing.cursor = step.cursor;
-        landing.reached_end = needs_proof;
-        let finish = (step.is_last && !needs_proof).then_some((by, step.ended_early));
-        let overlap = std::mem::take(&mut self.overlap);
-        let (vouched, content) = (self.accepted_at == Some(offset), self.content_hash.clone());
-        let known = content.into_iter().chain(self.row.content_hash.clone()).collect();
-        let parts = PageCommit {
-            page,
-            offset,
-            overlap,
-            at: landing.clone(),
-            finish,
-            is_accepted: vouched,
-            known_hashes: known,
-        };
-        match self.engine.commit_page(self.frame, self.list, self.row.id, parts).await? {
-            CommitOutcome::Different => {
-                self.report_resume(false);
-                return Ok(Some(ReadOutcome::Moved));
-            }
-            CommitOutcome::Repeats(page) => {
-                self.overlap = overlap;
-                let verdict = self.decide_anomaly(offset, &page, !self.by_cursor()).await?;
-                let detail = format!("the page at {offset} repeats the items before it");
-                return Ok(match verdict {
-                    AnomalyDecision::Accept => {
-                        self.checked_page = Some(page);
-                        None
-                    }
-                    AnomalyDecision::ReadAgain => None,
-                    AnomalyDecision::Reject => {
-                        Some(PageAnomaly { reason: "repeated_page", detail, may_be_real: false }.into_outcome())
-                    }
-                });
-            }
-            CommitOutcome::ManyDuplicates(content) => {
-                self.content_hash = Some(content);
-                return Ok(Some(ReadOutcome::Moved));
-            }
-            CommitOutcome::Swapped { stored, skipped } => {
-                self.report_resume(true);
-                landing.skipped += skipped;
-                *at = landing;
-                return Ok(Some(ReadOutcome::Whole(self.counts(at, stored))));
-            }
-            CommitOutcome::Staged { skipped, rows } => {
-                self.report_resume(true);
-                landing.skipped += skipped;
-                if let Some(head) = &mut self.incremental {
-                    head.add_rows(rows, step.reached);
-                }
-            }
-        }
-        self.engine.observer.items_served(&self.frame.fetch, step.reached - offset);
-        *at = landing;
-        let enough = |head: &&IncrementalRead| at.announced.is_some_and(|total| head.is_enough(total));
-        let Some(head) = self.incremental.as_ref().filter(enough) else { return Ok(None) };
-        let (stored, doubled) = self.engine.publish_presumed(self.frame, self.list, self.row, at, head).await?;
-        let unchanged = i64::from(head.found_nothing_new());
-        let tally = RecordCounts { presumed: 1, unchanged, ..self.counts(at, stored) };
-        Ok(Some(ReadOutcome::Presumed(RecordCounts { skipped: tally.skipped + doubled, ..tally })))
+/// The rows that are published, if they are enough to read the list incrementally.
+async fn previous_rows(open: &OpenList<'_>, list: &ListRequest) -> Result<Option<PreviousRows>, SyncError> {
+    let row = &open.row;
+    let recent = open.sync.full_read_span(open.context.full_every);
+    if !change_detection::can_read_incrementally(row, list.changes, list.max_items, open.sync.full, &recent) {
+        return Ok(None);
     }
+    let (id, kind) = (row.id, list.key.kind);
+    let members = open.sync.store.write(move |s| members::current(s, id, kind)).await?;
+    Ok(Some(PreviousRows::new(members, row.served.unwrap_or(0), row.announced.unwrap_or(0))))
+}
 
-    /// Tells, once, what became of the interrupted read.
-    fn report_resume(&mut self, goes_on: bool) {
-        if let Some(at) = self.interrupted.take() {
-            self.engine.record_resume(self.frame, self.list, self.row, &at, goes_on);
-        }
-    }
-
-    /// Shows that a list with a version did not move while it was read.
-    async fn verify_complete(&self, at: &mut Checkpoint, opening: &mut Prefetch) -> Result<ReadOutcome, SyncError> {
-        let Some(version) = &self.list.version else { return Ok(ReadOutcome::Moved) };
-        let id = self.row.id;
-        let content = self.engine.store.write(move |s| staging::hash(s, id)).await?;
-        // Where versions say nothing, the same content in two reads does, one of them an earlier one.
-        let again = opening.content_hash.as_ref() == Some(&content)
-            || (self.row.unstable_version && self.row.content_hash.as_ref() == Some(&content));
-        if again {
-            let stored = self.engine.publish_staged(self.frame, self.list, id, at, ProofKind::Content).await?;
-            return Ok(ReadOutcome::Whole(self.counts(at, stored)));
-        }
-        opening.content_hash = Some(content);
-        // So it is where Spotify names no version at all: none is not the same as none.
-        if at.snapshot_id.is_none() || (self.row.unstable_version && at.restarts == 0) {
-            return Ok(ReadOutcome::Moved);
-        }
-        if self.list.deferred_verification {
-            return Ok(ReadOutcome::AwaitsVerification);
-        }
-        let snapshot = match self.engine.request_version(self.frame, version).await {
-            Ok(snapshot) => snapshot,
-            Err(SyncError::Api(e)) if is_about_the_list(&e) => return Ok(ReadOutcome::Refused(e)),
-            Err(e) => return Err(e),
-        };
-        if snapshot != at.snapshot_id {
-            opening.snapshot_id = snapshot;
-            return Ok(ReadOutcome::Moved);
-        }
-        let stored = self.engine.publish_staged(self.frame, self.list, id, at, ProofKind::Snapshot).await?;
-        Ok(ReadOutcome::Whole(self.counts(at, stored)))
-    }
-
-    fn counts(&self, at: &Checkpoint, stored: i64) -> RecordCounts {
-        let served = at.next_offset - self.resumed_at;
-        RecordCounts { announced: at.announced, served, stored, skipped: at.skipped, ..RecordCounts::default() }
-    }
+/// The entity tag to send, where the same first answer means that the list is unchanged. A log needs
+/// its rows again whatever they are.
+fn useful_etag(open: &OpenList<'_>, list: &ListRequest, is_incremental: bool) -> Option<String> {
+    let row = &open.row;
+    let recent = open.sync.full_read_span(open.context.full_every);
+    let is_one_answer = row.proof.as_deref() == Some("one_answer");
+    let is_useful = open.context.stream.row_mode == RowMode::CurrentState
+        && list.version.is_none()
+        && (is_one_answer || is_incremental)
+        && row.checkpoint.is_none()
+        && change_detection::is_full_read_recent(row, open.sync.full, &recent);
+    row.etag.clone().filter(|_| is_useful)
 }

@@ -1,12 +1,12 @@
-//! Whoever watches a run: bars on a terminal, lines in a log, nobody.
+//! Observers of a run: progress bars on a terminal, or lines in a log.
 
-/// Hears how a run goes on. Called often: be quick.
+/// Observes the progress of a run. The methods are called often and have to return quickly.
 pub trait RunObserver: Send + Sync {
-    /// A fetch begins, with so many ids, lists or searches.
+    /// A fetch starts, with this number of ids, lists or searches.
     fn fetch_started(&self, fetch: &str, asked: usize) {
         let _ = (fetch, asked);
     }
-    /// Items of a fetch were served, of so many announced by the list at hand.
+    /// Spotify served this number of items of a fetch.
     fn items_served(&self, fetch: &str, served: i64) {
         let _ = (fetch, served);
     }
@@ -14,17 +14,17 @@ pub trait RunObserver: Send + Sync {
     fn item_done(&self, fetch: &str) {
         let _ = fetch;
     }
-    /// A fetch is over.
+    /// A fetch is finished.
     fn fetch_finished(&self, fetch: &str, state: &str) {
         let _ = (fetch, state);
     }
-    /// Something that a person should know now.
+    /// Something that people should know now.
     fn note(&self, text: &str) {
         let _ = text;
     }
 }
 
-/// Nobody watches.
+/// Observes nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoopRunObserver;
 

@@ -1,314 +1,565 @@
-//! The items of all playlists of a user: the list of playlists says which of them changed, and
-//! proves, a page of it at a time, that those that were read did not move meanwhile.
+//! The items of all playlists of a user. The list of playlists says which of them changed, and verifies,
+//! one page at a time, that those that were read did not change meanwhile.
 
-use crate::store::{library_playlists, lists, missing_ids, staging};
 use std::collections::HashMap;
 
 use super::change_detection::{self, ProofMethod};
-use super::context::{FetchContext, RecordCounts, SyncContext, timestamp};
-use super::error::SyncError;
-use super::list::{ListOutcome, ListRequest, MAX_RESTARTS, Prefetch};
-use super::page_request::{PagePosition, PageResponse, is_about_the_list};
-use super::playlist::{PendingVerification, PlaylistOutcome, playlist_items_request, playlist_key};
+use super::commit::{abandon_read, clear_skips, publish_staged, staged_hash, start_read};
+use super::context::{FetchContext, SyncContext};
+use super::counts::RecordCounts;
+use super::error::{SyncError, is_about_one_list};
+use super::estimate::{
+    CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, TotalTrust, call_count, check_total, reasons,
+};
+use super::list_reader::{MAX_RESTARTS, finish_read, read_list, read_pages};
+use super::list_request::{ListRequest, Prefetch};
+use super::missing;
+use super::open_list::{OpenList, lock_list};
+use super::page_request::{PagePosition, PageResponse, request_page, request_version};
+use super::paged_list::{expected_drift, page_sizes};
+use super::playlist::{
+    INCLUDED_ITEMS, PlaylistItems, PlaylistReadEstimate, PlaylistState, estimate_without_probe, item_page_sizes,
+    playlist_items_request, playlist_key,
+};
+use super::read_outcome::{PendingVerification, ReadOutcome};
 use super::user_lists::user_list_request;
-use super::work_result::{WorkResult, skip_reason};
-use crate::store::{Checkpoint, LibraryPlaylist, ListRow, MissingIdKey, ProofKind};
+use super::work_result::WorkResult;
+use crate::store::timestamp;
+use crate::store::{LibraryPlaylist, ListRow, MissingIdKey, ProofKind, library_playlists, lists, missing_ids};
 use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
+use spotify_client::family::EndpointFamily;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
-impl SyncContext {
-    /// The items of all lists that may be read.
-    pub(super) async fn read_own_playlists(&self, frame: &FetchContext) -> Result<WorkResult, SyncError> {
-        let lists = user_list_request(my_playlists_stream(), frame);
-        let mut end = self.read_user_list(frame, &lists).await?;
-        // The rows of this fetch are items; the lists are those of another stream.
-        end.counts.stored = 0;
-        let (user, market) = (frame.audience.clone(), frame.market.clone());
-        let whole = self.full_read_span(frame.full_every);
-        let mine = self.store.write(move |s| library_playlists::of_user(s, &user, &market, &whole)).await?;
-        self.observer.fetch_started(&frame.fetch, mine.len());
-        let parts = FetchContext { from_own_library: true, ..frame.clone() };
-        let (own, foreign): (Vec<_>, Vec<_>) = mine.into_iter().partition(|list| list.is_own);
-        let (changed, same): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| self.has_changed(list));
-        self.record_unchanged(frame, same, &mut end).await?;
-        let changed = self.without_missing(&parts, changed, &mut end).await?;
-        let page = self.app.page_size(lists.family, &lists.path, lists.paging).map_err(ApiError::from)?;
-        let page_of = |list: &LibraryPlaylist| list.position / i64::from(page);
-        // A page at a time: so few lists wait for their proof that each is locked for a short while.
-        for group in changed.chunk_by(|a, b| page_of(a) == page_of(b)) {
-            let offset = group.first().map_or(0, |list| page_of(list) * i64::from(page));
-            let mut waiting = Vec::new();
-            for list in group {
-                match self.read_changed_playlist(&parts, list, true).await? {
-                    PlaylistOutcome::Done(done) => self.add_playlist_result(frame, &mut end, done),
-                    PlaylistOutcome::Pending(one) => waiting.push(*one),
-                }
+/// Versions of playlists by their ids.
+type ListedVersions = HashMap<String, Option<String>>;
+
+/// Reads the items of all playlists of a user that may be read.
+pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
+    let lists = playlists_request(context);
+    let mut result = read_list(sync, context, &lists).await?;
+    // The rows of this fetch are items. The lists are rows of another stream.
+    result.counts.stored = 0;
+    let (user, market) = (context.audience.clone(), context.market.clone());
+    let recent = sync.full_read_span(context.full_every);
+    let listed = sync.store.write(move |s| library_playlists::of_user(s, &user, &market, &recent)).await?;
+    sync.observer.fetch_started(&context.fetch, listed.len());
+    let parts = FetchContext { from_own_library: true, ..context.clone() };
+    let reader = OwnPlaylistsReader { sync, context: &parts, lists: &lists };
+    let (own, foreign): (Vec<_>, Vec<_>) = listed.into_iter().partition(|list| list.is_own);
+    let (changed, unchanged): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| has_changed(sync, list));
+    reader.record_unchanged(unchanged, &mut result).await?;
+    let changed = reader.without_missing(changed, &mut result).await?;
+    let size = sync.app.page_size(lists.family, &lists.path, lists.paging).map_err(ApiError::from)?;
+    let page_of = |list: &LibraryPlaylist| list.position / i64::from(size);
+    // One page at a time: few lists wait to be verified, so each is locked for a short while.
+    for group in changed.chunk_by(|a, b| page_of(a) == page_of(b)) {
+        let offset = group.first().map_or(0, |list| page_of(list) * i64::from(size));
+        let mut pending = Vec::new();
+        for list in group {
+            let mut read = reader.read_changed(list, true).await?;
+            match read.pending.pop() {
+                Some(one) => pending.push(one),
+                None => reader.add(&mut result, read),
             }
-            self.verify_group(&parts, &lists, offset, waiting, &mut end).await?;
         }
-        self.read_foreign_playlists(&parts, foreign, &mut end).await?;
-        Ok(end)
+        reader.verify_group(offset, pending, &mut result).await?;
     }
+    reader.read_foreign(foreign, &mut result).await?;
+    Ok(result)
+}
 
-    pub(super) fn has_changed(&self, list: &LibraryPlaylist) -> bool {
-        self.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
-    }
+fn has_changed(sync: &SyncContext, list: &LibraryPlaylist) -> bool {
+    sync.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
+}
 
-    /// Of these lists, those that were not refused within a week; the others are noted.
+/// How Spotify is asked for the list of a user's playlists.
+fn playlists_request(context: &FetchContext) -> ListRequest {
+    user_list_request(my_playlists_stream(), context)
+}
+
+fn my_playlists_stream() -> &'static Stream {
+    stream::find(stream::MY_PLAYLISTS).expect("my_playlists is in the table of streams")
+}
+
+/// Reads the playlists of one user.
+struct OwnPlaylistsReader<'a> {
+    sync: &'a SyncContext,
+    context: &'a FetchContext,
+    lists: &'a ListRequest,
+}
+
+impl OwnPlaylistsReader<'_> {
+    /// Of these lists, those that were not refused within a week. The others are recorded.
     async fn without_missing(
         &self,
-        parts: &FetchContext,
         lists: Vec<LibraryPlaylist>,
-        end: &mut WorkResult,
+        result: &mut WorkResult,
     ) -> Result<Vec<LibraryPlaylist>, SyncError> {
         let ids: Vec<String> = lists.iter().map(|list| list.id.clone()).collect();
-        let gaps = self.missing_ids(parts, &ids).await?;
+        let missing = missing::missing_ids(self.sync, self.context, &ids).await?;
         let mut rest = Vec::with_capacity(lists.len());
-        for (list, gap) in lists.into_iter().zip(gaps) {
-            match gap {
-                Some(gap) => self.add_playlist_result(parts, end, WorkResult::from_missing(Vec::new(), gap)),
+        for (list, missing) in lists.into_iter().zip(missing) {
+            match missing {
+                Some(missing) => self.add(result, WorkResult::from_missing(missing)),
                 None => rest.push(list),
             }
         }
         Ok(rest)
     }
 
-    /// A playlist that is not as it was: read, unless it was read already and the list of playlists
-    /// has proved that by now.
-    async fn read_changed_playlist(
-        &self,
-        parts: &FetchContext,
-        list: &LibraryPlaylist,
-        proved_later: bool,
-    ) -> Result<PlaylistOutcome, SyncError> {
-        if list.reached_end && !self.full {
-            let key = playlist_key(parts, &list.id);
-            let _reading = self.lock_list(&key).await?;
-            let row = self.open_list(&key).await?;
-            if let Some(at) = row.checkpoint.clone().filter(|at| at.reached_end) {
-                if list.verified && at.snapshot_id == list.snapshot_id {
-                    // The route is of no matter any more.
-                    let items = playlist_items_request(parts, &list.id, false, proved_later);
-                    let stored = self.publish_staged(parts, &items, row.id, &at, ProofKind::Snapshot).await?;
-                    let tally = items.with_wrong_total(&at, RecordCounts { stored, ..RecordCounts::default() });
-                    return Ok(PlaylistOutcome::Done(WorkResult::whole(Vec::new(), tally)));
+    /// Reads a playlist that changed, unless it was read to its end already and the list of playlists has
+    /// verified that by now.
+    async fn read_changed(&self, list: &LibraryPlaylist, deferred_verification: bool) -> Result<WorkResult, SyncError> {
+        let (sync, context) = (self.sync, self.context);
+        let items = PlaylistItems { id: &list.id, deferred_verification };
+        if list.reached_end && !sync.full {
+            let open = OpenList::lock(sync, context, playlist_key(context, &list.id)).await?;
+            if let Some(checkpoint) = open.row.checkpoint.clone().filter(|at| at.reached_end) {
+                if list.verified && checkpoint.snapshot_id == list.snapshot_id {
+                    // Nothing is requested any more, so either route will do.
+                    let request = playlist_items_request(context, items, false);
+                    let stored = publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot).await?;
+                    let counts = RecordCounts { stored, ..RecordCounts::default() };
+                    let counts = request.with_wrong_total(&checkpoint, counts);
+                    return Ok(WorkResult::complete(Vec::new(), counts));
                 }
-                if proved_later {
-                    let old_name = self.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
-                    let list = playlist_items_request(parts, &list.id, old_name, true);
-                    let id = list.key.parent_id.clone();
-                    return Ok(PlaylistOutcome::Pending(Box::new(PendingVerification {
-                        id,
-                        list,
-                        row,
-                        at,
-                        requested: Vec::new(),
-                    })));
+                if deferred_verification {
+                    let is_old_route = sync.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
+                    let request = playlist_items_request(context, items, is_old_route);
+                    let pending = vec![PendingVerification { request, row: open.row.clone(), checkpoint }];
+                    return Ok(WorkResult { pending, ..WorkResult::default() });
                 }
             }
         }
-        self.read_playlist_until_verification(parts, &list.id, proved_later).await
+        read_list(sync, context, &items).await
     }
 
-    /// Lists of others: Development Mode gives them without their items. They are listed, and that is
-    /// all there is to have.
-    async fn read_foreign_playlists(
-        &self,
-        parts: &FetchContext,
-        lists: Vec<LibraryPlaylist>,
-        end: &mut WorkResult,
-    ) -> Result<(), SyncError> {
+    /// Reads the lists of others. In Development Mode they come without their items: they are listed, and
+    /// nothing more can be read.
+    async fn read_foreign(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
         if lists.is_empty() {
             return Ok(());
         }
-        if self.class_for_foreign(parts).await? != Some(AppClass::Extended) {
-            lists.iter().for_each(|_| self.observer.item_done(&parts.fetch));
+        if self.class_for_foreign().await? != Some(AppClass::Extended) {
+            lists.iter().for_each(|_| self.sync.observer.item_done(&self.context.fetch));
             return Ok(());
         }
-        let (changed, same): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| self.has_changed(list));
-        self.record_unchanged(parts, same, end).await?;
-        for list in self.without_missing(parts, changed, end).await? {
-            if let PlaylistOutcome::Done(done) = self.read_changed_playlist(parts, &list, false).await? {
-                self.add_playlist_result(parts, end, done);
-            }
+        let (changed, unchanged): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| has_changed(self.sync, list));
+        self.record_unchanged(unchanged, result).await?;
+        for list in self.without_missing(changed, result).await? {
+            let read = self.read_changed(&list, false).await?;
+            self.add(result, read);
         }
         Ok(())
     }
 
-    /// The class of the app, which tells whether lists of others can be had; found out if nothing has
-    /// told it yet. Where the call that would tell brings neither answer nor refusal, the limits of an
-    /// unknown class hold, and it is not sent again for a week.
-    async fn class_for_foreign(&self, parts: &FetchContext) -> Result<Option<AppClass>, SyncError> {
-        let known = self.app.class().map_err(ApiError::from)?;
-        let told_nothing = MissingIdKey {
+    /// The class of the app, which says whether lists of others can be read. A probe finds it out if nothing
+    /// has shown it yet. Where the probe brings neither an answer nor a refusal, the limits of an unknown
+    /// class hold, and it is not sent again for a week.
+    async fn class_for_foreign(&self) -> Result<Option<AppClass>, SyncError> {
+        let sync = self.sync;
+        let known = sync.app.class().map_err(ApiError::from)?;
+        let failed_probe = MissingIdKey {
             stream: stream::MARKETS,
             id: "the class of the app".to_owned(),
             audience: "app".to_owned(),
             market: String::new(),
         };
-        if known.is_some() || self.is_missing(&told_nothing).await? {
+        if known.is_some() || missing::is_missing(sync, &failed_probe).await? {
             return Ok(known);
         }
-        match self.app.probe(&parts.bearer).await {
+        match sync.app.probe(&self.context.bearer).await {
             Ok(class) => Ok(class),
             Err(e) if is_about_one_endpoint(&e) => {
-                tracing::debug!(error = %e, "the class of the app could not be found out");
-                let (text, now) = (e.to_string(), timestamp(self.now()));
-                self.store.write(move |s| missing_ids::record(s, &told_nothing, skip_reason(&e), &text, &now)).await?;
+                tracing::debug!(error = %e, "failed to find out the class of the app");
+                let (reason, text, now) = (missing::skip_reason(&e), e.to_string(), timestamp(sync.now()));
+                sync.store.write(move |s| missing_ids::record(s, &failed_probe, reason, &text, &now)).await?;
                 Ok(None)
             }
             Err(e) => Err(e.into()),
         }
     }
 
-    async fn record_unchanged(
-        &self,
-        frame: &FetchContext,
-        lists: Vec<LibraryPlaylist>,
-        end: &mut WorkResult,
-    ) -> Result<(), SyncError> {
+    async fn record_unchanged(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
         for list in &lists {
-            end.counts.add(RecordCounts { unchanged: 1, stored: list.stored, ..RecordCounts::default() });
-            self.observer.item_done(&frame.fetch);
+            result.counts.add(RecordCounts { unchanged: 1, stored: list.stored, ..RecordCounts::default() });
+            self.sync.observer.item_done(&self.context.fetch);
         }
         let ids: Vec<String> = lists.into_iter().map(|list| list.id).collect();
-        let (user, market, now) = (frame.audience.clone(), frame.market.clone(), timestamp(self.now()));
-        Ok(self.store.write(move |s| lists::mark_playlists_unchanged(s, &ids, &user, &market, &now)).await?)
+        let (user, market) = (self.context.audience.clone(), self.context.market.clone());
+        let now = timestamp(self.sync.now());
+        Ok(self.sync.store.write(move |s| lists::mark_playlists_unchanged(s, &ids, &user, &market, &now)).await?)
     }
 
-    /// Adds what came of one playlist; that the list of playlists was asked for stands for all.
-    fn add_playlist_result(&self, frame: &FetchContext, end: &mut WorkResult, mut done: WorkResult) {
-        done.requested.clear();
-        end.add(done);
-        self.observer.item_done(&frame.fetch);
+    /// Adds the result of one playlist. The list of playlists is recorded as requested for all of them.
+    fn add(&self, result: &mut WorkResult, mut read: WorkResult) {
+        read.requested.clear();
+        result.add(read);
+        self.sync.observer.item_done(&self.context.fetch);
     }
 
-    /// Proves lists that stand on one page of the list of playlists, and puts them in place. What
-    /// moved is read and proved again.
+    /// Verifies lists that are on one page of the list of playlists, and publishes them. A list that changed
+    /// is read and verified again.
     async fn verify_group(
         &self,
-        parts: &FetchContext,
-        lists: &ListRequest,
         offset: i64,
-        mut waiting: Vec<PendingVerification>,
-        end: &mut WorkResult,
+        mut pending: Vec<PendingVerification>,
+        result: &mut WorkResult,
     ) -> Result<(), SyncError> {
-        while !waiting.is_empty() {
-            let listed = match change_detection::cheapest_proof(waiting.len(), 1) {
-                ProofMethod::ByPlaylistList => self.request_listed_versions(parts, lists, offset).await?,
+        while !pending.is_empty() {
+            let listed = match change_detection::cheapest_proof(pending.len(), 1) {
+                ProofMethod::ByPlaylistList => self.request_versions(offset).await?,
                 ProofMethod::OneByOne => HashMap::new(),
             };
             let mut again = Vec::new();
-            for one in waiting {
-                match self.verify_playlist(parts, &listed, one).await? {
-                    PlaylistOutcome::Done(done) => self.add_playlist_result(parts, end, done),
-                    PlaylistOutcome::Pending(one) => again.push(*one),
+            for one in pending {
+                let mut read = self.verify(&listed, one).await?;
+                match read.pending.pop() {
+                    Some(one) => again.push(one),
+                    None => self.add(result, read),
                 }
             }
-            waiting = again;
+            pending = again;
         }
         Ok(())
     }
 
-    /// Proves one list by its version now, or reads it again.
-    async fn verify_playlist(
-        &self,
-        parts: &FetchContext,
-        listed: &HashMap<String, Option<String>>,
-        read: PendingVerification,
-    ) -> Result<PlaylistOutcome, SyncError> {
-        let snapshot_id = match (listed.get(&read.id), &read.list.version) {
+    /// Verifies one list by its version now, or reads it again.
+    async fn verify(&self, listed: &ListedVersions, read: PendingVerification) -> Result<WorkResult, SyncError> {
+        let (sync, context) = (self.sync, self.context);
+        let (list, at) = (&read.request, &read.checkpoint);
+        let id = &list.key.parent_id;
+        let snapshot_id = match (listed.get(id), &list.version) {
             (Some(snapshot_id), _) => snapshot_id.clone(),
-            (None, Some(version)) => match self.request_version(parts, version).await {
+            (None, Some(version)) => match request_version(sync, context, version).await {
                 Ok(snapshot_id) => snapshot_id,
-                Err(SyncError::Api(e)) if is_about_the_list(&e) => {
-                    return Ok(PlaylistOutcome::Done(self.record_missing(parts, &read.id, read.requested, &e).await?));
+                Err(SyncError::Api(e)) if is_about_one_list(&e) => {
+                    return missing::record_missing(sync, context, id, &e).await;
                 }
                 Err(e) => return Err(e),
             },
             (None, None) => None,
         };
-        // While it waited, anybody could read it: what is staged may not be ours any more.
-        let _reading = self.lock_list(&read.list.key).await?;
-        let key = read.list.key.clone();
-        let row = self.store.write(move |s| lists::open(s, &key)).await?;
-        if row.checkpoint.as_ref() != Some(&read.at) {
-            return self.finish_after_other_run(parts, read, &row).await;
+        // While the list waited, another run could read it: what is staged may not be ours any more.
+        let _lock = lock_list(sync, &list.key).await?;
+        let key = list.key.clone();
+        let row = sync.store.write(move |s| lists::open(s, &key)).await?;
+        if row.checkpoint.as_ref() != Some(at) {
+            return self.finish_after_other_run(&read, row).await;
         }
-        let at = &read.at;
+        let open = OpenList::with_row(sync, context, list.key.clone(), read.row.clone());
         if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
-            let stored = self.publish_staged(parts, &read.list, read.row.id, at, ProofKind::Snapshot).await?;
-            self.clear_missing(parts, &read.id).await?;
+            let stored = publish_staged(&open, list, at, ProofKind::Snapshot).await?;
             let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
-            let tally = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
-            return Ok(PlaylistOutcome::Done(WorkResult::whole(read.requested, read.list.with_wrong_total(at, tally))));
+            let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
+            return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
         }
         if at.restarts >= MAX_RESTARTS {
-            self.abandon_read(read.row.id, at, snapshot_id, "moved").await?;
-            return self.finish_playlist(parts, read, ListOutcome::moved()).await;
+            abandon_read(&open, at, snapshot_id, "moved").await?;
+            return finish_read(&open, ReadOutcome::Moved).await;
         }
-        let id = read.row.id;
-        let content = Some(self.store.write(move |s| staging::hash(s, id)).await?);
-        self.clear_skips(parts, &read.list).await?;
-        let opening = Prefetch { snapshot_id, content_hash: content, ..Prefetch::default() };
-        let begun: Checkpoint = self.start_read(id, &opening, at.restarts + 1).await?;
-        let row = ListRow { checkpoint: Some(begun), ..read.row.clone() };
-        let end = self.read_list(parts, &read.list, &row, opening).await?;
-        self.finish_playlist(parts, read, end).await
+        let content_hash = Some(staged_hash(&open).await?);
+        clear_skips(&open).await?;
+        let prefetch = Prefetch { snapshot_id, content_hash, ..Prefetch::default() };
+        let started = start_read(&open, &prefetch, at.restarts + 1).await?;
+        let row = ListRow { checkpoint: Some(started), ..read.row.clone() };
+        let open = OpenList::with_row(sync, context, list.key.clone(), row);
+        let outcome = read_pages(&open, list, prefetch).await?;
+        finish_read(&open, outcome).await
     }
 
-    /// Another run has taken the list up meanwhile: it put it in place, or this one reads it again.
-    async fn finish_after_other_run(
-        &self,
-        parts: &FetchContext,
-        read: PendingVerification,
-        row: &ListRow,
-    ) -> Result<PlaylistOutcome, SyncError> {
-        if row.checkpoint.is_none() && self.is_from_this_run(row.checked_at.as_ref()) {
-            let tally = RecordCounts { unchanged: 1, stored: row.stored.unwrap_or(0), ..RecordCounts::default() };
-            return Ok(PlaylistOutcome::Done(WorkResult::whole(read.requested, tally)));
-        }
+    /// Another run has read the list meanwhile: it published the list, or this run reads it again.
+    async fn finish_after_other_run(&self, read: &PendingVerification, row: ListRow) -> Result<WorkResult, SyncError> {
         let snapshot_id = row.checkpoint.as_ref().and_then(|at| at.snapshot_id.clone());
-        let opening = Prefetch { snapshot_id, ..Prefetch::default() };
-        let list = ListRequest { deferred_verification: false, ..read.list.clone() };
-        let row = ListRow { checkpoint: None, ..row.clone() };
-        let end = self.read_list(parts, &list, &row, opening).await?;
-        self.finish_playlist(parts, read, end).await
+        let is_published = row.checkpoint.is_none();
+        let row = ListRow { checkpoint: None, ..row };
+        let open = OpenList::with_row(self.sync, self.context, read.request.key.clone(), row);
+        if is_published && open.is_read() {
+            return Ok(WorkResult::complete(vec![open.requested()], open.unchanged()));
+        }
+        let list = ListRequest { deferred_verification: false, ..read.request.clone() };
+        let outcome = read_pages(&open, &list, Prefetch { snapshot_id, ..Prefetch::default() }).await?;
+        finish_read(&open, outcome).await
     }
 
-    /// The versions that a page of the list of playlists names now.
-    async fn request_listed_versions(
-        &self,
-        parts: &FetchContext,
-        lists: &ListRequest,
-        offset: i64,
-    ) -> Result<HashMap<String, Option<String>>, SyncError> {
-        let page = match self.request_page(parts, lists, PagePosition { offset, cursor: None, etag: None }).await {
+    /// The versions that a page of the list of playlists has now.
+    async fn request_versions(&self, offset: i64) -> Result<ListedVersions, SyncError> {
+        let position = PagePosition { offset, cursor: None, etag: None };
+        let page = match request_page(self.sync, self.context, self.lists, position).await {
             Ok(PageResponse::Page(page)) => page,
-            // Each can still be asked by itself.
+            // Each list can still be requested by itself.
             Ok(PageResponse::Unchanged) => return Ok(HashMap::new()),
-            Err(SyncError::Api(e)) if is_about_the_list(&e) => return Ok(HashMap::new()),
+            Err(SyncError::Api(e)) if is_about_one_list(&e) => return Ok(HashMap::new()),
             Err(e) => return Err(e),
         };
-        let read = |entry: Option<&str>| {
+        let version = |entry: Option<&str>| {
             let list: Playlist<'_> = serde_json::from_str(entry?).ok()?;
             Some((list.id.value()?.to_string(), list.snapshot_id.value().map(|id| id.to_string())))
         };
-        Ok(page.entries().into_iter().filter_map(read).collect())
+        Ok(page.entries().into_iter().filter_map(version).collect())
     }
 }
 
-/// Whether what came of a probe concerns that one endpoint: nothing else of the run would meet it.
+/// Whether the failure of a probe concerns that one endpoint, so that nothing else of the run fails by it.
 fn is_about_one_endpoint(e: &ApiError) -> bool {
     match e {
         ApiError::Deferred(deferral) => deferral.family().is_some(),
-        e => is_about_the_list(e),
+        e => is_about_one_list(e),
     }
 }
 
-/// What `my_playlist_items` needs of its other half.
-pub(super) fn my_playlists_stream() -> &'static Stream {
-    stream::find(stream::MY_PLAYLISTS).expect("my_playlists is in the table of streams")
+/// A playlist as the list of playlists has it, with its length if that is known.
+type PlaylistListing = (LibraryPlaylist, Option<i64>);
+
+/// Lists that one page of the list of playlists may verify.
+#[derive(Default)]
+struct ProofGroup {
+    /// Lists that will wait for it.
+    waiting: usize,
+    /// There may be more lists, or these may not wait. True: as far as is known, one of them will.
+    others: Option<bool>,
+}
+
+impl ProofGroup {
+    fn add(&mut self, read: &PlaylistReadEstimate) {
+        if read.is_certain {
+            self.waiting += usize::from(read.needs_proof);
+        } else {
+            self.others = Some(self.others == Some(true) || read.needs_proof);
+        }
+    }
+}
+
+/// What the items of all of a user's playlists cost.
+pub(super) async fn estimate_own_playlists(
+    estimator: &mut JobEstimator<'_>,
+    context: &FetchContext,
+) -> Result<CallEstimate, SyncError> {
+    let sync = estimator.sync;
+    let lists = playlists_request(context);
+    let row = estimator.stored_row(&lists.key).await?;
+    let (user, market) = (context.audience.clone(), context.market.clone());
+    let recent = sync.full_read_span(context.full_every);
+    let known = sync.store.write(move |s| library_playlists::of_user(s, &user, &market, &recent)).await?;
+    if sync.is_from_this_run(row.checked_at.as_ref()) {
+        let each = known.into_iter().map(|list| (list, None)).collect();
+        let mut estimate = estimate_each_playlist(estimator, context, &lists, each).await?;
+        estimate.asked += 1;
+        estimate.unchanged += 1;
+        return Ok(estimate);
+    }
+    // An earlier fetch of the same run may read the list of playlists.
+    let listed_before = !estimator.lists.insert(lists.key.clone());
+    if let Some((listed, mut estimate)) = probe_own_playlists(estimator, context, &lists, &known).await? {
+        if listed_before {
+            estimate = CallEstimate::for_unchanged();
+        }
+        estimate.add(estimate_each_playlist(estimator, context, &lists, listed).await?);
+        return Ok(estimate);
+    }
+    let mut estimate = estimate_list_of_playlists(estimator, &lists, &row)?;
+    if listed_before {
+        estimate.by_family.remove(&lists.family);
+    }
+    if row.announced.is_some() {
+        for list in known.iter().filter(|list| list.is_own) {
+            let key = playlist_key(context, &list.id);
+            let row = estimator.stored_row(&key).await?;
+            let read_before = !estimator.lists.insert(key);
+            if read_before || sync.is_from_this_run(row.checked_at.as_ref()) {
+                estimate.add(CallEstimate::for_unchanged());
+                continue;
+            }
+            let mut one = estimate_without_probe(sync, &list.id, &row, true)?;
+            // The list of playlists says whether the playlist changed.
+            let may_be_unchanged = list.read_snapshot_id.is_some();
+            for calls in one.by_family.values_mut() {
+                calls.at_least = if may_be_unchanged { 0 } else { calls.at_least.min(1) };
+            }
+            estimate.add(one);
+        }
+        estimate.add_reason(reasons::CHANGED);
+        estimate.add_reason(reasons::LAST_TIME);
+    }
+    Ok(estimate)
+}
+
+/// The cost of the list of playlists without a probe.
+fn estimate_list_of_playlists(
+    estimator: &JobEstimator<'_>,
+    lists: &ListRequest,
+    row: &ListRow,
+) -> Result<CallEstimate, SyncError> {
+    let (size, _) = page_sizes(estimator, lists)?;
+    Ok(match row.announced {
+        Some(last) => {
+            let drift = expected_drift(last);
+            let pages = |items: i64| call_count(change_detection::page_count(items.max(0), size));
+            CallEstimate::for_one(lists.family, CallRange::between(pages(last - drift), pages(last + drift)))
+        }
+        None => {
+            let mut estimate = CallEstimate::for_one(lists.family, CallRange::at_least(1)).with_reason(reasons::NEVER);
+            estimate.add_calls(EndpointFamily::PLAYLISTS, CallRange::at_least(0));
+            estimate.add_calls(EndpointFamily::PLAYLIST_ITEMS, CallRange::at_least(0));
+            estimate
+        }
+    })
+}
+
+/// The list of playlists as it is now, with what that costs a run; `None` if no probe may be sent.
+async fn probe_own_playlists(
+    estimator: &JobEstimator<'_>,
+    context: &FetchContext,
+    lists: &ListRequest,
+    known: &[LibraryPlaylist],
+) -> Result<Option<(Vec<PlaylistListing>, CallEstimate)>, SyncError> {
+    let known: HashMap<&str, &LibraryPlaylist> = known.iter().map(|list| (list.id.as_str(), list)).collect();
+    let (mut listed, mut offset, mut pages) = (Vec::<PlaylistListing>::new(), 0, 0);
+    loop {
+        if !estimator.take_probe() {
+            return Ok(None);
+        }
+        let position = PagePosition { offset, cursor: None, etag: None };
+        let answer = request_page(estimator.sync, context, lists, position).await;
+        let page = match estimator.classify_probe(answer)? {
+            ProbeOutcome::Found(PageResponse::Page(page)) => page,
+            ProbeOutcome::Refused => {
+                return Ok(Some((listed, CallEstimate::for_one(lists.family, CallRange::exactly(1)))));
+            }
+            ProbeOutcome::Found(PageResponse::Unchanged) | ProbeOutcome::NotAsked => return Ok(None),
+        };
+        pages += 1;
+        for (position, entry) in (offset..).zip(page.entries()) {
+            let Some(list) = entry.and_then(|entry| serde_json::from_str::<Playlist<'_>>(entry).ok()) else {
+                continue;
+            };
+            listed.extend(current_listing(&list, position, &context.audience, &known));
+        }
+        offset += page.served();
+        if page.served() == 0 || (!page.more && page.total.is_none_or(|total| offset >= total)) {
+            // A list that is not there any more takes its rows along.
+            let is_gone = |list: &LibraryPlaylist| list.is_own && listed.iter().all(|(it, _)| it.id != list.id);
+            let changes = if known.values().any(|list| is_gone(list)) { RowChanges::UpTo(0) } else { RowChanges::None };
+            let estimate = CallEstimate::for_one(lists.family, CallRange::exactly(pages));
+            return Ok(Some((listed, estimate.with_changes(changes))));
+        }
+    }
+}
+
+/// What the playlists of a user cost.
+async fn estimate_each_playlist(
+    estimator: &mut JobEstimator<'_>,
+    context: &FetchContext,
+    lists: &ListRequest,
+    listed: Vec<PlaylistListing>,
+) -> Result<CallEstimate, SyncError> {
+    let sync = estimator.sync;
+    let class = sync.app.class().map_err(ApiError::from)?;
+    let (_, size) = page_sizes(estimator, lists)?;
+    let (mut estimate, mut groups) = (CallEstimate::default(), HashMap::<i64, ProofGroup>::new());
+    let has_foreign = listed.iter().any(|(list, _)| !list.is_own);
+    if has_foreign && class.is_none() {
+        estimate.add_calls(EndpointFamily::MARKETS, CallRange::between(0, 1));
+        estimate.add_reason(reasons::FOREIGN);
+    }
+    let ids: Vec<String> = listed.iter().map(|(list, _)| list.id.clone()).collect();
+    let refused = missing::are_missing(sync, context, &ids).await?;
+    for ((list, total), refused) in listed.into_iter().zip(refused) {
+        if !list.is_own && class == Some(AppClass::Development) {
+            continue;
+        }
+        let key = playlist_key(context, &list.id);
+        let row = estimator.stored_row(&key).await?;
+        let at = row.checkpoint.as_ref();
+        let is_verified =
+            at.is_some_and(|at| at.reached_end && at.snapshot_id.is_some() && at.snapshot_id == list.snapshot_id);
+        let read_before = !estimator.lists.insert(key);
+        if read_before
+            || refused
+            || !has_changed(sync, &list)
+            || (is_verified && !sync.full)
+            || sync.is_from_this_run(row.checked_at.as_ref())
+        {
+            estimate.add(CallEstimate::for_unchanged());
+            continue;
+        }
+        let page_sizes = item_page_sizes(sync, &list.id)?;
+        let group = groups.entry(list.position / i64::from(size));
+        let total = total.or(row.announced);
+        if list.is_own && at.is_some_and(|at| at.reached_end) && !sync.full {
+            // It was read to its end, waits to be verified, and is read again if that fails.
+            let again = total.map_or(0, |total| call_count(change_detection::page_count(total, page_sizes.0)));
+            group.or_default().waiting += 1;
+            let mut one = CallEstimate::for_one(EndpointFamily::PLAYLIST_ITEMS, CallRange::between(0, again))
+                .with_reason(reasons::GOES_ON);
+            one.add_calls(EndpointFamily::PLAYLISTS, CallRange::between(0, 1));
+            one.add_calls(lists.family, CallRange::between(0, 1));
+            estimate.add(one);
+            continue;
+        }
+        let total_trust = match total {
+            Some(total) => {
+                let items = PlaylistItems { id: &list.id, deferred_verification: true };
+                let request = playlist_items_request(context, items, class == Some(AppClass::Extended));
+                check_total(estimator, context, (&request, &row), total).await?
+            }
+            None => TotalTrust::Announced,
+        };
+        let snapshot_id = list.snapshot_id.clone();
+        let state = PlaylistState { snapshot_id, total, total_trust, included: INCLUDED_ITEMS, page_sizes };
+        let read = state.estimate_read(&row);
+        if list.is_own {
+            group.or_default().add(&read);
+            estimate.add(read.estimate);
+        } else {
+            let mut one = read.with_own_proof();
+            if class.is_none() {
+                one.make_optional();
+            }
+            estimate.add(one);
+        }
+    }
+    for ProofGroup { waiting, others } in groups.into_values() {
+        match (change_detection::cheapest_proof(waiting, 1), others) {
+            (_, None) if waiting == 0 => {}
+            (ProofMethod::ByPlaylistList, _) => estimate.add_calls(lists.family, CallRange::exactly(1)),
+            (ProofMethod::OneByOne, None) => {
+                estimate.add_calls(EndpointFamily::PLAYLISTS, CallRange::exactly(waiting as u64));
+            }
+            // One list that waits alone is requested by itself, more of them by the list of playlists.
+            (ProofMethod::OneByOne, Some(any)) => {
+                estimate.add_calls(lists.family, CallRange::roughly(u64::from(any || waiting > 0), 0));
+                estimate.add_calls(EndpointFamily::PLAYLISTS, CallRange::at_least(0));
+            }
+        }
+    }
+    Ok(estimate)
+}
+
+/// A playlist as the list of playlists has it now, with what is known about its items.
+fn current_listing(
+    list: &Playlist<'_>,
+    position: i64,
+    user: &str,
+    known: &HashMap<&str, &LibraryPlaylist>,
+) -> Option<PlaylistListing> {
+    let id = list.id.value()?.to_string();
+    let before = known.get(id.as_str());
+    let owner = list.owner.value().and_then(|owner| owner.id.value().map(|id| id.to_string()));
+    let total =
+        [&list.items, &list.tracks].into_iter().flatten().find_map(|page| page.total.value().map(|total| total.0));
+    let is_own = owner.as_deref() == Some(user) || list.collaborative.value().copied().unwrap_or(false);
+    let listed = LibraryPlaylist {
+        snapshot_id: list.snapshot_id.value().map(|id| id.to_string()),
+        is_own,
+        read_snapshot_id: before.and_then(|list| list.read_snapshot_id.clone()),
+        stored: before.map_or(0, |list| list.stored),
+        position,
+        verified: false,
+        reached_end: false,
+        id,
+    };
+    Some((listed, total))
 }

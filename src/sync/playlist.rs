@@ -1,16 +1,22 @@
 //! The items of one playlist: one call says whether it changed and brings the first page.
 
-use crate::store::freshness;
 use chrono::TimeDelta;
 
 use super::change_detection;
-use super::context::{FetchContext, RecordCounts, SyncContext};
+use super::commit::mark_unchanged;
+use super::context::{FetchContext, SyncContext};
 use super::error::SyncError;
-use super::list::{ListOutcome, ListRequest, Prefetch};
-use super::page_request::is_about_the_list;
-use super::work_result::WorkResult;
+use super::estimate::{
+    CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, TotalTrust, call_count, check_total,
+    is_whole_list, reasons,
+};
+use super::list_reader::{ListStrategy, read_pages};
+use super::list_request::{ListRequest, Prefetch};
+use super::open_list::OpenList;
+use super::paged_list::expected_drift;
+use super::read_outcome::ReadOutcome;
 use crate::ingest::{self, IngestError};
-use crate::store::{Checkpoint, ListKey, ListRow, RequestedItem};
+use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
@@ -21,261 +27,399 @@ use spotify_client::page::{Envelope, RawPage};
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
-/// Without it, episodes come back as tracks that are none, or null.
+/// Without this parameter, episodes come as tracks that do not exist, or as null.
 const ITEM_TYPES: (&str, &str) = ("additional_types", "track,episode");
 
-/// Pages of a playlist's items, behind those that come with it.
-pub(super) const ITEM_PAGES: Paging = Paging::Offset { development: 50, extended: 100 };
+/// Pages of a playlist's items, behind those that come with the playlist.
+const ITEM_PAGES: Paging = Paging::Offset { development: 50, extended: 100 };
 
-/// What the answer about a playlist said.
-pub(super) struct PlaylistMetadata {
+/// Items that come with the playlist itself.
+pub(super) const INCLUDED_ITEMS: i64 = 100;
+
+/// The items of one playlist.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlaylistItems<'p> {
+    pub id: &'p str,
+    /// The caller verifies the list later, together with others.
+    pub deferred_verification: bool,
+}
+
+/// What the answer about a playlist says.
+struct PlaylistMetadata {
     body: bytes::Bytes,
-    pub snapshot_id: Option<String>,
+    snapshot_id: Option<String>,
     etag: Option<String>,
-    pub page: Option<RawPage>,
-    /// Its contents came under the old name alone.
-    pub is_old_route_only: bool,
-    /// They came under both.
-    pub is_on_both_routes: bool,
+    page: Option<RawPage>,
+    /// Its items came under the name of the old route alone.
+    is_old_route_only: bool,
+    /// Its items came under the names of both routes.
+    is_on_both_routes: bool,
 }
 
-/// A playlist that was read to its end and is to be proved together with others.
-pub(super) struct PendingVerification {
-    pub id: String,
-    pub list: ListRequest,
-    pub row: ListRow,
-    pub at: Checkpoint,
-    pub requested: Vec<RequestedItem>,
-}
-
-/// What came of reading a playlist.
-pub(super) enum PlaylistOutcome {
-    Done(WorkResult),
-    Pending(Box<PendingVerification>),
-}
-
-impl SyncContext {
-    /// Reads a playlist's items unless its snapshot is the one that stands.
-    pub(super) async fn read_playlist(&self, frame: &FetchContext, playlist: &str) -> Result<WorkResult, SyncError> {
-        match self.read_playlist_until_verification(frame, playlist, false).await? {
-            PlaylistOutcome::Done(end) => Ok(end),
-            PlaylistOutcome::Pending(_) => {
-                Err(SyncError::InvalidJob(format!("a defect of cratedigger: {playlist} was not proved")))
-            }
-        }
+impl PlaylistMetadata {
+    /// Whether the items are requested by the old route. Where both names hold items, the class of the app
+    /// decides.
+    fn is_old_route(&self, class: Option<AppClass>) -> bool {
+        self.is_old_route_only || (self.is_on_both_routes && class == Some(AppClass::Extended))
     }
 
-    /// The same; if it is proved later, what came in several answers is not in place yet.
-    pub(super) async fn read_playlist_until_verification(
-        &self,
-        frame: &FetchContext,
-        playlist: &str,
-        proved_later: bool,
-    ) -> Result<PlaylistOutcome, SyncError> {
-        let key = playlist_key(frame, playlist);
-        let _reading = self.lock_list(&key).await?;
-        let known = self.open_list(&key).await?;
-        let requested =
-            vec![RequestedItem { user_id: None, list_id: Some(known.id), item_id: Some(playlist.to_owned()) }];
-        let unchanged = RecordCounts { unchanged: 1, stored: known.stored.unwrap_or(0), ..RecordCounts::default() };
-        if self.is_from_this_run(known.checked_at.as_ref()) {
-            return Ok(PlaylistOutcome::Done(WorkResult::whole(requested, unchanged)));
+    /// Whether Spotify gave the playlist without its items, as it does for the lists of others in
+    /// Development Mode.
+    fn has_no_items(&self, class: Option<AppClass>) -> bool {
+        self.page.is_none() && !self.is_old_route_only && class != Some(AppClass::Extended)
+    }
+}
+
+impl ListStrategy for PlaylistItems<'_> {
+    fn key(&self, context: &FetchContext) -> ListKey {
+        playlist_key(context, self.id)
+    }
+
+    fn remembered_id(&self) -> Option<&str> {
+        // Lists that are verified together were checked together too.
+        (!self.deferred_verification).then_some(self.id)
+    }
+
+    async fn read(&self, open: &OpenList<'_>) -> Result<ReadOutcome, SyncError> {
+        let (sync, context, row) = (open.sync, open.context, &open.row);
+        let recent = sync.full_read_span(context.full_every);
+        let is_unchanged = |version: Option<&str>| change_detection::is_unchanged(row, sync.full, &recent, version);
+        if is_unchanged(known_snapshot(sync, self.id).await?.as_deref()) {
+            mark_unchanged(open).await?;
+            return Ok(ReadOutcome::Unchanged(open.unchanged()));
         }
-        let whole = self.full_read_span(frame.full_every);
-        let told = self.known_snapshot(playlist).await?;
-        if change_detection::is_unchanged(&known, self.full, &whole, told.as_deref()) {
-            self.mark_unchanged(known.id).await?;
-            return Ok(PlaylistOutcome::Done(WorkResult::whole(requested, unchanged)));
-        }
-        let readable = change_detection::is_full_read_recent(&known, self.full, &whole);
-        let etag = known.etag.clone().filter(|_| readable && known.checkpoint.is_none());
-        let head = match self.request_playlist(frame, playlist, etag).await {
-            Ok(Some(head)) => head,
+        let is_recent = change_detection::is_full_read_recent(row, sync.full, &recent);
+        let etag = row.etag.clone().filter(|_| is_recent && row.checkpoint.is_none());
+        let playlist = match request_playlist(sync, context, self.id, etag).await {
+            Ok(Some(playlist)) => playlist,
             Ok(None) => {
-                self.mark_unchanged(known.id).await?;
-                return Ok(PlaylistOutcome::Done(WorkResult::whole(requested, unchanged)));
+                mark_unchanged(open).await?;
+                return Ok(ReadOutcome::Unchanged(open.unchanged()));
             }
-            Err(SyncError::Api(e)) if is_about_the_list(&e) => {
-                return Ok(PlaylistOutcome::Done(self.record_missing(frame, playlist, requested, &e).await?));
-            }
-            Err(e) => return Err(e),
+            Err(e) => return ReadOutcome::from_error(e),
         };
-        self.write_playlist(frame, &head).await?;
-        if change_detection::is_unchanged(&known, self.full, &whole, head.snapshot_id.as_deref()) {
-            self.mark_unchanged(known.id).await?;
-            self.clear_missing(frame, playlist).await?;
-            return Ok(PlaylistOutcome::Done(WorkResult::whole(requested, unchanged)));
+        write_playlist(sync, context, &playlist).await?;
+        if is_unchanged(playlist.snapshot_id.as_deref()) {
+            mark_unchanged(open).await?;
+            return Ok(ReadOutcome::Complete(open.unchanged()));
         }
-        if head.page.is_none()
-            && !head.is_old_route_only
-            && self.app.class().map_err(ApiError::from)? != Some(AppClass::Extended)
-        {
-            // Development Mode gives foreign playlists without their contents: asking for the items
-            // would be a call for a 403.
-            self.app.learn(AppClass::Development, "a playlist came without its contents").map_err(ApiError::from)?;
-            let words = "Spotify gave the playlist without its items, as it does for lists of others".to_owned();
-            let e = ApiError::Refused {
-                family: EndpointFamily::PLAYLIST_ITEMS,
-                kind: ForbiddenReason::NotYourPlaylist,
-                message: words,
-            };
-            return Ok(PlaylistOutcome::Done(self.record_missing(frame, playlist, requested, &e).await?));
+        if playlist.has_no_items(sync.app.class().map_err(ApiError::from)?) {
+            // Requesting the items would be a call for a 403.
+            sync.app.learn(AppClass::Development, "a playlist came without its contents").map_err(ApiError::from)?;
+            let message = "Spotify gave the playlist without its items, as it does for lists of others".to_owned();
+            let (family, kind) = (EndpointFamily::PLAYLIST_ITEMS, ForbiddenReason::NotYourPlaylist);
+            return Ok(ReadOutcome::Refused(ApiError::Refused { family, kind, message }));
         }
-        // Where both names hold entries, the route is that of the class.
-        let old_name = head.is_old_route_only
-            || (head.is_on_both_routes && self.app.class().map_err(ApiError::from)? == Some(AppClass::Extended));
-        if head.is_old_route_only {
-            self.app
-                .learn(AppClass::Extended, "a playlist came with its contents under the old name")
-                .map_err(ApiError::from)?;
+        let is_old_route = playlist.is_old_route(sync.app.class().map_err(ApiError::from)?);
+        if playlist.is_old_route_only {
+            let evidence = "a playlist came with its contents under the old name";
+            sync.app.learn(AppClass::Extended, evidence).map_err(ApiError::from)?;
         }
-        let list = playlist_items_request(frame, playlist, old_name, proved_later);
-        let opening =
-            Prefetch { page: head.page, snapshot_id: head.snapshot_id, etag: head.etag, ..Prefetch::default() };
-        let end = self.read_list(frame, &list, &known, opening).await?;
-        let waiting =
-            PendingVerification { id: playlist.to_owned(), list, row: known, at: Checkpoint::default(), requested };
-        self.finish_playlist(frame, waiting, end).await
+        let list = playlist_items_request(context, *self, is_old_route);
+        let PlaylistMetadata { page, snapshot_id, etag, .. } = playlist;
+        read_pages(open, &list, Prefetch { page, snapshot_id, etag, ..Prefetch::default() }).await
     }
 
-    /// The version of a playlist that an earlier fetch of this run was told of: by the playlist itself, or
-    /// by a list of playlists.
-    async fn known_snapshot(&self, playlist: &str) -> Result<Option<String>, SyncError> {
-        let (id, when) = (playlist.to_owned(), self.fresh_span(TimeDelta::zero()));
-        Ok(self.store.write(move |s| freshness::known_snapshot(s, &id, &when)).await?)
-    }
-
-    /// What the end of a read means for the playlist.
-    pub(super) async fn finish_playlist(
+    async fn estimate(
         &self,
-        frame: &FetchContext,
-        read: PendingVerification,
-        end: ListOutcome,
-    ) -> Result<PlaylistOutcome, SyncError> {
-        Ok(match end {
-            ListOutcome::AwaitsVerification(at) => {
-                PlaylistOutcome::Pending(Box::new(PendingVerification { at: *at, ..read }))
-            }
-            ListOutcome::Whole(tally) => {
-                self.clear_missing(frame, &read.id).await?;
-                PlaylistOutcome::Done(WorkResult::whole(read.requested, tally))
-            }
-            ListOutcome::Refused(e) => {
-                PlaylistOutcome::Done(self.record_missing(frame, &read.id, read.requested, &e).await?)
-            }
-            ListOutcome::Unproved { reason, detail } => PlaylistOutcome::Done(
-                self.record_unproved(frame, &read.id, &read.row, read.requested, (reason, detail)).await?,
-            ),
-        })
-    }
-
-    /// What Spotify says about a playlist; `None` if nothing changed since `etag`.
-    pub(super) async fn request_playlist(
-        &self,
-        frame: &FetchContext,
-        playlist: &str,
-        etag: Option<String>,
-    ) -> Result<Option<PlaylistMetadata>, SyncError> {
-        let mut request = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{playlist}"));
-        request.query = frame.query();
-        request = request.with_query(ITEM_TYPES.0, ITEM_TYPES.1);
-        request.etag = etag;
-        let check = |answer: &ApiResponse| {
-            if answer.status == 304 {
-                return Ok(None);
-            }
-            let object: Playlist<'_> = serde_json::from_slice(&answer.body)
-                .map_err(|e| UnusableResponse::new(format!("the answer is not what Spotify documents: {e}")))?;
-            if object.id.value().is_none() {
-                return Err(UnusableResponse::new("the playlist has no id"));
-            }
-            Ok(Some(PlaylistMetadata {
-                body: answer.body.clone(),
-                snapshot_id: object.snapshot_id.value().map(|s| s.to_string()),
-                etag: answer.etag.clone(),
-                page: RawPage::read(answer, Envelope::InPlaylist)?.filter(|page| page.offset.unwrap_or(0) == 0),
-                is_on_both_routes: [&object.tracks, &object.items]
-                    .into_iter()
-                    .all(|page| page.as_ref().is_some_and(|page| page.items.is_some())),
-                is_old_route_only: object.tracks.is_some()
-                    && object.items.as_ref().is_none_or(|page| page.items.is_none()),
-            }))
-        };
-        Ok(self.api.get_checked(&frame.bearer, &request, check).await?)
-    }
-
-    async fn write_playlist(&self, frame: &FetchContext, head: &PlaylistMetadata) -> Result<(), SyncError> {
-        let (body, asked) = (head.body.clone(), frame.asked(self.now()));
-        let written = self.store.write(move |s| {
-            // It was read once already, so it can be read again.
-            let Ok(object) = serde_json::from_slice::<Playlist<'_>>(&body) else { return Ok(()) };
-            match ingest::write_playlist(s, &object, &asked, true) {
-                Ok(_) | Err(IngestError::Malformed(_)) => Ok(()),
-                Err(IngestError::Store(e)) => Err(e),
-            }
-        });
-        Ok(written.await?)
-    }
-
-    /// Records that a list could not be proved whole; the old one stays, if there is one.
-    pub(super) async fn record_unproved(
-        &self,
-        frame: &FetchContext,
-        parent: &str,
-        known: &ListRow,
-        requested: Vec<RequestedItem>,
-        (reason, detail): (&'static str, String),
-    ) -> Result<WorkResult, SyncError> {
-        let parent_id = Some(parent.to_owned()).filter(|p| !p.is_empty());
-        let text = Some(detail.clone());
-        let (fetch, stream) = (frame.fetch.clone(), frame.stream.name);
-        self.record_skip(crate::store::SkippedItem {
-            fetch,
-            stream,
-            parent_id,
-            reason,
-            detail: text,
-            ..Default::default()
-        })
-        .await?;
-        let tally = RecordCounts { skipped: 1, stored: known.stored.unwrap_or(0), ..RecordCounts::default() };
-        let kept = if known.whole_at.is_some() { "the last whole list stays" } else { "it was never read whole" };
-        let what = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
-        Ok(WorkResult::incomplete(requested, tally, format!("{what}: {detail}; {kept}")))
+        estimator: &mut JobEstimator<'_>,
+        context: &FetchContext,
+    ) -> Result<CallEstimate, SyncError> {
+        let key = playlist_key(context, self.id);
+        let row = estimator.stored_row(&key).await?;
+        if !estimator.lists.insert(key) || estimator.sync.is_from_this_run(row.checked_at.as_ref()) {
+            return Ok(CallEstimate::for_unchanged());
+        }
+        let full = estimator.sync.full;
+        let recent = estimator.sync.full_read_span(context.full_every);
+        let known = estimator.snapshots.get(self.id).cloned();
+        if known.as_ref().is_some_and(|known| change_detection::is_unchanged(&row, full, &recent, known.as_deref())) {
+            return Ok(CallEstimate::for_unchanged());
+        }
+        let mut estimate = self.estimate_request(estimator, context, (&row, &recent)).await?;
+        let is_recent = change_detection::is_full_read_recent(&row, full, &recent);
+        if known.is_none() && estimator.versions_may_be_known && is_recent {
+            estimate.add_reason(reasons::TOLD);
+            estimate.make_optional();
+        }
+        Ok(estimate)
     }
 }
 
-/// Where a playlist's items are, under the name that the app's class has for them.
-pub(super) fn items_path(playlist: &str, old_name: bool) -> String {
-    format!("/playlists/{playlist}/{}", if old_name { "tracks" } else { "items" })
+impl PlaylistItems<'_> {
+    /// The cost of a playlist whose version no earlier fetch finds.
+    async fn estimate_request(
+        &self,
+        estimator: &JobEstimator<'_>,
+        context: &FetchContext,
+        (row, recent): (&ListRow, &TimeSpan),
+    ) -> Result<CallEstimate, SyncError> {
+        let sync = estimator.sync;
+        let is_recent = change_detection::is_full_read_recent(row, sync.full, recent);
+        if !estimator.take_probe() {
+            return estimate_without_probe(sync, self.id, row, is_recent);
+        }
+        let answer = request_playlist(sync, context, self.id, None).await;
+        let one_call =
+            CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1)).with_changes(RowChanges::None);
+        let playlist = match estimator.classify_probe(answer)? {
+            ProbeOutcome::Found(Some(playlist)) => playlist,
+            ProbeOutcome::Found(None) | ProbeOutcome::Refused => return Ok(one_call),
+            ProbeOutcome::NotAsked => return estimate_without_probe(sync, self.id, row, is_recent),
+        };
+        let class = sync.app.class().map_err(ApiError::from)?;
+        if change_detection::is_unchanged(row, sync.full, recent, playlist.snapshot_id.as_deref()) {
+            return Ok(CallEstimate { unchanged: 1, ..one_call });
+        }
+        if playlist.has_no_items(class) {
+            return Ok(one_call);
+        }
+        let is_old_route = playlist.is_old_route(class);
+        let page = playlist.page.as_ref();
+        let total = page.map_or(Some(0), |page| page.total);
+        let total_trust = match (page, total) {
+            (Some(page), Some(total)) if !is_whole_list(page, total) => {
+                let list = playlist_items_request(context, *self, is_old_route);
+                check_total(estimator, context, (&list, row), total).await?
+            }
+            _ => TotalTrust::Counted,
+        };
+        let page_size = item_page_size(sync, self.id, is_old_route)?;
+        let state = PlaylistState {
+            snapshot_id: playlist.snapshot_id.clone(),
+            total,
+            total_trust,
+            included: page.map_or(0, RawPage::served),
+            page_sizes: (page_size, page_size),
+        };
+        Ok(state.estimate_read(row).with_own_proof())
+    }
 }
 
-/// The list of a playlist's items.
-pub(super) fn playlist_key(frame: &FetchContext, playlist: &str) -> ListKey {
+/// What Spotify says about a playlist now, or is assumed to say.
+pub(super) struct PlaylistState {
+    pub snapshot_id: Option<String>,
+    pub total: Option<i64>,
+    pub total_trust: TotalTrust,
+    /// Items that come with the playlist.
+    pub included: i64,
+    /// The smallest and the largest size that the pages behind them may have.
+    pub page_sizes: (u16, u16),
+}
+
+/// What reading a changed playlist costs.
+pub(super) struct PlaylistReadEstimate {
+    /// The request for the playlist, and the pages behind it.
+    pub estimate: CallEstimate,
+    /// It comes in several answers, so it has to be verified.
+    pub needs_proof: bool,
+    /// That is practically certain; otherwise the end of the read will tell.
+    pub is_certain: bool,
+}
+
+impl PlaylistReadEstimate {
+    /// The cost with the call that verifies this one list by itself.
+    pub(super) fn with_own_proof(self) -> CallEstimate {
+        let mut estimate = self.estimate;
+        if self.needs_proof {
+            let is_certain = self.is_certain && estimate.reasons.is_empty();
+            let calls = if is_certain { CallRange::exactly(1) } else { CallRange::between(0, 1) };
+            estimate.add_calls(EndpointFamily::PLAYLISTS, calls);
+        }
+        estimate
+    }
+}
+
+impl PlaylistState {
+    /// What it costs to read the changed playlist, before it is verified.
+    pub(super) fn estimate_read(&self, row: &ListRow) -> PlaylistReadEstimate {
+        let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1));
+        let Some(total) = self.total else {
+            estimate.add_calls(EndpointFamily::PLAYLIST_ITEMS, CallRange::at_least(0));
+            estimate.add_calls(EndpointFamily::PLAYLISTS, CallRange::at_least(0));
+            let estimate = estimate.with_reason(reasons::NEVER);
+            return PlaylistReadEstimate { estimate, needs_proof: true, is_certain: false };
+        };
+        estimate.changes = RowChanges::UpTo(call_count(total));
+        let is_same = |at: &&Checkpoint| at.snapshot_id.is_some() && at.snapshot_id == self.snapshot_id;
+        let resumed = row.checkpoint.as_ref().filter(is_same);
+        let served = match resumed {
+            Some(at) if at.next_offset > 0 => at.next_offset,
+            _ => self.included,
+        };
+        let is_read = resumed.is_some_and(|at| at.reached_end);
+        let (smallest, largest) = self.page_sizes;
+        let rest = |size| {
+            if total > served && !is_read { call_count(change_detection::page_count(total - served, size)) } else { 0 }
+        };
+        if rest(smallest) != rest(largest) {
+            estimate.add_reason(reasons::CLASS);
+        }
+        let total_trust = if is_read { TotalTrust::Counted } else { self.total_trust };
+        let (at_least, rest) = (rest(largest), rest(smallest));
+        if total_trust == TotalTrust::Counted {
+            estimate.add_calls(EndpointFamily::PLAYLIST_ITEMS, CallRange::between(at_least, rest));
+        } else {
+            estimate.add_calls(EndpointFamily::PLAYLIST_ITEMS, total_trust.calls(rest, 0));
+            // A total that changes during the read costs a request for the version.
+            estimate.add_calls(EndpointFamily::PLAYLISTS, CallRange::at_least(0));
+            estimate = estimate.with_reason(total_trust.reason());
+        }
+        if row.unstable_version {
+            let again = call_count(change_detection::page_count(total, smallest));
+            estimate.add_calls(EndpointFamily::PLAYLIST_ITEMS, CallRange::between(0, again * 2));
+            estimate.add_reason(reasons::RESTLESS);
+        }
+        let needs_proof = rest > 0 || served > self.included || is_read;
+        PlaylistReadEstimate { estimate, needs_proof, is_certain: total_trust == TotalTrust::Counted }
+    }
+}
+
+/// The cost of a playlist without a probe.
+pub(super) fn estimate_without_probe(
+    sync: &SyncContext,
+    id: &str,
+    row: &ListRow,
+    may_be_unchanged: bool,
+) -> Result<CallEstimate, SyncError> {
+    let Some(last) = row.announced.or(row.served) else {
+        return Ok(CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::at_least(1)).with_reason(reasons::NEVER));
+    };
+    let page_sizes = item_page_sizes(sync, id)?;
+    let from_start = ListRow { checkpoint: None, ..row.clone() };
+    let estimate_for = |total: i64| {
+        let state = PlaylistState {
+            snapshot_id: None,
+            total: Some(total.max(0)),
+            total_trust: TotalTrust::from_last_read(row, None),
+            included: INCLUDED_ITEMS,
+            page_sizes,
+        };
+        state.estimate_read(&from_start).with_own_proof()
+    };
+    let drift = expected_drift(last);
+    let (mut estimate, lower) = (estimate_for(last + drift), estimate_for(last - drift));
+    for (family, calls) in &mut estimate.by_family {
+        calls.at_least = match (may_be_unchanged, *family) {
+            (true, EndpointFamily::PLAYLISTS) => 1,
+            (true, _) => 0,
+            (false, family) => lower.by_family.get(&family).map_or(0, |calls| calls.at_least),
+        };
+    }
+    if row.checkpoint.is_some() {
+        estimate.by_family.entry(EndpointFamily::PLAYLIST_ITEMS).or_default().at_least = 0;
+        estimate.add_reason(reasons::GOES_ON);
+    }
+    estimate.add_reason(reasons::LAST_TIME);
+    Ok(if may_be_unchanged { estimate.with_reason(reasons::CHANGED) } else { estimate })
+}
+
+/// The version of a playlist that an earlier fetch of this run found, in the playlist itself or in a list of
+/// playlists.
+async fn known_snapshot(sync: &SyncContext, playlist: &str) -> Result<Option<String>, SyncError> {
+    let (id, span) = (playlist.to_owned(), sync.fresh_span(TimeDelta::zero()));
+    Ok(sync.store.write(move |s| freshness::known_snapshot(s, &id, &span)).await?)
+}
+
+/// What Spotify says about a playlist; `None` if nothing changed since `etag`.
+async fn request_playlist(
+    sync: &SyncContext,
+    context: &FetchContext,
+    playlist: &str,
+    etag: Option<String>,
+) -> Result<Option<PlaylistMetadata>, SyncError> {
+    let mut request = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{playlist}"));
+    request.query = context.query();
+    request = request.with_query(ITEM_TYPES.0, ITEM_TYPES.1);
+    request.etag = etag;
+    let check = |answer: &ApiResponse| {
+        if answer.status == 304 {
+            return Ok(None);
+        }
+        let object: Playlist<'_> = serde_json::from_slice(&answer.body)
+            .map_err(|e| UnusableResponse::new(format!("the answer is not what Spotify documents: {e}")))?;
+        if object.id.value().is_none() {
+            return Err(UnusableResponse::new("the playlist has no id"));
+        }
+        let has_items = |page: &Option<_>| {
+            page.as_ref().is_some_and(|page: &spotify_client::wire::PageObject<'_>| page.items.is_some())
+        };
+        Ok(Some(PlaylistMetadata {
+            body: answer.body.clone(),
+            snapshot_id: object.snapshot_id.value().map(|s| s.to_string()),
+            etag: answer.etag.clone(),
+            page: RawPage::read(answer, Envelope::InPlaylist)?.filter(|page| page.offset.unwrap_or(0) == 0),
+            is_on_both_routes: has_items(&object.tracks) && has_items(&object.items),
+            is_old_route_only: object.tracks.is_some() && !has_items(&object.items),
+        }))
+    };
+    Ok(sync.api.get_checked(&context.bearer, &request, check).await?)
+}
+
+async fn write_playlist(
+    sync: &SyncContext,
+    context: &FetchContext,
+    playlist: &PlaylistMetadata,
+) -> Result<(), SyncError> {
+    let (body, asked) = (playlist.body.clone(), context.asked(sync.now()));
+    let written = sync.store.write(move |s| {
+        // It was parsed when the answer came, so it can be parsed again.
+        let Ok(object) = serde_json::from_slice::<Playlist<'_>>(&body) else { return Ok(()) };
+        match ingest::write_playlist(s, &object, &asked, true) {
+            Ok(_) | Err(IngestError::Malformed(_)) => Ok(()),
+            Err(IngestError::Store(e)) => Err(e),
+        }
+    });
+    Ok(written.await?)
+}
+
+/// The path of a playlist's items, by the old or the new name of their route.
+fn items_path(playlist: &str, is_old_route: bool) -> String {
+    format!("/playlists/{playlist}/{}", if is_old_route { "tracks" } else { "items" })
+}
+
+/// The sizes that the pages behind the first may have, the smallest first.
+pub(super) fn item_page_sizes(sync: &SyncContext, id: &str) -> Result<(u16, u16), SyncError> {
+    Ok(match sync.app.class().map_err(ApiError::from)? {
+        Some(class) => {
+            let size = item_page_size(sync, id, class == AppClass::Extended)?;
+            (size, size)
+        }
+        None => (item_page_size(sync, id, false)?, item_page_size(sync, id, true)?),
+    })
+}
+
+fn item_page_size(sync: &SyncContext, id: &str, is_old_route: bool) -> Result<u16, SyncError> {
+    let path = sync.app.current_path(&items_path(id, is_old_route)).map_err(ApiError::from)?;
+    Ok(sync.app.page_size(EndpointFamily::PLAYLIST_ITEMS, &path, ITEM_PAGES).map_err(ApiError::from)?)
+}
+
+/// The key of the list of a playlist's items.
+pub(super) fn playlist_key(context: &FetchContext, playlist: &str) -> ListKey {
     ListKey {
         kind: PLAYLIST_ITEMS,
         parent_id: playlist.to_owned(),
-        audience: frame.audience.clone(),
-        market: frame.market.clone(),
+        audience: context.audience.clone(),
+        market: context.market.clone(),
         variant: String::new(),
     }
 }
 
-/// How a playlist's items are asked for.
+/// How Spotify is asked for a playlist's items.
 pub(super) fn playlist_items_request(
-    frame: &FetchContext,
-    playlist: &str,
-    old_name: bool,
-    proved_later: bool,
+    context: &FetchContext,
+    playlist: PlaylistItems<'_>,
+    is_old_route: bool,
 ) -> ListRequest {
-    let mut query = frame.query();
+    let id = playlist.id;
+    let mut query = context.query();
     query.push((ITEM_TYPES.0, ITEM_TYPES.1.to_owned()));
-    let version = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{playlist}"))
-        .with_query("fields", "snapshot_id");
+    let version =
+        ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{id}")).with_query("fields", "snapshot_id");
     ListRequest {
-        key: playlist_key(frame, playlist),
+        key: playlist_key(context, id),
         family: EndpointFamily::PLAYLIST_ITEMS,
-        path: items_path(playlist, old_name),
+        path: items_path(id, is_old_route),
         query,
         entry_kind: EntryKind::PlaylistItems,
         envelope: Envelope::Bare,
@@ -284,7 +428,7 @@ pub(super) fn playlist_items_request(
         total_is_unreliable: false,
         max_items: None,
         version: Some(version),
-        deferred_verification: proved_later,
+        deferred_verification: playlist.deferred_verification,
         parent: Some(EntityKind::Playlist),
     }
 }

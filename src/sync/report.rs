@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::fetch_progress::ResumedRead;
+use crate::export::FileReport;
+use crate::store::FetchState;
 
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunReport {
-    /// The job.
     pub job: String,
     /// Number of the run in the store.
     pub run: i64,
@@ -15,105 +16,95 @@ pub struct RunReport {
     pub state: &'static str,
     /// Why it is not complete; one line each.
     pub reasons: Vec<String>,
-    /// What a person should see to before long, such as a sign-in that runs out.
+    /// What people should do something about before long, such as a sign-in that expires.
     pub warnings: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
-    /// What it met, for whoever tells of it.
+    /// What kept it from being complete, for alerts.
     #[serde(skip)]
     pub causes: Vec<RunCause>,
-    /// When to come back, if deferred.
+    /// When the run continues, if it is deferred.
     pub not_before: Option<String>,
-    /// The exit code that it asks for.
     pub exit_code: u8,
     /// Calls sent to Spotify.
     pub calls: u64,
     /// Items that Spotify served.
     pub rows: i64,
-    /// The nominal time of the fire that it serves, if it serves one.
+    /// The scheduled time that the run is for, if it is for one.
     pub fire_at: Option<String>,
-    /// When it began.
     pub started_at: String,
-    /// When it ended.
     pub finished_at: String,
     /// Its fetches, in order.
     pub fetches: Vec<FetchReport>,
-    /// Its files.
     pub files: Vec<FileReport>,
     /// Dated files of earlier fires that were deleted.
     pub files_deleted: u64,
 }
 
-/// Something that kept a run from being whole, and whose it is: other jobs may meet the same.
+/// Something that kept a run from being complete. Other jobs may have the same cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunCause {
-    /// Whose it is.
     pub scope: CauseScope,
-    /// What happened, in a line.
+    /// What happened, in one line.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
-/// Whose a cause is.
+/// What a cause concerns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CauseScope {
-    /// The run's own.
+    /// The run alone.
     Run,
-    /// Of the user of this local name, who has to sign in.
+    /// The user with this local name, who has to sign in.
     User(String),
-    /// The app's: its credentials, its owner's Premium, its list of users, the key of its grants.
+    /// The app: its credentials, its owner's Premium, its list of users, the key of its grants.
     App,
-    /// The disk's or the store's.
+    /// The disk or the store.
     Storage,
-    /// Spotify's, or that of our own ceilings: calls are held back until a time that is known.
+    /// Spotify's limits or our own: calls are deferred until a time that is known.
     Deferred,
 }
 
 /// What a fetch did.
 #[derive(Debug, Clone, Serialize)]
 pub struct FetchReport {
-    /// Its name.
     pub fetch: String,
-    /// The user it was for, by the local name.
+    /// The user that it was for, by the local name.
     pub user: Option<String>,
-    /// Its stream.
     pub stream: &'static str,
     /// complete, partial, deferred or failed.
     pub state: &'static str,
     /// Why it is not complete.
     pub reason: Option<String>,
-    /// Ids, lists or searches asked for.
+    /// Ids, lists or searches that it requested.
     pub asked: i64,
     /// Of these, unchanged or fresh.
     pub unchanged: i64,
     /// Of these, read.
     pub read: i64,
-    /// Lists that were read from the newest to what was known; the rest is presumed to stand.
+    /// Lists that were read from the newest item to the first known one. The rest is presumed to be unchanged.
     pub presumed: i64,
     /// Calls sent.
     pub calls: i64,
     /// Items served.
     pub served: i64,
-    /// Rows that stand.
+    /// Rows that are published.
     pub stored: i64,
     /// Items with a row in `skipped_items`.
     pub skipped: i64,
-    /// The interrupted reads that it met.
+    /// The interrupted reads that it found.
     pub taken_up: Vec<ResumedRead>,
-}
-
-/// A file of a run.
-#[derive(Debug, Clone, Serialize)]
-pub struct FileReport {
-    /// Where it is.
-    pub path: String,
-    /// Data rows in it.
-    pub rows: u64,
-    /// Its size.
-    pub bytes: u64,
-    /// Cells that the formula guard changed.
-    pub guarded: u64,
-    /// written, unchanged, kept or missing.
-    pub outcome: &'static str,
+    /// How it ended.
+    #[serde(skip)]
+    pub outcome: FetchState,
+    /// Something that it requested was not read, whether or not it came to its end.
+    #[serde(skip)]
+    pub is_incomplete: bool,
+    /// What people can do about that.
+    #[serde(skip)]
+    pub hints: Vec<String>,
+    /// What people should know although it is complete.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }

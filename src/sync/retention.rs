@@ -1,25 +1,23 @@
-//! Forgetting what is older than the job or the settings want to keep.
+//! Deletes rows, runs and files that are older than the job or the settings allow.
 
-use crate::store::retention;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::context::{SyncContext, timestamp};
-use super::error::SyncError;
-use super::run_job::error_chain;
+use super::context::SyncContext;
+use super::error::{SyncError, error_chain};
 use crate::job::Job;
 use crate::settings::RetentionSettings;
-use crate::store::{RawAnswers, delete_old_backups};
+use crate::store::{RawAnswers, delete_old_backups, retention, timestamp};
 
-/// Rows read before this are deleted at the end of a run of the job that begins now; none if nothing is.
-/// So it calls nothing fresh that is older, or it would be complete with rows missing.
+/// The time before which a run that starts now deletes rows at its end; `None` if it deletes none. Older rows do
+/// not count as fresh in the run, or it would be complete with rows missing.
 pub fn retained_since(job: &Job, retention: &RetentionSettings, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let shortest = [retention.rows, job.retention].into_iter().flatten().min()?;
     now.checked_sub_signed(TimeDelta::from_std(shortest).ok()?)
 }
 
-/// Deletes what is older than the job or the settings want to keep.
+/// Deletes rows, runs and files that are older than the job or the settings allow.
 pub(super) async fn delete_expired(
     engine: &SyncContext,
     job: &Job,
@@ -60,8 +58,8 @@ pub(super) async fn delete_expired(
     Ok(())
 }
 
-/// Deletes what is old beside the store: answers as Spotify sent them, and copies of the store. Neither
-/// is part of the record, so trouble with them is no trouble of the run.
+/// Deletes old files next to the store: raw answers of Spotify, and backups of the store. Neither is part of the
+/// record, so a failure here is no failure of the run.
 fn delete_expired_files(engine: &SyncContext, rows: Option<&str>, backups: Option<Duration>) {
     let store = engine.store.path();
     let deleted = rows.map(|before| RawAnswers::delete_before(store, before)).transpose();

@@ -1,17 +1,27 @@
-//! A fetch cut into units: things, lists, playlists and searches that are done or not done as a whole.
+//! Cuts a fetch into work items: pieces that are done or not done as a whole.
 
 use chrono::TimeDelta;
 
-use super::by_id::{EntityReader, album_tracks_key};
+use super::album_list::album_tracks_key;
+use super::album_tracks::{estimate_album_tracks, read_album_tracks};
+use super::by_id::EntityReader;
 use super::context::{FetchContext, SyncContext};
 use super::error::SyncError;
-use super::fetch::FetchInputs;
-use super::list::ListRequest;
-use super::ordering::IndexedReference;
-use super::playlist::playlist_key;
+use super::estimate::{CallEstimate, CallRange, JobEstimator};
+use super::fetch_inputs::FetchInputs;
+use super::list_reader::{ListStrategy, read_list};
+use super::list_request::ListRequest;
+use super::missing;
+use super::ordering::{IndexedReference, oldest_first, oldest_lists_first, sort_by_age};
+use super::own_playlists::{estimate_own_playlists, read_own_playlists};
+use super::playlist::PlaylistItems;
+use super::profile::read_profile;
+use super::recent_plays::RecentPlays;
 use super::search::SearchRequest;
+use super::user_lists::user_stream_lists;
+use super::work_result::WorkResult;
 use crate::job::{AlbumGroup, Fetch};
-use crate::store::ListKey;
+use crate::store::{ListKey, freshness};
 use crate::stream::{Paging, ReadStrategy, StreamInput};
 use spotify_client::family::EndpointFamily;
 use spotify_client::{EntityKind, Reference, path_segment};
@@ -20,105 +30,197 @@ use spotify_client::{EntityKind, Reference, path_segment};
 #[derive(Debug, Clone)]
 pub(super) enum WorkItem {
     Entities(EntityReader, Vec<IndexedReference>),
-    Playlist(String),
     AlbumTracks(Vec<IndexedReference>),
+    Playlist(String),
     List(Box<ListRequest>),
     Search(SearchRequest),
-    /// Everything that the stream has of one user.
-    UserStream(Box<Fetch>),
-}
-
-impl SyncContext {
-    /// Cuts a fetch into units, in the job's order.
-    pub(super) async fn work_items(
-        &self,
-        fetch: &Fetch,
-        frame: &FetchContext,
-        asks: FetchInputs,
-        refresh_after: TimeDelta,
-    ) -> Result<Vec<WorkItem>, SyncError> {
-        let stream = fetch.stream;
-        let family = stream.family;
-        let ids = |references: Vec<Reference>| references.into_iter().filter_map(into_id);
-        Ok(match (stream.strategy, stream.input, stream.paging) {
-            (_, StreamInput::User, _) => vec![WorkItem::UserStream(Box::new(fetch.clone()))],
-            (ReadStrategy::Playlist, ..) => ids(asks.references).map(WorkItem::Playlist).collect(),
-            (ReadStrategy::AlbumTracks, ..) => {
-                let asked = frame.asked(self.now());
-                let key = |album: &str| album_tracks_key(album, &asked);
-                let stalest = self.oldest_lists_first(asks.references, key).await?;
-                stalest.chunks(20).map(|chunk| WorkItem::AlbumTracks(chunk.to_vec())).collect()
-            }
-            (ReadStrategy::Search, ..) => {
-                let kinds = if fetch.types.is_empty() { vec![EntityKind::Track] } else { fetch.types.clone() };
-                let most = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
-                asks.searches
-                    .into_iter()
-                    .map(|query| WorkItem::Search(SearchRequest { query, kinds: kinds.clone(), max_hits: most }))
-                    .collect()
-            }
-            (_, StreamInput::Ids(kind), Paging::ById { batch }) => {
-                let things =
-                    EntityReader { kind, family, batch, refresh_after, ignore_age: false, start_tracks: false };
-                let stalest = self.oldest_first(kind, asks.references).await?;
-                let chunk = usize::from(if batch > 1 { batch } else { 20 });
-                stalest.chunks(chunk).map(|chunk| WorkItem::Entities(things, chunk.to_vec())).collect()
-            }
-            (ReadStrategy::Discography, ..) => ids(asks.references)
-                .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))
-                .map(|(artist, group)| {
-                    WorkItem::List(Box::new(discography_request(fetch, frame, family, &artist, group)))
-                })
-                .collect(),
-            (_, StreamInput::Ids(kind), _) => ids(asks.references)
-                .map(|id| WorkItem::List(Box::new(list_request(fetch, frame, family, Some((kind, id))))))
-                .collect(),
-            _ => vec![WorkItem::List(Box::new(list_request(fetch, frame, family, None)))],
-        })
-    }
+    /// The lists of a user that one stream has.
+    UserLists(Vec<ListRequest>),
+    OwnPlaylists,
+    CsvProfile,
+    RecentPlays,
 }
 
 impl WorkItem {
-    /// The list that it reads, if it is one.
-    pub(super) fn list_key(&self, frame: &FetchContext) -> Option<ListKey> {
-        match self {
-            WorkItem::Playlist(id) => Some(playlist_key(frame, id)),
-            WorkItem::List(list) => Some(list.key.clone()),
-            WorkItem::Search(search) => Some(search.key(frame)),
-            WorkItem::Entities(..) | WorkItem::AlbumTracks(_) | WorkItem::UserStream(_) => None,
+    /// Reads the item.
+    pub(super) async fn read(&self, sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
+        let result = match self {
+            // Their parts are counted as they are done.
+            WorkItem::Entities(reader, references) => {
+                return reader.read_references(sync, context, references).await;
+            }
+            WorkItem::AlbumTracks(albums) => return read_album_tracks(sync, context, albums).await,
+            WorkItem::Playlist(id) => {
+                read_list(sync, context, &PlaylistItems { id, deferred_verification: false }).await
+            }
+            WorkItem::List(list) => read_list(sync, context, &**list).await,
+            WorkItem::Search(search) => read_list(sync, context, search).await,
+            WorkItem::UserLists(lists) => read_lists(sync, context, lists).await,
+            WorkItem::OwnPlaylists => read_own_playlists(sync, context).await,
+            WorkItem::CsvProfile => read_profile(sync, context).await,
+            WorkItem::RecentPlays => read_list(sync, context, &RecentPlays).await,
+        };
+        sync.observer.item_done(&context.fetch);
+        let result = result?;
+        match result.pending.first() {
+            Some(pending) => {
+                let list = &pending.request.key.parent_id;
+                Err(SyncError::InvalidJob(format!("a defect of cratedigger: {list} was not verified")))
+            }
+            None => Ok(result),
         }
     }
 
-    /// How many ids, lists or searches it stands for.
-    pub(super) fn requested_count(&self) -> i64 {
-        let n = match self {
-            WorkItem::Entities(_, references) => references.len(),
-            WorkItem::AlbumTracks(albums) => albums.len(),
-            WorkItem::Playlist(_) | WorkItem::List(_) | WorkItem::Search(_) | WorkItem::UserStream(_) => 1,
-        };
-        i64::try_from(n).unwrap_or(i64::MAX)
+    /// What reading the item costs.
+    pub(super) async fn estimate(
+        &self,
+        estimator: &mut JobEstimator<'_>,
+        context: &FetchContext,
+    ) -> Result<CallEstimate, SyncError> {
+        match self {
+            WorkItem::Entities(reader, references) => reader.estimate(estimator, context, references).await,
+            WorkItem::AlbumTracks(albums) => estimate_album_tracks(estimator, context, albums).await,
+            WorkItem::Playlist(id) => {
+                estimate_list(estimator, context, &PlaylistItems { id, deferred_verification: false }).await
+            }
+            WorkItem::List(list) => estimate_list(estimator, context, &**list).await,
+            WorkItem::Search(search) => estimate_list(estimator, context, search).await,
+            WorkItem::UserLists(lists) => {
+                let mut estimate = CallEstimate::default();
+                for list in lists {
+                    estimate.add(list.estimate(estimator, context).await?);
+                }
+                Ok(estimate)
+            }
+            WorkItem::OwnPlaylists => estimate_own_playlists(estimator, context).await,
+            WorkItem::CsvProfile => Ok(CallEstimate::for_one(EndpointFamily::ME, CallRange::exactly(1))),
+            WorkItem::RecentPlays => RecentPlays.estimate(estimator, context).await,
+        }
     }
+
+    /// The list that the item reads, if it reads exactly one.
+    fn list_key(&self, context: &FetchContext) -> Option<ListKey> {
+        match self {
+            WorkItem::Playlist(id) => Some(PlaylistItems { id, deferred_verification: false }.key(context)),
+            WorkItem::List(list) => Some(list.key.clone()),
+            WorkItem::Search(search) => Some(search.key(context)),
+            _ => None,
+        }
+    }
+
+    /// How many ids, lists or searches the item stands for.
+    pub(super) fn requested_count(&self) -> i64 {
+        let count = match self {
+            WorkItem::Entities(_, references) | WorkItem::AlbumTracks(references) => references.len(),
+            _ => 1,
+        };
+        i64::try_from(count).unwrap_or(i64::MAX)
+    }
+}
+
+async fn read_lists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    lists: &[ListRequest],
+) -> Result<WorkResult, SyncError> {
+    let mut result = WorkResult::default();
+    for list in lists {
+        result.add(read_list(sync, context, list).await?);
+    }
+    Ok(result)
+}
+
+async fn estimate_list(
+    estimator: &mut JobEstimator<'_>,
+    context: &FetchContext,
+    strategy: &impl ListStrategy,
+) -> Result<CallEstimate, SyncError> {
+    if let Some(id) = strategy.remembered_id()
+        && missing::are_missing(estimator.sync, context, &[id.to_owned()]).await? == [true]
+    {
+        return Ok(CallEstimate::for_unchanged());
+    }
+    strategy.estimate(estimator, context).await
+}
+
+/// The order in which work items are done: lists that were never read, then the oldest. Entities are in
+/// such an order already.
+pub(super) async fn item_order(
+    sync: &SyncContext,
+    context: &FetchContext,
+    items: &[WorkItem],
+) -> Result<Vec<usize>, SyncError> {
+    let keys: Option<Vec<ListKey>> = items.iter().map(|item| item.list_key(context)).collect();
+    let Some(keys) = keys else { return Ok((0..items.len()).collect()) };
+    let ages = sync.store.write(move |s| freshness::checked_at(s, &keys)).await?;
+    Ok(sort_by_age((0..items.len()).zip(ages)))
+}
+
+/// Cuts a fetch into work items, in the job's order.
+pub(super) async fn work_items(
+    sync: &SyncContext,
+    context: &FetchContext,
+    (fetch, inputs): (&Fetch, FetchInputs),
+    refresh_after: TimeDelta,
+) -> Result<Vec<WorkItem>, SyncError> {
+    let stream = fetch.stream;
+    let ids = |references: Vec<Reference>| references.into_iter().filter_map(into_id);
+    Ok(match (stream.strategy, stream.input, stream.paging) {
+        (ReadStrategy::Profile, ..) => vec![WorkItem::CsvProfile],
+        (ReadStrategy::OwnPlaylists, ..) => vec![WorkItem::OwnPlaylists],
+        (ReadStrategy::Plays, ..) => vec![WorkItem::RecentPlays],
+        (_, StreamInput::User, _) => vec![WorkItem::UserLists(user_stream_lists(fetch, context))],
+        (ReadStrategy::Playlist, ..) => ids(inputs.references).map(WorkItem::Playlist).collect(),
+        (ReadStrategy::AlbumTracks, ..) => {
+            let asked = context.asked(sync.now());
+            let key = |album: &str| album_tracks_key(album, &asked);
+            let oldest = oldest_lists_first(sync, inputs.references, key).await?;
+            oldest.chunks(20).map(|chunk| WorkItem::AlbumTracks(chunk.to_vec())).collect()
+        }
+        (ReadStrategy::Search, ..) => {
+            let kinds = if fetch.types.is_empty() { vec![EntityKind::Track] } else { fetch.types.clone() };
+            let max_hits = fetch.max_results.map_or(10, |n| i64::try_from(n).unwrap_or(i64::MAX));
+            let search = |query| WorkItem::Search(SearchRequest { query, kinds: kinds.clone(), max_hits });
+            inputs.searches.into_iter().map(search).collect()
+        }
+        (_, StreamInput::Ids(kind), Paging::ById { batch }) => {
+            let reader = EntityReader {
+                kind,
+                family: stream.family,
+                batch,
+                refresh_after,
+                ignore_age: false,
+                start_tracks: false,
+            };
+            let oldest = oldest_first(sync, kind, inputs.references).await?;
+            let size = usize::from(if batch > 1 { batch } else { 20 });
+            oldest.chunks(size).map(|chunk| WorkItem::Entities(reader, chunk.to_vec())).collect()
+        }
+        (ReadStrategy::Discography, ..) => ids(inputs.references)
+            .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))
+            .map(|(artist, group)| discography_request(fetch, context, &artist, group))
+            .map(|list| WorkItem::List(Box::new(list)))
+            .collect(),
+        (_, StreamInput::Ids(kind), _) => ids(inputs.references)
+            .map(|id| WorkItem::List(Box::new(list_request(fetch, context, Some((kind, id))))))
+            .collect(),
+        _ => vec![WorkItem::List(Box::new(list_request(fetch, context, None)))],
+    })
 }
 
 fn into_id(reference: Reference) -> Option<String> {
     match reference {
         Reference::Id(id) => Some(id.as_str().to_owned()),
-        // `check` lets codes stand only where a search can turn them into ids.
+        // `check` accepts codes only where a search can turn them into ids.
         Reference::Isrc(_) | Reference::Upc(_) => None,
     }
 }
 
-/// One group of an artist's discography: asked for alone, each release's group is known also where
-/// the answer no longer says it.
-fn discography_request(
-    fetch: &Fetch,
-    frame: &FetchContext,
-    family: EndpointFamily,
-    artist: &str,
-    group: AlbumGroup,
-) -> ListRequest {
-    let mut list = list_request(fetch, frame, family, Some((EntityKind::Artist, artist.to_owned())));
-    // The beginning of a group is another list than the whole of it.
+/// One group of an artist's discography. It is requested alone, so that the group of each release is known
+/// also where the answer no longer says it.
+fn discography_request(fetch: &Fetch, context: &FetchContext, artist: &str, group: AlbumGroup) -> ListRequest {
+    let mut list = list_request(fetch, context, Some((EntityKind::Artist, artist.to_owned())));
+    // The first items of a group are another list than the whole group.
     list.key.variant = match list.key.variant.as_str() {
         "" => group.as_str().to_owned(),
         first => format!("{}, {first}", group.as_str()),
@@ -127,19 +229,14 @@ fn discography_request(
     list
 }
 
-fn list_request(
-    fetch: &Fetch,
-    frame: &FetchContext,
-    family: EndpointFamily,
-    parent: Option<(EntityKind, String)>,
-) -> ListRequest {
+fn list_request(fetch: &Fetch, context: &FetchContext, parent: Option<(EntityKind, String)>) -> ListRequest {
     let stream = fetch.stream;
     let (kind, parent_id) = parent.map_or((None, String::new()), |(kind, id)| (Some(kind), id));
-    let mut query = if stream.takes_market { frame.query() } else { Vec::new() };
+    let mut query = if stream.takes_market { context.query() } else { Vec::new() };
     let mut variant = String::new();
-    if let Some(most) = fetch.limit_per_parent {
-        // The beginning of a list is another list than the whole of it.
-        variant = format!("first {most}");
+    if let Some(max_items) = fetch.limit_per_parent {
+        // The first items of a list are another list than the whole of it.
+        variant = format!("first {max_items}");
     }
     if let Some(locale) = &fetch.locale {
         query.push(("locale", locale.clone()));
@@ -149,11 +246,11 @@ fn list_request(
         key: ListKey {
             kind: stream.name,
             parent_id: parent_id.clone(),
-            audience: frame.audience.clone(),
-            market: frame.market_for(stream),
+            audience: context.audience.clone(),
+            market: context.market_for(stream),
             variant,
         },
-        family,
+        family: stream.family,
         path: stream.endpoint.replace("{id}", &path_segment(&parent_id)),
         query,
         entry_kind: stream.entry_kind(),

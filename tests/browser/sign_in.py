@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Signs users in with a real Chromium, against the sandbox: consent, denial, answers that are none,
-a pasted address; then runs their jobs past the end of the consent.
+"""Signs users in with a real Chromium against the sandbox: consent, denial, invalid answers and a pasted
+address. Then it runs their jobs until after the end of the consent.
 
     sign_in.py BINARY FOLDER
 
-BINARY is cratedigger; FOLDER, which is emptied, gets a project, a profile for the browser and a picture of
-each page. Chromium is driven through chromedriver by the WebDriver protocol; nothing but Python's
-standard library is needed. Exits 69 if chromium or chromedriver is missing, 1 if something is not as it
-should be.
+BINARY is cratedigger. FOLDER is emptied and gets a project, a browser profile and a screenshot of each page.
+The script controls Chromium through chromedriver with the WebDriver protocol and needs only the standard
+library of Python. It exits with 69 if chromium or chromedriver is missing, and with 1 if a check fails.
 """
 
 import base64
@@ -40,7 +39,7 @@ def find(*names):
 
 
 def until(what, check):
-    """Waits for something to become true, and names it if it does not."""
+    """Waits until a condition holds; fails with its name if it does not."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         found = check()
@@ -57,7 +56,7 @@ def must(held, what, seen=""):
 
 
 class Chromium:
-    """A session of chromedriver's with a profile of its own."""
+    """A chromedriver session with its own profile."""
 
     def __init__(self, chromium, driver, folder):
         with socket.socket() as free:
@@ -110,7 +109,7 @@ class Chromium:
 
 
 class Project:
-    """A project, its sandbox, and the binary run in it with a bare environment."""
+    """A project and its sandbox, in which the binary runs with an empty environment."""
 
     def __init__(self, binary, folder):
         self.binary, self.root = binary, folder / "project"
@@ -128,7 +127,7 @@ class Project:
             '[limits]\nrequests_per_second = 50\n')
         (self.root / ".env").write_text(
             f"SPOTIFY_CLIENT_ID={where['client_id']}\nSPOTIFY_CLIENT_SECRET={where['client_secret']}\n")
-        # What `auth login` is told to open, it opens: a browser that notes the address for the driver.
+        # `auth login` opens this instead of a browser. It writes the address to a file for the driver.
         self.asked = folder / "asked-to-open"
         self.opener = folder / "opener"
         self.opener.write_text(f'#!/bin/sh\nprintf %s "$1" > "{self.asked}.new" && mv "{self.asked}.new" "{self.asked}"\n')
@@ -142,7 +141,7 @@ class Project:
         return subprocess.run(self.command(*args), env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
     def login(self, user):
-        """Begins a sign-in; brings the process and the address that it asked a browser to open."""
+        """Starts a sign-in; returns the process and the address for the browser."""
         self.asked.unlink(missing_ok=True)
         env = self.env | {"BROWSER": str(self.opener)}
         process = subprocess.Popen(self.command("auth", "login", user), env=env, stdin=subprocess.DEVNULL,
@@ -203,7 +202,7 @@ def attack(browser, project, folder):
     must("owned" not in html and "onerror" not in html, "HTML in the query gets into no page", html)
     browser.open(uri.replace("/callback", "/<b>x</b>"))
     must("Not found" in browser.text(), "another path is not found")
-    # And the HTML as a denial that bears the right state.
+    # The same HTML in a denial with the correct state.
     browser.open(f"{uri}?{urllib.parse.urlencode({'error': evil, 'state': state})}")
     until("the page of the denial", lambda: "Not signed in" in browser.text())
     html = browser.run("return document.documentElement.outerHTML")
@@ -232,7 +231,7 @@ def paste(browser, project, folder):
     try:
         browser.click("Continue as Studio")
     except urllib.error.HTTPError:
-        pass  # Nobody listens there: the address bar has the answer all the same.
+        pass  # No server listens at this address, but the address bar has the answer.
     back = until("the browser is sent back", lambda: browser.run("return location.href"))
     back = back if "code=" in back else redirected(address, "sandbox-studio")
     ran = project.run("auth", "login", "studio", "--paste", back)

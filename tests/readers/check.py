@@ -1,10 +1,10 @@
-"""Reads what cratedigger writes with the programs that people use, and holds it against the truth.
+"""Reads the files of cratedigger with common programs and compares them with the expected rows.
 
     check.py CRATEDIGGER VENV
 
-Both app classes, all odd data of the sandbox, also from row 50,000 on: pandas and DuckDB with their
-defaults, frictionless, Datasette, and taplo for the job files. Not part of `make test`, which has the
-same checks of its own.
+It covers both quota modes and all edge cases of the sandbox, also after row 50,000, with the defaults of
+pandas and DuckDB, with frictionless and Datasette, and with taplo for the job files. It is not part of
+`make test`, which has its own tests of the same files.
 """
 
 import csv
@@ -23,7 +23,7 @@ import pandas
 ODD, LARGE, EMPTY, HOME = (
     "0SandboxOddPlaylist000", "0SandboxBigPlaylist000", "0SandboxNilPlaylist000", "0SandboxHomePlaylist00",
 )
-# What `read_csv` takes for missing unless told otherwise; a track may well be named so.
+# Texts that `read_csv` reads as missing by default. Tracks can have these names.
 PANDAS_MISSING = {
     "", " ", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A",
     "NA", "NULL", "NaN", "None", "n/a", "nan", "null",
@@ -43,7 +43,7 @@ def check(fine, what):
 
 
 def undo(text):
-    """Takes the formula guard (mode auto) away, by the rule that stands in the data package."""
+    """Removes the formula guard (mode auto) by the rule in the data package."""
     if not isinstance(text, str) or not text.startswith("'"):
         return text
     bare = text[1:].lstrip("'")
@@ -60,9 +60,9 @@ def truth(base, playlist):
         joined = {k: "; ".join(row[k]).replace("\0", "\ufffd") if row[k] else None for k in ("artist_ids", "artist_names")}
         track, episode = row["kind"] == "track", row["kind"] == "episode"
         if row["kind"] == "local":
-            # Spotify's stand-ins for what it does not know of a local file; they are not facts.
+            # The values that Spotify sends for unknown data of a local file.
             clean.update(disc_number=None, track_number=None, explicit=None)
-        # An empty id is nobody's, as null is.
+        # An empty id means no user, like null.
         clean["added_by"] = clean["added_by"] or None
         yield [
             {"playlist_id": playlist, **clean, **joined,
@@ -79,7 +79,7 @@ def missing(value):
 
 
 def same(read, true, lost):
-    """Whether a value that was read is the true one; `lost` are texts that the reader takes for missing."""
+    """Whether a value is the expected one; `lost` are texts that the reader reads as missing."""
     if missing(read):
         return true is None or (isinstance(true, str) and true in lost)
     if isinstance(true, bool):
@@ -87,7 +87,7 @@ def same(read, true, lost):
     if isinstance(true, int):
         return float(read) == float(true)
     if not isinstance(read, str):
-        # A reader may make times and dates of what looks like them; then it must be the same instant.
+        # A reader may convert texts to dates and times. They must be the same instant.
         return isinstance(true, str) and pandas.Timestamp(read).tz_localize(None) == pandas.Timestamp(true).tz_localize(None)
     return undo(read) == true
 

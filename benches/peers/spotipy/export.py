@@ -1,4 +1,4 @@
-"""What one would write with spotipy: playlists into five tables of SQLite and a CSV.
+"""A typical program with spotipy: it exports playlists to five SQLite tables and a CSV.
 
 export.py SERVER FOLDER PLAYLIST..., with SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET.
 """

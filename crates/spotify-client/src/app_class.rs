@@ -1,4 +1,4 @@
-//! What tells the two classes of apps apart: by what Development Mode lost in February 2026.
+//! Finds out the class of an app, by an endpoint that Development Mode lost in February 2026.
 
 use super::client::{ApiCaller, ApiRequest, SpotifyClient};
 use super::error::ApiError;
@@ -7,12 +7,12 @@ use super::forbidden::ForbiddenReason;
 use crate::state::AppClass;
 
 impl SpotifyClient {
-    /// The class of the app by one call that only Extended Quota has kept, and what came of it. A probe
-    /// goes beyond the day's ceilings, which hang on the answer.
+    /// Finds out the class of the app, and the evidence, by a call that only Extended Quota apps may make. A
+    /// probe ignores the configured ceilings, because they depend on the result.
     ///
     /// # Errors
     ///
-    /// Whatever that call brings but an answer or that refusal.
+    /// Every error of that call except the refusal that is typical of Development Mode.
     pub async fn class_by_markets(&self, who: &ApiCaller, probes: bool) -> Result<(AppClass, String), ApiError> {
         let request = ApiRequest { is_probe: probes, ..ApiRequest::new(EndpointFamily::MARKETS, "/markets") };
         match self.get(who, &request).await {
@@ -26,7 +26,7 @@ impl SpotifyClient {
 }
 
 impl ApiError {
-    /// What an app in Development Mode would be told; it need not be asked for.
+    /// The error that an app in Development Mode would get, without sending a call.
     pub fn lost_in_development(family: EndpointFamily) -> ApiError {
         let message = "Spotify removed it for apps in Development Mode in February 2026; nothing was sent".to_owned();
         ApiError::Refused { family, kind: ForbiddenReason::EndpointRemoved, message }

@@ -1,4 +1,4 @@
-//! One call over all its attempts: sends, asks [`retry::decide`], and does what it says.
+//! One call over all its attempts: it sends, asks [`retry::decide`], and does what it says.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -11,20 +11,20 @@ use super::client::ClientInner;
 use super::deferral::{DeferralReason, DeferralScope};
 use super::error::ApiError;
 use super::error_body::{ErrorBody, looks_like_json};
-use super::family::EndpointFamily;
 use super::forbidden::ForbiddenReason;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
-use crate::http::jitter;
+use crate::http::cancellation;
 use crate::http::limiter::CallIntent;
 use crate::http::retry::{self, AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, TransportError};
+use crate::random::random_fraction;
 use crate::state::{CallId, EndpointAccess, NewRefusal, TokenKind};
 
-/// How long an answer may still take once the run is stopped: a stop is over within ten seconds.
+/// How long a response may still take once the run is stopped: a stop takes at most ten seconds.
 const IN_FLIGHT: Duration = Duration::from_secs(5);
 
-/// One call, over all its attempts.
+/// One call over all its attempts.
 pub(super) struct ApiCall<'a> {
     api: &'a ClientInner,
     request: &'a ApiRequest,
@@ -35,28 +35,28 @@ pub(super) struct ApiCall<'a> {
     refused_token: Option<i64>,
 }
 
-/// Whose token goes along.
+/// The token to send.
 #[derive(Clone)]
 pub(super) enum CallToken<'a> {
-    /// The app's.
+    /// The token of the app.
     App,
-    /// That of a user with a grant.
+    /// The token of a user with a grant.
     User(&'a str, &'a Arc<UserTokens>),
-    /// One that just came and is not stored yet; there is no other if it is refused.
+    /// A token that is not stored yet. There is no other one if it is refused.
     New(Arc<BearerToken>),
 }
 
-/// How an attempt ended, with the words for a person.
+/// How an attempt ended, with a message for people.
 struct AttemptResult<T> {
     outcome: AttemptOutcome,
     value: Option<T>,
     words: String,
-    /// Whether a refusal is Spotify's, and not that of somebody in between.
+    /// Whether a refusal comes from Spotify and not from a proxy.
     by_spotify: bool,
 }
 
 impl<T> AttemptResult<T> {
-    /// Without anything that could be used.
+    /// An attempt without a usable response.
     fn failed(outcome: AttemptOutcome, words: String) -> AttemptResult<T> {
         AttemptResult { outcome, value: None, words, by_spotify: false }
     }
@@ -64,24 +64,24 @@ impl<T> AttemptResult<T> {
 
 impl<'a> ApiCall<'a> {
     pub(super) fn new(api: &'a ClientInner, who: CallToken<'a>, request: &'a ApiRequest, url: Url) -> ApiCall<'a> {
-        // In place of a token that has just come there is no other.
+        // A token that is not stored yet cannot be renewed.
         let token_renewed = matches!(who, CallToken::New(_));
         ApiCall { who, api, request, url, attempt: 1, token_renewed, refused_token: None }
     }
 }
 
 impl ApiCall<'_> {
-    /// Sends it once and does what the decision says. `None`: send it again.
+    /// Sends the call once and carries out the decision. `None` means: send it again.
     pub(super) async fn send_once<T>(
         &mut self,
         check: &impl Fn(&ApiResponse) -> Result<T, UnusableResponse>,
     ) -> Result<Option<T>, ApiError> {
         let family = self.request.family;
-        let gate = &self.api.gate;
+        let limiter = &self.api.limiter;
         let Some(token) = self.token().await? else {
             return Ok(None);
         };
-        let pass = gate.acquire(self.intent()).await.map_err(ApiError::from)?;
+        let permit = limiter.acquire(self.intent()).await.map_err(ApiError::from)?;
         let sent = self.api.transport.send(HttpRequest {
             url: self.url.clone(),
             route: family.as_str(),
@@ -89,9 +89,10 @@ impl ApiCall<'_> {
             etag: self.request.etag.as_deref(),
             form: None,
         });
-        // An answer that is on its way is worth a moment; a server that drips is not.
-        let Ok(sent) = gate.halt().or_soon(gate.clock(), IN_FLIGHT, sent).await else {
-            pass.record_failure()?;
+        // A response that is on its way is worth a moment. A server that sends byte by byte is not.
+        let Ok(sent) = cancellation::until_stopped_and(limiter.stop_token(), (limiter.clock(), IN_FLIGHT), sent).await
+        else {
+            permit.record_failure()?;
             return Err(ApiError::Stopped);
         };
         let ended = match &sent {
@@ -106,36 +107,36 @@ impl ApiCall<'_> {
                 _ => AttemptResult::failed(AttemptOutcome::Lost, error.to_string()),
             },
         };
-        let (unsaid, refused) = gate.refusals(family);
+        let (unsaid, refused) = limiter.refusals(family);
         let verdict = retry::decide(
             family,
             ended.outcome,
             &AttemptHistory {
                 attempt: self.attempt,
                 token_renewed: self.token_renewed,
-                may_retry: gate.may_retry(),
+                may_retry: limiter.may_retry(),
                 unstated_refusals: unsaid,
                 family_refusals: refused,
-                jitter: jitter::random_fraction(),
+                jitter: random_fraction(),
             },
             &self.api.rules,
         );
         let status = sent.as_ref().map(|incoming| incoming.status).ok();
         tracing::debug!(%family, status, attempt = self.attempt, ?verdict, "call");
-        // The deadline is written before the permit goes back, so that nobody slips through.
+        // The deadline is written before the permit is returned, so that no other call slips through.
         if let RetryDecision::Defer { scope: reach, wait, reason } = verdict {
-            self.defer_scope(&ended, (reach, wait, reason), pass.call_id())?;
+            self.defer_scope(&ended, (reach, wait, reason), permit.call_id())?;
         }
         match status {
-            Some(status) => pass.record_response(status, matches!(verdict, RetryDecision::Defer { .. }))?,
-            None if ended.outcome == AttemptOutcome::Lost => pass.record_failure()?,
-            None => pass.record_unusable()?,
+            Some(status) => permit.record_response(status, matches!(verdict, RetryDecision::Defer { .. }))?,
+            None if ended.outcome == AttemptOutcome::Lost => permit.record_failure()?,
+            None => permit.record_unusable()?,
         }
         self.note_endpoint_access(&verdict, &ended, status)?;
         self.carry_out(verdict, ended, status, &token).await
     }
 
-    /// Notes what the outcome says about the app: whether it may call this family at all.
+    /// Notes what the outcome says about the app: whether it may use this family at all.
     fn note_endpoint_access<T>(
         &self,
         verdict: &RetryDecision,
@@ -152,7 +153,7 @@ impl ApiCall<'_> {
             (RetryDecision::Defer { scope: DeferralScope::Family(_), reason: DeferralReason::RateLimit, .. }, _) => {
                 EndpointAccess::Refused429
             }
-            // A batch read that is refused says nothing about single ones, and a proxy nothing at all.
+            // A refused batch read says nothing about single reads, and a proxy says nothing at all.
             (RetryDecision::GiveUp(GiveUpReason::Final), Some(_)) if request.is_batch() || !ended.by_spotify => {
                 return Ok(());
             }
@@ -169,8 +170,8 @@ impl ApiCall<'_> {
         let noted_before = |noted: &FxHashSet<_>| noted.contains(&(request.family, token));
         let noted = || self.api.noted_endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         if word == EndpointAccess::Refused404 {
-            // What answered before is there: this is about what was asked for, such as a deep page.
-            let now = self.api.gate.clock().now().wall;
+            // An endpoint that worked before exists. This 404 concerns the request, such as a deep page.
+            let now = self.api.limiter.clock().now().wall;
             let known = self.api.learned.endpoint(request.family.as_str(), token, now)?;
             if noted_before(&noted()) || known.is_some_and(|it| it.access == EndpointAccess::Allowed) {
                 return Ok(());
@@ -185,7 +186,13 @@ impl ApiCall<'_> {
         };
         if fresh(&mut noted()) {
             let words = if word == EndpointAccess::Allowed { "it was answered" } else { &ended.words };
-            self.api.learned.note_endpoint(request.family.as_str(), token, word, words, self.api.gate.clock().now())?;
+            self.api.learned.note_endpoint(
+                request.family.as_str(),
+                token,
+                word,
+                words,
+                self.api.limiter.clock().now(),
+            )?;
         }
         Ok(())
     }
@@ -207,11 +214,11 @@ impl ApiCall<'_> {
                 Ok(None)
             }
             RetryDecision::Again { after } => {
-                let gate = &self.api.gate;
-                gate.count_retry();
+                let limiter = &self.api.limiter;
+                limiter.count_retry();
                 self.api.observer.retrying(family, self.attempt, &ended.words, after);
                 self.attempt += 1;
-                let slept = gate.halt().sleep(gate.clock(), after).await;
+                let slept = cancellation::sleep(limiter.stop_token(), limiter.clock(), after).await;
                 slept.map_err(|_| ApiError::Stopped)?;
                 Ok(None)
             }
@@ -223,9 +230,9 @@ impl ApiCall<'_> {
         CallIntent { family: self.request.family, is_probe: self.request.is_probe }
     }
 
-    /// A token: in hand, or fetched once nothing forbids to send something.
+    /// The cached token, or a new one as soon as no deferral forbids a request for it.
     async fn token(&mut self) -> Result<Option<Arc<BearerToken>>, ApiError> {
-        let ClientInner { token, gate, .. } = self.api;
+        let ClientInner { token, limiter, .. } = self.api;
         let refused = self.refused_token;
         let in_hand = match &self.who {
             CallToken::App => token.cached(refused),
@@ -236,11 +243,13 @@ impl ApiCall<'_> {
             return Ok(Some(token));
         }
         let family = self.request.family;
-        gate.wait_until_clear(self.intent()).await.map_err(ApiError::from)?;
+        limiter.wait_until_clear(self.intent()).await.map_err(ApiError::from)?;
         let fetched = match &self.who {
-            // A refresh that has begun may rotate the grant, so it is not dropped by a stop.
-            CallToken::User(user, tokens) => tokens.get(user, refused, gate.halt()).await,
-            _ => gate.halt().or(token.get(refused)).await.map_err(|_| ApiError::Stopped)?,
+            // A started refresh may rotate the grant, so a stop does not drop it.
+            CallToken::User(user, tokens) => tokens.get(user, refused, limiter.stop_token()).await,
+            _ => cancellation::until_stopped(limiter.stop_token(), token.get(refused))
+                .await
+                .map_err(|_| ApiError::Stopped)?,
         };
         match fetched {
             Ok(token) => Ok(Some(token)),
@@ -302,7 +311,7 @@ impl ApiCall<'_> {
         let message = ended.words.clone();
         let attempts = self.attempt;
         match (why, ended.outcome) {
-            (GiveUpReason::Certificate, _) => auth::certificate_error(self.api.gate.clock(), &message),
+            (GiveUpReason::Certificate, _) => auth::certificate_error(self.api.limiter.clock(), &message),
             (GiveUpReason::Unauthorized, _) if let CallToken::User(user, _) = &self.who => ApiError::SignIn {
                 user: (*user).to_owned(),
                 why: format!("Spotify refuses a token that it has just renewed: {message}"),
@@ -335,58 +344,13 @@ impl ApiCall<'_> {
     }
 }
 
-impl ClientInner {
-    /// The accounts service gives no token now: nothing is sent until it may be asked again.
-    pub(super) fn defer_token_requests(
-        &self,
-        family: EndpointFamily,
-        retry_after: RetryAfter,
-        words: &str,
-    ) -> Result<(), ApiError> {
-        let outcome = AttemptOutcome::Answered { status: 429, retry_after, quota: false, conditional: false };
-        let (unsaid, _) = self.gate.refusals(family);
-        let tried = AttemptHistory {
-            attempt: 1,
-            token_renewed: false,
-            may_retry: true,
-            unstated_refusals: unsaid,
-            family_refusals: 0,
-            jitter: jitter::random_fraction(),
-        };
-        let RetryDecision::Defer { scope: reach, wait, reason } = retry::decide_token(outcome, &tried, &self.rules)
-        else {
-            return Ok(());
-        };
-        let (said, evidence) = (matches!(retry_after, RetryAfter::Wait(_)), &*format!("POST token: {words}"));
-        self.record_refusal(
-            family,
-            retry_after,
-            NewRefusal { scope: reach, wait, wait_is_stated: said, reason, evidence, call: None },
-        )
-    }
-
-    fn record_refusal(
-        &self,
-        family: EndpointFamily,
-        retry_after: RetryAfter,
-        refused: NewRefusal<'_>,
-    ) -> Result<(), ApiError> {
-        if retry_after == RetryAfter::Absurd {
-            self.observer.warned("Spotify asks for a wait of more than seven days; a day is kept");
-        }
-        let NewRefusal { scope: reach, wait, evidence, .. } = refused;
-        tracing::warn!(%family, ?reach, ?wait, words = evidence, "refused");
-        Ok(self.gate.record_refusal(family, refused)?)
-    }
-}
-
 fn answered_outcome(incoming: &HttpResponse, quota: bool, conditional: bool, api: &ClientInner) -> AttemptOutcome {
     AttemptOutcome::Answered {
         status: incoming.status,
         retry_after: retry_after::read(
             incoming.retry_after.as_deref(),
             incoming.date.as_deref(),
-            api.gate.clock().now().wall,
+            api.limiter.clock().now().wall,
         ),
         quota,
         conditional,

@@ -1,8 +1,8 @@
-//! One call to the Web API: from "I want this" to its bytes, or a typed reason.
+//! The client: from a request to its response, or a typed reason.
 //!
-//! Before any request, also one for a token, the gate says whether something may be sent: during a
-//! ban a start costs no network at all. URLs are built from the configured base and a path that was
-//! checked; a bearer token has no other way out.
+//! Before any request, including one for a token, the limiter says whether anything may be sent. During
+//! a ban, starting the program therefore causes no network traffic at all. URLs are built from the
+//! configured base and a checked path, and a token is sent nowhere else.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -28,7 +28,7 @@ use crate::http::transport::HttpTransport;
 use crate::state::grants::{GrantStore, SignInFlow};
 use crate::state::{ClientIdentity, LearnedFacts, StateDb, TokenKind};
 
-/// The API, for one run: clones share the gate, the token and the counts.
+/// The Web API, for one run. Clones share the limiter, the token and the counters.
 #[derive(Clone)]
 pub struct SpotifyClient(Arc<ClientInner>);
 
@@ -37,7 +37,7 @@ pub(super) struct ClientInner {
     accounts: Url,
     client_id: String,
     pub(super) transport: Arc<HttpTransport>,
-    pub(super) gate: CallLimiter,
+    pub(super) limiter: CallLimiter,
     clock: Arc<dyn Clock>,
     endpoint: Arc<TokenEndpoint>,
     pub(super) token: Arc<AppToken>,
@@ -57,11 +57,11 @@ impl fmt::Debug for SpotifyClient {
 }
 
 impl SpotifyClient {
-    /// An API for one run. Sends nothing yet.
+    /// A client for one run. It sends nothing yet.
     ///
     /// # Errors
     ///
-    /// [`ApiError::Config`] for a base URL that is neither https nor on this machine.
+    /// [`ApiError::Config`] for a base URL that is neither HTTPS nor on this machine.
     pub fn new(
         config: ApiConfig,
         state: Arc<StateDb>,
@@ -70,11 +70,11 @@ impl SpotifyClient {
         SpotifyClient::with_clock(config, state, observer, Arc::new(SystemClock::new()))
     }
 
-    /// The same, with the time from elsewhere.
+    /// The same, with another source of time.
     ///
     /// # Errors
     ///
-    /// As [`Api::new`].
+    /// As [`SpotifyClient::new`].
     pub fn with_clock(
         config: ApiConfig,
         state: Arc<StateDb>,
@@ -108,13 +108,13 @@ impl SpotifyClient {
             spender: limits.spender,
         };
         let learned = LearnedFacts::new(&state, &who);
-        let gate = CallLimiter::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
+        let limiter = CallLimiter::new(state, who.clone(), rules, Arc::clone(&clock), Arc::clone(&observer));
         Ok(SpotifyClient(Arc::new(ClientInner {
             base: config.api_url.clone(),
             accounts: config.accounts_url.clone(),
             client_id: config.client_id.clone(),
             transport,
-            gate,
+            limiter,
             clock,
             endpoint,
             token: Arc::new(token),
@@ -128,8 +128,8 @@ impl SpotifyClient {
         })))
     }
 
-    /// An API for another run beside this one: they share the pace, the calls in flight, the books
-    /// and the app's token, but not what they may spend.
+    /// A client for another run. The two share the pace, the calls in flight, the ledger and the app's
+    /// token, but each has its own allowance.
     #[must_use]
     pub fn with_allowance(&self, allowed: RunAllowance, observer: Arc<dyn CallObserver>) -> SpotifyClient {
         let inner = &*self.0;
@@ -138,7 +138,7 @@ impl SpotifyClient {
             accounts: inner.accounts.clone(),
             client_id: inner.client_id.clone(),
             transport: Arc::clone(&inner.transport),
-            gate: inner.gate.with_allowance(allowed, Arc::clone(&observer)),
+            limiter: inner.limiter.with_allowance(allowed, Arc::clone(&observer)),
             clock: Arc::clone(&inner.clock),
             endpoint: Arc::clone(&inner.endpoint),
             token: Arc::clone(&inner.token),
@@ -152,7 +152,7 @@ impl SpotifyClient {
         }))
     }
 
-    /// Asks, and brings a body that at least looks like JSON.
+    /// Sends a request and returns the response, whose body at least looks like JSON.
     ///
     /// # Errors
     ///
@@ -161,8 +161,8 @@ impl SpotifyClient {
         self.get_checked(who, request, |answer| Ok(answer.clone())).await
     }
 
-    /// Asks, and brings what `check` makes of the answer. What it calls unusable is asked for
-    /// again, like a failure.
+    /// Sends a request and returns what `check` makes of the response. A response that it finds unusable
+    /// is requested again, like a failure.
     ///
     /// # Errors
     ///
@@ -195,8 +195,8 @@ impl SpotifyClient {
         }
     }
 
-    /// Lets [`Bearer::User`] be used: with the stored grants, and the token that
-    /// `SPOTIFY_REFRESH_TOKEN` holds, if any. To be called once; a second call changes nothing.
+    /// Enables calls for [`ApiCaller::User`], with the stored grants and the token in
+    /// `SPOTIFY_REFRESH_TOKEN`, if any. Call it once; a second call changes nothing.
     #[must_use]
     pub fn with_grants(self, grants: Arc<GrantStore>, environment: Option<SecretString>) -> SpotifyClient {
         let inner = &self.0;
@@ -213,7 +213,7 @@ impl SpotifyClient {
         self
     }
 
-    /// The grants that it was given.
+    /// The grants from [`SpotifyClient::with_grants`].
     pub fn grants(&self) -> Option<&Arc<GrantStore>> {
         self.0.users.get().map(|users| users.grants())
     }
@@ -229,7 +229,7 @@ impl SpotifyClient {
         &self.0.client_id
     }
 
-    /// A page of the accounts service.
+    /// The URL of a page of the accounts service.
     pub fn accounts_url(&self, page: &str) -> Url {
         let mut url = self.0.accounts.clone();
         let path = format!("{}/{page}", url.path().trim_end_matches('/'));
@@ -237,13 +237,17 @@ impl SpotifyClient {
         url
     }
 
-    /// How users sign in to this app: with its secret where there is one.
+    /// How users sign in to this app: with its secret if there is one.
     pub fn flow(&self) -> SignInFlow {
         self.0.endpoint.flow()
     }
 
-    /// Fetches the tokens for a code from the browser, unless nothing may be sent now. `Err` of the
-    /// inner kind: Spotify's words for a code that is worth nothing (any more).
+    /// Exchanges a code from the browser for tokens. The inner `Err` is Spotify's message about a code that
+    /// is not valid, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiError`].
     pub async fn redeem_code(
         &self,
         flow: SignInFlow,
@@ -260,21 +264,25 @@ impl SpotifyClient {
         }
     }
 
-    /// Writes down that the accounts service gives no token now, and says so.
+    /// Records that the accounts service gives no tokens now, and returns the error for it.
     fn record_token_refusal(&self, retry_after: RetryAfter, words: &str) -> Result<ApiError, ApiError> {
         self.0.defer_token_requests(EndpointFamily::ME, retry_after, words)?;
         self.may_send(EndpointFamily::ME)?;
         Ok(ApiError::Unreachable { what: format!("POST token: {words}"), attempts: 1 })
     }
 
-    /// Asks with a token that is not stored yet.
+    /// Sends a request with a token that is not stored yet.
+    ///
+    /// # Errors
+    ///
+    /// See [`ApiError`].
     pub async fn get_with_token(&self, token: &SecretString, request: &ApiRequest) -> Result<ApiResponse, ApiError> {
         let token = Arc::new(BearerToken::new(token, 0, i64::MAX));
         self.call(CallToken::New(token), request, |answer| Ok(answer.clone())).await
     }
 
-    /// Asks for the app's token and nothing else: whether the credentials are accepted. Returns what
-    /// the server's clock shows, if that is not about what ours does.
+    /// Requests the app's token and nothing else, to check the credentials. Returns the server's time if
+    /// the local clock differs from it by more than five minutes.
     ///
     /// # Errors
     ///
@@ -292,28 +300,28 @@ impl SpotifyClient {
         Ok((granted.at != ours && (granted.at - ours).abs() > chrono::TimeDelta::minutes(5)).then_some(granted.at))
     }
 
-    /// Whether something of this family may be sent now, without sending or waiting for it.
+    /// Checks whether a call to this family may be sent now, without sending it or waiting.
     ///
     /// # Errors
     ///
     /// [`ApiError::Deferred`] with the time, [`ApiError::Stopped`], or [`ApiError::State`].
     pub fn may_send(&self, family: EndpointFamily) -> Result<(), ApiError> {
-        self.0.gate.may_send(family).map_err(ApiError::from)
+        self.0.limiter.may_send(family).map_err(ApiError::from)
     }
 
-    /// Goes on by the rates of another class of app, once that is found out.
+    /// Changes the rates once the class of the app is known.
     pub fn set_limits(&self, limits: &CallLimits) {
-        self.0.gate.set_rates(limits.requests_per_second, limits.concurrency, ceilings(limits));
+        self.0.limiter.set_rates(limits.requests_per_second, limits.concurrency, ceilings(limits));
     }
 
-    /// Calls sent in this run, retries included, tokens not.
+    /// The number of calls sent in this run, including retries but not requests for tokens.
     pub fn calls_sent(&self) -> u64 {
-        self.0.gate.calls_sent()
+        self.0.limiter.calls_sent()
     }
 
-    /// Nothing more is sent and every wait ends; what is in flight may arrive.
+    /// Stops the run: nothing more is sent and every wait ends. Responses in flight may still arrive.
     pub fn stop(&self) {
-        self.0.gate.stop();
+        self.0.limiter.stop();
     }
 
     /// What was learned about this app.
@@ -321,24 +329,24 @@ impl SpotifyClient {
         &self.0.learned
     }
 
-    /// Whose books these calls are in.
+    /// The identity under which these calls are recorded.
     pub fn identity(&self) -> &ClientIdentity {
         &self.0.identity
     }
 
-    /// Whether Spotify's answers were dated well before the present of this machine.
+    /// Whether the clock of this machine is well ahead of Spotify's.
     pub fn clock_is_ahead(&self) -> bool {
         self.0.endpoint.clock_is_ahead()
     }
 
-    /// The present, as the gate sees it.
+    /// The current time, as the limiter sees it.
     pub fn now(&self) -> crate::state::ClockReading {
-        self.0.gate.clock().now()
+        self.0.limiter.clock().now()
     }
 }
 
 impl ClientInner {
-    /// Builds the URL below the base; a path that would lead elsewhere is refused.
+    /// Builds the URL below the base. A path that would lead elsewhere is refused.
     fn build_url(&self, request: &ApiRequest) -> Result<Url, ApiError> {
         let path = &request.path;
         let odd = |byte: u8| byte <= b' ' || byte >= 0x7f || b"?#\\".contains(&byte);

@@ -1,4 +1,4 @@
-//! The nouns of Spotify's that have ids.
+//! The kinds of things that have a Spotify id.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Why a call did not bring what was asked for. Spotify's own words are kept in every kind.
+//! Why a call failed. Every variant keeps Spotify's own message.
 
 use std::sync::Arc;
 
@@ -11,62 +11,62 @@ use super::forbidden::ForbiddenReason;
 use crate::state::StateError;
 use crate::state::grants::GrantError;
 
-/// What came of a call instead of an answer.
+/// The error of a call.
 #[derive(Debug, Clone, Error)]
 pub enum ApiError {
     /// 400 or 422: a parameter is wrong, e.g. `Invalid limit`.
     #[error("{family}: Spotify refuses the request: {message}")]
     BadRequest {
-        /// What was asked.
+        /// The family that was called.
         family: EndpointFamily,
-        /// Spotify's words.
+        /// Spotify's message.
         message: String,
     },
     /// 403.
     #[error("{family}: forbidden, {kind}: {message}")]
     Refused {
-        /// What was asked.
+        /// The family that was called.
         family: EndpointFamily,
         /// Which of the kinds of 403.
         kind: ForbiddenReason,
-        /// Spotify's words.
+        /// Spotify's message.
         message: String,
     },
     /// 404: unknown, private, or made by Spotify.
     #[error("{family}: not found: {message}")]
     NotFound {
-        /// What was asked.
+        /// The family that was called.
         family: EndpointFamily,
-        /// Spotify's words.
+        /// Spotify's message.
         message: String,
     },
     /// 410.
     #[error("{family}: gone: {message}")]
     Gone {
-        /// What was asked.
+        /// The family that was called.
         family: EndpointFamily,
-        /// Spotify's words.
+        /// Spotify's message.
         message: String,
     },
-    /// A redirect or a status that nobody expects here. Not followed, not retried.
+    /// A redirect or an unexpected status. It is neither followed nor retried.
     #[error("{family}: unexpected status {status}: {message}")]
     Unexpected {
-        /// What was asked.
+        /// The family that was called.
         family: EndpointFamily,
         /// The status.
         status: u16,
-        /// The server's words.
+        /// The server's message.
         message: String,
     },
     /// Calls of this scope are deferred until later (exit 75).
     #[error("{0}")]
     Deferred(Deferral),
-    /// A person must look at a credential (exit 77).
+    /// The user must check a credential (exit 77).
     #[error("Spotify does not accept the credentials, look at {variable}: {message}")]
     Credentials {
         /// `SPOTIFY_CLIENT_ID` or `SPOTIFY_CLIENT_SECRET`.
         variable: &'static str,
-        /// Spotify's words.
+        /// Spotify's message.
         message: String,
     },
     /// A user must sign in again, or for the first time (exit 77).
@@ -74,25 +74,25 @@ pub enum ApiError {
     SignIn {
         /// The local name of the user.
         user: String,
-        /// Spotify's words, or that there is no grant.
+        /// Spotify's message, or that there is no grant.
         why: String,
     },
-    /// The page stayed unusable: that list is partial (exit 3), the rest goes on.
+    /// The page stayed unusable: that list is partial (exit 3), the others continue.
     #[error("{family}: {attempts} answers in a row were unusable: {what}")]
     Unusable {
-        /// What was asked.
+        /// The family that was called.
         family: EndpointFamily,
-        /// What was wrong with the last.
+        /// What was wrong with the last response.
         what: String,
-        /// How many.
+        /// The number of attempts.
         attempts: u32,
     },
-    /// No answer, and no retries left (exit 1).
+    /// No response, and no retries left (exit 1).
     #[error("Spotify cannot be reached, {attempts} attempts: {what}")]
     Unreachable {
-        /// The last failure, or that the run's retries are spent.
+        /// The last failure, or that the run has no retries left.
         what: String,
-        /// How often this call was sent.
+        /// The number of attempts.
         attempts: u32,
     },
     /// The certificate is not accepted (exit 1, no retry).
@@ -102,7 +102,7 @@ pub enum ApiError {
         message: String,
     },
     /// The same, and the clock of this machine is older than this program (exit 1).
-    #[error("this machine's clock says {now}, which cannot be; {message}")]
+    #[error("the clock of this machine shows {now}, which is impossible; {message}")]
     ClockWrong {
         /// What the clock says.
         now: DateTime<Utc>,
@@ -112,16 +112,17 @@ pub enum ApiError {
     /// The run was stopped (exit 75).
     #[error("stopped")]
     Stopped,
-    /// A setting cannot be used (exit 2).
+    /// A setting is unusable (exit 2).
     #[error("{message}")]
     Config {
         /// Which and why.
         message: String,
     },
-    /// The call cannot be booked, so it was not sent (exit 74).
-    #[error("the call cannot be booked")]
+    /// The call could not be recorded, so it was not sent (exit 74).
+    #[error("failed to record the call")]
     State(#[source] Arc<StateError>),
-    /// The grants cannot be read or written (exit 77 if [`GrantError::needs_a_person`], else 74).
+    /// The grants could not be read or written (exit 77 if
+    /// [`GrantError::requires_user_action`], else 74).
     #[error("{0}")]
     Grants(#[source] Arc<GrantError>),
 }
@@ -139,7 +140,7 @@ impl From<StateError> for ApiError {
 }
 
 impl ApiError {
-    /// What a person can do, if there is something.
+    /// What the user can do, if anything.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             ApiError::Credentials { variable, .. } => {
@@ -155,16 +156,16 @@ impl ApiError {
                 }
                 ForbiddenReason::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
                 ForbiddenReason::PremiumLapsed => "the owner of the app must renew Premium",
-                ForbiddenReason::Unknown => "Spotify says no more than that; it is asked again in a week, or with `run --full`",
+                ForbiddenReason::Unknown => "Spotify gives no other reason; the next attempt is in a week, or with `run --full`",
             }
             .to_owned(),
             ApiError::Deferred(deferral) => return deferral.hint().map(str::to_owned),
             ApiError::Unusable { .. } => {
-                "a proxy or a network's sign-in page may answer in Spotify's place: open https://api.spotify.com in a browser, look at HTTPS_PROXY"
+                "a proxy or the sign-in page of a network may respond instead of Spotify: open https://api.spotify.com in a browser, check HTTPS_PROXY"
                     .to_owned()
             }
             ApiError::Unreachable { .. } => {
-                "look at the network and at HTTPS_PROXY; the next run goes on from what was committed".to_owned()
+                "check the network and HTTPS_PROXY; the next run continues from what was committed".to_owned()
             }
             ApiError::ClockWrong { .. } => "set the clock: `timedatectl set-ntp true`".to_owned(),
             ApiError::Certificate { .. } => {

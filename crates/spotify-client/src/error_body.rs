@@ -1,5 +1,6 @@
-//! What an answer says without being understood: Spotify's words in a refusal, and whether a body
-//! can be JSON at all. Nothing is required of a refusal; proxies answer with HTML, or nothing.
+//! Reads what can be read without knowing the endpoint: Spotify's message in a refusal, and whether a
+//! body can be JSON at all. A refusal need not have any particular shape: proxies respond with HTML, or
+//! with nothing.
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -8,11 +9,11 @@ use super::auth::strip_control_chars;
 use super::request::{ApiResponse, UnusableResponse};
 use crate::http::transport::HttpResponse;
 
-/// What a refusal says.
+/// The content of a refusal.
 pub(super) struct ErrorBody {
     pub(super) words: String,
     pub(super) quota: bool,
-    /// Whether the body is Spotify's error object, and not what somebody in between says.
+    /// Whether the body is Spotify's error object and not a proxy's page.
     pub(super) by_spotify: bool,
 }
 
@@ -28,13 +29,13 @@ struct ErrorObject {
 }
 
 impl ErrorBody {
-    /// Reads Spotify's error object; anything else is quoted, and nothing is required.
+    /// Reads Spotify's error object. Any other body is quoted.
     pub(super) fn parse(incoming: &HttpResponse, authorization: &SecretString) -> ErrorBody {
         let parsed: Option<ErrorEnvelope> = serde_json::from_slice(&incoming.body).ok();
         let by_spotify = parsed.is_some();
         let reason = parsed.as_ref().and_then(|body| body.error.reason.clone());
-        // A server that echoes headers must not put the token into our errors and books; a text that
-        // is cut first could end within the token.
+        // A server may echo headers. The token must not reach our errors and the ledger, and it is removed
+        // before the text is cut, because the cut could fall within the token.
         let token = authorization.expose_secret().split_once(' ').map(|(_, token)| token);
         let bare = |text: &str| token.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"));
         let message = parsed.and_then(|body| body.error.message).unwrap_or_else(|| {
@@ -59,7 +60,7 @@ impl ErrorBody {
     }
 }
 
-/// A body that was cut or is a proxy's page is seen without parsing it.
+/// Detects a body that is cut short or a proxy's page, without parsing it.
 pub(super) fn looks_like_json(answer: &ApiResponse) -> Result<(), UnusableResponse> {
     if answer.status == 304 {
         return Ok(());

@@ -1,7 +1,7 @@
 //! The endpoint families: for budgets and cool-downs, and as the name of a route in logs.
 //!
-//! Spotify counts quota in unpublished buckets. What was seen fits "one bucket a kind of route", so
-//! that is what a family is. A batch read belongs to the family of its single reads.
+//! Spotify counts quota in unpublished buckets. What was observed fits one bucket for each kind of route,
+//! and that is what a family is. A batch read belongs to the family of its single reads.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -53,7 +53,7 @@ families! {
 }
 
 impl EndpointFamily {
-    /// The family of this name.
+    /// The family with this name.
     pub fn from_name(name: &str) -> Option<EndpointFamily> {
         EndpointFamily::ALL.iter().copied().find(|it| it.as_str() == name)
     }
@@ -74,7 +74,7 @@ impl EndpointFamily {
         family
     }
 
-    /// Whether only a signed-in user's token opens the family.
+    /// Whether the family needs the token of a signed-in user.
     pub fn requires_user(self) -> bool {
         let name = self.as_str();
         ["me", "my_playlists", "followed_artists", "recently_played"].contains(&name)

@@ -1,16 +1,16 @@
-//! Tells the kinds of 403 apart, by Spotify's words and by what was asked for.
+//! Tells the kinds of 403 apart, by Spotify's message and by the request.
 //!
-//! Only the first kind says something about the app; taking another for it would teach us for
-//! weeks that a route does not exist. The words are few: `Forbidden` stands for a removed endpoint
-//! as well as for a foreign playlist, so there the route decides; but only if it is Spotify that
-//! refuses: a proxy's page says nothing about the route.
+//! Only the first kind says something about the app. If another kind were taken for it, the client would
+//! believe for weeks that a route does not exist. The messages are few: `Forbidden` means a removed
+//! endpoint as well as a playlist of another user, so the route decides in that case. It does so only if
+//! the refusal comes from Spotify: a proxy's page says nothing about the route.
 
 use std::fmt;
 
 use super::client::ApiRequest;
 use super::family::EndpointFamily;
 
-/// Why Spotify forbids a call.
+/// Why Spotify answers 403.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ForbiddenReason {
     /// This app class does not have the endpoint.
@@ -23,12 +23,12 @@ pub enum ForbiddenReason {
     NotAllowListed,
     /// The owner of the app has no Premium.
     PremiumLapsed,
-    /// None of these, as far as we can tell.
+    /// None of these, as far as the client can tell.
     Unknown,
 }
 
 impl ForbiddenReason {
-    /// Classifies a 403; `by_spotify`: its body is the error object that Spotify sends.
+    /// Classifies a 403. `by_spotify` says that its body is Spotify's error object.
     pub fn classify(request: &ApiRequest, words: &str, by_spotify: bool) -> ForbiddenReason {
         let words = words.to_ascii_lowercase();
         let says = |some: &[&str]| some.iter().any(|part| words.contains(part));
@@ -41,7 +41,7 @@ impl ForbiddenReason {
         } else if !by_spotify {
             ForbiddenReason::Unknown
         } else if request.family == EndpointFamily::PLAYLIST_ITEMS {
-            // The old name of the route is gone for the restricted class, the new one is not.
+            // Development Mode lost the old name of the route, but not the new one.
             if request.path.ends_with("/tracks") {
                 ForbiddenReason::EndpointRemoved
             } else {
@@ -56,7 +56,7 @@ impl ForbiddenReason {
         }
     }
 
-    /// Whether a person has to do something at Spotify before the same call can succeed.
+    /// Whether the user has to do something at Spotify before the same call can succeed.
     pub fn requires_user_action(self) -> bool {
         matches!(self, ForbiddenReason::ScopeMissing | ForbiddenReason::NotAllowListed | ForbiddenReason::PremiumLapsed)
     }

@@ -1,9 +1,10 @@
-//! Ids in every form in which people paste them: bare, as `spotify:` URI, as link; and the two
-//! codes that stand for an id, ISRC and UPC.
+//! Spotify ids in every form that people paste: bare, as a `spotify:` URI, or as a link; and the two
+//! codes that can be searched for, ISRC and UPC.
 //!
-//! An id goes into the path of a request, so nothing but 22 base-62 characters is ever let through
-//! (an id with `../` in it once reached another endpoint: CVE-2023-23608). User ids are free text
-//! and are percent-encoded; `.` and `..` are refused, since URL parsers resolve them even encoded.
+//! An id becomes part of a request path, so only 22 base-62 characters are accepted (an id with `../` in
+//! it once reached another endpoint: CVE-2023-23608). User ids are free text and are percent-encoded. `.`
+//! and `..` are refused, because URL parsers resolve them even when they are encoded. No crate accepts all
+//! of these forms, so they are told apart here; `url` parses the links.
 
 use std::fmt;
 
@@ -16,14 +17,14 @@ const LENGTH: usize = 22;
 /// User ids are free text, but not endless.
 const LONGEST_USER: usize = 128;
 
-/// An id that is fit to stand in the path of a request.
+/// An id that is safe in the path of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SpotifyId {
     kind: EntityKind,
     text: String,
 }
 
-/// What a fetch of ids may be given: an id, or a code that a search turns into one.
+/// An id, or a code that a search turns into one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reference {
     /// An id.
@@ -34,7 +35,7 @@ pub enum Reference {
     Upc(String),
 }
 
-/// Why a text is no id of the kind wanted.
+/// Why a text is not an id of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct InvalidId {
@@ -101,7 +102,7 @@ impl Reference {
     ///
     /// # Errors
     ///
-    /// As [`Id::parse`], and for a code that cannot be one.
+    /// As [`SpotifyId::parse`], and for an invalid code.
     pub fn parse(text: &str, kind: EntityKind) -> Result<Reference, InvalidId> {
         let refused = |why: String| InvalidId { why, expected: expected(kind) };
         let written = text.trim();

@@ -10,13 +10,18 @@ pub mod error;
 mod error_body;
 pub mod family;
 pub mod forbidden;
+mod hex;
 pub mod http;
 mod id;
 mod limits;
 pub mod page;
+mod random;
+mod refusals;
 mod request;
 pub mod state;
 pub mod wire;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub use deferral::{Deferral, DeferralReason, DeferralScope};
 pub use entity_kind::EntityKind;
@@ -24,15 +29,10 @@ pub use id::{InvalidId, Reference, SpotifyId};
 
 pub use crate::state::AppClass;
 
-/// A text as one segment of a path: everything but unreserved characters is percent-encoded.
+/// The characters that a segment of a path may hold as they are (RFC 3986, unreserved).
+const UNRESERVED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Percent-encodes a text as one segment of a path.
 pub fn path_segment(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    utf8_percent_encode(text, &UNRESERVED).to_string()
 }

@@ -1,4 +1,4 @@
-//! What an API is told: where it is, who we are, and how much may be asked.
+//! The configuration of a client: where Spotify is, who the client is, and how much it may call.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use crate::http::retry::RetryRules;
 use crate::http::transport::{TransportRules, is_loopback};
 use crate::state::{AdaptivePace, CallCeilings, CallSpender};
 
-/// How much may be asked.
+/// How much may be called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallLimits {
-    /// Calls a second, over all processes of the client id; infinite: no limit.
+    /// Calls a second over all processes of the client id. Infinity means no limit.
     pub requests_per_second: f64,
     /// Calls in flight in this process.
     pub concurrency: usize,
-    /// Of a rolling day, over the account. `None`: unlimited.
+    /// Calls of the account in a rolling day. `None` means unlimited.
     pub calls_per_day: Option<u32>,
-    /// Of a rolling day, for each family. `None`: unlimited.
+    /// Calls to each family in a rolling day. `None` means unlimited.
     pub calls_per_family: Option<u32>,
-    /// The share of both that is left untouched.
+    /// The share of both that is never used.
     pub reserve: f64,
     /// Longer waits end the run.
     pub max_wait: Duration,
-    /// Calls of this run.
+    /// Maximum number of calls of this run.
     pub max_calls: Option<u64>,
-    /// Whether the pace is found out by trying; then `requests_per_second` is where that begins.
+    /// Whether the pace is found out by trying, starting at `requests_per_second`.
     pub adaptive: bool,
-    /// The job that asks, and its share of the day.
+    /// The job that sends the calls, and its share of the day.
     pub spender: Option<CallSpender>,
 }
 
 impl CallLimits {
-    /// The defaults for an app in Development Mode, or whose class is not known.
+    /// The defaults for an app in Development Mode, or of an unknown class.
     pub fn development() -> CallLimits {
         CallLimits {
             requests_per_second: 2.0,
@@ -63,18 +63,18 @@ impl CallLimits {
     }
 }
 
-/// How long things take; tests shrink it.
+/// All timings of the client. Tests shorten them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClientTimings {
-    /// Of one request.
+    /// Timings of one request.
     pub transport: TransportRules,
-    /// Of retries and waits.
+    /// Timings of retries and waits.
     pub retry: RetryRules,
-    /// Of the breaker.
+    /// Timings of the breaker.
     pub breaker: BreakerRules,
-    /// Of the token.
+    /// Timings of tokens.
     pub token: TokenRules,
-    /// More waits than this in one run end it.
+    /// More waits than this in total end a run.
     pub max_waits: Duration,
     /// The rolling window in which Spotify counts calls.
     pub window: Duration,
@@ -100,15 +100,15 @@ pub struct ApiConfig {
     pub api_url: Url,
     /// `https://accounts.spotify.com`, or the same sandbox.
     pub accounts_url: Url,
-    /// The app.
+    /// The client id of the app.
     pub client_id: String,
-    /// Its secret. Without one there is no app token.
+    /// The secret of the app. Without one there is no app token.
     pub client_secret: Option<SecretString>,
-    /// Which developer account the app belongs to; the client id if nothing is known.
+    /// The developer account of the app, or the client id if the account is unknown.
     pub account: String,
-    /// How much may be asked.
+    /// How much may be called.
     pub limits: CallLimits,
-    /// How long things take.
+    /// All timings.
     pub timings: ClientTimings,
 }
 
@@ -123,12 +123,12 @@ pub(super) fn adaptive_pace(limits: &CallLimits, scales: &ClientTimings) -> Opti
         .then(|| AdaptivePace { window: scales.window, least_interval: scales.window / MAX_CALLS_PER_WINDOW })
 }
 
-/// The ceilings of the books for these limits.
+/// The ceilings of the ledger for these limits.
 pub fn ceilings(limits: &CallLimits) -> CallCeilings {
     CallCeilings { per_day: limits.calls_per_day, per_family: limits.calls_per_family, reserve: limits.reserve }
 }
 
-/// Refuses a base URL over which a token would travel in the clear.
+/// Refuses a base URL over which a token would travel unencrypted.
 pub(super) fn check_base_url(setting: &str, url: &Url) -> Result<(), ApiError> {
     let refuse = |why: &str| Err(ApiError::Config { message: format!("{setting}: {why}") });
     match url.scheme() {

@@ -1,7 +1,7 @@
-//! A page as it came, checked and cut into its entries without reading them.
+//! A page as it was received, checked and split into its entries without parsing them.
 //!
-//! The body stays one block of bytes; the entries are ranges of it, so that a page travels to the
-//! writing thread without a copy and is parsed there, once.
+//! The body stays one block of bytes, and the entries are ranges of it. A page therefore reaches the writer
+//! thread without a copy and is parsed there, once.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -12,10 +12,10 @@ use std::ops::Range;
 use super::client::{ApiResponse, UnusableResponse};
 use super::wire::{PageObject, Playlist};
 
-/// Where in an answer the page stands.
+/// Where a page is inside a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Envelope {
-    /// The answer is the page.
+    /// The response is the page.
     Bare,
     /// Under this key.
     Key(&'static str),
@@ -120,7 +120,7 @@ fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, Unusabl
     })
 }
 
-/// Where in the body a value stands that was borrowed from it.
+/// The position in the body of a value that was borrowed from it.
 fn byte_range(body: &Bytes, raw: &RawValue) -> Range<usize> {
     let text = raw.get();
     let start = text.as_ptr() as usize - body.as_ptr() as usize;

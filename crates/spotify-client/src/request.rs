@@ -1,36 +1,36 @@
-//! What is asked for and what comes back, below JSON.
+//! A request to the Web API and its response, before any JSON is parsed.
 
 use bytes::Bytes;
 
 use super::family::EndpointFamily;
 
-/// Who asks.
+/// On whose behalf a call is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ApiCaller {
-    /// The app itself.
+    /// The app itself, with its own token.
     App,
-    /// A user who has signed in, by local name.
+    /// A user who has signed in, by their local name.
     User(String),
 }
 
-/// What is wanted.
+/// A request to the Web API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiRequest {
-    /// What it counts as.
+    /// The family that it is counted under.
     pub family: EndpointFamily,
-    /// Below the base URL, from the slash on; ids checked or percent-encoded.
+    /// The path below the base URL, with its first slash. Ids in it are checked or percent-encoded.
     pub path: String,
-    /// The query, not encoded.
+    /// The query parameters, not encoded.
     pub query: Vec<(&'static str, String)>,
-    /// Of an answer that we hold: a 304 then saves the body.
+    /// The `ETag` of a stored response. A 304 then saves the body.
     pub etag: Option<String>,
-    /// Whether it finds out which ceilings hold: then those of the settings do not hold it.
+    /// Whether the call finds out which ceilings apply. The configured ceilings do not block it then.
     pub is_probe: bool,
 }
 
 impl ApiRequest {
-    /// A request without query.
+    /// A request without query parameters.
     pub fn new(family: EndpointFamily, path: impl Into<String>) -> ApiRequest {
         ApiRequest { family, path: path.into(), query: Vec::new(), etag: None, is_probe: false }
     }
@@ -42,37 +42,37 @@ impl ApiRequest {
         self
     }
 
-    /// Whether it asks for something by its id, which may not be there; other paths always are.
+    /// Whether the path contains an id, which may not exist. Other paths always exist.
     pub fn addresses_by_id(&self) -> bool {
         !["/me", "/browse/", "/markets", "/search"].iter().any(|start| self.path.starts_with(start))
     }
 
-    /// Whether it reads several things by `ids`.
+    /// Whether the request reads several items by `ids`.
     pub fn is_batch(&self) -> bool {
         self.query.iter().any(|(key, _)| *key == "ids")
     }
 }
 
-/// What came.
+/// A successful response.
 #[derive(Debug, Clone)]
 pub struct ApiResponse {
     /// 200, or 304 if the request had an `etag`.
     pub status: u16,
     /// The body; empty for 304.
     pub body: Bytes,
-    /// To ask with next time.
+    /// The `ETag` for the next request.
     pub etag: Option<String>,
 }
 
-/// Says why a 200 cannot be used: cut, another shape, a page that contradicts itself.
+/// Why a 200 is unusable: it is cut short, has another shape, or contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusableResponse {
-    /// What is wrong, for a person.
+    /// What is wrong, in words.
     pub reason: String,
 }
 
 impl UnusableResponse {
-    /// An answer that cannot be used, and why.
+    /// An unusable response, with the reason.
     pub fn new(what: impl Into<String>) -> UnusableResponse {
         UnusableResponse { reason: what.into() }
     }

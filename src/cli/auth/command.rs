@@ -1,19 +1,19 @@
-//! `auth`: what each command needs is opened here and handed to it.
+//! Opens what the commands of `auth` need.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{AuthArgs, AuthCommand, AuthError, LoginArgs, LoginFlow, TerminalPrompt};
-use crate::cli::app::{App, RunCallLimits, runtime};
+use crate::cli::app::{App, RunCallLimits};
+use crate::cli::runtime::runtime;
 use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::job::{Job, JobUsers};
 use crate::settings::SettingOrigin;
-use crate::settings::credentials::Credentials;
 use crate::signin::listener::LISTEN_TIMEOUT;
 use spotify_client::http::observer::CallObserver;
 use spotify_client::state::grants::{GrantStore, SignInFlow, check_user_name};
 
-/// Says what a person should know, such as that the clock is wrong.
+/// Prints warnings, such as that the clock is wrong.
 struct AuthLogObserver;
 
 impl CallObserver for AuthLogObserver {
@@ -22,44 +22,44 @@ impl CallObserver for AuthLogObserver {
     }
 }
 
-/// Runs a command of `auth`.
 pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let workshop = App::open(context)?;
-    let credentials = context.credentials()?;
-    let grants = workshop.open_grants(&credentials)?;
-    let loaded = context.jobs(&workshop.settings, &[]);
+    let settings = context.settings()?;
+    let app = App::open(context, &settings)?;
+    let credentials = app.credentials()?;
+    let grants = app.grants()?;
+    let loaded = context.jobs(app.settings, &[]);
     let is_whole = !loaded.has_errors();
     let jobs = loaded.jobs;
     if matches!(args.command, AuthCommand::Login(_)) && !is_whole {
-        // Nobody should have to sign in twice for a typo that could have been mended first.
+        // A typo in a job file should not make users sign in twice.
         context.report(&CommandError::Problems(loaded.problems));
         AuthLogObserver
-            .warned("what a job that cannot be read needs is not asked for: mend it first, or sign in again later");
+            .warned("the scopes of broken jobs are not requested; fix the jobs first, or sign in again later");
     }
     match &args.command {
-        AuthCommand::Login(login) => sign_in(login, context, &workshop, &credentials, &grants, &jobs),
+        AuthCommand::Login(login) => sign_in(login, &app, &jobs),
         AuthCommand::List => {
-            let dependent = dependent_jobs(&jobs, &grants)?;
-            let text = super::list(&grants, &dependent, context.json, chrono::Utc::now()).map_err(auth_failure)?;
+            let dependent = dependent_jobs(&jobs, grants)?;
+            let text = super::list(grants, &dependent, context.json, chrono::Utc::now()).map_err(auth_failure)?;
             print::stdout(&text).or_exit(ExitStatus::Storage)?;
             Ok(ExitStatus::Complete)
         }
         AuthCommand::Logout(logout) => {
-            // The rows first: without the grant nobody knows any more whose they are.
+            // Rows go first: without the grant it is not known which rows belong to the user.
             let known = grants.get(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
             let signed_in = known.is_some();
             let exit = match logout.purge {
-                true => super::purge::run(&logout.user, known.and_then(|grant| grant.account), context, &workshop)?,
+                true => super::purge::run(&logout.user, known.and_then(|grant| grant.account), &app)?,
                 false => None,
             };
             if let (false, Some(exit)) = (signed_in, exit) {
-                print::stderr(&format!("{}: there was no grant any more to forget\n", logout.user));
+                print::stderr(&format!("{}: there was no grant left to delete\n", logout.user));
                 return Ok(exit);
             }
             let exit = exit.unwrap_or(ExitStatus::Complete);
-            let forgotten = super::logout(logout, &grants).map_err(auth_failure)?;
+            let forgotten = super::logout(logout, grants).map_err(auth_failure)?;
             print::stderr(&format!(
-                "{}: the grant is forgotten here; Spotify keeps the consent until it is taken back at https://www.spotify.com/account/apps\n",
+                "{}: the grant is deleted here; Spotify keeps the consent until you revoke it at https://www.spotify.com/account/apps\n",
                 forgotten.user
             ));
             Ok(exit)
@@ -67,39 +67,33 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
         AuthCommand::Import(import) => {
             let flow = if credentials.client_secret.is_some() { SignInFlow::Code } else { SignInFlow::Pkce };
             let (mut person, now) = (TerminalPrompt, chrono::Utc::now());
-            let import = super::import(import, &grants, flow, &mut person, now);
+            let import = super::import(import, grants, flow, &mut person, now);
             let imported = runtime()?.block_on(import).map_err(auth_failure)?;
             for user in &imported.stored {
-                print::stderr(&format!("{user}: taken over\n"));
+                print::stderr(&format!("{user}: imported\n"));
             }
             for user in &imported.known {
-                print::stderr(&format!("{user}: was there already\n"));
+                print::stderr(&format!("{user}: already present\n"));
             }
             Ok(ExitStatus::Complete)
         }
     }
 }
 
-fn sign_in(
-    args: &LoginArgs,
-    context: &CommandContext,
-    workshop: &App<'_>,
-    credentials: &Credentials,
-    grants: &Arc<GrantStore>,
-    jobs: &[Job],
-) -> Result<ExitStatus, CommandError> {
+fn sign_in(args: &LoginArgs, app: &App<'_>, jobs: &[Job]) -> Result<ExitStatus, CommandError> {
     check_user_name(&args.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
-    let (api, _) = workshop.open_api(credentials, RunCallLimits::default(), Arc::new(AuthLogObserver))?;
-    let api = api.with_grants(Arc::clone(grants), context.refresh_token());
+    let (api, _) = app.open_client(RunCallLimits::default(), Arc::new(AuthLogObserver))?;
+    let (credentials, grants) = (app.credentials()?, app.grants()?);
+    let api = api.with_grants(Arc::clone(grants), app.context.refresh_token());
     let scopes = scopes_for_user(&args.user, jobs);
     if scopes.is_empty() {
         print::stderr(&format!(
-            "no job names {} yet, so no scope is asked for; sign in again once one does\n",
+            "no job names {} yet, so no scope is requested; sign in again when one does\n",
             args.user
         ));
     }
-    let configured = workshop.settings.spotify.redirect_uri.to_string();
-    let is_default = workshop.settings.origin("spotify.redirect_uri") == SettingOrigin::Default;
+    let configured = app.settings.spotify.redirect_uri.to_string();
+    let is_default = app.settings.origin("spotify.redirect_uri") == SettingOrigin::Default;
     let redirect_uri = match &credentials.redirect_uri {
         Some(uri) if is_default => uri.clone(),
         _ => configured,
@@ -109,7 +103,7 @@ fn sign_in(
     Ok(ExitStatus::Complete)
 }
 
-/// The scopes that the jobs of a user need, and no more.
+/// The scopes that the jobs of a user need.
 fn scopes_for_user(user: &str, jobs: &[Job]) -> Vec<String> {
     let scopes: BTreeSet<&str> = jobs
         .iter()
@@ -129,7 +123,7 @@ fn job_names_user(job: &Job, user: &str) -> bool {
     }
 }
 
-/// The jobs of each user who is signed in or named by a job.
+/// The jobs of each user who is signed in or named in a job.
 fn dependent_jobs(jobs: &[Job], grants: &GrantStore) -> Result<BTreeMap<String, Vec<String>>, CommandError> {
     let known = grants.list().map_err(|e| auth_failure(AuthError::Grants(e)))?;
     let of = |user: &str| jobs.iter().filter(|job| job_names_user(job, user)).map(|job| job.name.clone()).collect();
@@ -142,12 +136,6 @@ fn dependent_jobs(jobs: &[Job], grants: &GrantStore) -> Result<BTreeMap<String, 
 }
 
 fn auth_failure(e: AuthError) -> CommandError {
-    let exit =
-        ExitStatus::BY_PRECEDENCE.into_iter().find(|exit| exit.code() == e.exit_code()).unwrap_or(ExitStatus::Failed);
-    let hint = e.hint();
-    let failure = CommandError::new(exit, e);
-    match hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+    let (exit, hint) = (e.exit(), e.hint());
+    CommandError::new(exit, e).with_optional_hint(hint)
 }

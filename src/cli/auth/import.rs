@@ -1,7 +1,7 @@
-//! `auth import`: takes over what spotipy or an organisation's own consent service holds.
+//! `auth import`: imports grants from spotipy or from an organisation's own consent service.
 //!
-//! All or nothing: the whole file is read and checked before the first grant is stored. No message
-//! repeats a value, since any of them may be a token in the wrong place.
+//! The whole file is checked before the first grant is stored. Messages never repeat a value, since it
+//! might be a misplaced token.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,19 +16,19 @@ use serde_json::{Map, Value};
 use super::{AuthError, ImportArgs, UserPrompt};
 use spotify_client::state::grants::{GrantStore, NewGrant, SignInFlow, SpotifyAccount, check_user_name};
 
-/// Thousands of grants take a few megabytes.
+/// Files of thousands of grants have a few megabytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What came of it.
+/// The users of an imported file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportReport {
-    /// Grants that were stored.
+    /// Users whose grants were stored.
     pub stored: Vec<String>,
-    /// Grants that were there already, with the same token.
+    /// Users who already had a grant with the same token.
     pub known: Vec<String>,
 }
 
-/// Where a record stands, for messages.
+/// The position of a record, for messages.
 struct ImportPosition<'a> {
     file: &'a str,
     line: Option<usize>,
@@ -45,13 +45,13 @@ impl ImportPosition<'_> {
     }
 }
 
-/// Reads a file of grants and stores them. `flow`: how users sign in to this app, where a file does
-/// not say.
+/// Reads a file of grants and stores them. `flow` is how users sign in to this app, if the file does not
+/// say.
 ///
 /// # Errors
 ///
-/// For a file of another shape, a client id that is not ours, a user who has another grant; nothing
-/// is stored then.
+/// If the file has another format, another client id, or a user who already has another grant. Nothing is
+/// stored then.
 pub async fn run(
     args: &ImportArgs,
     grants: &GrantStore,
@@ -81,14 +81,16 @@ fn read(file: &Path, name: &str, person: &mut dyn UserPrompt) -> Result<String, 
     let opened = fs::File::open(file).map_err(trouble)?;
     let mode = opened.metadata().map_err(trouble)?.permissions().mode();
     if mode & 0o077 != 0 {
-        person
-            .tell(&format!("warning: {name} is open to other users (mode {:04o}), and it holds tokens", mode & 0o7777));
+        person.tell(&format!(
+            "warning: {name} contains tokens and is readable by other users (mode {:04o})",
+            mode & 0o7777
+        ));
     }
     opened.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(trouble)?;
     Ok(text)
 }
 
-/// One file of spotipy's: no client id, no day of consent, and the user in the file's name at best.
+/// Reads a spotipy cache, which has no client id, no day of consent, and the user only in the file name.
 async fn import_spotipy(
     args: &ImportArgs,
     place: &ImportPosition<'_>,
@@ -101,30 +103,31 @@ async fn import_spotipy(
     let user = args.user.clone().or_else(|| file_name.strip_prefix(".cache-").map(str::to_owned));
     let user = user.ok_or_else(|| {
         let hint = Some("name the user: cratedigger auth import FILE --user NAME".to_owned());
-        place.refuse_with("this cache of spotipy does not say whose it is", hint)
+        place.refuse_with("this spotipy cache does not name its user", hint)
     })?;
     check_user_name(&user)?;
     let flow = args.flow.as_deref().and_then(SignInFlow::from_name).unwrap_or(flow);
     let mut authorized_at = args.authorized_on.map(start_of_day);
     while authorized_at.is_none() && person.is_interactive() {
-        person.tell("on which day did the user agree at Spotify (2026-05-31)? leave it empty if nobody knows:");
+        person
+            .tell("on which day did the user give consent on Spotify (2026-05-31)? leave it empty if you do not know:");
         let line =
             person.read_line().await.map_err(|source| AuthError::Io { action: "read the day".to_owned(), source })?;
         let line = line.unwrap_or_default();
         match (line.trim(), line.trim().parse::<NaiveDate>()) {
             ("", _) => break,
             (_, Ok(day)) if start_of_day(day) <= now => authorized_at = Some(start_of_day(day)),
-            _ => person.tell("that is no day of the past; an example: 2026-05-31"),
+            _ => person.tell("that is not a day in the past; example: 2026-05-31"),
         }
     }
     if authorized_at.is_none() {
-        person.tell("the day of consent is not known: the grant holds at most six months from today");
+        person.tell("the day of consent is not known; the grant lasts at most six months from today");
     }
     Ok(NewGrant {
         user,
         refresh: text_field(record, "refresh_token", place)?
             .map(SecretString::from)
-            .ok_or_else(|| place.refuse("holds no refresh token"))?,
+            .ok_or_else(|| place.refuse("contains no refresh token"))?,
         access: None,
         scopes: scopes_field(record, &["scope"], place)?,
         flow,
@@ -148,7 +151,7 @@ const KEYS: [&str; 10] = [
     "display_name",
 ];
 
-/// One JSON object a line.
+/// Reads one JSON object per line.
 fn import_lines(
     text: &str,
     file: &str,
@@ -160,10 +163,10 @@ fn import_lines(
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = ImportPosition { file, line: Some(at + 1) };
         let hint = || {
-            Some(r#"a line looks like {"user":"home","refresh_token":"…","scopes":["user-library-read"],"client_id":"…","flow":"pkce","authorized_at":"2026-05-31T12:00:00Z"}"#.to_owned())
+            Some(r#"example of a line: {"user":"home","refresh_token":"…","scopes":["user-library-read"],"client_id":"…","flow":"pkce","authorized_at":"2026-05-31T12:00:00Z"}"#.to_owned())
         };
         let Ok(Value::Object(record)) = serde_json::from_str(line) else {
-            return Err(place.refuse_with("is neither a cache of spotipy nor a line of JSON with a grant", hint()));
+            return Err(place.refuse_with("is neither a spotipy cache nor a JSON line with a grant", hint()));
         };
         if let Some(odd) = record.keys().find(|key| !KEYS.contains(&key.as_str())) {
             let plain = odd.len() <= 20 && odd.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
@@ -172,12 +175,12 @@ fn import_lines(
         }
         let grant = import_line(&record, &place, (client_id, flow), now)?;
         if !users.insert(grant.user.clone()) {
-            return Err(place.refuse(format!("user `{}` stands there twice", grant.user)));
+            return Err(place.refuse(format!("user `{}` is listed twice", grant.user)));
         }
         new.push(grant);
     }
     if new.is_empty() {
-        return Err(ImportPosition { file, line: None }.refuse("holds no grant"));
+        return Err(ImportPosition { file, line: None }.refuse("contains no grant"));
     }
     Ok(new)
 }
@@ -192,8 +195,8 @@ fn import_line(
     let user = needed("user")?;
     check_user_name(&user).map_err(|error| place.refuse_with(error.to_string(), error.hint()))?;
     if needed("client_id")? != client_id {
-        let hint = Some("a refresh token works with the client id that it was made for, and with no other".to_owned());
-        return Err(place.refuse_with("the client id is not that of this app", hint));
+        let hint = Some("a refresh token works only with the client id that it was issued for".to_owned());
+        return Err(place.refuse_with("the client id differs from that of this app", hint));
     }
     let flow = match text_field(record, "flow", place)? {
         None => flow,
@@ -202,7 +205,8 @@ fn import_line(
     let authorized_at = match text_field(record, "authorized_at", place)? {
         None => None,
         Some(time) => Some(
-            parse_time(&time).ok_or_else(|| place.refuse("`authorized_at` is no time such as 2026-05-31T12:00:00Z"))?,
+            parse_time(&time)
+                .ok_or_else(|| place.refuse("`authorized_at` is not a time such as 2026-05-31T12:00:00Z"))?,
         ),
     };
     let (account_id, display_name) =
@@ -247,7 +251,7 @@ fn store(
     }
     if let Some(first) = others.first() {
         let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
-        let hint = Some("--replace puts the imported grants in place of those".to_owned());
+        let hint = Some("use --replace to replace existing grants".to_owned());
         return Err(place.refuse_with(
             format!("user `{first}`{more} is signed in already with another grant; nothing was imported"),
             hint,
@@ -258,20 +262,20 @@ fn store(
     Ok(imported)
 }
 
-/// A text that is there and not empty.
+/// A text field that is present and not empty.
 fn text_field(record: &Map<String, Value>, key: &str, place: &ImportPosition<'_>) -> Result<Option<String>, AuthError> {
     match record.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),
         Some(Value::String(text)) if text.chars().any(char::is_control) => {
-            Err(place.refuse(format!("`{key}` holds control characters")))
+            Err(place.refuse(format!("`{key}` contains control characters")))
         }
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(place.refuse(format!("`{key}` is not a text"))),
+        Some(_) => Err(place.refuse(format!("`{key}` is not a string"))),
     }
 }
 
-/// Scopes as a list or with blanks between them.
+/// Scopes as a list, or as a text separated by spaces or commas.
 fn scopes_field(
     record: &Map<String, Value>,
     keys: &[&str],
@@ -308,7 +312,7 @@ fn checked_name(
 ) -> Result<Option<DateTime<Utc>>, AuthError> {
     match time {
         Some(time) if time > now + chrono::TimeDelta::days(1) => {
-            Err(place.refuse("the day of consent lies in the future"))
+            Err(place.refuse("the day of consent is in the future"))
         }
         time => Ok(time),
     }

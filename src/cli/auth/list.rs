@@ -1,4 +1,4 @@
-//! `auth list`: who is signed in, whose account it is, and for how long.
+//! `auth list`: shows who is signed in, with which account, and for how long.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::AuthError;
+use crate::cli::table::format_table;
 use crate::document::printable;
 use spotify_client::state::grants::{Grant, GrantState, GrantStore, grant_end};
 
-/// The list for stdout: a table, or with `as_json` one JSON array. `jobs` has the names of the jobs
-/// of each user; users of jobs who have no grant are listed, too.
-///
-/// # Errors
-///
-/// If the grants cannot be read.
+/// The list as a table, or with `as_json` as a JSON array. `jobs` maps each user to the names of its jobs;
+/// users without a grant are listed too.
 pub fn run(
     grants: &GrantStore,
     jobs: &BTreeMap<String, Vec<String>>,
@@ -29,18 +26,19 @@ pub fn run(
         list.extend(missing.iter().map(|user| json!({"user": user, "state": "not_signed_in", "jobs": jobs_of(user)})));
         return Ok(format!("{}\n", Value::Array(list)));
     }
-    let mut rows = vec![["USER", "ACCOUNT", "STATE", "DAYS LEFT", "JOBS", "SCOPES"].map(str::to_owned)];
+    let mut rows = vec![["USER", "ACCOUNT", "STATE", "DAYS LEFT", "JOBS", "SCOPES"].map(str::to_owned).to_vec()];
     rows.extend(all.iter().map(|grant| row(grant, &jobs_of(&grant.user), now)));
-    rows.extend(
-        missing
-            .iter()
-            .map(|user| [user.as_str(), "-", "not signed in", "-", &jobs_of(user).join(", "), ""].map(str::to_owned)),
-    );
-    let mut out =
-        if rows.len() > 1 { table(&rows) } else { format!("nobody is signed in (state folder: {})\n", grants.dir()) };
+    rows.extend(missing.iter().map(|user| {
+        [user.as_str(), "-", "not signed in", "-", &jobs_of(user).join(", "), ""].map(str::to_owned).to_vec()
+    }));
+    let mut out = if rows.len() > 1 {
+        format_table(&rows)
+    } else {
+        format!("no user is signed in (state folder: {})\n", grants.dir())
+    };
     let others = grants.count_of_other_apps()?;
     if others > 0 {
-        out.push_str(&format!("and {others} of other client ids\n"));
+        out.push_str(&format!("and {others} with other client ids\n"));
     }
     Ok(out)
 }
@@ -69,38 +67,25 @@ fn grant_as_json(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Value {
     })
 }
 
-fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> [String; 6] {
+fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Vec<String> {
     let end = grant_end(grant);
     let state = match grant.state {
         GrantState::NeedsSignIn => "must sign in",
         _ if end.is_some_and(|end| end.is_over(now) && !end.at_most) => "ended",
         GrantState::Ok => "ok",
-        GrantState::Refreshing => "ok, being renewed",
+        GrantState::Refreshing => "ok, being refreshed",
     };
     let days = match end {
         Some(end) if end.at_most => format!("at most {} (six months from import)", end.days_left(now)),
         Some(end) => format!("{} (until {})", end.days_left(now), end.at.format("%Y-%m-%d")),
         None => "-".to_owned(),
     };
-    [
+    vec![
         grant.user.clone(),
-        grant.account.as_ref().map_or_else(|| "not asked yet".to_owned(), |it| printable(&it.to_string())),
+        grant.account.as_ref().map_or_else(|| "not known yet".to_owned(), |it| printable(&it.to_string())),
         state.to_owned(),
         days,
         if jobs.is_empty() { "-".to_owned() } else { jobs.join(", ") },
         grant.scopes.as_ref().map_or_else(|| "not known yet".to_owned(), |scopes| scopes.join(" ")),
     ]
-}
-
-/// Columns that line up, two blanks apart.
-fn table(rows: &[[String; 6]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let mut out = String::new();
-    for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
-        out.push('\n');
-    }
-    out
 }

@@ -1,4 +1,4 @@
-//! `auth login`: on a desktop, over ssh, in two commands.
+//! `auth login`: signs a user in on a desktop, over ssh, or with two commands.
 
 use std::time::Duration;
 
@@ -8,31 +8,28 @@ use crate::signin::{self, CompletedSignIn, RedirectUri, SignInError, SignInReque
 use spotify_client::client::SpotifyClient;
 use spotify_client::state::grants::{GrantStore, grant_end};
 
-/// What a sign-in needs to know beside its arguments.
+/// What a sign-in needs in addition to its arguments.
 #[derive(Debug)]
 pub struct LoginFlow<'a> {
-    /// The API, with its grants.
     pub api: &'a SpotifyClient,
-    /// Its grants.
     pub grants: &'a GrantStore,
-    /// What the user's jobs need.
+    /// The scopes that the user's jobs need.
     pub scopes: &'a [String],
-    /// `spotify.redirect_uri`, else `SPOTIPY_REDIRECT_URI`, else [`signin::redirect::DEFAULT`].
+    /// `spotify.redirect_uri`, else `SPOTIPY_REDIRECT_URI`, else [`signin::redirect::DEFAULT_REDIRECT`].
     pub redirect_uri: &'a str,
-    /// How long the browser is waited for; [`LISTENS`] but in tests.
+    /// How long to wait for the browser.
     pub patience: Duration,
 }
 
-/// What came of it.
+/// The result of a sign-in.
 #[derive(Debug, Clone)]
 pub enum LoginOutcome {
-    /// The user is signed in.
     SignedIn(Box<CompletedSignIn>),
-    /// The address was given; `--paste` finishes within a day.
+    /// The address was printed; `--paste` finishes the sign-in within a day.
     Waits,
 }
 
-/// How an answer arrived.
+/// How the redirect address arrived.
 enum LoginEvent {
     Browser(ReceivedAnswer),
     Typed(Option<String>),
@@ -42,7 +39,7 @@ enum LoginEvent {
 ///
 /// # Errors
 ///
-/// See [`SignInError`]; grants that are there stay as they were.
+/// See [`SignInError`]; existing grants stay as they were.
 pub async fn run(
     args: &LoginArgs,
     login: &LoginFlow<'_>,
@@ -61,7 +58,7 @@ pub async fn run(
                 let uri = redirect.with_port(login_port(&redirect).await);
                 let begun = start_sign_in(args, login, &uri)?;
                 grants.save_pending(&begun.pending)?;
-                person.tell("the code from the browser has run out; open the link again:");
+                person.tell("the code from the browser has expired; open this link again:");
                 person.show(begun.address.as_str());
                 return Err(error.into());
             }
@@ -71,7 +68,7 @@ pub async fn run(
     }
     let listener = match CallbackListener::bind(&redirect).await {
         Err(SignInError::Port { address, source }) if args.no_browser => {
-            person.tell(&format!("cannot listen on {address} ({source}); the answer has to be pasted"));
+            person.tell(&format!("cannot listen on {address} ({source}); paste the redirect address instead"));
             None
         }
         other => other?,
@@ -84,11 +81,11 @@ pub async fn run(
     explain_steps(&redirect, login, person);
     let opened = !args.no_browser && person.open_browser(&begun.address);
     if opened {
-        person.tell("the browser has been asked to open this address; if it does not, open it yourself:");
+        person.tell("opening this address in the browser; if nothing happens, open it yourself:");
         person.show(begun.address.as_str());
     } else {
         if !args.no_browser {
-            person.tell("there is no browser here; open this address in one, wherever it is:");
+            person.tell("there is no browser here; open this address in a browser on any machine:");
         } else {
             person.tell("open this address in a browser, on any machine:");
         }
@@ -99,8 +96,8 @@ pub async fn run(
     }
     grants.save_pending(&begun.pending)?;
     let begins = format!(
-        "the browser ends up at an address that begins with {uri}? (the page may fail to load, which does no harm); \
-         copy that whole address and paste it here:"
+        "the browser is redirected to an address that starts with {uri}? (it does not matter if the page fails to load); \
+         copy the whole address and paste it here:"
     );
     person.tell(&begins);
     sign_in_by_paste(&begun, listener, login, person).await
@@ -116,7 +113,7 @@ fn start_sign_in(args: &LoginArgs, login: &LoginFlow<'_>, redirect_uri: &str) ->
     signin::start(api, &wanted, api.now().wall)
 }
 
-/// Any port will do where nobody listens, as long as nobody else does either.
+/// A free port, for a redirect address that no program answers.
 async fn login_port(redirect: &RedirectUri) -> u16 {
     let Some(mut address) = redirect.listen_on() else { return 0 };
     address.set_port(0);
@@ -124,7 +121,7 @@ async fn login_port(redirect: &RedirectUri) -> u16 {
     socket.and_then(|it| it.local_addr()).map_or(49_152, |it| it.port())
 }
 
-/// What has to be right before the browser opens: Spotify never calls back if it is not.
+/// Prints what must be correct before the browser opens, since Spotify does not redirect otherwise.
 fn explain_steps(redirect: &RedirectUri, login: &LoginFlow<'_>, person: &mut dyn UserPrompt) {
     let register = redirect.as_registered();
     let any = match redirect.listen_on() {
@@ -132,10 +129,11 @@ fn explain_steps(redirect: &RedirectUri, login: &LoginFlow<'_>, person: &mut dyn
         _ => "",
     };
     person.tell(&format!(
-        "redirect URI: {register}{any}; it has to be registered so, letter by letter, for the app at {}",
+        "redirect URI: {register}{any}; register exactly this address for the app at {}",
         signin::DASHBOARD
     ));
-    let scopes = if login.scopes.is_empty() { "none: no job needs any".to_owned() } else { login.scopes.join(" ") };
+    let scopes =
+        if login.scopes.is_empty() { "none, since no job needs any".to_owned() } else { login.scopes.join(" ") };
     person.tell(&format!("scopes: {scopes}"));
 }
 
@@ -168,7 +166,7 @@ async fn finish_in_browser(
     Ok(report_outcome(finished?, login, person))
 }
 
-/// Takes the answer from whoever is first: the person, or a browser on this machine.
+/// Waits for the pasted address or for a browser on this machine, whichever is first.
 async fn sign_in_by_paste(
     begun: &StartedSignIn,
     listener: Option<CallbackListener>,
@@ -184,7 +182,7 @@ async fn sign_in_by_paste(
         };
         match answered {
             Ok(answered) => answered,
-            // The port is closed by then; a paste is still welcome.
+            // The port is closed now, but the address can still be pasted.
             Err(_) => std::future::pending().await,
         }
     });
@@ -202,13 +200,13 @@ async fn sign_in_by_paste(
             LoginEvent::Typed(Some(text)) if !text.trim().is_empty() => text,
             LoginEvent::Typed(_) => {
                 person.tell(&format!(
-                    "the sign-in waits for a day; finish it with: cratedigger auth login {user} --paste 'ADDRESS'"
+                    "the sign-in can be finished within a day: cratedigger auth login {user} --paste 'ADDRESS'"
                 ));
                 person.tell(&signin::invalid_redirect(RedirectUri::parse(login.redirect_uri)?.as_registered()));
                 return Ok(LoginOutcome::Waits);
             }
         };
-        // Typing again is for persons; a pipe says what it says.
+        // Only a terminal gets another try.
         if let (Err(error), true) = (answer::parse_pasted(&text, &begun.pending), person.is_interactive()) {
             person.tell(&format!("{error}; {}", error.hint().unwrap_or_default()));
             continue;
@@ -218,12 +216,12 @@ async fn sign_in_by_paste(
     }
 }
 
-/// Says what came of it, and until when.
+/// Reports the sign-in and how long it lasts.
 fn report_outcome(signed_in: CompletedSignIn, login: &LoginFlow<'_>, person: &mut dyn UserPrompt) -> LoginOutcome {
     let CompletedSignIn { grant, lacking, also } = &signed_in;
     let whose = match &grant.account {
         Some(account) => format!("the account {account}"),
-        None => "an account that its scopes do not name".to_owned(),
+        None => "an account that its scopes do not reveal".to_owned(),
     };
     let now = login.api.now().wall;
     let until = grant_end(grant)
@@ -232,7 +230,7 @@ fn report_outcome(signed_in: CompletedSignIn, login: &LoginFlow<'_>, person: &mu
     person.tell(&format!("user `{}` is signed in: {whose}{until}", grant.user));
     if !lacking.is_empty() {
         person.tell(&format!(
-            "warning: not granted, and some job needs it: {}; to be asked again: cratedigger auth login {}",
+            "warning: a job needs scopes that were not granted: {}; to request them again: cratedigger auth login {}",
             lacking.join(" "),
             grant.user
         ));
@@ -244,7 +242,6 @@ fn report_outcome(signed_in: CompletedSignIn, login: &LoginFlow<'_>, person: &mu
 }
 
 impl<'a> LoginFlow<'a> {
-    /// A sign-in as in earnest.
     pub fn new(
         api: &'a SpotifyClient,
         grants: &'a GrantStore,

@@ -1,23 +1,23 @@
-//! `auth logout`: forgets a grant. What it fetched is forgotten elsewhere, by the account's id.
+//! `auth logout`: deletes a grant. Fetched rows are deleted elsewhere, by the id of the account.
 
 use super::{AuthError, LogoutArgs};
 use spotify_client::state::grants::{GrantStore, SpotifyAccount};
 
-/// Who was forgotten.
+/// The user whose grant was deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogoutReport {
-    /// The local name.
+    /// The user's name in job files.
     pub user: String,
-    /// Whose rows `--purge` deletes; `None` if no run ever asked whose account it is, and then the
-    /// store has none of it.
+    /// The account whose rows `--purge` deletes. `None` if no run has read the account; then the store has no
+    /// rows of it.
     pub account: Option<SpotifyAccount>,
 }
 
-/// Forgets a user's grant; the tokens are overwritten.
+/// Deletes a user's grant and overwrites its tokens.
 ///
 /// # Errors
 ///
-/// For a user who has no grant, and if it cannot be deleted.
+/// If the user has no grant, or it cannot be deleted.
 pub fn run(args: &LogoutArgs, grants: &GrantStore) -> Result<LogoutReport, AuthError> {
     let user = &args.user;
     if let Some(grant) = grants.forget(user)? {
@@ -27,6 +27,6 @@ pub fn run(args: &LogoutArgs, grants: &GrantStore) -> Result<LogoutReport, AuthE
     Err(AuthError::Unknown {
         user: if user.len() <= 64 { user.escape_debug().collect() } else { "of that name".to_owned() },
         folder: grants.dir().to_string(),
-        known: if known.is_empty() { "nobody".to_owned() } else { known.join(", ") },
+        known: if known.is_empty() { "none".to_owned() } else { known.join(", ") },
     })
 }

@@ -1,4 +1,4 @@
-//! Whoever signs in: reads, types, and has a browser or not.
+//! The terminal of the user who signs in, as a trait so that tests can replace it.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::pin::Pin;
@@ -9,20 +9,19 @@ use url::Url;
 use crate::document::printable;
 use crate::signin::browser::BrowserCommand;
 
-/// A line that is being typed. `None`: there will be none.
+/// A line that the user types. `None` at the end of the input.
 pub type LineFuture = Pin<Box<dyn Future<Output = io::Result<Option<String>>> + Send>>;
 
-/// The person at the command line.
+/// Talks to the user at the command line.
 pub trait UserPrompt {
-    /// Says something.
+    /// Prints a message.
     fn tell(&mut self, text: &str);
-    /// Gives what was asked for: a line on stdout, unwrapped.
+    /// Prints a line on stdout, unwrapped.
     fn show(&mut self, text: &str);
-    /// Waits for a line.
     fn read_line(&mut self) -> LineFuture;
-    /// Whether somebody types, rather than a pipe.
+    /// Whether the input is a terminal.
     fn is_interactive(&self) -> bool;
-    /// Opens an address in a browser. `false`: there is none.
+    /// Opens an address in a browser. Returns `false` if there is no browser.
     fn open_browser(&mut self, address: &Url) -> bool;
 }
 
@@ -43,8 +42,8 @@ impl UserPrompt for TerminalPrompt {
 
     fn read_line(&mut self) -> LineFuture {
         let (send, receive) = oneshot::channel();
-        // A thread of its own, which nobody waits for: the answer may come another way, and nothing
-        // ends a read from a terminal.
+        // A detached thread, since the answer may arrive another way and a read from a terminal cannot be
+        // cancelled.
         std::thread::spawn(move || {
             let mut line = String::new();
             let read = io::stdin().lock().read_line(&mut line);

@@ -1,46 +1,45 @@
-//! `auth logout --purge`: a person's rows, files and answers, and what of them is out of reach.
+//! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists what it cannot reach.
 
-use crate::store::purge;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::app::{App, runtime};
+use crate::cli::app::App;
 use crate::cli::args::ExportArgs;
-use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, export, print};
+use crate::cli::runtime::runtime;
+use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
 use crate::job::{Job, JobUsers};
-use crate::store::{RawAnswers, StoreError};
+use crate::store::{RawAnswers, StoreError, purge};
 use crate::sync::{JobLock, LockError};
 use spotify_client::state::grants::SpotifyAccount;
 
-/// Deletes a person's rows and writes the CSVs again. `None`: the store knows nobody of this name.
+/// Deletes a user's rows and rewrites the CSV files. `None` if the store has no such user.
 pub(super) fn run(
     name: &str,
     account: Option<SpotifyAccount>,
-    context: &CommandContext,
-    workshop: &App<'_>,
+    app: &App<'_>,
 ) -> Result<Option<ExitStatus>, CommandError> {
-    if !workshop.database_path().exists() {
-        print::stderr("there is no store, so nothing to delete\n");
+    if !app.database_path().exists() {
+        print::stderr("there is no store, so there is nothing to delete\n");
         return Ok(None);
     }
-    // A run that goes on would write again what is deleted, for somebody who is not there any more.
-    let _locks = lock_jobs(name, context, workshop)?;
-    let store = workshop.open_store()?;
+    // A run in progress would write the deleted rows again.
+    let _locks = lock_jobs(name, app)?;
+    let store = app.open_store()?;
     let runtime = runtime()?;
     let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
     let found = runtime.block_on(store.write(move |s| {
-        // Who signed out earlier has left the name in the store.
+        // A user who signed out earlier is still named in the store.
         let user = known.map_or_else(|| purge::account_id(s, &local), |user| Ok(Some(user)))?;
         Ok((user, purge::files_of_user(s, &local)?))
     }));
     let (user, files) = found.or_exit(ExitStatus::Storage)?;
     let Some(user) = user else {
-        print::stderr(&format!("the store holds nothing of {name}: no run ever asked whose account it is\n"));
+        print::stderr(&format!("the store has no data of {name}: no run has read the account\n"));
         return Ok(None);
     };
-    // The files first: killed in between, the command finds them on record when it is given again.
-    let folder = workshop.job_files()?.target.csv_dir;
+    // Files go first: if the command is killed, the next one finds them in the records.
+    let folder = app.job_files()?.target.csv_dir;
     for file in files {
         let path = folder.join(file);
         if path.exists() {
@@ -62,48 +61,45 @@ pub(super) fn run(
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }
-    let answers = RawAnswers::delete_personal(&workshop.database_path()).or_exit(ExitStatus::Storage)?;
+    let answers = RawAnswers::delete_personal(&app.database_path()).or_exit(ExitStatus::Storage)?;
     print::stderr(&format!(
-        "{name}: {} of the library, tops and plays and {} are deleted; what others share stays\n",
+        "{name}: deleted {} of the library, tops and plays and {}; data shared with other users are kept\n",
         print::count(purged.rows, "row"),
         print::count(purged.playlists, "playlist")
     ));
     if answers > 0 {
         print::stderr(&format!(
-            "{answers} answers kept as Spotify sent them are deleted: those about people, since nothing says about whom\n"
+            "deleted {answers} raw responses about users, since they do not say which user they belong to\n"
         ));
     }
-    let exit = export::run(&ExportArgs { jobs: Vec::new() }, context)?;
+    let exit = export::run(&ExportArgs { jobs: Vec::new() }, app.context)?;
     report_remaining_files(&folder, name, &user);
     if exit != ExitStatus::Complete {
-        print::stderr(
-            "hint: not all files were written again: `cratedigger export` does that once the trouble is over\n",
-        );
+        print::stderr("hint: some files were not rewritten; run `cratedigger export` when the problem is solved\n");
     }
     Ok(Some(exit))
 }
 
-/// Keeps the jobs of a user from running, as long as the locks are held.
-fn lock_jobs(name: &str, context: &CommandContext, workshop: &App<'_>) -> Result<Vec<JobLock>, CommandError> {
+/// Locks the jobs of a user, so that they cannot run.
+fn lock_jobs(name: &str, app: &App<'_>) -> Result<Vec<JobLock>, CommandError> {
     let asks = |job: &Job| match &job.users {
         JobUsers::Named(names) => names.iter().any(|user| user == name),
         JobUsers::All => true,
         JobUsers::None => false,
     };
-    let (store, hangs) = (workshop.database_path(), workshop.settings.schedule.max_runtime);
-    let jobs = context.jobs(&workshop.settings, &[]).jobs;
+    let (store, hangs) = (app.database_path(), app.settings.schedule.max_runtime);
+    let jobs = app.context.jobs(app.settings, &[]).jobs;
     let lock = |job: &Job| {
-        JobLock::take(workshop.state.path(), &store, &job.name, hangs).map_err(|e| match e {
+        JobLock::take(app.state.path(), &store, &job.name, hangs).map_err(|e| match e {
             LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
-            _ => CommandError::new(ExitStatus::Deferred, e).with_hint(
-                "nothing was deleted; wait until that run has ended, or stop it, and give the command again",
-            ),
+            _ => CommandError::new(ExitStatus::Deferred, e)
+                .with_hint("nothing was deleted; wait for that run to finish, or stop it, then try again"),
         })
     };
     jobs.iter().filter(|job| asks(job)).map(lock).collect()
 }
 
-/// Names the files that still hold this person: of earlier days, or of queries that say it themselves.
+/// Lists the files that still mention the user, such as dated files and results of queries.
 fn report_remaining_files(folder: &Path, name: &str, user: &str) {
     let marks = [format!("\"{name}\""), user.to_owned()];
     let mut left = Vec::new();
@@ -115,11 +111,11 @@ fn report_remaining_files(folder: &Path, name: &str, user: &str) {
         }));
     }
     for path in &left {
-        print::stderr(&format!("left      {} names this person still\n", printable(&path.display().to_string())));
+        print::stderr(&format!("left      {} still mentions this user\n", printable(&path.display().to_string())));
     }
     print::stderr(
-        "out of reach: backups and copies of the store, files that queries or earlier days wrote and no job writes any more, \
-         and whatever others have taken from them\n",
+        "not deleted: backups and copies of the store, files of queries or earlier days that no job writes any more, \
+         and copies that others have made\n",
     );
 }
 

@@ -1,4 +1,4 @@
-//! The users of a job against the grants that are there, offline.
+//! Checks the users of a job against the stored grants, offline.
 
 use crate::cli::sign_in_status::{self, SignInStatus};
 use crate::cli::{CommandContext, CommandError};
@@ -6,39 +6,39 @@ use crate::job::{Job, JobUsers};
 use crate::settings::Settings;
 use spotify_client::state::grants::GrantStore;
 
-/// The grants of the app, or why they cannot be read.
+/// The grants of the app, or the error that prevents reading them.
 pub(super) type GrantsResult = Result<Option<GrantStore>, CommandError>;
 
-/// The grants of the app, where the state folder has any; `check` makes no folder and no file.
+/// The grants of the app, if the state folder has any; `check` creates no folder or file.
 pub(super) fn read_grants(context: &CommandContext, settings: &Settings) -> GrantsResult {
     sign_in_status::open_existing_grants(context, settings)
 }
 
-/// What the users of a job lack: a grant, or a scope of one.
+/// Notes on missing grants and missing scopes of the users of a job.
 pub(super) fn user_notes(job: &Job, grants: &GrantsResult) -> Vec<String> {
     if job.users == JobUsers::None {
         return Vec::new();
     }
     let users = match grants {
         Ok(grants) => sign_in_status::sign_in_statuses(job, grants.as_ref()),
-        Err(e) => return vec![format!("whether its users are signed in is not known: {e}")],
+        Err(e) => return vec![format!("failed to check whether its users are signed in: {e}")],
     };
     match users {
-        Ok(users) if users.is_empty() => vec!["nobody is signed in: cratedigger auth login USER".to_owned()],
+        Ok(users) if users.is_empty() => vec!["no user is signed in: cratedigger auth login USER".to_owned()],
         Ok(users) => users.iter().filter_map(user_note).collect(),
-        Err(e) => vec![format!("whether its users are signed in is not known: {e}")],
+        Err(e) => vec![format!("failed to check whether its users are signed in: {e}")],
     }
 }
 
 fn user_note(standing: &SignInStatus) -> Option<String> {
     let user = &standing.user;
     if !standing.is_signed_in() {
-        return Some(format!("user `{user}` has not signed in: cratedigger auth login {user}"));
+        return Some(format!("user `{user}` is not signed in: cratedigger auth login {user}"));
     }
     if standing.must_sign_in() {
-        return Some(format!("user `{user}` has to sign in again: cratedigger auth login {user}"));
+        return Some(format!("user `{user}` must sign in again: cratedigger auth login {user}"));
     }
     let lacking = standing.missing_scopes.join(" and ");
     (!lacking.is_empty())
-        .then(|| format!("the grant of `{user}` lacks {lacking}: cratedigger auth login {user} asks for it"))
+        .then(|| format!("the grant of `{user}` lacks {lacking}: cratedigger auth login {user} requests it"))
 }

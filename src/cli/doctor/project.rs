@@ -1,4 +1,4 @@
-//! The lines about the project: jobs, credentials, Spotify, budget, grants, folders, store, disk.
+//! Checks of the project: jobs, credentials, Spotify, budget, grants, folders, store, disk.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,30 +6,33 @@ use std::sync::Arc;
 use chrono::Utc;
 
 use super::DoctorLine;
-use crate::cli::app::{App, RunCallLimits, format_local, missed, runtime, storage_error};
+use crate::cli::app::{App, RunCallLimits};
+use crate::cli::error_exits::store_error;
+use crate::cli::local_time::format_local;
 use crate::cli::metrics::days_left;
 use crate::cli::print::count;
 use crate::cli::progress::LogObserver;
+use crate::cli::runtime::runtime;
 use crate::cli::sign_in_status;
+use crate::cli::store_file::find_lost_store;
 use crate::cli::{CommandContext, CommandError, ExitStatus};
 use crate::job::{Job, JobUsers, LoadedJobs};
 use crate::scheduler::RunHistory;
 use crate::settings::Settings;
-use crate::settings::credentials::Credentials;
 use crate::store::{RunState, open_reader, quick_check};
 use crate::sync::{JobLock, LockError, mark_crashed_runs};
 use spotify_client::state::grants::GrantState;
 
-/// Less than this is too little to go on with.
+/// Less free space than this is a problem.
 const LOW_SPACE: u64 = 100 * 1024 * 1024;
 
-/// A sign-in that ends within so many days is red.
+/// A sign-in that ends within this number of days is a problem.
 const SIGN_IN_SOON_DAYS: u32 = 14;
 
 pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offline: bool) -> Vec<DoctorLine> {
     let root = &context.project.root;
     if !root.is_dir() {
-        let text = format!("there is no folder {}", root.display());
+        let text = format!("the folder {} does not exist", root.display());
         return vec![DoctorLine::problem(
             "project",
             text,
@@ -42,10 +45,10 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
     let database = context.project.database(settings);
     match context.state_dir(settings) {
         Ok(dir) if !dir.path().exists() => {
-            page.push(DoctorLine::note("state folder", format!("{dir}: not there yet; the first run makes it")));
-            page.extend(without_state(context, offline));
+            page.push(DoctorLine::note("state folder", format!("{dir}: does not exist yet; the first run creates it")));
+            page.extend(without_state(context, settings, &loaded.jobs, offline));
         }
-        Ok(_) => page.extend(with_state(context, offline)),
+        Ok(_) => page.extend(with_state(context, settings, &loaded.jobs, offline)),
         Err(e) => page.push(DoctorLine::problem("state folder", e.to_string(), "set state.dir", ExitStatus::Storage)),
     }
     match context.credentials() {
@@ -57,7 +60,7 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
                 (Err(failure), Some(job)) => {
                     let line = DoctorLine::from_error("credentials", &failure, "fill in .env");
                     DoctorLine {
-                        text: format!("{text}; job {} reads with the app's own token: {}", job.name, line.text),
+                        text: format!("{text}; job {} needs the app's own token: {}", job.name, line.text),
                         ..line
                     }
                 }
@@ -66,9 +69,9 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
         }
         Err(failure) => page.push(DoctorLine::from_error("credentials", &failure, "fill in .env")),
     }
-    // A state folder that cannot be opened has a line of its own.
-    let gone =
-        missed(context, settings).map(|gone| DoctorLine::from_error("store", &storage_error(gone), "mount its disk"));
+    // A state folder that cannot be opened has its own line.
+    let gone = find_lost_store(context, settings)
+        .map(|gone| DoctorLine::from_error("store", &store_error(gone), "mount its disk"));
     page.push(gone.unwrap_or_else(|| store(&database)));
     page.extend(runs(context, settings, &loaded.jobs));
     page.push(disk(&context.project.root, &database));
@@ -93,17 +96,17 @@ fn jobs(loaded: &LoadedJobs) -> DoctorLine {
     }
 }
 
-/// Runs that are under way, those that hang, and jobs whose newest run failed.
+/// Runs in progress, runs that hang, and jobs whose newest run failed.
 fn runs(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<DoctorLine> {
     let database = context.project.database(settings);
     let mut page = Vec::new();
-    // Where no state folder is, nothing ever ran.
+    // Without a state folder no job has run yet.
     let state = context.state_dir(settings).ok().filter(|dir| dir.path().exists());
     if let Some(dir) = &state {
         for job in jobs {
             match JobLock::check(dir.path(), &database, &job.name, settings.schedule.max_runtime) {
                 Err(e @ LockError::Hangs { .. }) => {
-                    let todo = "look at that process, and end it if it hangs: the next run goes on where it is";
+                    let todo = "check that process, and kill it if it hangs; the next run continues where it stopped";
                     page.push(DoctorLine::problem("runs", e.to_string(), todo, ExitStatus::Failed));
                 }
                 Err(e) => page.push(DoctorLine::note("runs", e.to_string())),
@@ -111,7 +114,7 @@ fn runs(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<Doct
             }
         }
     }
-    // A store that cannot be read has a line of its own.
+    // A store that cannot be read has its own line.
     let past = RunHistory::read(&database).unwrap_or_default();
     for job in jobs {
         let mut newest = past.job_or_default(&job.name).runs.into_iter().next();
@@ -126,7 +129,7 @@ fn runs(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<Doct
             let todo = format!("cratedigger history {}", job.name);
             page.push(DoctorLine::problem(
                 "runs",
-                format!("the newest of {} failed: {why}", job.name),
+                format!("the newest run of {} failed: {why}", job.name),
                 todo,
                 exit.unwrap_or(ExitStatus::Failed),
             ));
@@ -135,80 +138,77 @@ fn runs(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<Doct
     page
 }
 
-/// What can be known of the app before the first run: whether it is accepted, and who is signed in. What
-/// the call needs is kept in a folder that goes away.
-fn without_state(context: &CommandContext, offline: bool) -> Vec<DoctorLine> {
-    let Ok(credentials) = context.credentials() else { return Vec::new() };
+/// The checks of the app that need no state folder: whether Spotify accepts it, and who is signed in. The
+/// call uses a temporary state folder.
+fn without_state(context: &CommandContext, settings: &Settings, jobs: &[Job], offline: bool) -> Vec<DoctorLine> {
+    if context.credentials().is_err() {
+        return Vec::new();
+    }
     let failed =
         |failure: &CommandError| vec![DoctorLine::from_error("Spotify", failure, "cratedigger doctor --offline")];
     let folder = match tempfile::tempdir() {
         Ok(folder) => folder,
         Err(e) => return failed(&CommandError::new(ExitStatus::Storage, e)),
     };
-    let workshop = match App::open_in(context, &folder.path().join("state")) {
-        Ok(workshop) => workshop,
+    let app = match App::open_in(context, settings, &folder.path().join("state")) {
+        Ok(app) => app,
         Err(failure) => return failed(&failure),
     };
-    let mut page = vec![if offline {
-        DoctorLine::note("Spotify", "not asked (--offline)")
-    } else {
-        credentials_line(&workshop, &credentials)
-    }];
+    let mut page =
+        vec![if offline { DoctorLine::note("Spotify", "not checked (--offline)") } else { credentials_line(&app) }];
     page.push(DoctorLine::note(
         "app",
-        "what it may call is found out by the first run; development limits hold until then",
+        "the first run finds out what it may call; the limits of Development Mode apply until then",
     ));
-    page.push(DoctorLine::passed("budget", "no call was sent yet"));
-    page.extend(grants(context, &workshop));
+    page.push(DoctorLine::passed("budget", "no call has been sent yet"));
+    page.extend(grants(&app, jobs));
     page
 }
 
-/// What needs the state folder open: it is refused if others may read it.
-fn with_state(context: &CommandContext, offline: bool) -> Vec<DoctorLine> {
-    let workshop = match App::open(context) {
-        Ok(workshop) => workshop,
+/// The checks that open the state folder, which must not be readable by other users.
+fn with_state(context: &CommandContext, settings: &Settings, jobs: &[Job], offline: bool) -> Vec<DoctorLine> {
+    let app = match App::open(context, settings) {
+        Ok(app) => app,
         Err(failure) => {
-            let dir = context.settings().ok().and_then(|s| context.state_dir(&s).ok());
+            let dir = context.state_dir(settings).ok();
             let folder = dir.map_or_else(String::new, |dir| dir.path().display().to_string());
             return vec![DoctorLine::from_error("state folder", &failure, &format!("chmod -R go= {folder}"))];
         }
     };
-    let mut page = vec![DoctorLine::passed("state folder", format!("{}, closed to others", workshop.state.dir()))];
-    let Ok(credentials) = context.credentials() else { return page };
-    page.push(if offline {
-        DoctorLine::note("Spotify", "not asked (--offline)")
-    } else {
-        credentials_line(&workshop, &credentials)
-    });
-    page.push(match workshop.app_class(&credentials) {
+    let mut page = vec![DoctorLine::passed("state folder", format!("{}, closed to others", app.state.dir()))];
+    if app.credentials().is_err() {
+        return page;
+    }
+    page.push(if offline { DoctorLine::note("Spotify", "not checked (--offline)") } else { credentials_line(&app) });
+    page.push(match app.app_class() {
         Ok(Some(class)) => {
             DoctorLine::passed("app", format!("{} mode; `cratedigger quota` lists what it may call", class.as_str()))
         }
-        Ok(None) => {
-            DoctorLine::note("app", "its class is not known yet: development limits hold until a run finds out")
-        }
+        Ok(None) => DoctorLine::note(
+            "app",
+            "its class is not known yet; the limits of Development Mode apply until a run finds out",
+        ),
         Err(failure) => DoctorLine::from_error("app", &failure, "cratedigger quota"),
     });
-    page.push(budget(&workshop, &credentials));
-    page.extend(grants(context, &workshop));
+    page.push(budget(&app));
+    page.extend(grants(&app, jobs));
     page
 }
 
-/// Whether the credentials are accepted, and whether the clocks agree.
-fn credentials_line(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
-    if credentials.client_secret.is_none() {
-        return DoctorLine::note("Spotify", "not asked: without a client secret only users have tokens");
+/// Whether Spotify accepts the credentials, and whether the clocks agree.
+fn credentials_line(app: &App<'_>) -> DoctorLine {
+    if app.credentials().is_ok_and(|found| found.client_secret.is_none()) {
+        return DoctorLine::note("Spotify", "not checked: without a client secret only users have tokens");
     }
-    let greeting =
-        workshop.open_api(credentials, RunCallLimits::default(), Arc::new(LogObserver)).and_then(|(api, _)| {
-            let asked = runtime()?.block_on(api.check_credentials());
-            Ok(asked.map_err(crate::sync::SyncError::from))
-        });
+    let greeting = app.open_client(RunCallLimits::default(), Arc::new(LogObserver)).and_then(|(api, _)| {
+        let asked = runtime()?.block_on(api.check_credentials());
+        Ok(asked.map_err(crate::sync::SyncError::from))
+    });
     match greeting {
-        Ok(Ok(None)) => DoctorLine::passed("Spotify", "accepts the credentials; its clock and ours agree"),
+        Ok(Ok(None)) => DoctorLine::passed("Spotify", "accepts the credentials; its clock and this machine's agree"),
         Ok(Ok(Some(server))) => {
             let text = format!(
-                "accepts the credentials; by its clock it is {}, by ours {}",
+                "accepts the credentials; its clock shows {}, this machine's shows {}",
                 format_local(server),
                 format_local(Utc::now())
             );
@@ -227,8 +227,8 @@ fn credentials_line(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine
     }
 }
 
-fn budget(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
-    let usage = match workshop.usage(credentials) {
+fn budget(app: &App<'_>) -> DoctorLine {
+    let usage = match app.call_ceilings().and_then(|ceilings| app.usage(ceilings)) {
         Ok(usage) => usage,
         Err(failure) => return DoctorLine::from_error("budget", &failure, "cratedigger quota"),
     };
@@ -251,10 +251,9 @@ fn budget(workshop: &App<'_>, credentials: &Credentials) -> DoctorLine {
     }
 }
 
-/// Who is signed in for how long, and who is not.
-fn grants(context: &CommandContext, workshop: &App<'_>) -> Vec<DoctorLine> {
-    let loaded = context.jobs(&workshop.settings, &[]);
-    let grants = match sign_in_status::open_existing_grants(context, &workshop.settings) {
+/// The users who are signed in with the days left, and the users who are not.
+fn grants(app: &App<'_>, jobs: &[Job]) -> Vec<DoctorLine> {
+    let grants = match sign_in_status::open_existing_grants(app.context, app.settings) {
         Ok(grants) => grants,
         Err(failure) => return vec![DoctorLine::from_error("grants", &failure, "cratedigger auth list")],
     };
@@ -280,11 +279,11 @@ fn grants(context: &CommandContext, workshop: &App<'_>) -> Vec<DoctorLine> {
         })
         .collect();
     let mut missing: Vec<String> = Vec::new();
-    for job in &loaded.jobs {
+    for job in jobs {
         for user in sign_in_status::sign_in_statuses(job, grants.as_ref()).unwrap_or_default() {
             if !user.is_signed_in() && !missing.contains(&user.user) {
                 missing.push(user.user.clone());
-                let text = format!("{} is not signed in, and job {} reads for that user", user.user, job.name);
+                let text = format!("{} is not signed in, and job {} reads data of this user", user.user, job.name);
                 page.push(DoctorLine::problem(
                     "grants",
                     text,
@@ -295,14 +294,17 @@ fn grants(context: &CommandContext, workshop: &App<'_>) -> Vec<DoctorLine> {
         }
     }
     if page.is_empty() {
-        page.push(DoctorLine::passed("grants", "no job needs any"));
+        page.push(DoctorLine::passed("grants", "no job needs a grant"));
     }
     page
 }
 
 fn store(database: &Path) -> DoctorLine {
     if !database.exists() {
-        return DoctorLine::note("store", format!("{}: not there yet; the first run makes it", database.display()));
+        return DoctorLine::note(
+            "store",
+            format!("{}: does not exist yet; the first run creates it", database.display()),
+        );
     }
     let size = std::fs::metadata(database).map_or(0, |m| m.len());
     if size == 0 {
@@ -312,10 +314,10 @@ fn store(database: &Path) -> DoctorLine {
     match checked {
         Ok(()) => DoctorLine::passed(
             "store",
-            format!("{}, {}, sound (`cratedigger verify` looks deeper)", database.display(), format_megabytes(size)),
+            format!("{}, {}, sound (`cratedigger verify` checks more)", database.display(), format_megabytes(size)),
         ),
         Err(e) => {
-            let todo = e.hint().unwrap_or_else(|| "restore a backup, or cratedigger verify".into());
+            let todo = e.hint().unwrap_or_else(|| "restore a backup, or run cratedigger verify".into());
             DoctorLine::problem("store", e.to_string(), todo, ExitStatus::Storage)
         }
     }
@@ -326,11 +328,11 @@ fn disk(root: &Path, database: &Path) -> DoctorLine {
     match rustix::fs::statvfs(folder) {
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
-            // A copy before a migration, and CSVs written beside the old ones, want room.
+            // A migration keeps a copy, and new CSV files are written next to the old ones.
             let wants = LOW_SPACE.max(2 * std::fs::metadata(database).map_or(0, |m| m.len()));
             let text = format!("{} free in {}", format_megabytes(free), folder.display());
             if free < wants {
-                let text = format!("{text}, {} are wanted", format_megabytes(wants));
+                let text = format!("{text}, {} needed", format_megabytes(wants));
                 return DoctorLine::problem("disk", text, format!("df -h {}", folder.display()), ExitStatus::Storage);
             }
             DoctorLine::passed("disk", text)

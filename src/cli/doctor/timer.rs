@@ -1,4 +1,4 @@
-//! What starts the jobs: a scheduler that runs, systemd's timer, a line of cron; and when it last did.
+//! Checks what starts the jobs (a running scheduler, a systemd timer, a crontab line) and when it last did.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,29 +7,27 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 
 use super::DoctorLine;
-use crate::cli::app::format_local;
+use crate::cli::local_time::format_local;
 use crate::cli::{CommandContext, ExitStatus};
 use crate::scheduler::{RunHistory, overdue};
 use crate::settings::Settings;
 use crate::sync::{LockError, SchedulerLock};
 
-/// What `crontab` may take.
+/// The longest time to wait for `crontab`.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: DateTime<Utc>) -> Vec<DoctorLine> {
     let jobs = context.jobs(settings, &[]).jobs;
     if jobs.iter().all(|job| job.schedule.is_none()) {
-        return vec![DoctorLine::note("timer", "no job has a schedule: all run by hand")];
+        return vec![DoctorLine::note("timer", "no job has a schedule, so all jobs are started by hand")];
     }
     let database = context.project.database(settings);
     let past = RunHistory::read(&database).unwrap_or_default();
     let newest = jobs.iter().filter_map(|job| past.job(&job.name));
     let newest = newest.flat_map(|past| &past.runs).filter(|run| run.fire_at.is_some());
     let fired = newest.filter_map(|run| run.started_at.parse::<DateTime<Utc>>().ok()).max();
-    let last = fired.map_or_else(
-        || "it has started no run yet".to_owned(),
-        |at| format!("last run by a fire {}", format_local(at)),
-    );
+    let last = fired
+        .map_or_else(|| "no scheduled run so far".to_owned(), |at| format!("last scheduled run {}", format_local(at)));
     let root = &context.project.root;
     let mut starters = find_timers(&absolute_path(root));
     if let Ok(dir) = context.state_dir(settings)
@@ -42,18 +40,18 @@ pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: Da
     page.push(if !starters.is_empty() {
         DoctorLine::passed("timer", format!("{}; {last}", starters.join("; ")))
     } else if fired.is_some() {
-        // A timer of another user or machine, Kubernetes, Airflow: what it does can be seen all the same.
-        DoctorLine::note("timer", format!("neither a timer, a cron line nor `schedule` was found here, but {last}"))
+        // Another user, another machine, Kubernetes or Airflow may start the jobs.
+        DoctorLine::note("timer", format!("no timer, crontab line or `schedule` process was found here, but {last}"))
     } else {
         let program = std::env::current_exe().unwrap_or_else(|_| "cratedigger".into());
         let todo = format!(
-            "cratedigger init --systemd, or a line of crontab: */5 * * * * {} -q --project {} run --due",
+            "cratedigger init --systemd, or a crontab line: */5 * * * * {} -q --project {} run --due",
             program.display(),
             absolute_path(root).display()
         );
         DoctorLine::problem(
             "timer",
-            "nothing starts the jobs: no timer, no cron line, no `schedule`",
+            "nothing starts the jobs: no timer, crontab line or `schedule` process was found",
             todo,
             ExitStatus::Usage,
         )
@@ -64,13 +62,13 @@ pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: Da
         .map(|job| job.name.as_str())
         .collect();
     if !late.is_empty() {
-        let text = format!("two fires have passed without a complete run: {}", late.join(", "));
+        let text = format!("two scheduled times have passed without a complete run: {}", late.join(", "));
         page.push(DoctorLine::problem("overdue", text, format!("cratedigger history {}", late[0]), ExitStatus::Failed));
     }
     page
 }
 
-/// Units and cron lines that start what is due of this project.
+/// Finds the systemd units and crontab lines that start due jobs of this project.
 fn find_timers(project: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
@@ -99,16 +97,16 @@ fn find_timers(project: &Path) -> Vec<String> {
     tables.extend(std::fs::read_dir("/etc/cron.d").into_iter().flatten().flatten().map(|entry| entry.path()));
     for table in tables {
         if std::fs::read_to_string(&table).is_ok_and(|text| starts_this_project(&text, project)) {
-            found.push(format!("a line of {}", table.display()));
+            found.push(format!("a line in {}", table.display()));
         }
     }
     if crontab().is_some_and(|text| starts_this_project(&text, project)) {
-        found.push("a line of this user's crontab".to_owned());
+        found.push("a line in this user's crontab".to_owned());
     }
     found
 }
 
-/// Whether a line that is no comment starts what is due of this project.
+/// Whether an active line starts due jobs of this project.
 fn starts_this_project(text: &str, project: &Path) -> bool {
     let lines = text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
     lines
@@ -116,22 +114,22 @@ fn starts_this_project(text: &str, project: &Path) -> bool {
         .any(|line| line.contains("cratedigger") && line.contains("--due") && may_start_project(line, project))
 }
 
-/// Whether a command line is for this project: it names it, or it names none.
+/// Whether a command line names this project or no project.
 fn may_start_project(line: &str, project: &Path) -> bool {
     let mut words = line.split([' ', '\t', '=', ';', '&']).filter(|word| !word.is_empty());
     let unquoted = |word: &str| PathBuf::from(word.trim_matches(['"', '\'']));
     let named = words.by_ref().find(|word| matches!(*word, "--project" | "cd")).and_then(|_| words.next());
-    // What a shell would put in its place cannot be known here.
+    // The value of a shell variable is not known here.
     named.is_none_or(|named| named.contains(['$', '~', '%']) || absolute_path(&unquoted(named)) == project)
 }
 
-/// A folder by the one name that it has from everywhere.
+/// The canonical path of a folder.
 fn absolute_path(folder: &Path) -> PathBuf {
     let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     named.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
 }
 
-/// `crontab -l`, if it answers soon.
+/// The output of `crontab -l`, unless it takes too long.
 fn crontab() -> Option<String> {
     let mut child = Command::new("crontab")
         .arg("-l")

@@ -1,15 +1,15 @@
-//! `init --systemd`: the units of `contrib/systemd/`, with the paths of this machine.
+//! `init --systemd`: writes the units of `contrib/systemd/` with the paths of this machine.
 //!
-//! The files there are the text, complete as they stand for `/srv/spotify` and `/usr/local/bin`; here
-//! only paths are put in their place, and homes, which the sandbox hides, are let in where the project lies
-//! in one. A test renders them back.
+//! The files there are complete units for `/srv/spotify` and `/usr/local/bin`. Only the paths are replaced.
+//! If a path is inside a home folder, which the service's sandbox hides, the sandbox lets it in. A test
+//! renders the original files.
 
 use std::path::{Path, PathBuf};
 
-/// Where the units keep the state, and so `state.dir`.
+/// The state folder of the units, and so the value of `state.dir`.
 pub const STATE_DIR: &str = "/var/lib/cratedigger";
 
-/// Each file with its text.
+/// The name and text of each file.
 const TEMPLATES: &[(&str, &str)] = &[
     ("cratedigger.service", include_str!("../../../contrib/systemd/cratedigger.service")),
     ("cratedigger.timer", include_str!("../../../contrib/systemd/cratedigger.timer")),
@@ -22,28 +22,26 @@ const PROGRAM: &str = "/usr/local/bin/cratedigger";
 const PROJECT: &str = "/srv/spotify";
 const OUTPUT: &str = "/srv/spotify/output";
 
-/// What `ProtectHome=` hides.
+/// The folders that `ProtectHome=` hides.
 const HOMES: &[&str] = &["/home", "/root", "/run/user"];
 
-/// What the units name; all paths are absolute.
+/// The absolute paths in the units.
 #[derive(Debug)]
 pub struct UnitPaths {
-    /// The program.
     pub program: PathBuf,
-    /// The project folder.
     pub project: PathBuf,
-    /// The folders that results go to, none inside another.
+    /// The output folders, none inside another.
     pub outputs: Vec<PathBuf>,
 }
 
 impl UnitPaths {
-    /// A path that no unit can name.
+    /// A path that a unit file cannot contain.
     pub fn unsupported_path(&self) -> Option<&Path> {
         let fits = |path: &&Path| path.to_str().is_some_and(|text| !text.contains(char::is_control));
         self.all().find(|path| !fits(path))
     }
 
-    /// Whether a part of it lies where other users have no way in.
+    /// Whether any path is inside a home folder.
     pub fn is_in_home(&self) -> bool {
         self.all().any(in_a_home)
     }
@@ -53,7 +51,7 @@ impl UnitPaths {
     }
 }
 
-/// The files, by their names.
+/// The names and texts of the files.
 pub fn render(place: &UnitPaths) -> Vec<(&'static str, String)> {
     let text = |(name, text): &(&'static str, &str)| {
         let lines = text.lines().map(|line| render_line(line, place)).collect::<Vec<_>>().join("\n");
@@ -82,7 +80,7 @@ fn render_line(line: &str, place: &UnitPaths) -> String {
         let shown = [&place.project, &place.program].into_iter().filter(|path| in_a_home(path));
         let shown: Vec<String> = shown.map(|path| escape_for_unit(path, "%")).collect();
         let shown = if shown.is_empty() { String::new() } else { format!("\nBindReadOnlyPaths={}", shown.join(" ")) };
-        return format!("# Of all homes, only what this service needs.\nProtectHome=tmpfs{shown}");
+        return format!("# Hide home folders, except what this service needs.\nProtectHome=tmpfs{shown}");
     }
     match line {
         "project=/srv/spotify" => format!("project={}", quote_for_shell(&place.project)),
@@ -96,8 +94,8 @@ fn in_a_home(path: &Path) -> bool {
     HOMES.iter().any(|home| path.starts_with(home))
 }
 
-/// A path as a unit writes it. `special`: of `%` (specifiers) and `$` (variables), those that mean something
-/// there. A colon, which ends one side of a bind mount, means nothing in quotes.
+/// A path as a unit file writes it. `special` lists the characters that need doubling there: `%`
+/// (specifiers) and `$` (variables). A colon, which separates the sides of a bind mount, is safe in quotes.
 fn escape_for_unit(path: &Path, special: &str) -> String {
     let mut out = String::new();
     for c in path.to_string_lossy().chars() {

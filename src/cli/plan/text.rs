@@ -1,32 +1,31 @@
-//! Prices for a person.
+//! Prices as text.
 
 use super::{BudgetFit, PlanReport, PricedJob};
-use crate::cli::app::format_local;
 use crate::cli::budget::{describe_calls, format_calls, format_duration};
-use crate::cli::print;
+use crate::cli::local_time::format_local;
+use crate::cli::table::format_table;
 use crate::document::printable;
 use crate::sync::{CallRange, FetchEstimate, seconds_for_calls};
 
-/// All of it.
 pub(super) fn plan_text(shown: &PlanReport<'_>) -> String {
     let mut out = String::new();
     for priced in &shown.jobs {
         out.push_str(&job_text(priced, shown));
     }
     if shown.jobs.is_empty() {
-        out.push_str("no job files; `cratedigger init` writes some to start from\n");
+        out.push_str("no job files; `cratedigger init` creates examples\n");
     }
     if shown.jobs.len() > 1 {
         let names: Vec<String> = shown.jobs.iter().map(|it| printable(&it.job.name)).collect();
-        out.push_str(&format!("order: {} (what fits goes first, by priority)\n", names.join(", ")));
+        out.push_str(&format!("order: {} (jobs that fit go first, by priority)\n", names.join(", ")));
     }
     match shown.asked {
-        0 => out.push_str("asked Spotify nothing\n"),
-        1 => out.push_str("asked Spotify once\n"),
-        n => out.push_str(&format!("asked Spotify {n} times\n")),
+        0 => out.push_str("no call was sent\n"),
+        1 => out.push_str("1 call was sent\n"),
+        n => out.push_str(&format!("{n} calls were sent\n")),
     }
     if let Some(why) = &shown.ended {
-        out.push_str(&format!("asked no more: {}\n", printable(why)));
+        out.push_str(&format!("no more calls were sent: {}\n", printable(why)));
     }
     out
 }
@@ -36,12 +35,12 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
     let calls = whole.calls();
     let mut out = format!("{}: {}", printable(&priced.job.name), describe_calls(calls));
     if calls == CallRange::NONE && priced.fits == BudgetFit::Yes {
-        out.push_str(", nothing to ask for\n");
+        out.push_str(", nothing to read\n");
     } else if calls == CallRange::NONE {
         out.push_str(&format!("; {}\n", describe_fit(priced.fits)));
     } else {
         let last = seconds_for_calls(calls.expected_calls(), shown.requests_per_second);
-        out.push_str(&format!(", {} at the present pace", format_duration(last)));
+        out.push_str(&format!(", {} at the current pace", format_duration(last)));
         match (shown.left.account, shown.left.share(calls.expected_calls())) {
             (Some(0), _) => out.push_str("; nothing is left today"),
             (Some(left), Some(share)) => {
@@ -57,10 +56,10 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
     let head = ["  FETCH", "STREAM", "CALLS", "FREE"].map(str::to_owned).to_vec();
     let mut rows = vec![head];
     rows.extend(priced.price.fetches.iter().map(row));
-    out.push_str(&print::format_table(&rows));
+    out.push_str(&format_table(&rows));
     if priced.price.account_lookups != CallRange::NONE {
         out.push_str(&format!(
-            "  and {} to find out whose accounts the grants are\n",
+            "  and {} to find out which accounts the grants belong to\n",
             describe_calls(priced.price.account_lookups)
         ));
     }
@@ -77,12 +76,12 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
     if priced.fits == BudgetFit::No {
         let part = |(fetch, calls, of): (&FetchEstimate, u64, CallRange)| {
             (of != CallRange::NONE).then(|| match of.expected_calls() {
-                likely if calls >= likely => format!("{} to its end ({calls})", fetch_name(fetch)),
-                likely => format!("{} as far as {calls} of {likely} calls go", fetch_name(fetch)),
+                likely if calls >= likely => format!("all of {} ({calls})", fetch_name(fetch)),
+                likely => format!("{calls} of {likely} calls of {}", fetch_name(fetch)),
             })
         };
         let first: Vec<String> = priced.done_today().into_iter().filter_map(part).collect();
-        out.push_str(&format!("  first: {}; the following runs go on from there\n", first.join(", then ")));
+        out.push_str(&format!("  today: {}; later runs continue from there\n", first.join(", then ")));
     }
     out
 }
@@ -91,9 +90,9 @@ fn describe_fit(fits: BudgetFit) -> String {
     match fits {
         BudgetFit::Yes => "fits".to_owned(),
         BudgetFit::No => "does not fit".to_owned(),
-        BudgetFit::Unknown => "whether it fits, nobody can say".to_owned(),
+        BudgetFit::Unknown => "it is not known whether it fits".to_owned(),
         BudgetFit::HeldBack(until) => format!("held back until {}", format_local(until)),
-        BudgetFit::NeedsUserAction => "waits for a person".to_owned(),
+        BudgetFit::NeedsUserAction => "waits for a user to act".to_owned(),
     }
 }
 

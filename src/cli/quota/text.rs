@@ -1,18 +1,17 @@
-//! The books for a person.
+//! The ledger as text.
 
 use chrono::{DateTime, Utc};
 
 use super::QuotaReport;
-use crate::cli::app::format_local;
-use crate::cli::print;
+use crate::cli::local_time::{format_clock_time, format_local};
+use crate::cli::table::format_table;
 use crate::document::printable;
 use spotify_client::Deferral;
 use spotify_client::state::{FamilyUsage, FreedCalls, TokenKind};
 
-/// Refusals that are shown; `--json` has all.
+/// The number of refusals shown; `--json` lists all.
 const REFUSALS_SHOWN: usize = 10;
 
-/// All of it.
 pub(super) fn quota_text(shown: &QuotaReport) -> String {
     let mut out = calls_text(shown);
     let usage = &shown.usage;
@@ -28,45 +27,47 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
             .take(REFUSALS_SHOWN)
             .map(|it| vec![format!("  {}", format_local(it.at)), it.family.clone(), printable(&it.evidence)])
             .collect();
-        out.push_str(&print::format_table(&rows));
+        out.push_str(&format_table(&rows));
         let more = usage.refusals.len().saturating_sub(REFUSALS_SHOWN);
         if more > 0 {
             out.push_str(&format!("  and {more} more, see --json\n"));
         }
     }
     if !usage.learned.is_empty() {
-        out.push_str("\nceilings that refusals taught; they rise by a twentieth a day, up to the setting\n");
+        out.push_str("\nceilings learned from refusals; they rise by a twentieth per day, up to the setting\n");
         let row = |it: &spotify_client::state::LearnedCeiling| {
             let of = if it.family.is_empty() { "all".to_owned() } else { it.family.clone() };
-            let now = format!("{} calls a day, now {}", it.calls, it.now);
+            let now = format!("{} calls per day, now {}", it.calls, it.now);
             vec![format!("  {of}"), now, format!("since {}", format_day(it.at)), printable(&it.evidence)]
         };
-        out.push_str(&print::format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
+        out.push_str(&format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
     }
     if let Some((calls, window_ms, at)) = usage.pace {
         let secs = window_ms / 1_000;
-        out.push_str(&format!("\npace found: {calls:.0} calls in {secs} s, refused beyond on {}\n", format_day(at)));
+        out.push_str(&format!(
+            "\nlearned pace: {calls:.0} calls in {secs} s; more were refused on {}\n",
+            format_day(at)
+        ));
     }
     out.push_str(&endpoints(shown));
     out
 }
 
-/// Used and left.
 fn calls_text(shown: &QuotaReport) -> String {
     let usage = &shown.usage;
     let head = ["CALLS IN 24 H", "USED", "CEILING", "LEFT", "BECOMES FREE"];
     let mut rows = vec![head.map(str::to_owned).to_vec(), family_row("all", &usage.account, shown.now)];
     rows.extend(usage.families.iter().map(|it| family_row(&it.family, it, shown.now)));
-    let mut out = print::format_table(&rows);
+    let mut out = format_table(&rows);
     let reserve = (shown.ceilings.reserve * 1_000.0).round() / 10.0;
     match (usage.account.ceiling, shown.ceilings.per_family) {
         (None, None) if usage.learned.is_empty() => {
             out.push_str("no ceiling is set (limits.calls_per_day, limits.calls_per_family)\n")
         }
         (_, family) => {
-            out.push_str(&format!("left is what may go after the reserve of {reserve}%"));
+            out.push_str(&format!("the calls left exclude the reserve of {reserve}%"));
             if let Some(family) = family {
-                out.push_str(&format!("; a family that is not listed has used none of its {family}"));
+                out.push_str(&format!("; a family that is not listed has all of its {family} left"));
             }
             out.push('\n');
         }
@@ -81,25 +82,18 @@ fn family_row(name: &str, it: &FamilyUsage, now: DateTime<Utc>) -> Vec<String> {
         _ => "-".to_owned(),
     };
     let left = if it.blocked_until.is_some() { "none now".to_owned() } else { number(it.left) };
-    let freed = it.blocked_until.map_or(freed, |until| format!("held until {}", format_clock(until, now)));
+    let freed = it.blocked_until.map_or(freed, |until| format!("held until {}", format_clock_time(until, now)));
     vec![name.to_owned(), it.used.to_string(), number(it.ceiling), left, freed]
 }
 
 /// `37 from 14:05 to 14:59`.
 fn describe_freed(freed: &FreedCalls, now: DateTime<Utc>) -> String {
-    let (from, until) = (format_clock(freed.from, now), format_clock(freed.until, now));
+    let (from, until) = (format_clock_time(freed.from, now), format_clock_time(freed.until, now));
     if from == until { format!("{} at {from}", freed.calls) } else { format!("{} from {from} to {until}", freed.calls) }
 }
 
-fn format_clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    let local = at.with_timezone(&chrono::Local);
-    let today = local.date_naive() == now.with_timezone(&chrono::Local).date_naive();
-    local.format(if today { "%H:%M" } else { "%a %d %H:%M" }).to_string()
-}
-
-/// What the app may call.
 fn endpoints(shown: &QuotaReport) -> String {
-    let class = shown.class.map_or_else(|| "of a class not yet known".to_owned(), |class| format!("{class}"));
+    let class = shown.class.map_or_else(|| "class not known yet".to_owned(), |class| format!("{class}"));
     let mut out = format!("\nwhat this app may call ({class})\n");
     let mut rows = Vec::new();
     let mut unknown = Vec::new();
@@ -114,7 +108,7 @@ fn endpoints(shown: &QuotaReport) -> String {
             None => unknown.push((known.token, known.family.as_str())),
         }
     }
-    out.push_str(&print::format_table(&rows));
+    out.push_str(&format_table(&rows));
     for (token, whose) in [(TokenKind::App, "the app's token"), (TokenKind::User, "a user's token")] {
         let families: Vec<&str> = unknown.iter().filter(|it| it.0 == token).map(|it| it.1).collect();
         if !families.is_empty() {

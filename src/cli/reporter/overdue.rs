@@ -1,18 +1,18 @@
-//! Data that are older than their schedule promises, where nobody was told why.
+//! Alerts about overdue data without a reported cause.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Reporter;
-use crate::cli::app::format_local;
+use crate::cli::local_time::format_local;
 use crate::job::{Job, LoadedJobs};
 use crate::notify::{AlertEvent, AlertKind, AlertScope, AlertTransition};
 use crate::scheduler::{RunHistory, overdue};
 
-/// A job that Spotify has held back for so long is told of, once its data are overdue.
+/// A deferral of this length no longer explains overdue data.
 const LONG_DEFERRAL: TimeDelta = TimeDelta::hours(24);
 
 impl Reporter<'_> {
-    /// Tells of jobs whose data are overdue.
+    /// Reports the jobs whose data are overdue.
     pub(in crate::cli) fn report_overdue(&self, jobs: &[Job], past: &RunHistory, now: DateTime<Utc>) {
         for (job, since) in self.overdue_jobs(jobs, past, now) {
             if self.start_alert(AlertScope::Job(&job.name), AlertKind::Overdue, "") != AlertTransition::New {
@@ -20,21 +20,18 @@ impl Reporter<'_> {
             }
             let last = past.job(&job.name).and_then(|past| past.last_complete);
             let last =
-                last.map_or_else(|| "it was never complete".to_owned(), |at| format!("last {}", format_local(at)));
+                last.map_or_else(|| "there is no complete run".to_owned(), |at| format!("last: {}", format_local(at)));
             let text =
-                format!("job {} is overdue: two of its fires have passed without a complete run ({last})", job.name);
+                format!("job {} is overdue: two scheduled times have passed without a complete run ({last})", job.name);
             self.context.warn(Some(&job.name), &text);
-            let details = vec![format!(
-                "since {}; `cratedigger history {}` shows what came of them",
-                format_local(since),
-                job.name
-            )];
+            let details =
+                vec![format!("since {}; `cratedigger history {}` shows its runs", format_local(since), job.name)];
             self.send(AlertEvent::Overdue, &job.name, text, details, None);
         }
     }
 
-    /// The jobs whose data are overdue, and nobody was told what keeps them from running: a lost
-    /// sign-in has been told, and a ban that is over within a day is no news either.
+    /// The jobs whose data are overdue for a reason that was not reported. A lost sign-in was reported, and
+    /// a deferral of less than a day needs no report.
     fn overdue_jobs<'j>(
         &self,
         jobs: &'j [Job],
@@ -54,7 +51,7 @@ impl Reporter<'_> {
         found.filter(move |(job, _)| !is_explained(job)).collect::<Vec<_>>().into_iter()
     }
 
-    /// Whether there is anything to tell of now, without any run.
+    /// Whether there is anything to report or deliver without a run.
     pub(in crate::cli) fn has_pending(&self, loaded: &LoadedJobs, past: &RunHistory, now: DateTime<Utc>) -> bool {
         let left_over = self.notifier.as_ref().is_some_and(|notifier| notifier.has_undelivered(now));
         left_over

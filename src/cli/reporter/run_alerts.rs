@@ -1,4 +1,4 @@
-//! What of a run's trouble is news. What other jobs meet alike is told once for all.
+//! Which problems of a run are new. A cause that several jobs share is reported once.
 
 use super::Reporter;
 use crate::cli::ExitStatus;
@@ -6,14 +6,14 @@ use crate::job::JobUsers;
 use crate::notify::{AlertEvent, AlertKind, AlertScope, AlertTransition};
 use crate::sync::{CauseScope, RunCause, RunReport};
 
-/// What is news of a run: a message, but for what all messages of a run have.
+/// A new problem of a run.
 pub(super) struct RunAlert {
     pub event: AlertEvent,
     pub text: String,
     pub details: Vec<String>,
 }
 
-/// What is not as it should be about a run.
+/// The kind of problem that a run has, if any.
 pub(super) fn alert_kind(report: &RunReport) -> Option<AlertKind> {
     match (report.state, report.exit_code) {
         (_, code) if code == ExitStatus::UserAction.code() => Some(AlertKind::Person),
@@ -25,7 +25,7 @@ pub(super) fn alert_kind(report: &RunReport) -> Option<AlertKind> {
 }
 
 impl Reporter<'_> {
-    /// What of a run's trouble was not told yet. What other jobs meet alike is told once for all.
+    /// The problems of a run that have not been reported yet.
     pub(super) fn new_alerts(&self, report: &RunReport, trouble: AlertKind) -> Vec<RunAlert> {
         let job = report.job.as_str();
         let is_storage = report.exit_code == ExitStatus::Storage.code();
@@ -57,11 +57,11 @@ impl Reporter<'_> {
                     details.push(format!("jobs that read for {user}: {}", self.jobs_of_user(user, job).join(", ")));
                     (AlertEvent::SignIn, format!("{user} must sign in: {words}"))
                 }
-                CauseScope::App => (AlertEvent::SignIn, format!("a person is needed, as job {job} found: {words}")),
+                CauseScope::App => (AlertEvent::SignIn, format!("a user must act (found by job {job}): {words}")),
                 _ => (AlertEvent::Failure, format!("job {job} failed: {words}")),
             };
             if !matches!(whose, CauseScope::User(_)) {
-                details.push("other jobs that meet the same are not told of apart".to_owned());
+                details.push("other jobs with the same problem are not reported separately".to_owned());
             }
             news.push(RunAlert { event, text, details });
         }
@@ -69,7 +69,7 @@ impl Reporter<'_> {
         let why = report.reasons.join("; ");
         if alone && self.start_alert(AlertScope::Job(job), trouble, &why) == AlertTransition::New {
             let (event, text) = match trouble {
-                AlertKind::Person => (AlertEvent::SignIn, format!("job {job} needs a person: {why}")),
+                AlertKind::Person => (AlertEvent::SignIn, format!("job {job} needs a user to act: {why}")),
                 AlertKind::Partial => (AlertEvent::Partial, format!("job {job} is partial: {why}")),
                 _ => (AlertEvent::Failure, format!("job {job} failed: {why}")),
             };
@@ -79,7 +79,7 @@ impl Reporter<'_> {
         news
     }
 
-    /// The jobs that read for a user; `met` does in any case.
+    /// The jobs that read the data of a user, including `met`.
     fn jobs_of_user(&self, user: &str, met: &str) -> Vec<String> {
         let reads = |(job, users): &&(String, JobUsers)| match users {
             JobUsers::None => false,

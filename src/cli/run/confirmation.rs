@@ -1,67 +1,84 @@
-//! The question before an expensive run, where somebody sits who can answer it.
+//! The confirmation before an expensive run on a terminal.
 
 use std::io::{BufRead, IsTerminal, stdin};
 
+use crate::cli::app::App;
 use crate::cli::args::RunArgs;
-use crate::cli::budget::{describe_calls, format_duration};
-use crate::cli::pricing::Desk;
+use crate::cli::budget::{RemainingBudget, describe_calls, format_duration};
+use crate::cli::planner::PlannedPrice;
+use crate::cli::pricing::{calls_spent, price_job, read_history, remaining_budget};
 use crate::cli::{CommandError, print};
 use crate::document::printable;
 use crate::job::Job;
 use crate::sync::{JobEstimate, ProbeBudget, seconds_for_calls};
 
-/// A run that takes more than this part of what is left today is asked about.
+/// A run that takes more than this fraction of today's remaining calls needs a confirmation.
 const EXPENSIVE_SHARE: f64 = 0.25;
-/// Looks at Spotify for the sake of the question, as `plan` takes them.
+/// The calls that may be sent to find out the price, as in `plan`.
 const LOOKUPS: u64 = 10;
 
-/// Whether the run goes on: asked on a terminal if it is expensive, else taken for granted.
+/// Asks on a terminal whether to start an expensive run. Other runs need no confirmation, and no price here.
 pub(super) async fn confirm_run(
-    desk: &Desk<'_>,
+    app: &App<'_>,
     args: &RunArgs,
     job: &Job,
-    price: Option<&JobEstimate>,
+    price: &mut PlannedPrice,
 ) -> Result<bool, CommandError> {
-    let Some(price) = price.filter(|_| !args.yes && stdin().is_terminal() && std::io::stderr().is_terminal()) else {
+    if args.yes || !stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Ok(true);
-    };
-    let left = desk.left(None)?.for_job(job, args.max_calls, desk.spent(job)?);
-    let expensive = |price: &JobEstimate| {
-        let calls = price.total().calls();
-        let share = |calls: u64| calls > 0 && left.share(calls).is_some_and(|share| share > EXPENSIVE_SHARE);
-        (share(calls.at_least), calls.at_most.is_none_or(share))
-    };
-    let looks = ProbeBudget::at_most(LOOKUPS);
-    let looked;
-    let price = match expensive(price) {
+    }
+    let history = read_history(app)?.job_or_default(&job.name);
+    if matches!(price, PlannedPrice::NotAsked) {
+        *price = price_job(app, job, &history, args.full, &ProbeBudget::at_most(0)).await.ok().into();
+    }
+    let Some(price) = price.known() else { return Ok(true) };
+    let left = remaining_budget(app, None)?.for_job(job, args.max_calls, calls_spent(app, job)?);
+    let probes = ProbeBudget::at_most(LOOKUPS);
+    let probed;
+    let price = match (is_surely_expensive(price, &left), may_be_expensive(price, &left)) {
         (false, false) => return Ok(true),
         (true, _) => price,
-        // It may be cheap, and it may not: a few calls tell.
+        // A few calls show whether it is cheap.
         (false, true) => {
-            looked = desk.price(job, args.full, &looks).await?;
-            if expensive(&looked) == (false, false) {
+            probed = price_job(app, job, &history, args.full, &probes).await?;
+            if !is_surely_expensive(&probed, &left) && !may_be_expensive(&probed, &left) {
                 return Ok(true);
             }
-            &looked
+            &probed
         }
     };
-    let calls = price.total().calls();
-    let pace = desk.workshop.settings.limits_for(desk.workshop.app_class(desk.credentials)?).requests_per_second;
-    // Of what nobody can say, the part that is known says nothing.
-    let share = calls.at_most.and_then(|most| left.share(most)).filter(|share| share.is_finite());
-    let (account, time) = (left.account.unwrap_or(0), format_duration(seconds_for_calls(calls.expected_calls(), pace)));
-    let part = share.map_or_else(String::new, |share| format!(" ({:.0}%)", share * 100.0));
-    let asked = match looks.sent() {
-        0 => String::new(),
-        1 => "; asked Spotify once to know".to_owned(),
-        n => format!("; asked Spotify {n} times to know"),
-    };
-    print::stderr(&format!(
-        "{} would take {} of the {account} that it may take today{part}, {time} at the present pace{asked}\ngo on? [y/N] ",
-        printable(&job.name),
-        describe_calls(calls),
-    ));
+    print::stderr(&question(job, price, &left, app.requests_per_second()?, probes.sent()));
     let mut answer = String::new();
     drop(stdin().lock().read_line(&mut answer));
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn is_surely_expensive(price: &JobEstimate, left: &RemainingBudget) -> bool {
+    is_expensive(price.total().calls().at_least, left)
+}
+
+fn may_be_expensive(price: &JobEstimate, left: &RemainingBudget) -> bool {
+    price.total().calls().at_most.is_none_or(|calls| is_expensive(calls, left))
+}
+
+fn is_expensive(calls: u64, left: &RemainingBudget) -> bool {
+    calls > 0 && left.share(calls).is_some_and(|share| share > EXPENSIVE_SHARE)
+}
+
+fn question(job: &Job, price: &JobEstimate, left: &RemainingBudget, pace: f64, sent: u64) -> String {
+    let calls = price.total().calls();
+    // Without an upper bound, a percentage would be misleading.
+    let share = calls.at_most.and_then(|most| left.share(most)).filter(|share| share.is_finite());
+    let (account, time) = (left.account.unwrap_or(0), format_duration(seconds_for_calls(calls.expected_calls(), pace)));
+    let part = share.map_or_else(String::new, |share| format!(" ({:.0}%)", share * 100.0));
+    let asked = match sent {
+        0 => String::new(),
+        n => format!("; sent {} to find out", print::count(n, "call")),
+    };
+    format!(
+        "{} would use {} of the {account} that it may use today{part}, {time} at the current pace{asked}\n\
+         continue? [y/N] ",
+        printable(&job.name),
+        describe_calls(calls),
+    )
 }

@@ -1,7 +1,7 @@
-//! What is watched between two looks: the job files, what others wrote, and the clocks.
+//! Watches the job files, writes of other processes, and the clocks.
 //!
-//! By looking, not by inotify: two hundred files take a millisecond, and it works on every file
-//! system and through every mount.
+//! It polls instead of using inotify: two hundred files take a millisecond, and polling works on every file
+//! system and mount.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cli::CommandContext;
 use crate::settings::Settings;
 
-/// A folder that has just changed is looked at again after this: an editor may still be writing.
+/// A folder that has just changed is checked again after this time, since an editor may still be writing.
 const SETTLE_TIME: Duration = Duration::from_secs(1);
 
-/// A difference between the clocks that is a slow look and nothing more, in seconds.
+/// The difference between the clocks, in seconds, that a slow check explains.
 const SLOW: i64 = 5;
 
-/// What a file looked like: enough to notice every change of it.
+/// The metadata of files that reveal every change.
 type FileFingerprint = Vec<(PathBuf, u64, i64, i64, u64)>;
 
-/// The files of the project.
+/// Watches the files of the project.
 pub(super) struct FileWatcher {
     jobs: PathBuf,
     settings: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct FileWatcher {
 }
 
 impl FileWatcher {
-    /// As they are now.
+    /// Starts with the current state of the files.
     pub(super) fn new(context: &CommandContext, settings: &Settings) -> FileWatcher {
         let store = context.project.database(settings);
         let mut others = vec![with(&store, "-wal"), store];
@@ -53,14 +53,14 @@ impl FileWatcher {
         files
     }
 
-    /// Whether the folder of the jobs has changed, and come to rest.
+    /// Whether the job folder has changed and is stable now.
     pub(super) fn jobs_changed(&mut self) -> bool {
         let settings = fingerprint(std::slice::from_ref(&self.settings));
         if settings != self.settings_seen {
             self.settings_seen = settings;
             tracing::warn!(
                 path = %self.settings.display(),
-                "the settings have changed: they hold from the next start of `schedule`"
+                "the settings have changed; restart `schedule` to use them"
             );
         }
         let now = folder(&self.jobs);
@@ -77,12 +77,12 @@ impl FileWatcher {
         false
     }
 
-    /// For how long nothing need be looked at.
+    /// The time until the next check is needed.
     pub(super) fn rest(&self) -> Duration {
         if self.settling.is_some() { SETTLE_TIME } else { Duration::MAX }
     }
 
-    /// Whether somebody else wrote to the store or signed in since the last look.
+    /// Whether another process wrote to the store or signed in since the last check.
     pub(super) fn store_changed(&mut self) -> bool {
         let now = fingerprint(&self.others);
         let wrote = now != self.others_seen;
@@ -90,7 +90,7 @@ impl FileWatcher {
         wrote
     }
 
-    /// What we wrote ourselves is no news.
+    /// Ignores the changes so far, which are our own.
     pub(super) fn note_store(&mut self) {
         self.others_seen = fingerprint(&self.others);
     }
@@ -102,7 +102,7 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Everything that lies in a folder, but no hidden files: editors keep their own there.
+/// The files of a folder without hidden files, which editors create.
 fn folder(path: &Path) -> FileFingerprint {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     let shown = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with(['.', '#']));
@@ -119,7 +119,7 @@ fn fingerprint(paths: &[PathBuf]) -> FileFingerprint {
     paths.iter().filter_map(of).collect()
 }
 
-/// The clock on the wall and the one that only counts.
+/// The wall clock and the monotonic clock.
 pub(super) struct ClockPair {
     wall: SystemTime,
     steady: Instant,
@@ -130,8 +130,8 @@ impl ClockPair {
         ClockPair { wall: SystemTime::now(), steady: Instant::now() }
     }
 
-    /// By how many seconds the wall clock moved otherwise than time has passed for us: the machine was
-    /// suspended, or somebody set the clock.
+    /// By how many seconds the wall clock moved against the monotonic clock, because the machine was suspended
+    /// or the clock was set.
     pub(super) fn moved(&mut self) -> Option<i64> {
         self.moved_until(ClockPair::new())
     }

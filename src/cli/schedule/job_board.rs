@@ -1,4 +1,4 @@
-//! Which jobs there are, which of them run, and when each is to be looked at again.
+//! The jobs of the scheduler: which of them run, and when each is checked again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,37 +10,36 @@ use crate::job::{Job, LoadedJobs};
 use crate::scheduler::{DueFire, NextStart, RunHistory, ScheduleTime, SignInSummary};
 use crate::settings::Settings;
 
-/// The jobs of the project.
 pub(super) struct JobBoard {
     settings: Settings,
     places: BTreeMap<String, JobSlot>,
-    /// The folder of the job files could not be read when it was last.
+    /// Whether the folder of the job files was unreadable at the last attempt.
     folder_gone: bool,
-    /// Since when we have been awake.
+    /// Since when the scheduler has been watching, without a suspend.
     watching_since: Option<DateTime<Utc>>,
 }
 
 struct JobSlot {
     job: Job,
-    /// When to look at it next; none: nothing will change by itself.
+    /// When to check the job next. `None` if time alone changes nothing.
     check_at: Option<DateTime<Utc>>,
     running_since: Option<DateTime<Utc>>,
     reported_hanging: bool,
-    /// Its newest run needed a person: a sign-in changes when it is due.
+    /// Whether the newest run needed a user action, so that a sign-in changes when the job is due.
     needs_user_action: bool,
-    /// It is due, and goes when the runs under way have ended.
+    /// Whether the job is due and waits for the runs in progress to end.
     waits: bool,
-    /// Its file is broken; it is as it was read last.
+    /// Whether the file is broken and the last valid version is in use.
     broken: bool,
-    /// Its file is gone; it stays until its run has ended.
+    /// Whether the file was deleted; the job stays until its run has ended.
     is_removed: bool,
 }
 
-/// What a look found.
+/// The result of a check.
 pub(super) struct BoardCheck {
-    /// To be started.
+    /// The jobs to start.
     pub due: Vec<(Job, DueFire)>,
-    /// Looked at, and not due.
+    /// The checked jobs that are not due.
     pub resting: Vec<Job>,
 }
 
@@ -49,12 +48,12 @@ impl JobBoard {
         JobBoard { settings: settings.clone(), places: BTreeMap::new(), folder_gone: false, watching_since: None }
     }
 
-    /// Takes over what the files say now. What a broken one said before holds on.
+    /// Replaces the jobs with newly loaded ones. A broken file leaves its job as it was.
     pub(super) fn replace(&mut self, loaded: LoadedJobs) {
         if loaded.has_errors() && loaded.broken.is_empty() {
-            // The folder itself cannot be read, such as before a mount: that says nothing about any job.
+            // The folder itself cannot be read, for example before it is mounted. The jobs stay as they are.
             if !std::mem::replace(&mut self.folder_gone, true) {
-                tracing::warn!("the job files cannot be read: the last good versions hold on");
+                tracing::warn!("cannot read the job files; the last valid versions stay in use");
             }
             return;
         }
@@ -66,17 +65,17 @@ impl JobBoard {
             match self.places.get_mut(&job.name) {
                 Some(place) => {
                     if place.job.hash != job.hash || place.is_removed {
-                        tracing::info!(job = job.name, "the job file has changed: it holds from the next run");
+                        tracing::info!(job = job.name, "the job file has changed; the next run uses it");
                         place.check_at = Some(DateTime::UNIX_EPOCH);
                     } else if place.broken {
-                        tracing::info!(job = job.name, "the job file is whole again, as it was");
+                        tracing::info!(job = job.name, "the job file is valid again, without changes");
                     }
                     (place.is_removed, place.broken) = (false, false);
                     place.job = job;
                 }
                 None => {
                     if !first {
-                        tracing::info!(job = job.name, "a new job");
+                        tracing::info!(job = job.name, "found a new job");
                     }
                     let look_at = job.schedule.is_some().then_some(DateTime::UNIX_EPOCH);
                     let place = JobSlot {
@@ -100,22 +99,25 @@ impl JobBoard {
                 if std::mem::replace(&mut place.broken, true) {
                     continue;
                 }
-                tracing::warn!(job = name, "the job file is broken: the last good version holds on");
+                tracing::warn!(job = name, "the job file is invalid; the last valid version stays in use");
             } else if !path_there(place) && !place.is_removed {
-                let how = if place.running_since.is_some() { "its run goes on to its end" } else { "it runs no more" };
-                tracing::info!(job = name, "the job file is gone: {how}");
+                let how = if place.running_since.is_some() {
+                    "its run continues to its end"
+                } else {
+                    "the job no longer runs"
+                };
+                tracing::info!(job = name, "the job file was deleted; {how}");
                 place.is_removed = true;
             }
         }
         self.places.retain(|_, place| !place.is_removed || place.running_since.is_some());
     }
 
-    /// Jobs with a schedule.
+    /// The number of jobs with a schedule.
     pub(super) fn scheduled(&self) -> usize {
         self.places.values().filter(|place| place.job.schedule.is_some() && !place.is_removed).count()
     }
 
-    /// All jobs.
     pub(super) fn jobs(&self) -> Vec<Job> {
         self.places.values().map(|place| place.job.clone()).collect()
     }
@@ -126,7 +128,7 @@ impl JobBoard {
         }
     }
 
-    /// We begin, or wake: what came before that was slept through.
+    /// Starts watching now. Earlier fires count as missed.
     pub(super) fn wake(&mut self, now: DateTime<Utc>) {
         self.watching_since = Some(now);
         self.recheck_all();
@@ -136,14 +138,14 @@ impl JobBoard {
         self.watching_since.unwrap_or(now)
     }
 
-    /// Somebody may have signed in while runs were under way, whose own writing hides it.
+    /// Checks the jobs that wait for a sign-in. Writes of our own runs would hide a sign-in from the file watch.
     pub(super) fn recheck_sign_ins(&mut self) {
         for place in self.places.values_mut().filter(|place| place.needs_user_action && place.job.schedule.is_some()) {
             place.check_at = Some(DateTime::UNIX_EPOCH);
         }
     }
 
-    /// Puts a look at a job off for so long.
+    /// Delays the next check of a job.
     pub(super) fn postpone(&mut self, job: &str, now: DateTime<Utc>, pause: Duration) {
         if let Some(place) = self.places.get_mut(job) {
             place.needs_user_action = false;
@@ -151,7 +153,7 @@ impl JobBoard {
         }
     }
 
-    /// Lets a job wait until a run ends, or so long.
+    /// Lets a job wait until a run ends or the pause is over.
     pub(super) fn wait_for_run_end(&mut self, job: &str, now: DateTime<Utc>, pause: Duration) {
         self.postpone(job, now, pause);
         if let Some(place) = self.places.get_mut(job) {
@@ -180,12 +182,12 @@ impl JobBoard {
         self.places.retain(|_, place| !place.is_removed || place.running_since.is_some());
     }
 
-    /// Whether any job is to be looked at now.
+    /// Whether any job needs a check now.
     pub(super) fn needs_check(&self, now: DateTime<Utc>) -> bool {
         self.places.values().any(|place| place.wants_a_look(now))
     }
 
-    /// Looks at the jobs whose time it is.
+    /// Checks the jobs whose time has come.
     pub(super) fn check(
         &mut self,
         past: &RunHistory,
@@ -199,7 +201,7 @@ impl JobBoard {
             let moment = ScheduleTime { at: now, watching_since: self.watching_since.unwrap_or(now) };
             let next = next_start(&place.job, of_job, &self.settings.schedule, moment, sign_ins);
             if let NextStart::Due(fire) = next {
-                // It stays to be looked at until it has begun.
+                // The job is checked again until its run has started.
                 due.push((place.job.clone(), fire));
                 continue;
             }
@@ -209,19 +211,19 @@ impl JobBoard {
         BoardCheck { due, resting }
     }
 
-    /// For how long nothing can become due by itself.
+    /// The time until a job may become due.
     pub(super) fn time_until_next(&self, now: DateTime<Utc>) -> Duration {
         let next = self.next().map(|(at, _)| (at - now).to_std().unwrap_or(Duration::from_secs(1)));
         next.unwrap_or(Duration::MAX)
     }
 
-    /// The next job to be looked at, and when.
+    /// The next job to check, and when.
     pub(super) fn next(&self) -> Option<(DateTime<Utc>, &str)> {
         let waiting = self.places.values().filter(|place| place.running_since.is_none() && !place.is_removed);
         waiting.filter_map(|place| Some((place.check_at?, place.job.name.as_str()))).min()
     }
 
-    /// Our runs that take too long and were not told of yet.
+    /// The runs that take too long and have not been reported yet.
     pub(super) fn hanging(&mut self, now: DateTime<Utc>, most: Duration) -> Vec<(String, DateTime<Utc>)> {
         let mut hanging = Vec::new();
         for (name, place) in &mut self.places {

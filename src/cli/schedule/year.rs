@@ -14,7 +14,7 @@ use crate::job::{Job, LoadedJobs};
 use crate::scheduler::{JobHistory, RunHistory, SignInSummary};
 use crate::settings::{Project, Settings};
 use crate::store::RunRow;
-use crate::sync::timestamp;
+use crate::store::timestamp;
 
 /// Name, line, zone, and what else stands in the file.
 const JOBS: [(&str, &str, &str, &str); 10] = [

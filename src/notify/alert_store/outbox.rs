@@ -1,5 +1,5 @@
-//! What is still to be delivered: messages, each with the ways that have not taken it, and the ends of
-//! runs that no ping could tell.
+//! Pending deliveries: messages with the channels that have not delivered them, and unsent pings about
+//! finished runs.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,15 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::AlertStore;
 use crate::notify::message::AlertMessage;
 
-/// A message that could not be delivered is given up after this.
+/// A message that could not be delivered within this time is dropped.
 const DELIVERY_DEADLINE: TimeDelta = TimeDelta::hours(24);
-/// What the ping of a run's start is called.
+/// The path of the ping about the start of a run.
 pub(in crate::notify) const START_PING: &str = "start";
-/// Between two tries to deliver.
+/// The pause between two attempts.
 pub(super) const RETRY_PAUSE: TimeDelta = TimeDelta::minutes(5);
-/// Messages kept for delivery.
+/// The maximum number of pending messages.
 const MAX_MESSAGES: usize = 100;
-/// A way by which a message goes.
+/// A channel for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::notify) enum DeliveryChannel {
@@ -26,10 +26,9 @@ pub(in crate::notify) enum DeliveryChannel {
 }
 
 impl DeliveryChannel {
-    /// All of them.
     pub(in crate::notify) const ALL: [DeliveryChannel; 2] = [DeliveryChannel::Webhook, DeliveryChannel::Command];
 
-    /// The setting that names it.
+    /// The setting of the channel.
     pub(in crate::notify) fn setting(self) -> &'static str {
         match self {
             DeliveryChannel::Webhook => "notify.webhook_url",
@@ -41,7 +40,7 @@ impl DeliveryChannel {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct PendingMessage {
     message: AlertMessage,
-    /// Those that have not taken it yet.
+    /// The channels that have not delivered it yet.
     #[serde(default = "all_channels")]
     ways: Vec<DeliveryChannel>,
     from: DateTime<Utc>,
@@ -52,19 +51,19 @@ fn all_channels() -> Vec<DeliveryChannel> {
     DeliveryChannel::ALL.to_vec()
 }
 
-/// The start or the end of a run, as a ping tells it.
+/// A ping about the start or the end of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::notify) struct RunPing {
     /// `start`, or the exit code.
     pub what: String,
-    /// The name of the run on its start and its end.
+    /// The id that connects the start and the end of a run.
     pub rid: String,
-    /// Its last lines.
+    /// The last lines of the report.
     pub body: String,
 }
 
 impl RunPing {
-    /// Whether it tells how the run ended.
+    /// Whether the ping is about the end of a run.
     pub(in crate::notify) fn is_end(&self) -> bool {
         self.what != START_PING
     }
@@ -77,20 +76,20 @@ pub(super) struct PendingPing {
     tried: DateTime<Utc>,
 }
 
-/// Whether what was last tried then may be tried again.
+/// Whether a delivery that was last tried at this time may be tried again.
 fn is_retry_due(tried: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
     tried.is_none_or(|at| (now - at).abs() >= RETRY_PAUSE)
 }
 
 impl AlertStore {
-    /// Whether a message or a ping waits that may be tried now.
+    /// Whether a pending message or ping may be tried now.
     pub fn has_undelivered(&self, now: DateTime<Utc>) -> bool {
         let book = self.read().unwrap_or_default();
         book.undelivered.iter().any(|it| is_retry_due(it.tried, now))
             || book.pings.values().any(|it| is_retry_due(Some(it.tried), now))
     }
 
-    /// Keeps a message until each of these ways has taken it.
+    /// Stores a message until each of these channels has delivered it.
     pub(in crate::notify) fn queue_message(
         &self,
         message: &AlertMessage,
@@ -106,13 +105,13 @@ impl AlertStore {
             ((), true)
         });
         if let Err(e) = kept {
-            tracing::debug!(path = %self.file.display(), "a message cannot be kept, and is tried once: {e}");
+            tracing::debug!(path = %self.file.display(), "cannot save a message, so it is tried only once: {e}");
             self.unsaved.borrow_mut().push((message.clone(), ways.to_vec()));
         }
     }
 
-    /// The messages to deliver now, with the ways that have not taken them, as far as there are `ways`;
-    /// each is handed out to one process at a time.
+    /// The messages to deliver now, each with its pending channels out of `ways`. Each message goes to one
+    /// process at a time.
     pub(in crate::notify) fn take_messages(
         &self,
         ways: &[DeliveryChannel],
@@ -128,7 +127,7 @@ impl AlertStore {
             for old in book.undelivered.extract_if(.., |it| it.ways.is_empty() || now - it.from >= DELIVERY_DEADLINE) {
                 for way in old.ways {
                     let (job, event) = (old.message.job.as_str(), old.message.event.as_str());
-                    tracing::warn!(job, event, "{} took a message in no try of a day: it is given up", way.setting());
+                    tracing::warn!(job, event, "dropping notification: `{}` failed for 24 h", way.setting());
                 }
             }
             let mut taken = Vec::new();
@@ -143,9 +142,9 @@ impl AlertStore {
         unkept
     }
 
-    /// Notes that a way has taken a message.
+    /// Records that a channel has delivered a message.
     pub(in crate::notify) fn mark_delivered(&self, message: &AlertMessage, way: DeliveryChannel) {
-        // If it cannot be noted, it is delivered once more: better than not at all.
+        // If this cannot be saved, the message is delivered again, which is better than never.
         let _ = self.update(|book| {
             for it in book.undelivered.iter_mut().filter(|it| it.message == *message) {
                 it.ways.retain(|left| *left != way);
@@ -155,19 +154,19 @@ impl AlertStore {
         });
     }
 
-    /// Keeps the end of a run of a job until it is taken, in place of what waited of the job: how an
-    /// earlier run ended, told later, would be taken for how things are.
+    /// Stores the ping about a finished run until it is delivered. It replaces an older ping of the job, which
+    /// would give a wrong picture if it arrived later.
     pub(in crate::notify) fn keep_ping(&self, job: &str, ping: RunPing, now: DateTime<Utc>) {
         let kept = self.update(|book| {
             book.pings.insert(job.to_owned(), PendingPing { ping, from: now, tried: now });
             ((), true)
         });
         if let Err(e) = kept {
-            tracing::warn!(path = %self.file.display(), job, "a ping cannot be kept: {e}");
+            tracing::warn!(path = %self.file.display(), job, "cannot save a ping: {e}");
         }
     }
 
-    /// The pings to send now, by job; each is handed out to one process at a time.
+    /// The pings to send now, by job. Each ping goes to one process at a time.
     pub(in crate::notify) fn take_pings(&self, now: DateTime<Utc>) -> Vec<(String, RunPing)> {
         if !self.read().is_ok_and(|book| book.pings.values().any(|it| is_retry_due(Some(it.tried), now))) {
             return Vec::new();
@@ -184,14 +183,14 @@ impl AlertStore {
         taken.unwrap_or_default()
     }
 
-    /// Notes that nobody is to be pinged any more.
+    /// Deletes all pending pings.
     pub(in crate::notify) fn forget_pings(&self) {
         if self.read().is_ok_and(|book| !book.pings.is_empty()) {
             let _ = self.update(|book| (book.pings.clear(), true));
         }
     }
 
-    /// Notes that a later run of a job was told of, or this one (`rid`).
+    /// Deletes the pending ping of a job, or only the one with this `rid`.
     pub(in crate::notify) fn forget_ping(&self, job: &str, rid: Option<&str>) {
         let is_it = |it: &PendingPing| rid.is_none_or(|rid| it.ping.rid == rid);
         if !self.read().is_ok_and(|book| book.pings.get(job).is_some_and(is_it)) {

@@ -218,7 +218,7 @@ fn reads(conn: &Connection, id: &str) -> rusqlite::Result<Option<Vec<(String, St
 
 /// Returns the hash that the read of such a list recorded.
 fn hash(places: &[PlaylistPlace]) -> String {
-    let mut hash = crate::store::list_proof::RowsHasher::default();
+    let mut hash = crate::store::row_hash::RowsHasher::default();
     for place in places {
         hash.text(Some(&place.kind));
         for text in [&place.item_id, &place.uri, &place.added_at, &place.added_by, &None] {

@@ -11,13 +11,13 @@ pub(crate) fn empty_store() -> Connection {
 }
 
 pub(crate) fn fill_schema(store: &Connection) {
-    crate::store::migrations::create_tables(store).unwrap();
+    crate::store::schema::create_tables(store).unwrap();
     create_all(store).unwrap();
 }
 
 /// A playlist with every kind of item, requested by job `j` as `items`, and a user's library.
 pub(crate) fn fill(store: &Connection) {
-    store.execute_batch(include_str!("odd_rows.sql")).unwrap();
+    store.execute_batch(include_str!("sample_rows.sql")).unwrap();
 }
 
 fn rows(store: &Connection, sql: &str) -> Vec<Vec<String>> {

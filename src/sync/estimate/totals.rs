@@ -1,38 +1,42 @@
-//! What a total is worth before the list has been read: Spotify is wrong about the length of some lists.
+//! How far the announced length of a list can be trusted before the list was read.
 //!
-//! A list that announces more than it has costs calls that find nothing, one that announces less costs
-//! pages that nobody foresaw. So a price is exact only where nothing hangs on the total (the list came in
-//! one answer), where Spotify counted the list right when it was read whole, or where a look at the end
-//! shows the last item in its place and nothing behind it.
+//! Spotify is wrong about the length of some lists. A list that announces more than it has costs calls
+//! that find nothing, and one that announces less costs pages that were not foreseen. So an estimate is
+//! exact only where it does not depend on the total (the list came in one answer), where the total was
+//! right when the list was last read whole, or where a probe of the end of the list finds the last item
+//! in its position and nothing behind it.
 
-use super::{CallRange, JobEstimator, ProbeOutcome, reasons};
+use super::call_estimate::reasons;
+use super::calls::CallRange;
+use super::estimator::JobEstimator;
+use super::probes::ProbeOutcome;
 use crate::store::ListRow;
 use crate::stream::Paging;
 use crate::sync::context::FetchContext;
 use crate::sync::error::SyncError;
-use crate::sync::list::ListRequest;
-use crate::sync::page_request::{PagePosition, PageResponse};
+use crate::sync::list_request::ListRequest;
+use crate::sync::page_request::{PagePosition, PageResponse, request_page};
 use spotify_client::page::RawPage;
 
-/// Calls that a list takes which ends before it has served what it announced: one finds nothing there,
-/// and one makes sure of that.
+/// Calls of a list that ends before it has served what it announced: one finds nothing, and one makes
+/// sure of that.
 const CALLS_FOR_EARLY_END: u64 = 2;
 
-/// How far the length that Spotify announces for a list may be relied on.
+/// How far the length that Spotify announces for a list can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TotalTrust {
-    /// It was right before, or the end was looked at.
+pub(in crate::sync) enum TotalTrust {
+    /// It was right before, or a probe of the end confirmed it.
     Counted,
-    /// Nobody has read the list to its end yet.
+    /// The list was never read to its end.
     Announced,
-    /// It was wrong when the list was read whole.
+    /// It was wrong when the list was last read whole.
     Wrong,
 }
 
 impl TotalTrust {
-    /// What is known from the last whole read, of a list of which so many are wanted at most.
-    pub(super) fn from_last_read(row: &ListRow, most: Option<i64>) -> TotalTrust {
-        let wanted = |items: i64| most.map_or(items, |most| most.min(items));
+    /// What the last whole read says about a list of which at most `max_items` are wanted.
+    pub(in crate::sync) fn from_last_read(row: &ListRow, max_items: Option<i64>) -> TotalTrust {
+        let wanted = |items: i64| max_items.map_or(items, |max| max.min(items));
         match row.announced.zip(row.served) {
             Some((announced, served)) if wanted(announced) == wanted(served) => TotalTrust::Counted,
             Some(_) => TotalTrust::Wrong,
@@ -40,17 +44,17 @@ impl TotalTrust {
         }
     }
 
-    /// So many calls if the total is right, and so many whatever it is.
-    pub(super) fn calls(self, calls: u64, least: u64) -> CallRange {
+    /// This many calls if the total is right, and at least `at_least` whatever it is.
+    pub(in crate::sync) fn calls(self, calls: u64, at_least: u64) -> CallRange {
         match self {
             TotalTrust::Counted => CallRange::exactly(calls),
-            TotalTrust::Announced => CallRange::roughly(calls, least),
-            TotalTrust::Wrong => CallRange::roughly(calls + CALLS_FOR_EARLY_END, least),
+            TotalTrust::Announced => CallRange::roughly(calls, at_least),
+            TotalTrust::Wrong => CallRange::roughly(calls + CALLS_FOR_EARLY_END, at_least),
         }
     }
 
-    /// Why that is no exact price.
-    pub(super) fn reason(self) -> Option<&'static str> {
+    /// Why an estimate that depends on the total is not exact.
+    pub(in crate::sync) fn reason(self) -> Option<&'static str> {
         match self {
             TotalTrust::Counted => None,
             TotalTrust::Announced => Some(reasons::ANNOUNCED),
@@ -59,32 +63,30 @@ impl TotalTrust {
     }
 }
 
-/// Whether a page that begins a list is all of it, by what it holds and what it announces.
-pub(super) fn is_whole_list(page: &RawPage, wanted: i64) -> bool {
+/// Whether a first page is the whole list, by what it holds and what it announces.
+pub(in crate::sync) fn is_whole_list(page: &RawPage, wanted: i64) -> bool {
     page.served() >= wanted && !page.more
 }
 
-impl JobEstimator<'_> {
-    /// The same, made sure of by a look at the end of the list where looks are not counted.
-    pub(super) async fn check_total(
-        &mut self,
-        frame: &FetchContext,
-        list: &ListRequest,
-        row: &ListRow,
-        total: i64,
-    ) -> Result<TotalTrust, SyncError> {
-        let known = TotalTrust::from_last_read(row, list.max_items);
-        let by_offset = matches!(list.paging, Paging::Offset { .. });
-        if !by_offset || known != TotalTrust::Announced || !self.probes.exact || !self.take_probe() {
-            return Ok(known);
-        }
-        let offset = (total - 1).max(0);
-        let looked = self.engine.request_page(frame, list, PagePosition { offset, cursor: None, etag: None }).await;
-        Ok(match self.classify_probe(looked)? {
-            ProbeOutcome::Found(PageResponse::Page(page)) if offset + page.served() == total && !page.more => {
-                TotalTrust::Counted
-            }
-            _ => known,
-        })
+/// How far the total of a list can be trusted, confirmed by a probe of its end where probes are not counted.
+pub(in crate::sync) async fn check_total(
+    estimator: &JobEstimator<'_>,
+    context: &FetchContext,
+    (list, row): (&ListRequest, &ListRow),
+    total: i64,
+) -> Result<TotalTrust, SyncError> {
+    let known = TotalTrust::from_last_read(row, list.max_items);
+    let by_offset = matches!(list.paging, Paging::Offset { .. });
+    if !by_offset || known != TotalTrust::Announced || !estimator.probes.is_exact() || !estimator.take_probe() {
+        return Ok(known);
     }
+    let offset = (total - 1).max(0);
+    let position = PagePosition { offset, cursor: None, etag: None };
+    let answer = request_page(estimator.sync, context, list, position).await;
+    Ok(match estimator.classify_probe(answer)? {
+        ProbeOutcome::Found(PageResponse::Page(page)) if offset + page.served() == total && !page.more => {
+            TotalTrust::Counted
+        }
+        _ => known,
+    })
 }

@@ -141,14 +141,20 @@ async fn thousands_of_lines_are_imported() {
 async fn invalid_lines_are_refused_by_number() {
     let mut desk = desk();
     for (bad, says) in [
-        ("", "holds no grant"),
-        ("AQsecret", "is neither a cache of spotipy nor a line of JSON"),
-        ("[1,2]", "is neither a cache"),
+        ("", "contains no grant"),
+        ("AQsecret", "is neither a spotipy cache nor a JSON line"),
+        ("[1,2]", "is neither a spotipy cache"),
         (r#"{"refresh_token":"AQsecret"}"#, "`user` is missing"),
-        (r#"{"user":"x","refresh_token":"AQsecret","client_id":"other"}"#, "the client id is not that of this app"),
+        (
+            r#"{"user":"x","refresh_token":"AQsecret","client_id":"other"}"#,
+            "the client id differs from that of this app",
+        ),
         (r#"{"user":"x","refresh_token":"AQsecret"}"#, "`client_id` is missing"),
         (r#"{"user":"x","client_id":"sandbox-client"}"#, "`refresh_token` is missing"),
-        (r#"{"user":"x","client_id":"sandbox-client","refresh_token":["AQsecret"]}"#, "`refresh_token` is not a text"),
+        (
+            r#"{"user":"x","client_id":"sandbox-client","refresh_token":["AQsecret"]}"#,
+            "`refresh_token` is not a string",
+        ),
         (r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret\n"}"#, "control characters"),
         (r#"{"user":"../x","client_id":"sandbox-client","refresh_token":"AQsecret"}"#, "cannot be the name of a user"),
         (
@@ -161,7 +167,7 @@ async fn invalid_lines_are_refused_by_number() {
         ),
         (
             r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret","authorized_at":"AQsecret"}"#,
-            "is no time",
+            "is not a time",
         ),
         (
             r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret","authorized_at":"2031-01-01"}"#,
@@ -171,7 +177,7 @@ async fn invalid_lines_are_refused_by_number() {
             r#"{"user":"x","client_id":"sandbox-client","refresh_token":"AQsecret","scopes":"AQsecret"}"#,
             "`scopes` is not a list of scopes",
         ),
-        (&line("good", ""), "stands there twice"),
+        (&line("good", ""), "is listed twice"),
     ] {
         let text = if bad.is_empty() { String::new() } else { format!("{}\n{bad}\n", line("good", "")) };
         let args = desk.file("bad.jsonl", &text);
@@ -181,11 +187,11 @@ async fn invalid_lines_are_refused_by_number() {
         assert!(bad.is_empty() || said.contains("bad.jsonl:2: "), "{said}");
         let all = format!("{said} {error:?} {:?}", error.hint());
         assert!(!all.contains("AQsecret"), "{all}");
-        assert_eq!(error.exit_code(), 2);
+        assert_eq!(error.exit().code(), 2);
         assert!(desk.grants.list().unwrap().is_empty());
     }
     let args = desk.file(".cache-x", r#"{"access_token":"BQsecret","refresh_token":null}"#);
-    assert!(desk.import(&args).await.unwrap_err().to_string().ends_with("holds no refresh token"));
+    assert!(desk.import(&args).await.unwrap_err().to_string().ends_with("contains no refresh token"));
 }
 
 #[tokio::test]
@@ -212,7 +218,7 @@ async fn readable_import_file_is_warned_about() {
     let args = desk.file("1.jsonl", &line("home", ""));
     fs::set_permissions(&args.file, Permissions::from_mode(0o644)).unwrap();
     desk.import(&args).await.unwrap();
-    assert!(desk.typist.told[0].contains("is open to other users (mode 0644)"), "{:?}", desk.typist.told);
+    assert!(desk.typist.told[0].contains("is readable by other users (mode 0644)"), "{:?}", desk.typist.told);
 }
 
 #[tokio::test]
@@ -243,7 +249,7 @@ async fn list_shows_accounts_days_and_missing_users() {
         table,
         "USER     ACCOUNT         STATE          DAYS LEFT                             JOBS   SCOPES\n\
          home     Home (id-home)  ok             7 (until 2026-12-01)                  daily  user-top-read\n\
-         studio   not asked yet   ok             at most 181 (six months from import)  -      not known yet\n\
+         studio   not known yet   ok             at most 181 (six months from import)  -      not known yet\n\
          kitchen  -               not signed in  -                                     daily\n"
     );
     let json = auth::list(&desk.grants, &jobs, true, desk.now).unwrap();
@@ -255,5 +261,5 @@ async fn list_shows_accounts_days_and_missing_users() {
     assert_eq!(json[2]["state"], "not_signed_in");
     let nobody = open_grants(&desk.folder.path().join("other"));
     let nobody = auth::list(&nobody, &BTreeMap::new(), false, desk.now).unwrap();
-    assert!(nobody.starts_with("nobody is signed in (state folder: "), "{nobody}");
+    assert!(nobody.starts_with("no user is signed in (state folder: "), "{nobody}");
 }

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::grants::{Table, me, small};
 use super::sign_in::*;
+use crate::support::snapshot::assert_output;
 
 #[tokio::test]
 async fn pasted_address_signs_in() {
@@ -83,7 +84,7 @@ async fn wrong_state_is_refused() {
     let paste = |text: String| LoginArgs { paste: Some(text), ..login("home") };
     let error = start.run(&paste(stranger.to_string()), &mut MadeUp::default()).await.unwrap_err();
     assert!(error.to_string().contains("another sign-in (its state is different)"), "{error}");
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(error.exit().code(), 2);
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
     start.run(&paste(back.to_string()), &mut MadeUp::default()).await.unwrap();
 }
@@ -115,7 +116,7 @@ async fn paste_works_again_after_network_trouble() {
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::status(503)).times(3));
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-    assert_eq!(error.exit_code(), 1, "{error}");
+    assert_eq!(error.exit().code(), 1, "{error}");
     start.run(&args, &mut MadeUp::default()).await.unwrap();
 }
 
@@ -168,7 +169,7 @@ async fn another_account_needs_replace() {
     table.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::STUDIO_USER.to_owned(), scopes: None });
     let error = pasted(&table, "home").await.unwrap_err();
     let said = error.to_string();
-    assert!(said.contains("Home Listening (sandbox-home), and the browser was signed in as Studio"), "{said}");
+    assert_output("another_account_needs_replace", &said);
     assert!(error.hint().unwrap().contains("cratedigger auth login home --replace"));
     assert_eq!(table.grants().get("home").unwrap().unwrap().account, before.unwrap().account);
     let args = LoginArgs { no_browser: true, replace: true, ..login("home") };
@@ -184,7 +185,7 @@ async fn missing_scopes_are_stored_and_reported() {
     let mut person = paster();
     let args = LoginArgs { no_browser: true, ..login("home") };
     Start::of(&table, true).run(&args, &mut person).await.unwrap();
-    assert!(person.said().contains("not granted, and some job needs it: user-library-read"), "{}", person.said());
+    assert!(person.said().contains("a job needs scopes that were not granted: user-library-read"), "{}", person.said());
     let grants = table.grants();
     assert_eq!(grants.missing_scopes("home", &["user-library-read", "user-top-read"]).unwrap(), ["user-library-read"]);
 }
@@ -216,7 +217,7 @@ async fn ban_is_reported_before_the_code_is_used() {
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     for _ in 0..2 {
         let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-        assert_eq!(error.exit_code(), 75, "{error}");
+        assert_eq!(error.exit().code(), 75, "{error}");
     }
     assert_eq!(table.refreshes(), 1);
 }
@@ -238,7 +239,7 @@ async fn invalid_redirect_uri_is_refused_first() {
     start.redirect_uri = "http://localhost:8888/callback".to_owned();
     let mut person = MadeUp::default();
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
-    assert_eq!(error.exit_code(), 2);
+    assert_eq!(error.exit().code(), 2);
     assert!(error.to_string().contains("uses localhost"), "{error}");
     assert!(person.told.is_empty() && person.shown.is_empty());
     assert!(matches!(RedirectUri::parse("http://example.com/"), Err(SignInError::Redirect { .. })));

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use url::Url;
 
 use super::grants::{Table, granted, me, small};
+use crate::support::snapshot::assert_output;
 
 /// A browser on its way: the status and the page that it ends up with.
 pub type Visit = JoinHandle<(u16, String)>;
@@ -182,7 +183,7 @@ async fn browser_signs_in_with_or_without_a_secret() {
         );
         let (status, page) = person.saw.remove(0).await.unwrap();
         assert_eq!(status, 200);
-        assert!(page.contains("Signed in") && page.contains("Home Listening"), "{page}");
+        assert_output("browser_signs_in_with_or_without_a_secret", &page);
         // And the grant works, at once and after its access token has gone.
         start.api.get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
         table.sandbox.revoke_access_tokens();
@@ -267,7 +268,7 @@ async fn denial_keeps_the_grants() {
     table.sandbox.set_consent(ConsentDecision::Deny);
     let error = pasted(&table, "home").await.unwrap_err();
     assert_eq!(error.to_string(), "Spotify did not grant access: access_denied");
-    assert_eq!(error.exit_code(), 77);
+    assert_eq!(error.exit().code(), 77);
     assert_eq!(table.grants().get("home").unwrap(), before);
     // The answer is used up.
     assert!(table.grants().pending("home", Utc::now()).unwrap().is_none());
@@ -282,9 +283,8 @@ async fn missing_answer_is_explained() {
         MadeUp { browser: Some(Box::new(|_| tokio::spawn(async { (0, String::new()) }))), ..MadeUp::default() };
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
     let hint = error.hint().unwrap();
-    assert!(hint.contains("\"INVALID_CLIENT: Invalid redirect URI\""), "{hint}");
-    assert!(hint.contains("add exactly http://127.0.0.1/callback under Redirect URIs"), "{hint}");
-    assert_eq!(error.exit_code(), 77);
+    assert_output("missing_answer_is_explained", &hint);
+    assert_eq!(error.exit().code(), 77);
 }
 
 #[tokio::test]

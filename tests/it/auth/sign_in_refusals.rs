@@ -6,6 +6,7 @@ use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::sign_in::{self, AtBrowser};
+use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::World;
 use crate::sync::users::signed_in;
 
@@ -39,10 +40,10 @@ fn denied_consent_exits_77() {
     unchanged(|world| {
         let browser = AtBrowser::begin(world, "home", &[]);
         let page = sign_in::get(&sign_in::consent(&browser.address, "nobody"));
-        assert!(page.text.contains("Spotify did not grant access: access_denied"), "{}", page.text);
-        browser.end().exits(77).says("error: Spotify did not grant access: access_denied").says("hint: start again");
+        assert_output("denied_consent_exits_77", &page.text);
+        browser.end().exits(77).shows("denied_consent_exits_77_2");
         let back = sign_in::consent(&sign_in::link(world, "home", &[]), "nobody");
-        sign_in::paste(world, "home", &back).exits(77).says("access_denied");
+        sign_in::paste(world, "home", &back).exits(77).shows("denied_consent_exits_77_3");
     });
 }
 
@@ -52,12 +53,16 @@ fn wrong_or_replayed_state_is_refused() {
         let link = sign_in::link(world, "home", &[]);
         let back = sign_in::consent(&link, fixtures::HOME_USER);
         let (address, _) = back.split_once("state=").unwrap();
-        sign_in::paste(world, "home", &format!("{address}state=another")).exits(2).says("its state is different");
-        sign_in::paste(world, "home", address.trim_end_matches('&')).exits(2).says("its state is different");
+        sign_in::paste(world, "home", &format!("{address}state=another"))
+            .exits(2)
+            .shows("wrong_or_replayed_state_is_refused");
+        sign_in::paste(world, "home", address.trim_end_matches('&'))
+            .exits(2)
+            .shows("wrong_or_replayed_state_is_refused_2");
         // The right one ends the sign-in, which is undone here; what is pasted again is late.
         sign_in::paste(world, "home", &back).exits(0);
         world.cli(&["auth", "logout", "home"]).exits(0);
-        sign_in::paste(world, "home", &back).exits(77).says("no sign-in of user `home` is waiting");
+        sign_in::paste(world, "home", &back).exits(77).shows("wrong_or_replayed_state_is_refused_3");
     });
 }
 
@@ -67,7 +72,7 @@ fn refused_new_token_blames_no_client_id() {
         let back = sign_in::consent(&sign_in::link(world, "home", &[]), fixtures::HOME_USER);
         world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(401)));
         world.new_calls();
-        let ran = sign_in::paste(world, "home", &back).exits(1).says("refuses the token that it has just given");
+        let ran = sign_in::paste(world, "home", &back).exits(1).shows("refused_new_token_blames_no_client_id");
         assert!(!ran.stderr.contains("SPOTIFY_CLIENT"), "{}", ran.stderr);
         assert_eq!(world.new_calls(), ["/me"], "there is no other token to ask with");
         world.sandbox.clear_faults();
@@ -105,7 +110,7 @@ fn html_in_a_callback_is_not_repeated() {
                 assert!(!page.text.contains(part), "{}", page.text);
             }
         }
-        let ran = browser.end().exits(77).says("an unknown error");
+        let ran = browser.end().exits(77).shows("html_in_a_callback_is_not_repeated");
         assert!(!ran.stderr.contains("script"), "{}", ran.stderr);
     });
 }
@@ -123,10 +128,10 @@ fn used_port_is_named_and_paste_works() {
     set(&mut command);
     let ran = sign_in::typed(&mut command, "").exits(1);
     assert!(ran.stderr.contains(&format!("failed to listen on 127.0.0.1:{port}")), "{}", ran.stderr);
-    assert!(ran.stderr.contains("hint: stop the program that listens there"), "{}", ran.stderr);
+    assert_output("used_port_is_named_and_paste_works", &ran.stderr);
     let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
     set(&mut command);
-    let link = sign_in::typed(&mut command, "").exits(0).says("the answer has to be pasted").stdout;
+    let link = sign_in::typed(&mut command, "").exits(0).shows("used_port_is_named_and_paste_works_2").stdout;
     let back = sign_in::consent(&link, fixtures::HOME_USER);
     assert!(back.starts_with(&uri), "{back}");
     sign_in::paste(&world, "home", &back).exits(0);
@@ -142,7 +147,7 @@ fn localhost_and_http_redirects_are_refused() {
             let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
             let ran = sign_in::typed(command.env("SPOTIPY_REDIRECT_URI", uri), "").exits(2);
             assert!(ran.stdout.is_empty() && ran.stderr.contains(rule), "{}", ran.stderr);
-            assert!(ran.stderr.contains("hint: register http://127.0.0.1"), "{}", ran.stderr);
+            assert_output("localhost_and_http_redirects_are_refused", &ran.stderr);
         }
     });
 }
@@ -154,10 +159,10 @@ fn other_account_is_refused_without_replace() {
     world.run(&["x"]).exits(77); // asks whose account studio is
     let back = sign_in::consent(&sign_in::link(&world, "studio", &[]), fixtures::HOME_USER);
     let ran = sign_in::paste(&world, "studio", &back).exits(77);
-    assert!(ran.stderr.contains("cratedigger auth login studio --replace"), "{}", ran.stderr);
+    assert_output("other_account_is_refused_without_replace", &ran.stderr);
     assert_eq!((&stored(&world)[1][0], &stored(&world)[1][3]), (&before[1][0], &before[1][3]));
     let back = sign_in::consent(&sign_in::link(&world, "studio", &["--replace"]), fixtures::HOME_USER);
-    sign_in::paste(&world, "studio", &back).exits(0).says("the account Home Listening");
+    sign_in::paste(&world, "studio", &back).exits(0).shows("other_account_is_refused_without_replace_2");
 }
 
 #[test]
@@ -165,17 +170,8 @@ fn unknown_user_in_a_job_lists_known_users() {
     let world = world();
     world.project.write("jobs/y.toml", "user = \"nobody\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let checked = world.cli(&["check", "y"]).exits(0);
-    assert!(
-        checked.stdout.contains("user `nobody` has not signed in: cratedigger auth login nobody"),
-        "{}",
-        checked.stdout
-    );
-    let ran = world.run(&["y"]).exits(77).says("hint: cratedigger auth login nobody");
-    assert!(
-        ran.stderr.contains("signed in there: `studio`") && ran.stderr.contains(".local/state/cratedigger"),
-        "{}",
-        ran.stderr
-    );
+    assert_output("unknown_user_in_a_job_lists_known_users", &checked.stdout);
+    world.run(&["y"]).exits(77).shows("unknown_user_in_a_job_lists_known_users_2");
     let listed = world.cli(&["auth", "list"]).exits(0).stdout;
     assert!(listed.lines().any(|line| line.starts_with("nobody") && line.contains("not signed in")), "{listed}");
 }

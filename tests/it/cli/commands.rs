@@ -1,6 +1,7 @@
 //! The command line itself.
 
 use crate::support::project::{Project, stderr, stdout};
+use crate::support::snapshot::assert_output;
 
 #[test]
 fn wrong_command_line_exits_2_and_help_0() {
@@ -73,7 +74,7 @@ fn completions_and_manual_name_every_command() {
 fn missing_project_has_a_hint() {
     let output = Project::new().run(&["check"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr(&output).contains("cratedigger init"), "{}", stderr(&output));
+    assert_output("missing_project_has_a_hint", &stderr(&output));
 }
 
 #[test]
@@ -88,7 +89,7 @@ fn help_lists_every_exit_code() {
 fn unknown_job_is_named_by_jobs() {
     let output = Project::with_job("[[fetch]]\nstream = \"markets\"\n").run(&["jobs", "nosuch"]);
     assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
-    assert!(stderr(&output).contains("nosuch"), "{}", stderr(&output));
+    assert_output("unknown_job_is_named_by_jobs", &stderr(&output));
 }
 
 #[test]
@@ -97,5 +98,5 @@ fn sign_in_reports_broken_jobs() {
     project.write(".env", "SPOTIFY_CLIENT_ID=id\nSPOTIFY_CLIENT_SECRET=secret\n");
     let output = project.run(&["auth", "login", "home", "--no-browser"]);
     let said = stderr(&output);
-    assert!(said.contains("colour") && said.contains("mend it first, or sign in again later"), "{said}");
+    assert_output("sign_in_reports_broken_jobs", &said);
 }

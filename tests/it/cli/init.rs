@@ -28,7 +28,7 @@ fn init_overwrites_nothing() {
     let output = project.run(&["init"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(stdout(&output).contains("kept   jobs/search.toml"));
-    assert!(stdout(&output).contains(".gitignore does not name .env"));
+    assert!(stdout(&output).contains(".gitignore does not list .env"));
     let kept = |name: &str| std::fs::read_to_string(project.root().join(name)).expect(name);
     assert_eq!((kept(".gitignore").as_str(), kept("jobs/search.toml").as_str()), ("mine\n", "mine = true\n"));
     let again = project.run(&["init"]);

@@ -10,6 +10,7 @@ pub mod help;
 pub mod init;
 pub mod job_schema;
 pub mod monitoring_doc;
+pub mod output;
 pub mod plan;
 pub mod random_plans;
 pub mod readme;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
+use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{World, by_ids, ended, fetch, signal};
 
 const NOBODY: &str = "0000000000000000000000";
@@ -141,7 +142,7 @@ fn stopped_run_is_reported_everywhere() {
     signal(&child, "TERM");
     let ran = ended(child).exits(75);
     assert_eq!((&ran.json()["state"], &newest(&world)["state"]), (&"deferred".into(), &"deferred".into()));
-    assert!(ran.stderr.contains("x: deferred, "), "{}", ran.stderr);
+    assert_output("stopped_run_is_reported_everywhere", &ran.stderr);
 }
 
 #[test]
@@ -181,6 +182,6 @@ fn unread_list_has_no_empty_file() {
     let report = world.run(&["--json"]).exits(3).json();
     assert_eq!(report["runs"][0]["files"][0]["outcome"], "missing", "{report}");
     assert!(!world.csv_path("playlist_items.csv").exists());
-    world.cli(&["export"]).exits(0).says("missing");
+    world.cli(&["export"]).exits(0).shows("unread_list_has_no_empty_file");
     world.cli(&["verify"]).exits(0);
 }

@@ -27,6 +27,7 @@ fn refuse(state: &StateDb, client: &str, account: &str, seconds: u64) {
         evidence,
     };
     state
+        .cool_downs()
         .record_refusal(&ClientIdentity::new(client, account), "albums", refused, CallCeilings::default(), noon())
         .unwrap();
 }
@@ -34,7 +35,7 @@ fn refuse(state: &StateDb, client: &str, account: &str, seconds: u64) {
 /// What the books hold of a client under an account: calls in a day, those of `albums`, families held
 /// back, and the ceilings learned.
 fn seen(state: &StateDb, client: &str, account: &str, now: ClockReading) -> (u32, u32, usize, Vec<u32>) {
-    let usage = state.usage(&ClientIdentity::new(client, account), CallCeilings::default(), now).unwrap();
+    let usage = state.ledger().usage(&ClientIdentity::new(client, account), CallCeilings::default(), now).unwrap();
     let albums = usage.families.iter().find(|it| it.family == "albums").map_or(0, |it| it.used);
     (usage.account.used, albums, usage.cool_downs.len(), usage.learned.iter().map(|it| it.calls).collect())
 }
@@ -43,7 +44,7 @@ fn take_as(state: &StateDb, client: &str, account: &str, now: ClockReading) -> R
     let who = ClientIdentity::new(client, account);
     let ask =
         CallRequest { identity: &who, family: "albums", pace: PACE, ceilings: CallCeilings::default(), spender: None };
-    state.reserve_call(&ask, now).unwrap()
+    state.ledger().reserve_call(&ask, now).unwrap()
 }
 
 #[test]

@@ -409,7 +409,7 @@ async fn every_call_is_recorded_with_its_outcome() {
     desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap();
     desk.get(EndpointFamily::TRACKS, "/tracks/gone").await.unwrap_err();
     let state: Arc<StateDb> = open(&desk.folder);
-    let usage = state.usage(desk.api.identity(), CallCeilings::default(), desk.api.now()).unwrap();
+    let usage = state.ledger().usage(desk.api.identity(), CallCeilings::default(), desk.api.now()).unwrap();
     assert_eq!(usage.account.used, 2);
     drop(desk.api);
     let db = rusqlite::Connection::open(state.database()).unwrap();

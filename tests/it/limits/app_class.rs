@@ -16,6 +16,7 @@ use spotify_sandbox::{ErrorBodyFormat, Fault, FaultAction, RetryAfterHeader, fix
 use super::api_calls::Desk;
 use super::quota::tracks;
 use crate::support::http_server::{Reply, reply};
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, fetch};
 
 fn class_of(world: &World) -> serde_json::Value {
@@ -47,7 +48,7 @@ fn wrong_market_says_nothing_of_page_size() {
         let before = class_of(&world);
         // ZZ passes for a country, and Spotify knows none of that name.
         let world = world.job(&format!("market = \"ZZ\"\n{}", albums_of_an_artist()));
-        world.run(&["x"]).exits(3).says("Invalid market code");
+        world.run(&["x"]).exits(3).shows("wrong_market_says_nothing_of_page_size");
         assert_eq!(world.new_calls().len(), 1, "the words name the market: a smaller page is no use");
         assert_eq!(class_of(&world), before);
         let world = world.job(&fetch("new_releases", ""));

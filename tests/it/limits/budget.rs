@@ -8,6 +8,7 @@ use std::time::Duration;
 use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use super::quota::{a_day_later, development, ids, said_to_be, track_ids, tracks};
+use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{World, by_ids};
 
 /// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
@@ -35,7 +36,7 @@ fn backfill_does_not_starve_a_daily_job() {
     for args in [&["--due"][..], &[]] {
         let world = backfill_and_daily("priority = 10\n", "");
         // Even where the backfill has the higher priority: the daily job fits, and goes first.
-        world.run(args).exits(75).says("half of the day's ceiling for calls to tracks").says("max_calls");
+        world.run(args).exits(75).shows("backfill_does_not_starve_a_daily_job");
         assert_eq!(
             (state_of(&world, "daily").as_str(), state_of(&world, "backfill").as_str()),
             ("complete", "deferred")
@@ -44,7 +45,7 @@ fn backfill_does_not_starve_a_daily_job() {
         assert_eq!(calls.len(), 26, "six, and half of forty");
         // The backfill alone, again and again, takes no more than its half.
         for _ in 0..3 {
-            world.run(&["backfill"]).exits(75).says("come back at");
+            world.run(&["backfill"]).exits(75).shows("backfill_does_not_starve_a_daily_job_2");
         }
         assert_eq!(world.new_calls().len(), 0);
         // What is left is for others.
@@ -67,7 +68,7 @@ fn earlier_backfill_leaves_the_daily_job_calls() {
 #[test]
 fn max_calls_in_a_job_changes_its_share() {
     let world = backfill_and_daily("max_calls = 35\n", "");
-    world.run(&["backfill"]).exits(75).says("this job has used its `max_calls` of the last 24 hours");
+    world.run(&["backfill"]).exits(75).shows("max_calls_in_a_job_changes_its_share");
     assert_eq!(world.new_calls().len(), 35);
 }
 
@@ -80,7 +81,7 @@ fn max_calls_counts_all_runs_of_24_hours() {
     assert!((24 * 60 - 5..=24 * 60).contains(&minutes), "when its calls leave the day, not at the next tick");
     assert_eq!(world.new_calls().len(), 5);
     // By name and by a timer, again and again.
-    world.run(&["backfill"]).exits(75).says("come back at");
+    world.run(&["backfill"]).exits(75).shows("max_calls_counts_all_runs_of_24_hours");
     for _ in 0..2 {
         world.run(&["backfill", "--due"]).exits(0);
     }
@@ -103,7 +104,7 @@ fn max_calls_holds_without_a_daily_limit() {
     let artists = ids(&world, "artists", 4);
     let artists: Vec<&str> = artists.iter().map(String::as_str).collect();
     let world = world.job(&format!("max_calls = 2\n{}", by_ids("artist_albums", &artists)));
-    world.run(&["--full"]).exits(75).says("`max_calls`");
+    world.run(&["--full"]).exits(75).shows("max_calls_holds_without_a_daily_limit");
     assert_eq!(world.new_calls().len(), 2);
     world.run(&[]).exits(75);
     assert_eq!(world.new_calls().len(), 0);
@@ -113,10 +114,10 @@ fn max_calls_holds_without_a_daily_limit() {
 fn max_calls_option_limits_that_run_only() {
     let world = backfill_and_daily("", "");
     for _ in 0..2 {
-        world.run(&["backfill", "--max-calls", "4"]).exits(75).says("the calls of this run are used");
+        world.run(&["backfill", "--max-calls", "4"]).exits(75).shows("max_calls_option_limits_that_run_only");
         assert_eq!(world.new_calls().len(), 4);
     }
-    world.run(&["backfill", "--max-calls", "30"]).exits(75).says("half of the day's ceiling");
+    world.run(&["backfill", "--max-calls", "30"]).exits(75).shows("max_calls_option_limits_that_run_only_2");
     assert_eq!(world.new_calls().len(), 12, "half of forty, less eight");
 }
 
@@ -162,8 +163,7 @@ fn expensive_run_prompts_on_a_terminal_only() {
     };
     for answer in ["n\n", "\n", "what\n"] {
         let (code, said) = on_a_terminal(&world, "run", answer);
-        assert!(said.contains("x would take 30 calls of the 50 that it may take today (60%)"), "{said}");
-        assert!(said.contains("go on? [y/N]") && said.contains("x was not run"), "{said}");
+        assert_output("expensive_run_prompts_on_a_terminal_only", &said);
         assert_eq!((code, world.calls().len()), (0, 0), "no is what silence means");
     }
     let (code, said) = on_a_terminal(&world, "run", "y\n");
@@ -171,17 +171,17 @@ fn expensive_run_prompts_on_a_terminal_only() {
     // A quarter of what is left is no question; neither is --yes, nor a run without a terminal.
     world.project.write("jobs/x.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let (_, said) = on_a_terminal(&world, "run", "");
-    assert!(!said.contains("go on?"), "{said}");
+    assert!(!said.contains("continue?"), "{said}");
     assert_eq!(world.new_calls().len(), 1);
     let other = track_ids(&world, 60);
     let other: Vec<&str> = other[30..50].iter().map(String::as_str).collect();
     world.project.write("jobs/x.toml", by_ids("tracks", &other[..17]));
     let (_, said) = on_a_terminal(&world, "run --yes", "");
-    assert!(!said.contains("go on?"), "{said}");
+    assert!(!said.contains("continue?"), "{said}");
     assert_eq!(world.new_calls().len(), 17);
     world.project.write("jobs/x.toml", by_ids("tracks", &other[17..18]));
     let ran = world.run(&[]).exits(0);
-    assert!(!ran.stderr.contains("go on?"));
+    assert!(!ran.stderr.contains("continue?"));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn failed_prompt_keeps_earlier_reports() {
     let mut child = at_a_terminal(&world, "run --json");
     let (mut out, mut said) = (child.stdout.take().unwrap(), String::new());
     let mut byte = [0];
-    while !said.contains("go on? [y/N]") {
+    while !said.contains("continue? [y/N]") {
         assert_ne!(out.read(&mut byte).unwrap(), 0, "{said}");
         said.push(byte[0].into());
     }
@@ -232,7 +232,7 @@ fn jobs_shows_oldest_row_and_refresh_time() {
     assert_eq!(shown["sweep_calls"], serde_json::json!({ "least": 8, "most": 8 }));
     assert_eq!(shown["sweep_seconds"], 1.0, "six of them at a hundred a second");
     let text = world.cli(&["jobs"]).exits(0).stdout;
-    assert!(text.contains("OLDEST ROW") && text.contains("days ago") && text.contains("8 calls"), "{text}");
+    assert_output("jobs_shows_oldest_row_and_refresh_time", &text);
     // Without `max_calls`, half of ten calls a day go to it: the last three wait for another day.
     let job = tracks(&world, 8);
     world.project.write("jobs/x.toml", job);
@@ -262,7 +262,7 @@ fn adaptive_pace_slows_down_after_a_refusal() {
     assert_eq!((counted.refused, counted.early), (1, 0), "one refusal taught it");
     let shown = world.cli(&["quota", "--json"]).exits(0).json();
     assert_eq!(shown["pace"]["window_ms"], 30_000);
-    assert!(world.cli(&["quota"]).exits(0).stdout.contains("pace found:"));
+    assert!(world.cli(&["quota"]).exits(0).stdout.contains("learned pace:"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::quota::said_to_be;
 use crate::schedule::foreground::Foreground;
+use crate::support::snapshot::Shows as _;
 use crate::support::world::World;
 
 /// Of 200 calls a day, 5% are nobody's, and half are for jobs that never ended a run.
@@ -81,7 +82,7 @@ fn fifty_new_jobs_take_half_of_the_day() {
         .unwrap();
     store.execute("DELETE FROM fires WHERE job = 'daily'", []).unwrap();
     drop(store);
-    world.run(&["--due"]).exits(0).says("daily: complete");
+    world.run(&["--due"]).exits(0).shows("fifty_new_jobs_take_half_of_the_day");
     assert!((SHARE + 1..=DAY).contains(&world.calls().len()), "{}", world.calls().len());
 
     // Some days later all have been run, each as often as one year wants.
@@ -100,9 +101,9 @@ fn fifty_new_jobs_take_half_of_the_day() {
 fn fifty_jobs_under_the_scheduler_too() {
     let world = settled();
     let mut it = Foreground::start(&world);
-    it.until_said("the scheduler begins");
+    it.until_said("the scheduler has started");
     deploy(&world);
-    let ended = |said: &str| said.matches("run ends").count() + said.matches("still deferred").count();
+    let ended = |said: &str| said.matches("run finished").count() + said.matches("still deferred").count();
     it.until("a run of each", move |it| ended(&it.said()) >= 50);
     let (_, said) = it.stop();
     assert_eq!(world.calls().len(), SHARE, "{said}");

@@ -25,7 +25,7 @@ fn ceilings(per_day: u32, per_family: u32, reserve: f64) -> CallCeilings {
 fn take(state: &StateDb, family: &str, ceilings: CallCeilings, now: ClockReading) -> Result<(), CeilingReached> {
     let who = ClientIdentity::new("app", "account");
     let ask = CallRequest { identity: &who, family, pace: PACE, ceilings, spender: None };
-    match state.reserve_call(&ask, now).unwrap() {
+    match state.ledger().reserve_call(&ask, now).unwrap() {
         Reservation::Slot { .. } => Ok(()),
         Reservation::Blocked(CallBlock::CeilingReached(spent)) => Err(spent),
         Reservation::Blocked(other) => panic!("{other:?}"),
@@ -70,7 +70,7 @@ fn calls_of_the_whole_account_count() {
     take(&other, "albums", limit, noon()).unwrap();
     let sister = ClientIdentity::new("another app", "account");
     let ask = CallRequest { identity: &sister, family: "albums", pace: PACE, ceilings: limit, spender: None };
-    assert!(matches!(one.reserve_call(&ask, noon()).unwrap(), Reservation::Slot { .. }));
+    assert!(matches!(one.ledger().reserve_call(&ask, noon()).unwrap(), Reservation::Slot { .. }));
     take(&one, "albums", limit, noon()).unwrap();
     assert_eq!(take(&other, "albums", limit, noon()).unwrap_err().used, 4);
     drop((one, other));
@@ -85,10 +85,10 @@ fn cancelled_call_does_not_count() {
     let who = ClientIdentity::new("app", "account");
     let limit = ceilings(1, 1, 0.0);
     let ask = CallRequest { identity: &who, family: "albums", pace: PACE, ceilings: limit, spender: None };
-    let Reservation::Slot { call, .. } = state.reserve_call(&ask, noon()).unwrap() else {
+    let Reservation::Slot { call, .. } = state.ledger().reserve_call(&ask, noon()).unwrap() else {
         panic!("free");
     };
-    state.cancel_call(call).unwrap();
+    state.ledger().cancel_call(call).unwrap();
     take(&state, "albums", limit, noon()).unwrap();
 }
 
@@ -157,7 +157,7 @@ fn refuse(state: &StateDb, reach: DeferralScope, reason: DeferralReason, hours: 
         reason,
         evidence: "status 429, Too many requests (QUOTA_EXCEEDED)",
     };
-    state.record_refusal(&who, "albums", refused, CallCeilings::default(), now).unwrap();
+    state.cool_downs().record_refusal(&who, "albums", refused, CallCeilings::default(), now).unwrap();
 }
 
 #[test]
@@ -171,12 +171,12 @@ fn ban_ignores_wall_clock_steps() {
         let folder_state = &state;
         let mut stepped = noon().plus_ms(9 * HOUR);
         stepped.wall += step;
-        let held = folder_state.active_cool_down(&who, "tracks", stepped).unwrap();
+        let held = folder_state.cool_downs().active(&who, "tracks", stepped).unwrap();
         assert_eq!(held.unwrap().deferral.until, stepped.wall + TimeDelta::hours(1));
     }
     let mut over = noon().plus_ms(10 * HOUR + 1);
     over.wall += TimeDelta::hours(-48);
-    assert_eq!(state.active_cool_down(&who, "tracks", over).unwrap(), None);
+    assert_eq!(state.cool_downs().active(&who, "tracks", over).unwrap(), None);
 }
 
 /// A moment whose wall clock was set ahead of the other by so many milliseconds.
@@ -201,14 +201,15 @@ fn small_clock_steps_add_up_and_free_nothing() {
         reason: DeferralReason::RateLimit,
         evidence,
     };
-    state.record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();
+    state.cool_downs().record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();
     let at_once = ahead_by(29_000, noon().plus_ms(10));
-    let until = state.active_cool_down(&who, "tracks", at_once).unwrap().unwrap().deferral.until;
+    let until = state.cool_downs().active(&who, "tracks", at_once).unwrap().unwrap().deferral.until;
     assert_eq!((until - at_once.wall).num_milliseconds(), 27_990);
     // A time service that corrects by a fifth of a second each second, each step within what is let go.
     let mut seconds = 0;
     while state
-        .active_cool_down(&who, "tracks", ahead_by(29_000 + 200 * seconds, noon().plus_ms(10 + 1_100 * seconds)))
+        .cool_downs()
+        .active(&who, "tracks", ahead_by(29_000 + 200 * seconds, noon().plus_ms(10 + 1_100 * seconds)))
         .unwrap()
         .is_some()
     {
@@ -247,7 +248,7 @@ fn learned_limit_rises_slowly_to_the_setting() {
     refuse(&state, DeferralScope::Family(EndpointFamily::ALBUMS), DeferralReason::Quota, 20, noon());
     let ceiling = |limits, days: i64| {
         let now = noon().plus_ms(days * 24 * HOUR);
-        let usage = state.usage(&who, limits, now).unwrap();
+        let usage = state.ledger().usage(&who, limits, now).unwrap();
         let found = usage.families.iter().find(|it| it.family == "albums");
         found.map(|it| (it.ceiling, it.used))
     };
@@ -272,7 +273,7 @@ fn usage_shows_used_left_and_next_free() {
         take(&state, family, limit, noon().plus_ms(call)).unwrap();
     }
     refuse(&state, DeferralScope::Family(EndpointFamily::ALBUMS), DeferralReason::Quota, 2, noon().plus_ms(HOUR));
-    let usage = state.usage(&who, limit, noon().plus_ms(HOUR)).unwrap();
+    let usage = state.ledger().usage(&who, limit, noon().plus_ms(HOUR)).unwrap();
     assert_eq!((usage.account.used, usage.account.left), (10, Some(80)));
     let families: Vec<_> = usage.families.iter().map(|it| (it.family.as_str(), it.used)).collect();
     assert_eq!(families, [("albums", 7), ("tracks", 3)]);

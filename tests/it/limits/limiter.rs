@@ -187,7 +187,8 @@ async fn refusal_holds_tasks_that_wait_for_a_slot() {
     let (sent, ()) = house.time.drive(both).await;
     assert_eq!(sent[..2], [0, 0]);
     assert!(sent[2] >= 105_000, "{sent:?}");
-    let used = house.state.usage(&ClientIdentity::new("app", "account"), CallCeilings::default(), house.time.now());
+    let used =
+        house.state.ledger().usage(&ClientIdentity::new("app", "account"), CallCeilings::default(), house.time.now());
     assert_eq!(used.unwrap().account.used, 3, "the slot that was not used is not booked");
 }
 

@@ -76,7 +76,7 @@ fn send(state: &StateDb, server: &mut Server, pace: CallPace, mut now: ClockRead
     while now.wall < until.wall {
         let ask =
             CallRequest { identity: &who, family: "albums", pace, ceilings: CallCeilings::default(), spender: None };
-        match state.reserve_call(&ask, now).unwrap() {
+        match state.ledger().reserve_call(&ask, now).unwrap() {
             Reservation::Slot { call, wait } => {
                 now = now.plus_ms(i64::try_from(wait.as_micros().div_ceil(1_000)).unwrap());
                 let status = match server.admit(now.wall_ms()) {
@@ -92,14 +92,17 @@ fn send(state: &StateDb, server: &mut Server, pace: CallPace, mut now: ClockRead
                             evidence: "status 429",
                             call: None,
                         };
-                        state.record_refusal(&who, "albums", refused, CallCeilings::default(), now).unwrap();
+                        state
+                            .cool_downs()
+                            .record_refusal(&who, "albums", refused, CallCeilings::default(), now)
+                            .unwrap();
                         429
                     }
                 };
-                state.record_outcome(call, status).unwrap();
+                state.ledger().record_outcome(call, status).unwrap();
             }
             Reservation::Blocked(_) => {
-                let held = state.active_cool_down(&who, "albums", now).unwrap().unwrap();
+                let held = state.cool_downs().active(&who, "albums", now).unwrap().unwrap();
                 now = now.plus_ms((held.deferral.until - now.wall).num_milliseconds().max(1));
             }
         }
@@ -183,7 +186,7 @@ fn quarter_pace_after_a_long_ban() {
         reason: DeferralReason::RateLimit,
         evidence: "status 429",
     };
-    state.record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();
+    state.cool_downs().record_refusal(&who, "albums", ban, CallCeilings::default(), noon()).unwrap();
     let over = noon().plus_ms(2 * HOUR_MS);
     let now = send(&state, &mut server, pace(false), over, 60_000);
     assert!(server.answered <= 32, "{} in the first minute", server.answered);

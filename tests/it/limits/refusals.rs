@@ -22,7 +22,7 @@ const QUOTA: &str = r#"{"error":{"status":429,"message":"Too many requests","rea
 
 fn usage(api: &SpotifyClient, folder: &TempDir) -> LedgerUsage {
     let state: Arc<StateDb> = open(folder);
-    state.usage(api.identity(), CallCeilings::default(), api.now()).unwrap()
+    state.ledger().usage(api.identity(), CallCeilings::default(), api.now()).unwrap()
 }
 
 /// What refusals taught: the family (none for the account), and the calls of a day.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use super::quota::{said_to_be, track_ids};
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{Ran, World, by_ids, ran};
 
 /// A world in which two apps of one account are let in, with these limits in the settings.
@@ -50,7 +51,7 @@ fn sister_apps_share_one_day() {
     assert_eq!(stopped.json()["calls"], 8, "what the other left of the day");
     assert_eq!(sent(&world), (12, 8));
     // And back: the first has nothing left either, and is not told so by Spotify.
-    world.run(&["c"]).exits(75).says("come back at");
+    world.run(&["c"]).exits(75).shows("sister_apps_share_one_day");
     assert_eq!(sent(&world), (12, 8));
     assert_eq!(world.sandbox.limit_counts().refused, 0);
     // Another name for the account is no other day.
@@ -78,7 +79,7 @@ fn naming_the_account_keeps_the_ledger() {
         let said = world.cli(&["quota", "--json"]).exits(0).json();
         ["account", "families", "cool_downs", "refusals"].map(|key| said[key].clone())
     };
-    world.run(&["a"]).exits(75).says("quota");
+    world.run(&["a"]).exits(75).shows("naming_the_account_keeps_the_ledger");
     assert_eq!((sent(&world), world.sandbox.limit_counts().refused), ((4, 0), 1));
     let before = books();
     assert_eq!((&before[0]["used"], before[2].as_array().unwrap().len()), (&4.into(), 1));
@@ -101,7 +102,7 @@ fn quota_exceeded_parks_the_sister_family_too() {
     list(&world, "a", &ids[..5]);
     list(&world, "b", &ids[5..]);
     world.project.write("jobs/artists.toml", by_ids("artists", &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST]));
-    world.run(&["a"]).exits(75).says("quota");
+    world.run(&["a"]).exits(75).shows("quota_exceeded_parks_the_sister_family_too");
     assert_eq!((sent(&world), world.sandbox.limit_counts().refused), ((4, 0), 1));
     let held = sister_runs(&world, "b").exits(75);
     assert!(held.json()["not_before"].is_string(), "{}", held.stdout);

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use cratedigger::export::ExportTarget;
+use cratedigger::export::JobFiles;
 use cratedigger::job::{self, Job};
 use cratedigger::settings::{Project as Folder, Settings};
+use cratedigger::store::timestamp;
 use cratedigger::store::{FileAccess, Store, StoreIdentity};
-use cratedigger::sync::{
-    AppFacts, JobFiles, NoopRunObserver, RunParameters, RunReport, SyncContext, resume_start, run_job, timestamp,
-};
+use cratedigger::sync::{AppFacts, NoopRunObserver, RunParameters, RunReport, SyncContext, resume_start, run_job};
 use secrecy::SecretString;
 use spotify_client::client::{ApiConfig, CallLimits, SpotifyClient};
 use spotify_client::http::clock::{Clock, SleepFuture, SystemClock};

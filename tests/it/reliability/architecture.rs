@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 /// so there are no cycles; an arrow that nobody uses has to go.
 const ROOMS: &[(&str, &[&str])] = &[
     ("cli", &["scheduler", "notify", "sync", "export", "signin", "job", "settings", "document", "store", "stream"]),
-    ("scheduler", &["job", "settings", "store"]),
+    ("scheduler", &["sync", "job", "settings", "store"]),
     ("notify", &["settings"]),
     ("sync", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
-    ("export", &["settings", "store", "stream"]),
+    ("export", &["job", "settings", "store", "stream"]),
     ("ingest", &["store", "stream"]),
     ("signin", &[]),
     ("job", &["settings", "document", "store", "stream"]),
@@ -27,6 +27,19 @@ const LONG: &[(&str, &str)] = &[
         "crates/spotify-client/src/wire/objects.rs",
         "one list of shapes, each a few lines; to be read beside Spotify's own reference",
     ),
+    (
+        "src/sync/by_id.rs",
+        "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
+    ),
+    (
+        "src/sync/own_playlists.rs",
+        "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
+    ),
+    (
+        "src/sync/playlist.rs",
+        "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
+    ),
+    ("src/sync/list_pass.rs", "one pass over a list: its steps share their state and call each other in a loop"),
     ("tests/it/limits/api_calls.rs", "tests stand beside each other and are read one at a time"),
     ("tests/it/reliability/faults_table.rs", "one test for each row of one table, in its order"),
 ];
@@ -233,6 +246,43 @@ fn files_are_short_or_excepted() {
     }
 }
 
+/// Type names that stand for two types, each with its reason.
+const SHARED_TYPE_NAMES: &[(&str, &str)] = &[
+    ("AppMode", "the argument of `init` knows two classes, the setting also `auto`"),
+    ("LineEnding", "the setting and the style that is made of it"),
+    ("TimeFormat", "the setting and the style that is made of it"),
+];
+
+/// The name that a line at the top level of a file defines as a type.
+fn defined_type(line: &str) -> Option<&str> {
+    let line = match line.strip_prefix("pub") {
+        None => line,
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+        Some(rest) => rest.trim_start(),
+    };
+    let rest = ["struct ", "enum ", "trait ", "type "].iter().find_map(|keyword| line.strip_prefix(keyword))?;
+    rest.split(|c: char| !c.is_ascii_alphanumeric()).next()
+}
+
+#[test]
+fn type_names_are_used_once() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in sources() {
+        for name in file.code.lines().filter_map(defined_type) {
+            places.entry(name.to_owned()).or_default().push(file.path.clone());
+        }
+    }
+    assert!(places.len() > 300, "{}", places.len());
+    places.retain(|_, files| files.len() > 1);
+    let excepted: BTreeSet<&str> = SHARED_TYPE_NAMES.iter().map(|(name, _)| *name).collect();
+    for (name, files) in &places {
+        assert!(excepted.contains(name.as_str()), "{name} is defined in {files:?}: a name means one type");
+    }
+    for name in excepted {
+        assert!(places.contains_key(name), "{name} is used once: it is no exception any more");
+    }
+}
+
 #[test]
 fn architecture_md_names_exist() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
@@ -254,6 +304,20 @@ fn architecture_md_names_exist() {
             });
             let elsewhere = ["snapshot_id", "playlist_changes", "csv_playlist_items", "playlist_items"].contains(&last);
             assert!(defined || elsewhere, "ARCHITECTURE.md names {name}, which is not in src");
+        }
+    }
+}
+
+#[test]
+fn paths_in_design_notes_exist() {
+    for entry in std::fs::read_dir(root().join("docs/design")).unwrap() {
+        let file = entry.unwrap().path();
+        let text = std::fs::read_to_string(&file).unwrap();
+        for name in text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "crates/", "docs/", "tests/"].iter().any(|folder| name.starts_with(folder));
+            if is_path && !name.contains(['*', ' ']) {
+                assert!(root().join(name).exists(), "{}: {name}", file.display());
+            }
         }
     }
 }

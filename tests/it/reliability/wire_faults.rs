@@ -3,6 +3,7 @@
 
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch};
 
 /// A discography, which has no version, and another fetch that must go on.
@@ -122,7 +123,7 @@ fn foreign_links_are_not_followed() {
 fn outage_ends_the_run_and_the_next_resumes() {
     let world = small_pages();
     world.sandbox.inject(Fault::on_path(PAGE, FaultAction::status(500)).with_query("offset=10"));
-    world.run(&[]).exits(1).says("Spotify cannot be reached").says("status 500");
+    world.run(&[]).exits(1).shows("outage_ends_the_run_and_the_next_resumes");
     world.sandbox.clear_faults();
     world.new_calls();
     world.run(&[]).exits(0);
@@ -177,7 +178,7 @@ fn moving_list_is_read_again() {
 fn list_that_keeps_moving_is_partial() {
     let world = edit_when_served(50);
     let before = world.csv_bytes("playlist_items.csv");
-    world.run(&[]).exits(3).says("moved").says("in each of 3 reads").says("the last whole list stays");
+    world.run(&[]).exits(3).shows("list_that_keeps_moving_is_partial");
     assert_eq!(world.csv_bytes("playlist_items.csv"), before);
     let first_pages = world.new_calls().iter().filter(|call| call.contains("offset=0")).count();
     assert_eq!(first_pages, 2, "the head held the first one; it is read again at most twice");
@@ -214,7 +215,7 @@ fn playlist_deleted_in_a_read_costs_itself_only() {
     world
         .sandbox
         .inject(Fault::on_path("/v1/playlists/*", FaultAction::status(404)).with_query("fields=snapshot_id").times(1));
-    world.run(&[]).exits(3).says(fixtures::HOME_PLAYLIST).says("not found");
+    world.run(&[]).exits(3).says(fixtures::HOME_PLAYLIST).shows("playlist_deleted_in_a_read_costs_itself_only");
     assert!(!world.csv("playlist_items.csv").is_empty());
 }
 
@@ -228,7 +229,7 @@ fn refused_search_costs_itself_only() {
     let world = World::extended().job(&job.concat());
     world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(400)).with_query("ZZZZZ"));
     world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(404)).with_query("q=two"));
-    world.run(&[]).exits(3).says("isrc:ZZZZZ0000000").says("two:");
+    world.run(&[]).exits(3).shows("refused_search_costs_itself_only");
     assert_eq!(world.csv("tracks.csv").len(), 1);
     assert_eq!(world.csv("artists.csv").len(), 1);
 }
@@ -251,7 +252,7 @@ fn one_probe_settles_an_unknown_class() {
         let probes = world.new_calls().iter().filter(|call| *call == "/markets").count();
         assert_eq!(probes, 1);
         if probed == 75 {
-            crate::support::world::ran(&mut command).exits(75).says("the day's ceiling for");
+            crate::support::world::ran(&mut command).exits(75).shows("one_probe_settles_an_unknown_class");
             assert_eq!(world.new_calls(), [""; 0]);
         }
     }

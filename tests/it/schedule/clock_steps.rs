@@ -10,6 +10,7 @@ use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use super::foreground::Foreground;
 use crate::support::hook_server::Hooks;
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, ended, pause, signal};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -58,7 +59,7 @@ fn ban_lasts_as_told_under_a_wrong_clock() {
         was_ahead(&world, ahead);
         assert!((banned_until(&world) - until - ahead).abs() < HOUR_MS / 60);
         world.new_calls();
-        world.run(&["x"]).exits(75).says("the clock was set; the books move with it");
+        world.run(&["x"]).exits(75).shows("ban_lasts_as_told_under_a_wrong_clock");
         assert!(world.new_calls().is_empty());
         let off = (banned_until(&world) - until).abs();
         assert!(off < HOUR_MS / 60, "{ahead}: off by {off} ms");
@@ -73,17 +74,17 @@ fn fire_served_a_day_early_is_not_repeated() {
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0);
     was_ahead(&world, -3 * 24 * HOUR_MS);
-    world.run(&["--due"]).exits(0).says("x: complete");
+    world.run(&["--due"]).exits(0).shows("fire_served_a_day_early_is_not_repeated");
     // That was tomorrow's, says the clock now: today's is still to be served, once.
     was_ahead(&world, 24 * HOUR_MS);
-    world.run(&["--due"]).exits(0).says("x: complete");
+    world.run(&["--due"]).exits(0).shows("fire_served_a_day_early_is_not_repeated_2");
     assert_eq!(world.run(&["--due"]).exits(0).stderr, "");
     // A day later its fire comes, and was served.
     was_ahead(&world, -24 * HOUR_MS);
     assert_eq!(world.run(&["--due"]).exits(0).stderr, "");
     assert_eq!(world.one("SELECT count(*) FROM runs"), "3");
     was_ahead(&world, -24 * HOUR_MS);
-    world.run(&["--due"]).exits(0).says("x: complete");
+    world.run(&["--due"]).exits(0).shows("fire_served_a_day_early_is_not_repeated_3");
 }
 
 /// Two jobs, of which `x` waits for its answer for so long.
@@ -122,7 +123,7 @@ fn hanging_run_is_reported_once() {
         assert!(began.elapsed() < Duration::from_secs(60), "nobody found it");
         std::thread::sleep(Duration::from_millis(100));
     };
-    let found = found.exits(1).says("job x has been running for").says("it hangs").says("hint: look at that process");
+    let found = found.exits(1).shows("hanging_run_is_reported_once");
     assert_eq!(found.stdout, "");
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(1).stderr, "", "it is no news");
     assert_eq!(world.one("SELECT state FROM runs WHERE job = 'y'"), "complete");
@@ -142,7 +143,7 @@ fn scheduler_reports_its_hanging_run() {
     let world = slow(4_000, &hooks);
     let mut it = Foreground::start(&world);
     it.until_said("job x has been running for");
-    it.until("the end of both", |it| it.said().matches("run ends").count() == 2);
+    it.until("the end of both", |it| it.said().matches("run finished").count() == 2);
     let (code, said) = it.stop();
     assert_eq!((code, said.matches("job x has been running for").count()), (0, 1), "{said}");
     let beside = "SELECT max(started_at) < min(finished_at) FROM runs WHERE state = 'complete'";

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use spotify_sandbox::fixtures;
 
 use crate::limits::quota::{development, track_ids};
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, signal};
 
 /// A scheduler under way, with what it says and what systemd hears.
@@ -65,7 +66,7 @@ impl Foreground {
     pub fn stop(mut self) -> (i32, String) {
         signal(&self.child, "TERM");
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
-        self.until("the end", |this| this.said().contains("the scheduler ends"));
+        self.until("the end", |this| this.said().contains("the scheduler has stopped"));
         (code, self.said())
     }
 }
@@ -79,13 +80,13 @@ fn schedule_runs_jobs_and_stops_on_a_signal() {
     let world = World::extended().job(&job("15 6 1 1 *"));
     let mut it = Foreground::start(&world);
     it.until("READY=1", |it| it.heard.contains("READY=1\n"));
-    it.until("a run", |it| it.said().contains("run ends") && it.heard.contains("0 running; next x at "));
+    it.until("a run", |it| it.said().contains("run finished") && it.heard.contains("0 running; next x at "));
     it.until("WATCHDOG=1", |it| it.heard.matches("WATCHDOG=1").count() > 3);
     assert_eq!(world.one("SELECT state FROM runs"), "complete");
     assert_eq!(world.one("SELECT count(*) FROM fires WHERE served_at IS NOT NULL"), "1");
 
     // A second one: one clear line, and nothing else happens.
-    let second = world.cli(&["schedule"]).exits(75).says("another `schedule` runs the jobs of");
+    let second = world.cli(&["schedule"]).exits(75).shows("schedule_runs_jobs_and_stops_on_a_signal");
     assert_eq!(second.stderr.lines().count(), 2, "{}", second.stderr);
 
     let began = Instant::now();
@@ -93,7 +94,7 @@ fn schedule_runs_jobs_and_stops_on_a_signal() {
     assert!(began.elapsed() < Duration::from_secs(10));
     assert_eq!(code, 0, "{said}");
     let lines: Vec<&str> =
-        said.lines().filter(|line| line.contains(" INFO run begins") || line.contains(" INFO run ends")).collect();
+        said.lines().filter(|line| line.contains(" INFO run started") || line.contains(" INFO run finished")).collect();
     assert_eq!(lines.len(), 2, "one line an event: {said}");
 }
 
@@ -101,16 +102,16 @@ fn schedule_runs_jobs_and_stops_on_a_signal() {
 fn broken_edit_keeps_the_last_good_job() {
     let world = World::extended().job(&job("15 6 1 1 *"));
     let mut it = Foreground::start(&world);
-    it.until_said("run ends");
+    it.until_said("run finished");
     world.project.write("jobs/x.toml", "schedule = \"61 * * * *\"\n[[fetch]]\nstream = \"markets\"\n");
-    it.until_said("the last good version holds on");
+    it.until_said("the last valid version stays in use");
     world.project.write("jobs/note.csv", "another change of the folder\n");
     world.project.write("jobs/y.toml", job("15 6 1 1 *"));
-    it.until("the new job", |it| it.said().matches("run ends").count() == 2);
-    assert_eq!(it.said().matches("the last good version holds on").count(), 1, "{}", it.said());
+    it.until("the new job", |it| it.said().matches("run finished").count() == 2);
+    assert_eq!(it.said().matches("the last valid version stays in use").count(), 1, "{}", it.said());
     std::fs::rename(world.project.root().join("jobs/y.toml"), world.project.root().join("jobs/z.toml")).unwrap();
-    it.until_said("the job file is gone");
-    it.until("the job of another name", |it| it.said().matches("run ends").count() == 3);
+    it.until_said("the job file was deleted");
+    it.until("the job of another name", |it| it.said().matches("run finished").count() == 3);
     world.project.write("jobs/x.toml", job("16 6 1 1 *"));
     it.until_said("the job file has changed");
     let (code, said) = it.stop();
@@ -130,7 +131,7 @@ fn signal_defers_a_run_and_the_next_resumes() {
     assert_eq!(code, 75, "{said}");
     assert_eq!(world.one("SELECT state FROM runs"), "deferred");
     std::fs::write(&path, slow.replace("requests_per_second = 1\n", "requests_per_second = 100\n")).unwrap();
-    world.run(&["--due"]).exits(0).says("x: complete");
+    world.run(&["--due"]).exits(0).shows("signal_defers_a_run_and_the_next_resumes");
 }
 
 #[test]
@@ -151,7 +152,7 @@ fn sweeps_share_what_other_jobs_leave() {
         world.project.write(&format!("jobs/{name}.toml"), job);
     }
     let mut it = Foreground::start(&world);
-    it.until("all runs", |it| it.said().matches("run ends").count() >= 4);
+    it.until("all runs", |it| it.said().matches("run finished").count() >= 4);
     let (code, said) = it.stop();
     assert_eq!(code, 0, "{said}");
     let runs = world.rows("SELECT job, state, calls FROM runs ORDER BY job LIMIT 4");

@@ -67,7 +67,8 @@ fn init_writes_contrib_files_with_its_paths() {
     for name in names(&contrib()) {
         let text = std::fs::read_to_string(units.join(&name)).unwrap();
         // A clone in somebody's home, where the program lies then: the sandbox lets it in.
-        let homes = text.lines().filter(|line| line.starts_with("BindReadOnlyPaths=") || line.starts_with("# Of all"));
+        let homes =
+            text.lines().filter(|line| line.starts_with("BindReadOnlyPaths=") || line.starts_with("# Hide home"));
         let homes: Vec<String> = homes.map(|line| format!("{line}\n")).collect();
         let text = homes.iter().fold(text.clone(), |text, line| text.replace(line, ""));
         let text = text.replace("ProtectHome=tmpfs\n", "ProtectHome=yes\n");
@@ -118,7 +119,7 @@ fn units_follow_another_output_folder() {
 
 #[test]
 fn units_have_the_required_lines() {
-    let shared = |name: &str| Unit::of(name).0.split_once("# --- who,").unwrap().1.to_owned();
+    let shared = |name: &str| Unit::of(name).0.split_once("# --- user,").unwrap().1.to_owned();
     let [once, daemon] = SERVICES.map(Unit::of);
     for unit in [&once, &daemon] {
         assert!(unit.one("SuccessExitStatus").split(' ').any(|code| code == "75"));

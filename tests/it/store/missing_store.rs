@@ -2,6 +2,7 @@
 
 use spotify_sandbox::fixtures;
 
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, ran};
 
 fn plain() -> World {
@@ -29,11 +30,11 @@ fn moved_project_keeps_its_store() {
         }
     }
     std::fs::rename(root.join("output"), root.join("moved/output")).unwrap();
-    at("moved").exits(0).says("0 of 1 read");
-    at("other").exits(0).says("1 of 1 read");
+    at("moved").exits(0).shows("moved_project_keeps_its_store");
+    at("other").exits(0).shows("moved_project_keeps_its_store_2");
     // The one is missed; the other, which has the same state folder, is not.
     std::fs::remove_dir_all(root.join("moved/output")).unwrap();
-    at("moved").exits(74).says("moved/output/cratedigger.db is missing");
+    at("moved").exits(74).shows("moved_project_keeps_its_store_3");
     at("other").exits(0);
     // A backup in its place will do.
     std::fs::create_dir(root.join("moved/output")).unwrap();
@@ -51,9 +52,9 @@ fn only_a_full_run_starts_a_new_store() {
     assert!(said["error"].as_str().unwrap().contains("is missing"), "{said}");
     assert!(said["hint"].as_str().unwrap().contains("`cratedigger run --full`"), "{said}");
     // What only reads says what it always said, and why.
-    world.cli(&["verify"]).exits(74).says("there is no store").says("is missing").says("mount its disk");
-    world.run(&["--full", "x"]).exits(0).says("1 of 1 read");
+    world.cli(&["verify"]).exits(74).shows("only_a_full_run_starts_a_new_store");
+    world.run(&["--full", "x"]).exits(0).shows("only_a_full_run_starts_a_new_store_2");
     world.run(&[]).exits(0);
     gone();
-    world.run(&[]).exits(74).says("is missing");
+    world.run(&[]).exits(74).shows("only_a_full_run_starts_a_new_store_3");
 }

@@ -47,7 +47,7 @@ fn child_opens_its_state() {
         return;
     };
     let state = StateDb::open(at(Path::new(&path))).unwrap();
-    let usage = state.usage(
+    let usage = state.ledger().usage(
         &spotify_client::state::ClientIdentity::new("app", "app"),
         spotify_client::state::CallCeilings::default(),
         crate::support::made_up_time::noon(),

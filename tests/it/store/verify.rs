@@ -3,6 +3,7 @@
 use spotify_sandbox::fixtures;
 
 use super::maintenance::{edit, home, tamper};
+use crate::support::snapshot::{Cases, Shows as _, assert_output, transcript};
 use crate::support::strace::{At, Blow, can_inject};
 use crate::support::world::{World, by_ids, fetch};
 
@@ -23,7 +24,7 @@ fn verify_finds_sound_runs_sound() {
     for _ in 0..2 {
         world.run(&["--full"]).exits(0);
         let ran = world.cli(&["verify"]).exits(0);
-        assert!(ran.stdout.contains("cratedigger.db: sound") && ran.stdout.contains("csv: sound"), "{}", ran.stdout);
+        assert_output("verify_finds_sound_runs_sound", &ran.stdout);
         edit(
             &world,
             serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 3, "count": 2}),
@@ -51,35 +52,25 @@ fn leftovers_of_an_export_are_no_difference() {
 #[test]
 fn verify_names_differences_in_the_store() {
     let spoilt = [
-        ("DELETE FROM playlist_items WHERE position = 7", "119 rows for 120 places"),
-        (
-            "UPDATE playlist_items SET added_at = '2001-01-01T00:00:00Z' WHERE position = 7",
-            "its rows are not those that were read",
-        ),
-        (
-            "PRAGMA foreign_keys = OFF; DELETE FROM albums WHERE id IN (SELECT album_id FROM tracks LIMIT 1)",
-            "of tracks without its row of albums",
-        ),
-        (
-            "UPDATE lists SET stored = 5 WHERE kind = 'playlist_items'",
-            "it differs from the record of the run that read it",
-        ),
-        ("INSERT INTO staged_items (list_id, position, kind) VALUES (1, 0, 'track')", "no checkpoint"),
-        ("UPDATE run_fetches SET state = 'partial'", "is complete, but one of its fetches is not"),
-        (
-            "INSERT INTO playlist_changes (playlist_id, change, kind, position_after, seen_at)
+        "DELETE FROM playlist_items WHERE position = 7",
+        "UPDATE playlist_items SET added_at = '2001-01-01T00:00:00Z' WHERE position = 7",
+        "PRAGMA foreign_keys = OFF; DELETE FROM albums WHERE id IN (SELECT album_id FROM tracks LIMIT 1)",
+        "UPDATE lists SET stored = 5 WHERE kind = 'playlist_items'",
+        "INSERT INTO staged_items (list_id, position, kind) VALUES (1, 0, 'track')",
+        "UPDATE run_fetches SET state = 'partial'",
+        "INSERT INTO playlist_changes (playlist_id, change, kind, position_after, seen_at)
              SELECT playlist_id, 'added', 'track', 900, '2030-01-01T00:00:00Z' FROM playlist_items LIMIT 1",
-            "have no recorded version",
-        ),
     ];
-    for (sql, told) in spoilt {
+    let mut cases = Cases::new();
+    for sql in spoilt {
         let world = home();
         tamper(&world, sql);
         let before = std::fs::read(world.database()).unwrap();
-        let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74).says("hint: keep this file");
-        assert!(ran.stdout.contains(told), "{sql}: {}", ran.stdout);
+        let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74);
+        cases.add(sql, &transcript(&ran));
         assert_eq!(std::fs::read(world.database()).unwrap(), before, "{sql}");
     }
+    cases.assert_output("verify_names_differences_in_the_store");
 }
 
 #[test]
@@ -109,10 +100,7 @@ fn verify_names_and_rewrites_files() {
     std::fs::write(world.csv_path("playlist_items.csv"), &same_size).unwrap();
     std::fs::write(world.csv_path("mine.csv"), "a\n").unwrap();
     std::fs::write(world.csv_path("notes.txt"), "mine").unwrap();
-    let ran = world.cli(&["verify"]).exits(74).says("--rewrite-csv");
-    for told in ["missing     ", "tracks.csv", "changed     ", "another content", "stray       ", "mine.csv"] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
-    }
+    let ran = world.cli(&["verify"]).exits(74).shows("verify_names_and_rewrites_files");
     assert!(!ran.stdout.contains("notes.txt"), "{}", ran.stdout);
     assert_eq!(world.csv_bytes("playlist_items.csv"), same_size, "nothing is mended unless asked");
     let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74);
@@ -153,63 +141,48 @@ fn verify_finds_changed_records() {
     tamper(&world, "PRAGMA wal_checkpoint(TRUNCATE)");
     let sound = std::fs::read(world.database()).unwrap();
     let spoilt = [
-        ("DELETE FROM playlist_changes", "are not there"),
-        ("DELETE FROM playlist_changes WHERE id = (SELECT max(id) FROM playlist_changes)", "are not there"),
-        ("DELETE FROM playlist_changes WHERE id = (SELECT min(id) FROM playlist_changes)", "and 120 were seen"),
-        ("UPDATE playlist_changes SET position_after = position_after + 1 WHERE change = 'added'", "does not fit"),
-        (
-            "UPDATE playlist_changes SET position_before = position_before + 1 WHERE change = 'removed'",
-            "not the list that was read then",
-        ),
-        ("UPDATE playlist_changes SET added_at = '2001-01-01T00:00:00Z' WHERE change = 'added'", "does not fit"),
-        (
-            "UPDATE playlist_changes SET added_at = '2001-01-01T00:00:00Z' WHERE change = 'removed'",
-            "not the list that was read then",
-        ),
-        (
-            "UPDATE playlist_changes SET seen_at = '2030-01-01T00:00:00.000Z' WHERE change = 'removed'",
-            "have no recorded version",
-        ),
-        ("UPDATE playlist_changes SET snapshot_after = 'x' WHERE change = 'added'", "name different snapshots"),
-        ("DELETE FROM playlist_versions", "no version is recorded"),
-        (
-            "DELETE FROM playlist_versions WHERE seen_at = (SELECT min(seen_at) FROM playlist_changes)",
-            "have no recorded version",
-        ),
-        ("UPDATE playlist_versions SET items = items + 1", "number of items differs from its newest version"),
-        ("UPDATE playlist_versions SET snapshot_id = 'x'", "differs from the record of the run that saw it"),
-        ("DELETE FROM playlist_details", "name or description"),
-        ("DELETE FROM run_lists", "no run has a record of the read"),
-        ("UPDATE run_lists SET announced = 5", "do not match the recorded proof"),
-        ("UPDATE run_lists SET snapshot_after = 'b' WHERE proof = 'version'", "do not match the recorded proof"),
-        ("UPDATE run_lists SET proof = 'trust'", "do not match the recorded proof"),
-        ("UPDATE run_lists SET stored = 5 WHERE proof = 'version'", "different numbers of rows and items"),
-        ("UPDATE run_fetches SET skipped = 700 WHERE run_id = 2", "run 2 counts 700 skipped items of"),
-        ("DELETE FROM skipped_items", "but 0 are recorded"),
-        ("UPDATE skipped_items SET run_id = 4 WHERE run_id = 1", "run 1 counts"),
-        ("UPDATE playlist_changes SET change = 'added' WHERE change = 'moved'", "does not match its positions"),
-        ("UPDATE playlist_changes SET seen_before_at = '2019'", "before the previous read"),
-        ("UPDATE playlist_items SET first_seen_at = '2099'", "first seen after its last read"),
-        ("DELETE FROM run_fetches", "has no record of a fetch"),
-        ("DELETE FROM store_info", "does not name the host"),
-        ("UPDATE lists SET rows_hash = NULL", "no hash"),
-        ("UPDATE lists SET snapshot_id = 'x'", "it differs from the record of the run that read it"),
-        ("UPDATE lists SET kind = 'foo' WHERE kind = 'album_tracks'", "no stream reads"),
-        ("UPDATE runs SET exit_code = 3", "exit code"),
-        ("INSERT INTO pending_writes (writes) VALUES (x'01ff')", "cannot be read"),
+        "DELETE FROM playlist_changes",
+        "DELETE FROM playlist_changes WHERE id = (SELECT max(id) FROM playlist_changes)",
+        "DELETE FROM playlist_changes WHERE id = (SELECT min(id) FROM playlist_changes)",
+        "UPDATE playlist_changes SET position_after = position_after + 1 WHERE change = 'added'",
+        "UPDATE playlist_changes SET position_before = position_before + 1 WHERE change = 'removed'",
+        "UPDATE playlist_changes SET added_at = '2001-01-01T00:00:00Z' WHERE change = 'added'",
+        "UPDATE playlist_changes SET added_at = '2001-01-01T00:00:00Z' WHERE change = 'removed'",
+        "UPDATE playlist_changes SET seen_at = '2030-01-01T00:00:00.000Z' WHERE change = 'removed'",
+        "UPDATE playlist_changes SET snapshot_after = 'x' WHERE change = 'added'",
+        "DELETE FROM playlist_versions",
+        "DELETE FROM playlist_versions WHERE seen_at = (SELECT min(seen_at) FROM playlist_changes)",
+        "UPDATE playlist_versions SET items = items + 1",
+        "UPDATE playlist_versions SET snapshot_id = 'x'",
+        "DELETE FROM playlist_details",
+        "DELETE FROM run_lists",
+        "UPDATE run_lists SET announced = 5",
+        "UPDATE run_lists SET snapshot_after = 'b' WHERE proof = 'version'",
+        "UPDATE run_lists SET proof = 'trust'",
+        "UPDATE run_lists SET stored = 5 WHERE proof = 'version'",
+        "UPDATE run_fetches SET skipped = 700 WHERE run_id = 2",
+        "DELETE FROM skipped_items",
+        "UPDATE skipped_items SET run_id = 4 WHERE run_id = 1",
+        "UPDATE playlist_changes SET change = 'added' WHERE change = 'moved'",
+        "UPDATE playlist_changes SET seen_before_at = '2019'",
+        "UPDATE playlist_items SET first_seen_at = '2099'",
+        "DELETE FROM run_fetches",
+        "DELETE FROM store_info",
+        "UPDATE lists SET rows_hash = NULL",
+        "UPDATE lists SET snapshot_id = 'x'",
+        "UPDATE lists SET kind = 'foo' WHERE kind = 'album_tracks'",
+        "UPDATE runs SET exit_code = 3",
+        "INSERT INTO pending_writes (writes) VALUES (x'01ff')",
     ];
-    let mut missed = Vec::new();
-    for (sql, told) in spoilt {
+    let mut cases = Cases::new();
+    for sql in spoilt {
         std::fs::write(world.database(), &sound).unwrap();
         let _ = std::fs::remove_file(world.database().with_extension("db-wal"));
         let _ = std::fs::remove_file(world.database().with_extension("db-shm"));
         tamper(&world, sql);
-        let ran = world.cli(&["verify"]);
-        if ran.code != 74 || !ran.stdout.contains(told) {
-            missed.push(format!("{sql}: {} {}{}", ran.code, ran.stdout, ran.stderr));
-        }
+        cases.add(sql, &transcript(&world.cli(&["verify"]).exits(74)));
     }
-    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    cases.assert_output("verify_finds_changed_records");
 }
 
 #[test]
@@ -227,31 +200,28 @@ fn verify_compares_files_with_the_record() {
     let last = other.len() - 3;
     other[last] ^= 1;
     let cases = [
-        (None, r#"{"resources": []}"#.to_owned(), "a run wrote it"),
-        (Some(&other), wrong(&other), "with another content"),
-        (
-            Some(&csv),
-            text.replace("\"rows\": 2", "\"rows\": 1"),
-            "rows in the data package: 1; rows that were written: 2",
-        ),
-        (Some(&csv), text.replace("\"complete\"", "\"partial\""), "it says run 1 was partial; the store says complete"),
-        (Some(&csv), "[]".to_owned(), "it is no data package"),
-        (Some(&csv), wrong(&other), "the file is right, the data package describes another one"),
+        (None, r#"{"resources": []}"#.to_owned(), "missing file"),
+        (Some(&other), wrong(&other), "another file"),
+        (Some(&csv), text.replace("\"rows\": 2", "\"rows\": 1"), "another number of rows"),
+        (Some(&csv), text.replace("\"complete\"", "\"partial\""), "another state"),
+        (Some(&csv), "[]".to_owned(), "no data package"),
+        (Some(&csv), wrong(&other), "package of another file"),
     ];
-    for (file, said, told) in cases {
+    let mut shown = Cases::new();
+    for (file, said, name) in cases {
         match file {
             Some(bytes) => std::fs::write(world.csv_path("tracks.csv"), bytes).unwrap(),
             None => std::fs::remove_file(world.csv_path("tracks.csv")).unwrap(),
         }
-        assert_ne!(said, text, "{told}");
+        assert_ne!(said, text, "{name}");
         std::fs::write(world.csv_path("datapackage.json"), said).unwrap();
-        let ran = world.cli(&["verify"]).exits(74);
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+        shown.add(name, &transcript(&world.cli(&["verify"]).exits(74)));
         world.cli(&["verify", "--rewrite-csv"]).exits(0);
-        assert_eq!(world.csv_bytes("tracks.csv"), csv, "{told}");
+        assert_eq!(world.csv_bytes("tracks.csv"), csv, "{name}");
         let mended: serde_json::Value = serde_json::from_slice(&world.csv_bytes("datapackage.json")).unwrap();
         assert_eq!((&mended["resources"][0]["rows"], &mended["run"]["state"]), (&2.into(), &"complete".into()));
     }
+    shown.assert_output("verify_compares_files_with_the_record");
 }
 
 #[test]
@@ -283,7 +253,7 @@ fn kill_in_a_file_swap_is_repaired_by_export() {
         world.struck(&["run"], at, Blow::Kill);
         assert_eq!(world.one("SELECT state FROM runs"), "running");
         let ran = world.cli(&["verify"]).exits(0);
-        assert!(ran.stdout.contains("note"), "killed at rename {nth}: {}", ran.stdout);
+        assert_output("kill_in_a_file_swap_is_repaired_by_export", &ran.stdout);
         // A stray is one all the same.
         std::fs::write(world.csv_path("mine.csv"), "a\n").unwrap();
         assert!(world.cli(&["verify"]).exits(74).stdout.contains("stray"));
@@ -292,7 +262,7 @@ fn kill_in_a_file_swap_is_repaired_by_export() {
         // Another start that is killed before it writes anything takes nothing away.
         world.struck(&["export"], At { nth: 1, ..at }, Blow::Kill);
         world.cli(&["verify"]).exits(0);
-        world.cli(&["export", "x"]).exits(0).says("rows");
+        world.cli(&["export", "x"]).exits(0).shows("kill_in_a_file_swap_is_repaired_by_export_2");
         assert_eq!(world.sandbox.log().len(), 0);
         for file in ["playlist_items.csv", "tracks.csv"] {
             assert!(world.csv_bytes(file) == wanted(file), "{file}");

@@ -1,6 +1,8 @@
 //! Snapshots of what the program prints. They lie in `snapshots/` beside the test that asserts them, named after
 //! its file. `INSTA_UPDATE=always cargo test …` writes them again; the diff is then reviewed in git.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +12,7 @@ use super::world::Ran;
 const PLACES: &[(&str, &str)] = &[
     (r"\S*/target/\S*/cratedigger\b", "[binary]"),
     (r"/(?:\w+/)*\.tmp\w{6}", "[project]"),
-    (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:[port]"),
+    (r"127\.0\.0\.1(:|%3A)\d{4,5}", "127.0.0.1$1[port]"),
     (concat!(r"\b", env!("CARGO_PKG_VERSION"), r"\b"), "[version]"),
 ];
 
@@ -24,6 +26,7 @@ const MOMENTS: &[(&str, &str)] = &[
         r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?: \d{4})?,? \d\d:\d\d(?::\d\d)?(?: UTC| [A-Z]{3,4}\b)?",
         "[time]",
     ),
+    (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{1,2} \d\d:\d\d\b", "[time]"),
     (r"\b\d{4}-\d\d-\d\d\b", "[date]"),
     (r"\b\d\d:\d\d(?::\d\d)?\b", "[clock]"),
     (
@@ -31,8 +34,12 @@ const MOMENTS: &[(&str, &str)] = &[
         "[duration]",
     ),
     (r"\b(process|pid) \d+", "$1 [pid]"),
+    (r"\.cratedigger-\d+-\d+", ".cratedigger-[pid]"),
+    (r"_ms=-?\d+", "_ms=[number]"),
+    (r"(_timestamp_seconds(?:\{[^}]*\})?) \d+", "$1 [time]"),
+    (r"\b\d{6,} now\b", "[size] now"),
     (r"\b\d+(?:\.\d+)? (?:[kMG]i?B|B|bytes)\b", "[size]"),
-    (r"\bstate=[\w%-]+", "state=[state]"),
+    (r"\b(state|code|code_challenge)=[\w%-]+", "$1=[$1]"),
     (r"\b[0-9a-f]{64}\b", "[hash]"),
     // Columns are as wide as the times in them.
     (r"(\S) {3,}", "$1  "),
@@ -45,24 +52,41 @@ pub fn assert_text(name: &str, text: &str) {
     assert_filtered(name, text, &[PLACES]);
 }
 
-/// Asserts what a run printed. Times, durations and sizes are replaced, and so are the widths of columns.
+/// Asserts what a run printed. Times, durations and sizes are replaced, and so are the widths of columns. Log lines of
+/// level INFO are left out: how many there are and their order depend on the speed of the machine.
 #[track_caller]
 pub fn assert_output(name: &str, text: &str) {
-    assert_filtered(name, text, &[PLACES, MOMENTS]);
+    let lines: String = text.split_inclusive('\n').filter(|line| !line.contains(" INFO ")).collect();
+    assert_filtered(name, &lines, &[PLACES, MOMENTS]);
 }
 
+thread_local! {
+    /// Texts that this test has asserted, by the names of their snapshots.
+    static ASSERTED: RefCell<HashMap<String, Vec<String>>> = RefCell::default();
+}
+
+/// A name that is asserted again in a loop is one snapshot for each different text: `name`, `name__2` and so on.
 #[track_caller]
 fn assert_filtered(name: &str, text: &str, filters: &[&[(&str, &str)]]) {
     let caller = Path::new(Location::caller().file());
+    let text = filters.iter().flat_map(|list| list.iter()).fold(text.to_owned(), |text, (pattern, replacement)| {
+        regex::Regex::new(pattern).unwrap().replace_all(&text, *replacement).into_owned()
+    });
+    let file = caller.file_stem().and_then(|stem| stem.to_str()).unwrap();
+    let name = format!("{file}__{name}");
+    let nth = ASSERTED.with_borrow_mut(|asserted| {
+        let texts = asserted.entry(name.clone()).or_default();
+        texts.iter().position(|known| *known == text).unwrap_or_else(|| {
+            texts.push(text.clone());
+            texts.len() - 1
+        })
+    });
+    let name = if nth == 0 { name } else { format!("{name}__{}", nth + 1) };
     let mut settings = insta::Settings::new();
     settings.set_snapshot_path(folder(caller));
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    for (pattern, replacement) in filters.iter().flat_map(|list| list.iter()) {
-        settings.add_filter(pattern, *replacement);
-    }
-    let file = caller.file_stem().and_then(|stem| stem.to_str()).unwrap();
-    settings.bind(|| insta::assert_snapshot!(format!("{file}__{name}"), text));
+    settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
 fn folder(caller: &Path) -> PathBuf {
@@ -71,7 +95,7 @@ fn folder(caller: &Path) -> PathBuf {
 
 /// Snapshots of how a command ended.
 pub trait Shows {
-    /// Asserts exit code, stdout and stderr. Log lines of level INFO are left out: their order is not fixed.
+    /// Asserts exit code, stdout and stderr.
     #[track_caller]
     fn shows(self, name: &str) -> Self;
 }
@@ -88,7 +112,6 @@ impl Shows for Ran {
 pub fn transcript(ran: &Ran) -> String {
     let mut text = format!("exit code: {}\n", ran.code);
     for (stream, lines) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
-        let lines: String = lines.split_inclusive('\n').filter(|line| !line.contains(" INFO ")).collect();
         if !lines.is_empty() {
             text.push_str(&format!("--- {stream}\n{lines}"));
         }
@@ -145,6 +168,7 @@ fn every_snapshot_is_reviewed_and_in_use() {
         assert!(path.extension().is_some_and(|ext| ext == "snap"), "not reviewed: {}", path.display());
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
         let (file, name) = stem.split_once("__").unwrap();
+        let name = name.split("__").next().unwrap();
         // The help's own test compares its snapshots with the commands.
         if file == "help" {
             continue;

@@ -256,6 +256,18 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.success(), "kill -{name}");
 }
 
+/// Sends a signal every tenth of a second until the child has ended. The program takes signals within a second of the
+/// first one for the same.
+pub fn signal_until_end(mut child: Child, name: &str) -> Ran {
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < HUNG, "the child does not end");
+        signal(&child, name);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    ended(child)
+}
+
 /// Stops a child where it holds no database, so that nobody waits for it there.
 pub fn pause(world: &World, child: &Child) {
     let state = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();

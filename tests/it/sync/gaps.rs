@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use super::users::{both, truth};
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch};
 
 #[test]
@@ -67,7 +68,7 @@ fn lost_stream_keeps_its_last_csv() {
     assert_eq!(world.csv("new_releases.csv").len(), 100);
     let mut command = world.command(&["run"]);
     command.env("CRATEDIGGER__SPOTIFY__APP_MODE", "development");
-    crate::support::world::ran(&mut command).exits(3).says("nothing was sent");
+    crate::support::world::ran(&mut command).exits(3).shows("lost_stream_keeps_its_last_csv");
     assert!(world.csv_bytes("new_releases.csv") == before, "refused before anything was sent");
     let removed = FaultAction::Status {
         code: 403,
@@ -77,7 +78,7 @@ fn lost_stream_keeps_its_last_csv() {
         reason: None,
     };
     world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", removed));
-    world.run(&[]).exits(3).says("this class of app does not have the endpoint");
+    world.run(&[]).exits(3).shows("lost_stream_keeps_its_last_csv_2");
     assert!(world.csv_bytes("new_releases.csv") == before, "refused by Spotify");
 }
 
@@ -104,7 +105,7 @@ fn short_cursor_list_is_partial() {
     ] {
         let (world, before) = followed();
         world.sandbox.inject(fault);
-        world.run(&["--full"]).exits(3).says(word).says("the last whole list stays");
+        world.run(&["--full"]).exits(3).says(word).shows("short_cursor_list_is_partial");
         assert!(world.csv_bytes("followed_artists.csv") == before, "{word}");
         assert_eq!(world.one("SELECT count(*) FROM followed_artists WHERE removed_at IS NOT NULL"), "0");
     }
@@ -126,6 +127,6 @@ fn empty_first_page_is_partial() {
     world.run(&[]).exits(0);
     let before = world.csv_bytes("saved_tracks.csv");
     world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::EmptyPage));
-    world.run(&["--full"]).exits(3).says("cut_short");
+    world.run(&["--full"]).exits(3).shows("empty_first_page_is_partial");
     assert!(world.csv_bytes("saved_tracks.csv") == before);
 }

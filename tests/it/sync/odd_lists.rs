@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, SandboxOptions, fixtures};
 
 use super::users::{both, signed_in};
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch, ran};
 
 /// A job of home's.
@@ -27,7 +28,7 @@ fn search_without_a_page_is_partial() {
         let job = fetch("search", "queries = [\"one\"]\ntypes = [\"track\", \"artist\"]");
         let world = World::extended().job(&job);
         world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to.clone())));
-        world.run(&[]).exits(3).says("unusable");
+        world.run(&[]).exits(3).shows("search_without_a_page_is_partial");
         assert_eq!(world.one("SELECT count(*) FROM search_results"), "0", "{at} {to}");
         world.sandbox.clear_faults();
         world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to)).times(1));
@@ -77,7 +78,7 @@ fn refused_profile_costs_itself_only() {
         world.run(&[]).exits(0);
         let before = world.csv_bytes("me.csv");
         world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(status)));
-        world.run(&["--full"]).exits(3).says("me");
+        world.run(&["--full"]).exits(3).shows("refused_profile_costs_itself_only");
         assert!(world.csv_bytes("me.csv") == before, "{status}");
         let states = "SELECT state FROM run_fetches WHERE run_id = 2 ORDER BY fetch";
         assert_eq!(world.rows(states), [["partial"], ["complete"]], "{status}");
@@ -218,11 +219,11 @@ fn stopped_run_reports_its_rows() {
         let mut command = world.command(&[&["run"], args].concat());
         ran(command.env("CRATEDIGGER__SPOTIFY__APP_MODE", "development"))
     };
-    run(&["--max-calls", "2"]).exits(75).says("2 of 5 read");
-    run(&[]).exits(0).says("3 of 5 read");
+    run(&["--max-calls", "2"]).exits(75).shows("stopped_run_reports_its_rows");
+    run(&[]).exits(0).shows("stopped_run_reports_its_rows_2");
     // What is refused was not read.
     let world = World::development().job(&by_ids("artists", &["0000000000000000000000"]));
-    world.run(&[]).exits(3).says("0 of 1 read");
+    world.run(&[]).exits(3).shows("stopped_run_reports_its_rows_3");
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn run_without_a_fetch_is_recorded_as_failed() {
                  UPDATE grants SET authorized_ms = authorized_ms - 177 * 86400000";
     rusqlite::Connection::open(grants).unwrap().execute_batch(spoil).unwrap();
     let code = 74;
-    world.run(&[]).exits(code).says("the disk is full");
+    world.run(&[]).exits(code).shows("run_without_a_fetch_is_recorded_as_failed");
     let ended = "SELECT state, exit_code FROM runs WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1";
     assert_eq!(world.rows(ended), [["failed", &code.to_string()]]);
     assert_eq!(world.one("SELECT count(*) FROM runs WHERE state = 'running'"), "0");
@@ -290,7 +291,7 @@ fn project_with_two_names_runs_a_job_once() {
     std::os::unix::fs::symlink(world.project.root(), &link).unwrap();
     for name in [world.project.root(), link.as_path()] {
         let mut command = world.command(&["run", "--project", name.to_str().unwrap()]);
-        ran(&mut command).exits(75).says("job x is running already");
+        ran(&mut command).exits(75).shows("project_with_two_names_runs_a_job_once");
     }
     crate::support::world::signal(&first, "CONT");
     crate::support::world::ended(first).exits(0);

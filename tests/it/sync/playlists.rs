@@ -2,6 +2,7 @@
 
 use spotify_sandbox::{ExpectedRow, PlaylistEdit, QuotaMode, SandboxOptions, fixtures};
 
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{Row, World, by_ids};
 
 fn text(value: &Option<String>) -> String {
@@ -84,7 +85,7 @@ fn unchanged_playlist_leaves_the_file_alone() {
     world.run(&[]).exits(0);
     let before = (world.csv_bytes("playlist_items.csv"), world.csv_path("playlist_items.csv").metadata().unwrap());
     world.new_calls();
-    world.run(&[]).exits(0).says("unchanged");
+    world.run(&[]).exits(0).shows("unchanged_playlist_leaves_the_file_alone");
     assert_eq!(world.new_calls().len(), 1);
     let after = (world.csv_bytes("playlist_items.csv"), world.csv_path("playlist_items.csv").metadata().unwrap());
     assert_eq!(before.0, after.0);
@@ -139,7 +140,7 @@ fn changes_are_recorded_once() {
 #[test]
 fn foreign_playlist_costs_one_call_a_week() {
     let world = World::development().job(&by_ids("playlist_items", &[fixtures::FOREIGN_PLAYLIST]));
-    world.run(&[]).exits(3).says("only the owner and collaborators");
+    world.run(&[]).exits(3).shows("foreign_playlist_costs_one_call_a_week");
     assert_eq!(world.new_calls().len(), 1);
     world.run(&[]).exits(0);
     assert_eq!(world.new_calls().len(), 0);

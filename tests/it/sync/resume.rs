@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
-use crate::support::world::{World, by_ids, ended, fetch, signal};
+use crate::support::snapshot::Shows as _;
+use crate::support::world::{World, by_ids, ended, fetch, signal, signal_until_end};
 
 /// A world in which the plain playlists have four pages beside the first hundred items.
 fn pages_of_50() -> World {
@@ -120,7 +121,7 @@ fn stop_in_a_page_commits_and_resumes() {
         world.wait_for_calls(3);
         std::thread::sleep(Duration::from_millis(400));
         signal(&child, name);
-        ended(child).exits(75).says("stopping:").says("x: deferred").says("why: playlist_items: stopped");
+        ended(child).exits(75).shows("stop_in_a_page_commits_and_resumes");
         assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200", "the page in hand is committed");
         assert!(!world.csv_path("playlist_items.csv").exists(), "no file before the list is whole");
         world.new_calls();
@@ -152,11 +153,8 @@ fn second_signal_ends_at_once() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.sandbox.inject(Fault::on_path("/v1/playlists/*", FaultAction::Stall));
     let child = world.spawn(&[]);
-    std::thread::sleep(Duration::from_millis(700));
-    signal(&child, "INT");
-    std::thread::sleep(Duration::from_millis(1_200));
-    signal(&child, "INT");
-    ended(child).exits(75).says("stopped at once");
+    world.wait_for_calls(1);
+    signal_until_end(child, "INT").exits(75).shows("second_signal_ends_at_once");
     world.sandbox.clear_faults();
     world.run(&[]).exits(0);
 }
@@ -175,7 +173,7 @@ fn limited_run_is_resumed_by_the_next() {
         if ran.code == 0 {
             break;
         }
-        ran.exits(75).says("the calls of this run are used: 5 calls were allowed");
+        ran.exits(75).shows("limited_run_is_resumed_by_the_next");
         assert!(runs < 20, "it does not come to an end");
     }
     assert!(results(&world) == wanted);
@@ -209,7 +207,7 @@ fn deferred_run_rereads_nothing() {
 fn export_writes_no_file_before_the_first_read() {
     let world = with_long_playlist();
     world.run(&["--max-calls", "3"]).exits(75);
-    world.cli(&["export"]).exits(0).says("missing");
+    world.cli(&["export"]).exits(0).shows("export_writes_no_file_before_the_first_read");
     assert!(!world.csv_path("playlist_items.csv").exists(), "it would say that there is nothing");
     world.run(&[]).exits(0);
     let whole = world.csv_bytes("playlist_items.csv");

@@ -2,6 +2,7 @@
 
 use spotify_sandbox::{Fault, FaultAction};
 
+use crate::support::snapshot::Shows as _;
 use crate::support::world::World;
 
 fn search() -> World {
@@ -36,7 +37,7 @@ fn odd_search_answer_is_requested_again() {
         let notes = world.rows("SELECT reason, position, detail FROM skipped_items");
         match action {
             FaultAction::RepeatPage => {
-                ran.exits(3).says("repeats the hits before it");
+                ran.exits(3).shows("odd_search_answer_is_requested_again");
                 assert_eq!(hits(&world), wanted, "no search is added to the log");
             }
             _ => {
@@ -52,7 +53,7 @@ fn odd_search_answer_is_requested_again() {
     assert_eq!(whole.one("SELECT proof FROM run_lists"), "cut", "more is announced than is wanted");
     // Hits are announced, and none comes: there is nothing to add to the log.
     whole.sandbox.inject(Fault::on_path("/v1/search", FaultAction::EmptyPage));
-    whole.run(&[]).exits(3).says("short_page").says("hits came that Spotify announces");
+    whole.run(&[]).exits(3).shows("odd_search_answer_is_requested_again_2");
     assert_eq!(hits(&whole), wanted);
     assert_eq!(whole.one("SELECT reason FROM unproved_lists"), "short_page");
 }

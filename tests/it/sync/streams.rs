@@ -3,6 +3,7 @@
 
 use spotify_sandbox::fixtures;
 
+use crate::support::snapshot::Shows as _;
 use crate::support::world::{Ran, World, by_ids, fetch};
 
 const CLASSES: [fn() -> World; 2] = [World::extended, World::development];
@@ -80,7 +81,7 @@ fn fresh_artists_are_not_read_again() {
             );
         }
         world.new_calls();
-        world.run(&[]).exits(0).says("0 of 2 read");
+        world.run(&[]).exits(0).shows("fresh_artists_are_not_read_again");
         assert_eq!(world.new_calls().len(), 0);
         world.run(&["--full"]).exits(0);
         assert_ne!(world.new_calls().len(), 0);
@@ -133,11 +134,11 @@ fn top_tracks_have_ranks() {
     assert!(world.csv("artist_top_tracks.csv").iter().any(|row| row["artist_id"] == fixtures::SEMICOLON_ARTIST));
     let more = format!("{job}\n{}", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let world = World::development().job(&more);
-    world.run(&[]).exits(3).says("this class of app does not have the endpoint").says("Forbidden");
+    world.run(&[]).exits(3).shows("top_tracks_have_ranks");
     let calls = world.new_calls();
     assert_eq!(calls.len(), 2, "one refusal, and the other fetch goes on: {calls:?}");
     assert_eq!(world.csv("artists.csv").len(), 1);
-    world.run(&[]).exits(3).says("nothing was sent");
+    world.run(&[]).exits(3).shows("top_tracks_have_ranks_2");
     assert_eq!(world.new_calls().len(), 0, "what was learned costs no call");
 }
 
@@ -230,7 +231,7 @@ fn episodes_and_chapters_are_complete() {
 #[test]
 fn gap_is_limited_to_its_market() {
     let world = World::development().job(&by_ids("shows", &[fixtures::SHOW]));
-    world.run(&[]).exits(3).says(fixtures::SHOW).says("not found");
+    world.run(&[]).exits(3).says(fixtures::SHOW).shows("gap_is_limited_to_its_market");
     let world = world.job(&format!("market = \"DE\"\n{}", by_ids("shows", &[fixtures::SHOW])));
     world.run(&[]).exits(0);
     assert_eq!(world.csv("shows.csv").len(), 1);
@@ -254,7 +255,7 @@ fn browse_lists_are_complete() {
 fn user_playlists_are_listed() {
     let job = by_ids("user_playlists", &[fixtures::CURATOR_USER, "nobody-of-this-name"]);
     let world = World::extended().job(&job);
-    world.run(&[]).exits(3).says("nobody-of-this-name: user_playlists: not found");
+    world.run(&[]).exits(3).shows("user_playlists_are_listed");
     assert!(!world.csv("user_playlists.csv").is_empty());
     assert!(world.column("user_playlists.csv", "profile_id").iter().all(|id| id == fixtures::CURATOR_USER));
     world.new_calls();
@@ -305,7 +306,7 @@ fn codes_resolve_to_tracks_and_albums() {
             fetch("albums", "ids = [\"upc:0602445790098\"]\nrefresh_after = \"30d\""),
         ];
         let world = class().job(&job.concat());
-        world.run(&[]).exits(3).says("isrc:ZZZZZ0000000");
+        world.run(&[]).exits(3).shows("codes_resolve_to_tracks_and_albums");
         assert_eq!(world.column("tracks.csv", "track_id"), [fixtures::PLAIN_TRACK]);
         assert_eq!(world.csv("albums.csv")[0]["upc"], "0602445790098");
         world.new_calls();
@@ -387,11 +388,11 @@ fn unknown_id_becomes_a_known_gap() {
     for class in CLASSES {
         let unknown = "0000000000000000000000";
         let world = class().job(&by_ids("albums", &[fixtures::EDGE_CASE_ALBUM, unknown]));
-        world.run(&[]).exits(3).says(unknown).says("not found");
+        world.run(&[]).exits(3).says(unknown).shows("unknown_id_becomes_a_known_gap");
         assert_eq!(world.csv("albums.csv").len(), 1);
         assert_eq!(world.one("SELECT reason FROM known_gaps"), "not_found");
         world.new_calls();
-        world.run(&[]).exits(0).says("1 noted in skipped_items");
+        world.run(&[]).exits(0).shows("unknown_id_becomes_a_known_gap_2");
         assert!(!world.new_calls().iter().any(|call| call.contains(unknown)));
         assert_eq!(world.one("SELECT count(*) FROM skipped_items WHERE run_id = 2 AND known_gap = 1"), "1");
         let week = "UPDATE known_gaps SET checked_at = '2020-01-01T00:00:00.000Z'";

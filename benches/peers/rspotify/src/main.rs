@@ -1,4 +1,4 @@
-//! What one would write with rspotify: playlists into five tables of SQLite and a CSV.
+//! A typical program with rspotify: it exports playlists to five SQLite tables and a CSV.
 //!
 //! `rspotify-peer SERVER FOLDER PLAYLIST...`, with SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET.
 
@@ -12,7 +12,7 @@ use rspotify::prelude::*;
 use rspotify::{ClientCredsSpotify, Config, Credentials};
 use rusqlite::Connection;
 
-/// Rows between two commits: a page.
+/// Rows per commit: one page.
 const PAGE: i64 = 50;
 
 const TABLES: &str = "

@@ -1,9 +1,9 @@
 //! The app's own token (client credentials).
 //!
-//! One request is in flight whoever asks: the first task fetches, the others wait and use what it
-//! got, or share its failure. A token is used until shortly before it expires, a random bit earlier
-//! so that processes do not renew in step. A refused secret stays refused for this run: asking
-//! again cannot help and looks like guessing.
+//! Only one request is in flight at a time. The first task sends it; the others wait, and share the
+//! token or the failure. A token is used until shortly before it expires. A random part is added to
+//! that margin, so that processes do not all renew at the same moment. A refused secret stays refused
+//! for the rest of the run: another request would look like guessing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -29,7 +29,7 @@ struct AppTokenState {
     generation: i64,
     failures: u64,
     failed: Option<TokenError>,
-    /// A refusal that no second request can change.
+    /// Whether the refusal is final, so that a second request cannot succeed.
     for_good: bool,
 }
 
@@ -38,13 +38,13 @@ impl AppToken {
         AppToken { endpoint, clock, rules, current: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
-    /// The token in hand, if it is fresh and not the one that was refused.
+    /// The cached token, if it is fresh and not the one that was refused.
     pub(crate) fn cached(&self, refused: Option<i64>) -> Option<Arc<BearerToken>> {
         let now_ms = self.clock.now().steady_ms;
         self.current().token.clone().filter(|token| token.is_usable(refused, now_ms))
     }
 
-    /// The token in hand, or a new one.
+    /// The cached token, or a new one.
     pub(crate) async fn get(&self, refused: Option<i64>) -> Result<Arc<BearerToken>, TokenError> {
         let failures = self.current().failures;
         let _fetching = self.fetching.lock().await;
@@ -80,7 +80,7 @@ impl AppToken {
         }
     }
 
-    /// Asks for a token, whatever is in hand.
+    /// Requests a token, even if one is cached.
     pub(crate) async fn fetch(&self) -> Result<TokenGrant, TokenError> {
         let form = [("grant_type", "client_credentials")];
         match self.endpoint.send(TokenRequest { flow: SignInFlow::Code, form: &form, secrets: &[] }).await? {

@@ -1,9 +1,9 @@
-//! The accounts service's one endpoint: `POST /api/token`.
+//! The one endpoint of the accounts service: `POST /api/token`.
 //!
-//! Every grant goes through here: the app's own, codes, refreshes. What becomes of an attempt is
-//! decided by [`retry::decide_token`]: a lost answer and a 5xx are asked for again, at most twice; a
-//! refusal goes to the caller, who holds everything back. Whatever the server says is stripped of what
-//! it was sent before it gets into an error.
+//! Every grant type goes through here: the app's own token, codes and refreshes. [`retry::decide_token`]
+//! decides what follows an attempt: a lost response or a 5xx is tried again, at most twice; a refusal
+//! goes to the caller, which holds back all calls. Everything that was sent is removed from the server's
+//! message before it becomes part of an error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use super::skew::{ClockSkew, believed_time};
 use super::{TokenError, TokenRules, certificate_error, strip_control_chars};
 use crate::error::ApiError;
 use crate::http::clock::Clock;
-use crate::http::jitter;
 use crate::http::observer::CallObserver;
 use crate::http::retry::{self, AttemptHistory, AttemptOutcome, RetryDecision, RetryRules};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, HttpTransport, TransportError};
+use crate::random::random_fraction;
 use crate::state::grants::SignInFlow;
 
-/// What the token request is called in logs and errors.
+/// The name of the token request in logs and errors.
 const ROUTE: &str = "token";
 
-/// Asks for tokens.
+/// Requests tokens.
 pub(crate) struct TokenEndpoint {
     transport: Arc<HttpTransport>,
     clock: Arc<dyn Clock>,
@@ -49,31 +49,31 @@ impl fmt::Debug for TokenEndpoint {
     }
 }
 
-/// The tokens that came.
+/// Tokens that the accounts service gave.
 #[derive(Debug, Clone)]
 pub struct TokenGrant {
-    /// To be sent with calls.
+    /// The token to send with calls.
     pub access_token: SecretString,
-    /// How long it lasts.
+    /// How long the access token is valid.
     pub lasts: Duration,
-    /// A new refresh token. Absent, null and empty all mean: keep the old one.
+    /// A new refresh token. `None` (absent, null or empty) keeps the old one.
     pub refresh_token: Option<SecretString>,
-    /// What is granted, if the answer says; it may be less than was asked for.
+    /// The granted scopes, if the response lists them. They may be fewer than requested.
     pub scopes: Option<Vec<String>>,
-    /// When it was granted: by the server's clock, if the local one is wrong.
+    /// When it was granted, by the server's clock if the local one is wrong.
     pub at: DateTime<Utc>,
 }
 
-/// What the accounts service says to a grant.
+/// The response of the accounts service.
 #[derive(Debug)]
 pub(crate) enum TokenReply {
-    /// Yes.
+    /// New tokens.
     Granted(TokenGrant),
-    /// `invalid_grant`: this code or refresh token is worth nothing (any more).
+    /// `invalid_grant`: this code or refresh token is not valid, or no longer.
     InvalidGrant {
-        /// Spotify's words.
+        /// Spotify's message.
         words: String,
-        /// An answer before this one was lost; it may have brought a new token.
+        /// Whether an earlier response was lost. It may have contained a new token.
         after_loss: bool,
     },
 }
@@ -116,21 +116,21 @@ struct TokenErrorBody {
     error_description: Option<String>,
 }
 
-/// What is sent to get a token.
+/// A request for a token.
 pub(super) struct TokenRequest<'a> {
-    /// How the app says who it is: with its secret, or by its id alone.
+    /// How the app identifies itself: with its secret, or by its id alone.
     pub(super) flow: SignInFlow,
     /// The fields of the form.
     pub(super) form: &'a [(&'a str, &'a str)],
-    /// Those of them that no error may repeat.
+    /// The secret fields, which no error may repeat.
     pub(super) secrets: &'a [&'a SecretString],
 }
 
-/// Why no token came.
+/// Why there is no token.
 #[derive(Debug)]
 pub(super) struct TokenFailure {
     pub(super) why: TokenError,
-    /// An answer before this one was lost; it may have brought a new token.
+    /// Whether an earlier response was lost. It may have contained a new token.
     pub(super) after_loss: bool,
 }
 
@@ -141,7 +141,7 @@ impl From<TokenFailure> for TokenError {
 }
 
 impl TokenEndpoint {
-    /// Whether this machine's clock was seen to be ahead.
+    /// Whether the clock of this machine is known to be ahead.
     pub(crate) fn clock_is_ahead(&self) -> bool {
         self.skew.is_ahead()
     }
@@ -175,12 +175,12 @@ impl TokenEndpoint {
         })
     }
 
-    /// How users sign in: with the secret where there is one.
+    /// How users sign in: with the secret if there is one.
     pub(crate) fn flow(&self) -> SignInFlow {
         if self.basic.is_some() { SignInFlow::Code } else { SignInFlow::Pkce }
     }
 
-    /// A code from the browser.
+    /// Exchanges a code from the browser for tokens.
     pub(crate) async fn exchange_code(
         &self,
         flow: SignInFlow,
@@ -198,7 +198,7 @@ impl TokenEndpoint {
         Ok(self.send(TokenRequest { flow, form: &form, secrets: &secrets }).await?)
     }
 
-    /// A refresh, within the time that others wait for it.
+    /// Refreshes a grant, within the time that other processes wait for it.
     pub(super) async fn refresh(&self, flow: SignInFlow, token: &SecretString) -> Result<TokenReply, TokenFailure> {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())];
         let secrets = [token];
@@ -210,7 +210,7 @@ impl TokenEndpoint {
         })
     }
 
-    /// Sends it until an answer says something.
+    /// Sends a request until a response is conclusive.
     pub(super) async fn send(&self, ask: TokenRequest<'_>) -> Result<TokenReply, TokenFailure> {
         let mut form = ask.form.to_vec();
         let no_secret = || {
@@ -237,7 +237,7 @@ impl TokenEndpoint {
                 form: Some(&form),
             });
             let (outcome, came) = self.read(sent.await, &ask, attempt);
-            let jitter = jitter::random_fraction();
+            let jitter = random_fraction();
             let tried = AttemptHistory {
                 attempt,
                 token_renewed: false,
@@ -257,7 +257,7 @@ impl TokenEndpoint {
         }
     }
 
-    /// How an attempt ended, and what is returned unless there is another.
+    /// The outcome of an attempt, and the result if there is no further attempt.
     fn read(
         &self,
         sent: Result<HttpResponse, TransportError>,
@@ -305,7 +305,7 @@ impl TokenEndpoint {
         (outcome, came)
     }
 
-    /// A server that echoes what it was sent must not put it into our errors.
+    /// Removes secrets from a message, because a server may echo what it was sent.
     fn redact(&self, mut words: String, ask: &TokenRequest<'_>) -> String {
         let basic = self.basic.as_ref().and_then(|it| it.expose_secret().split_once(' '));
         let sent = ask.secrets.iter().map(|secret| secret.expose_secret());
@@ -317,7 +317,7 @@ impl TokenEndpoint {
     }
 }
 
-/// Which credential to look at, by Spotify's words.
+/// The error that names the wrong credential, according to Spotify's message.
 fn credentials_error(message: String) -> ApiError {
     let words = message.to_ascii_lowercase();
     ApiError::Credentials {

@@ -1,31 +1,32 @@
 //! `SPOTIFY_REFRESH_TOKEN`: a grant from the environment, for a set-up with one user.
 //!
-//! The token becomes a stored grant when it is first used, since a rotated one has to live
-//! somewhere. From then on the stored one wins, and that is said; the environment's counts again
-//! when somebody puts another token there. What came from elsewhere (a sign-in, an import) is never
-//! touched by the environment.
+//! The token becomes a stored grant when it is first used, because Spotify may replace it with a new
+//! one that must be kept. From then on the stored grant is used, and the user is told so. The variable
+//! counts again when it holds a different token. A grant from a sign-in or an import is never replaced
+//! by the environment.
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
+use crate::hex;
 use crate::state::ClockReading;
 use crate::state::grants::{GrantLock, GrantStore, GrantWithTokens, NewGrant, SignInFlow};
 
-/// Whether the environment's token is in the grants already.
+/// Whether the token of the environment is already stored.
 pub(super) enum EnvironmentGrant {
-    /// The stored grant is used; with something to say, or without.
+    /// The stored grant is used. The text, if any, is for the user.
     Stored(Option<String>),
-    /// It has to be put in.
+    /// The token has to be stored first.
     No,
 }
 
-/// Tokens are random and long: a hash tells two apart and gives nothing away.
+/// A hash of a token. Tokens are random and long, so it identifies a token and reveals nothing.
 pub fn token_hash(token: &SecretString) -> String {
-    Sha256::digest(token.expose_secret()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::prefix(&Sha256::digest(token.expose_secret()), 16)
 }
 
-/// Whether a user's grant came from this token, or from elsewhere, which wins.
+/// Whether a user's grant came from this token. A grant from elsewhere takes precedence.
 pub(super) fn environment_grant(user: &str, held: Option<&GrantWithTokens>, token: &SecretString) -> EnvironmentGrant {
     let Some(held) = held else { return EnvironmentGrant::No };
     match &held.grant.environment {
@@ -37,8 +38,9 @@ pub(super) fn environment_grant(user: &str, held: Option<&GrantWithTokens>, toke
     }
 }
 
-/// Stores the environment's token for a user who has no grant, or whose grant came from another
-/// token of the environment. The lock shows that nobody else is at it. Returns what there is to say.
+/// Stores the token of the environment for a user without a grant, or with a grant from an earlier
+/// token of the environment. The lock proves that no other process does the same. Returns a message
+/// for the user.
 pub(super) fn adopt(
     grants: &GrantStore,
     _lock: &GrantLock,

@@ -1,8 +1,8 @@
 //! Tokens: the app's own, and those of users who have signed in.
 //!
-//! `endpoint` asks the accounts service and reads what it says; `app` keeps the app's token;
-//! `user` renews the tokens of users together with other processes. A token is a header value that
-//! no `Debug` shows, and it is sent to the configured hosts only.
+//! `endpoint` talks to the accounts service, `app` keeps the app's token, and `user` renews the tokens
+//! of users together with other processes. A token is a header value that no `Debug` shows, and it is
+//! sent to the configured hosts only.
 
 mod app;
 mod endpoint;
@@ -17,28 +17,29 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::ApiError;
 use crate::http::clock::Clock;
-use crate::http::jitter;
 use crate::http::retry_after::RetryAfter;
+use crate::random::random_fraction;
 
 pub(super) use app::AppToken;
 pub use endpoint::TokenGrant;
 pub(super) use endpoint::{TokenEndpoint, TokenReply};
 pub use environment::token_hash;
+pub(super) use skew::format_duration;
 pub(super) use user::UserTokens;
 
-/// The numbers; tests shrink them.
+/// Timings of token requests. Tests shorten them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenRules {
     /// A token is renewed this long before it expires, but not in the first nine tenths of its life.
     pub early: Duration,
-    /// And up to so much earlier, so that processes do not renew in step.
+    /// A random part of this is added to `early`, so that processes do not all renew at once.
     pub jitter: Duration,
-    /// Times that the request is sent; a refresh token may be spent by an answer that got lost.
+    /// Maximum number of attempts. A lost response may have used up the refresh token.
     pub attempts: u32,
-    /// The longest first pause between them; then it doubles.
+    /// Maximum pause before the second attempt. It doubles from one attempt to the next.
     pub pause: Duration,
-    /// All attempts of a refresh together: whoever waits for the same grant gives up after twice
-    /// that.
+    /// Limit for all attempts of a refresh together. Processes that wait for the same grant give up
+    /// after twice that time.
     pub refresh: Duration,
 }
 
@@ -55,29 +56,29 @@ impl Default for TokenRules {
 }
 
 impl TokenRules {
-    /// How long before its end a token that lasts so long is renewed; another answer each time.
+    /// How long before its end a token of this lifetime is renewed. The result is random.
     fn renewal_margin(&self, lasts: Duration) -> Duration {
-        (self.early + self.jitter.mul_f64(jitter::random_fraction())).min(lasts / 10)
+        (self.early + self.jitter.mul_f64(random_fraction())).min(lasts / 10)
     }
 }
 
-/// A token in hand.
+/// A token with the time until which it is used.
 pub(super) struct BearerToken {
     /// The whole header value.
     pub(super) header: SecretString,
-    /// Counts renewals, so that a task can say which token was refused.
+    /// The number of the renewal, which tells tasks which token was refused.
     pub(super) generation: i64,
     fresh_until_ms: i64,
 }
 
 impl BearerToken {
-    /// A token that is good until then, on the clock that nobody can set.
+    /// A token that is used until then, by the clock that cannot be set.
     pub(super) fn new(token: &SecretString, generation: i64, fresh_until_ms: i64) -> BearerToken {
         let header = SecretString::from(format!("Bearer {}", token.expose_secret()));
         BearerToken { header, generation, fresh_until_ms }
     }
 
-    /// Whether it can be used: still fresh, and not the one that was refused.
+    /// Whether the token is still fresh and is not the one that was refused.
     fn is_usable(&self, refused: Option<i64>, now_ms: i64) -> bool {
         now_ms < self.fresh_until_ms && refused != Some(self.generation)
     }
@@ -92,13 +93,13 @@ impl fmt::Debug for BearerToken {
 /// Why there is no token.
 #[derive(Debug, Clone)]
 pub(super) enum TokenError {
-    /// As the caller shall see it.
+    /// An error for the caller.
     Error(ApiError),
-    /// 429, or 503 with a time: hold everything back and come again.
+    /// 429, or 503 with a time: hold back all calls and try again.
     Refused {
-        /// For how long, if it says.
+        /// For how long, if the response says.
         retry_after: RetryAfter,
-        /// Spotify's words.
+        /// Spotify's message.
         words: String,
     },
 }
@@ -115,11 +116,11 @@ impl From<crate::state::grants::GrantError> for TokenError {
     }
 }
 
-/// The day before which this program did not exist: a clock that shows less is wrong, and a wrong
-/// clock is the usual reason for certificates that "are not valid yet".
+/// This program did not exist before this time (in Unix seconds). An earlier clock is wrong, and a
+/// wrong clock is the usual reason for certificates that "are not valid yet".
 const EARLIEST_PLAUSIBLE_TIME: i64 = 1_793_491_200;
 
-/// A refused certificate, with the clock named if it cannot be right.
+/// The error for a refused certificate. It names the clock if the clock must be wrong.
 pub(super) fn certificate_error(clock: &dyn Clock, message: &str) -> ApiError {
     let now = clock.now().wall;
     let message = format!("the server's certificate is not accepted: {message}");
@@ -129,7 +130,7 @@ pub(super) fn certificate_error(clock: &dyn Clock, message: &str) -> ApiError {
     ApiError::Certificate { message }
 }
 
-/// A server's words, fit for a terminal: one line, no control characters, not endless.
+/// A server's message, made safe for a terminal: one line without control characters, cut to 300.
 pub(super) fn strip_control_chars(words: &str) -> String {
     let clean: String = words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(300).collect();
     clean.trim().to_owned()

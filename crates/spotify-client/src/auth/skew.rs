@@ -1,16 +1,16 @@
-//! Notices that this machine's clock is wrong, by the `Date` of the accounts service.
+//! Notices that the clock of this machine is wrong, by the `Date` header of the accounts service.
 //!
-//! Days left of a consent, schedules and the rolling day of the books all go by the local clock, so
-//! a clock that is wrong is said, once, by name and amount.
+//! The days left of a consent, the schedules and the rolling day of the ledger all depend on the local
+//! clock. A wrong clock is therefore reported, once, with the direction and the amount.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A smaller difference is a slow network and a second hand.
+/// A smaller difference is due to a slow network and to rounding to seconds.
 const MAX_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// What was noticed, and whether it was said.
+/// What was noticed about the clock, and whether it was reported.
 #[derive(Debug, Default)]
 pub(super) struct ClockSkew {
     told: AtomicBool,
@@ -18,7 +18,7 @@ pub(super) struct ClockSkew {
 }
 
 impl ClockSkew {
-    /// What to say about the clock, the first time that it is wrong.
+    /// A message about the clock, the first time that it is wrong.
     pub(super) fn observe(&self, server: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
         let ahead = now - server;
         self.ahead.store(ahead > MAX_SKEW, Ordering::Relaxed);
@@ -32,7 +32,7 @@ impl ClockSkew {
         ))
     }
 
-    /// Whether the clock is ahead of Spotify's, as far as anybody has noticed.
+    /// Whether the clock was ahead of Spotify's at the last response.
     pub(super) fn is_ahead(&self) -> bool {
         self.ahead.load(Ordering::Relaxed)
     }
@@ -43,8 +43,9 @@ pub(super) fn believed_time(server: Option<DateTime<Utc>>, now: DateTime<Utc>) -
     server.filter(|server| (now - *server).abs() > MAX_SKEW).unwrap_or(now)
 }
 
-fn format_duration(time: TimeDelta) -> String {
+pub(crate) fn format_duration(time: TimeDelta) -> String {
     match (time.num_days(), time.num_hours(), time.num_minutes()) {
+        (0, 0, 0) => format!("{} s", time.num_seconds()),
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) => format!("{hours} h {} min", minutes % 60),
         (days, hours, _) => format!("{days} days {} h", hours % 24),

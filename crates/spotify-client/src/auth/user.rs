@@ -1,13 +1,13 @@
-//! Tokens of users, renewed by one process at a time.
+//! The tokens of users, which only one process at a time renews.
 //!
-//! Several runs may need the same grant at once, and a server that rotates refresh tokens takes the
-//! second use of one for theft and ends them all. So, in this order: a fresh token is used as it is;
-//! else the grant's lock is taken; the grant is read again, since somebody may have renewed it
-//! meanwhile; the intent is written down; the call is made; its result is on disk before it is used;
-//! the lock is dropped. From the intent on nothing stops it but the end of the process: a stop of
-//! the run waits for the answer.
+//! Several runs may need the same grant at once. A server that rotates refresh tokens takes the second
+//! use of one for theft and ends the grant. The steps are therefore: use a token that is still fresh;
+//! otherwise take the lock of the grant; read the grant again, because another process may have renewed
+//! it; write down the intent; send the request; write the result to disk before it is used; release the
+//! lock. Once the intent is written, stopping the run does not interrupt the refresh: the run waits for
+//! the response.
 //!
-//! `invalid_grant` is final for everybody until the user signs in again. Network trouble is not.
+//! `invalid_grant` is final for every process until the user signs in again. A network failure is not.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,23 +15,24 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use super::endpoint::{TokenEndpoint, TokenFailure, TokenGrant, TokenReply};
 use super::environment::{EnvironmentGrant, adopt, environment_grant};
 use super::{BearerToken, TokenError, TokenRules};
 use crate::error::ApiError;
+use crate::http::cancellation;
 use crate::http::clock::Clock;
-use crate::http::halt::Halt;
 use crate::http::observer::CallObserver;
 use crate::state::grants::{
     GrantError, GrantLock, GrantState, GrantStore, GrantWithTokens, LOCK_TIMEOUT, RenewedGrant, StoredAccessToken,
     grant_end,
 };
 
-/// How often the lock is tried while somebody else holds it.
+/// How often the lock is tried while another process holds it.
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Fetches and keeps the tokens of users.
+/// Fetches and caches the tokens of users.
 pub(crate) struct UserTokens {
     endpoint: Arc<TokenEndpoint>,
     grants: Arc<GrantStore>,
@@ -80,22 +81,22 @@ impl UserTokens {
         &self.grants
     }
 
-    /// The token in hand, if it is fresh and not the one that was refused.
+    /// The cached token, if it is fresh and not the one that was refused.
     pub(crate) fn cached(&self, user: &str, refused: Option<i64>) -> Option<Arc<BearerToken>> {
         let now_ms = self.clock.now().steady_ms;
         self.slot(user).current().token.clone().filter(|token| token.is_usable(refused, now_ms))
     }
 
-    /// The token in hand, the stored one, or a new one. Tasks that wait share what comes of it.
+    /// The cached token, the stored one, or a new one. Waiting tasks share the result.
     pub(crate) async fn get(
         self: &Arc<Self>,
         user: &str,
         refused: Option<i64>,
-        halt: &Halt,
+        stop: &CancellationToken,
     ) -> Result<Arc<BearerToken>, TokenError> {
         let slot = self.slot(user);
         let failures = slot.current().failures;
-        let _fetching = halt.or(slot.fetching.lock()).await.map_err(|_| ApiError::Stopped)?;
+        let _fetching = cancellation::until_stopped(stop, slot.fetching.lock()).await.map_err(|_| ApiError::Stopped)?;
         if let Some(token) = self.cached(user, refused) {
             return Ok(token);
         }
@@ -105,7 +106,7 @@ impl UserTokens {
                 return Err(failed.clone());
             }
         }
-        let obtained = self.obtain(user, refused, halt, &slot).await;
+        let obtained = self.obtain(user, refused, stop, &slot).await;
         let mut current = slot.current();
         match obtained {
             Ok(token) => {
@@ -124,7 +125,7 @@ impl UserTokens {
         self: &Arc<Self>,
         user: &str,
         refused: Option<i64>,
-        halt: &Halt,
+        stop: &CancellationToken,
         slot: &UserSlot,
     ) -> Result<Arc<BearerToken>, TokenError> {
         if let Some(held) = self.read(user, slot, None)?
@@ -132,8 +133,8 @@ impl UserTokens {
         {
             return Ok(token);
         }
-        let lock = self.lock(user, halt).await?;
-        // Whoever held the lock before us may have done the work.
+        let lock = self.lock(user, stop).await?;
+        // The previous holder of the lock may have renewed the grant.
         let held = self.read(user, slot, Some(&lock))?.ok_or_else(|| self.no_grant_error(user))?;
         if let Some(token) = self.usable(&held, refused) {
             return Ok(token);
@@ -146,9 +147,9 @@ impl UserTokens {
         })
     }
 
-    /// The grant as it is stored, the environment's token considered. `None`: that token has to be put in
-    /// its place first, and only whoever holds the lock may do that: another start may have put it in
-    /// just now, and have had it rotated since.
+    /// The stored grant, after the token of the environment was considered. `None` means that this token
+    /// has to be stored first. Only the holder of the lock may do that, because another process may have
+    /// stored it just now, and Spotify may have rotated it since.
     fn read(
         &self,
         user: &str,
@@ -192,7 +193,7 @@ impl UserTokens {
         token.is_usable(refused, now.steady_ms).then(|| Arc::new(token))
     }
 
-    async fn lock(&self, user: &str, halt: &Halt) -> Result<GrantLock, TokenError> {
+    async fn lock(&self, user: &str, stop: &CancellationToken) -> Result<GrantLock, TokenError> {
         let began_ms = self.clock.now().steady_ms;
         loop {
             if let Some(lock) = self.grants.try_lock(user)? {
@@ -202,11 +203,11 @@ impl UserTokens {
             if waited > LOCK_TIMEOUT {
                 return Err(GrantError::Locked { user: user.to_owned(), waited }.into());
             }
-            halt.sleep(&*self.clock, LOCK_POLL_INTERVAL).await.map_err(|_| ApiError::Stopped)?;
+            cancellation::sleep(stop, &*self.clock, LOCK_POLL_INTERVAL).await.map_err(|_| ApiError::Stopped)?;
         }
     }
 
-    /// Renews the grant. The events name the steps at which a process can be killed.
+    /// Renews the grant. The log events name the steps at which a process can be killed.
     async fn refresh(&self, lock: &GrantLock, mut held: GrantWithTokens) -> Result<Arc<BearerToken>, TokenError> {
         let user = held.grant.user.clone();
         tracing::debug!(user, step = "locked", "refresh");
@@ -236,12 +237,12 @@ impl UserTokens {
                     self.grants.mark_needs_sign_in(&held.grant, &words, self.now())?;
                     return Err(TokenError::Error(sign_in_error(&held, &words, self.now())));
                 }
-                // No answer: the token may be spent, and the intent stays to say so.
+                // Without a response the token may be used up. The intent stays in the database to say so.
                 Err(TokenFailure { why: why @ TokenError::Error(ApiError::Unreachable { .. }), .. }) => {
                     return Err(why);
                 }
                 Err(TokenFailure { why, after_loss }) => {
-                    // Nor is the token known to be whole where an answer before this one was lost.
+                    // After a lost response, the token may be used up as well.
                     if !after_loss && held.grant.state != GrantState::Refreshing {
                         self.grants.cancel_refresh(&held.grant, self.now())?;
                     }
@@ -263,7 +264,7 @@ impl UserTokens {
         let access = StoredAccessToken { token: granted.access_token, issued_at: now, expires_at: now + lasts };
         let renewed = RenewedGrant { access, refresh: granted.refresh_token, scopes: granted.scopes };
         if !self.grants.finish_refresh(lock, &held.grant, &renewed, now)? {
-            // Nobody changes a row without the lock; somebody did, and theirs counts.
+            // A row is only changed under the lock. If it changed anyway, the other change counts.
             tracing::warn!(user, "the grant changed while it was renewed");
         }
         tracing::debug!(user, step = "saved", "refresh");
@@ -274,7 +275,7 @@ impl UserTokens {
         })
     }
 
-    /// The grant as it is now.
+    /// Reads the grant again.
     fn reload(&self, user: &str) -> Result<GrantWithTokens, TokenError> {
         let held = self.grants.get_with_tokens(user)?.ok_or_else(|| self.no_grant_error(user))?;
         if held.grant.state == GrantState::NeedsSignIn {
@@ -283,7 +284,7 @@ impl UserTokens {
         Ok(held)
     }
 
-    /// Nobody of this name is signed in: the folder may be the wrong one, so it is named.
+    /// The error for a user who is not signed in. It names the folder, which may be the wrong one.
     fn no_grant_error(&self, user: &str) -> TokenError {
         let others = self.grants.list().unwrap_or_default();
         let others: Vec<String> = others.iter().take(5).map(|grant| format!("`{}`", grant.user)).collect();
@@ -304,7 +305,7 @@ impl UserTokens {
     }
 }
 
-/// What an `invalid_grant` means if a refresh before it had no end.
+/// Explains an `invalid_grant` that follows a refresh without a result.
 fn explain_loss(held: &GrantWithTokens, words: String, after_loss: bool) -> String {
     let when = match held.grant.state {
         GrantState::Refreshing => {

@@ -1,19 +1,19 @@
-//! The breaker: after five failures in a row over all tasks, nothing goes out for a minute, then
-//! one call probes. If it fails too, the pause doubles, up to 15 minutes.
+//! The circuit breaker: after five failures in a row over all tasks, nothing is sent for a minute, and
+//! then one call probes the server. If it fails too, the pause doubles, up to 15 minutes.
 //!
-//! A failure is a call without an answer, or a 5xx. Whatever else the server says shows that it is
-//! there, and a page that is unusable by itself is no reason to keep others waiting.
+//! A failure is a call without a response, or a 5xx. Any other response shows that the server is there.
+//! A page that is unusable by itself is no reason to keep other calls waiting.
 
 use std::time::Duration;
 
-/// The numbers; tests shrink them.
+/// Timings of the breaker. Tests shorten them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerRules {
     /// Failures in a row that open it.
     pub failures: u32,
     /// The first pause.
     pub first: Duration,
-    /// The longest.
+    /// The longest pause.
     pub longest: Duration,
 }
 
@@ -23,7 +23,7 @@ impl Default for BreakerRules {
     }
 }
 
-/// Counts failures in a row. Times are milliseconds on the steady clock.
+/// Counts failures in a row. Times are milliseconds of the steady clock.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker {
     failed: u32,
@@ -32,21 +32,21 @@ pub struct CircuitBreaker {
     probing: bool,
 }
 
-/// Whether a call may go.
+/// Whether a call may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerDecision {
-    /// It may.
+    /// The call may be sent.
     Free,
-    /// It may, alone, to see whether the server is back. [`Breaker::probed`] must follow.
+    /// This call alone may be sent, to probe the server. [`CircuitBreaker::finish_probe`] must follow.
     Probe,
-    /// Somebody else is just doing that.
+    /// Another call is probing the server.
     Probing,
-    /// Not for so many milliseconds.
+    /// No call may be sent for this many milliseconds.
     Shut(i64),
 }
 
 impl CircuitBreaker {
-    /// Asks for a call at this time.
+    /// Decides about a call at this time.
     pub fn check(&mut self, now_ms: i64) -> BreakerDecision {
         match self.open_until_ms {
             None => BreakerDecision::Free,
@@ -59,12 +59,12 @@ impl CircuitBreaker {
         }
     }
 
-    /// The server answered.
+    /// Records a response.
     pub fn record_success(&mut self) {
         *self = CircuitBreaker::default();
     }
 
-    /// It did not. True if that opened the breaker.
+    /// Records a failure. Returns whether that opened the breaker.
     pub fn record_failure(&mut self, now_ms: i64, rules: &BreakerRules) -> bool {
         self.failed += 1;
         let open = self.open_until_ms.is_some_and(|until| now_ms < until);
@@ -78,7 +78,7 @@ impl CircuitBreaker {
         true
     }
 
-    /// The probe is over, whatever came of it.
+    /// Ends a probe, whatever its result.
     pub fn finish_probe(&mut self) {
         self.probing = false;
     }

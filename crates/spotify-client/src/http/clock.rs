@@ -1,8 +1,8 @@
 //! Where time comes from: the system, or a test.
 //!
-//! Sleeping goes through the same seam. tokio's timers stop while the machine is suspended and
-//! know nothing of the wall clock, so nobody sleeps for long: whoever waits for a deadline sleeps
-//! in slices and looks at the clock again.
+//! Sleeping goes through the same trait. The timers of tokio stop while the machine is suspended and do
+//! not follow the wall clock. A task that waits for a deadline therefore sleeps in short slices and
+//! looks at the clock again after each.
 
 use std::fmt::Debug;
 use std::fs;
@@ -14,18 +14,18 @@ use chrono::{DateTime, Utc};
 
 use crate::state::ClockReading;
 
-/// A sleep that somebody awaits.
+/// A future that sleeps.
 pub type SleepFuture<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Tells the time and passes it.
+/// A source of time that can also sleep.
 pub trait Clock: Debug + Send + Sync {
-    /// The present, on both clocks.
+    /// A reading of both clocks.
     fn now(&self) -> ClockReading;
-    /// Waits. May take longer, never shorter.
+    /// Sleeps for at least this long.
     fn sleep(&self, how_long: Duration) -> SleepFuture<'_>;
 }
 
-/// The machine's clocks.
+/// The clocks of this machine.
 #[derive(Debug)]
 pub struct SystemClock {
     boot: Option<i64>,
@@ -40,8 +40,8 @@ struct ClockBase {
     steady_ms: i64,
 }
 
-/// `Instant` leaves out suspends and the wall clock may be set. If the two disagree by more than
-/// this, the kernel is asked for the time since boot again.
+/// `Instant` does not count suspends, and the wall clock may be set. If the two differ by more than
+/// this, the time since boot is read from the kernel again.
 const MAX_DRIFT_MS: i64 = 100;
 
 impl SystemClock {

@@ -1,11 +1,11 @@
-//! A family: routes that are counted, parked and named together.
+//! An endpoint family: routes that are counted, held back and named together.
 //!
-//! Which there are is known by whoever speaks to the server; here it is only a name. It also stands
-//! in logs and errors in place of the URL, which may hold what must not be read there.
+//! Here it is only a name. It also stands in for the URL in logs and errors, because a URL may hold
+//! secrets.
 
 use std::fmt;
 
-/// The name of a group of routes.
+/// A group of routes, by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EndpointFamily(&'static str);
 

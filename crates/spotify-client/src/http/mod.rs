@@ -1,17 +1,14 @@
-//! How a polite call is made, whoever is called: transport, the gate that says when, and what to
-//! do with an answer.
+//! How a polite call is made: the transport, the limiter, and what to do with a response.
 //!
-//! In the order of one call: [`gate`] waits for the deadline, the pace and a permit and books the
-//! call; [`transport`] sends it, once; [`retry`] looks at the outcome and decides, without acting;
-//! whoever drives the loop (`spotify::call`, and `spotify::auth` for tokens) does what it says.
-//! Nothing else in the program decides to wait or to retry. [`observer`] hears of it all, [`clock`]
-//! is where time comes from.
+//! In the order of one call: [`limiter`] waits for the deadline, the pace and a permit, and records the
+//! call; [`transport`] sends it, once; [`retry`] looks at the outcome and decides, but does not act; the
+//! caller (`call.rs`, and `auth/endpoint.rs` for tokens) does what it says. Nothing else in this crate
+//! decides to wait or to retry. [`observer`] is told about all of it, [`clock`] is the source of time.
 
 pub mod breaker;
+pub mod cancellation;
 pub mod clock;
 pub mod family;
-pub mod halt;
-pub mod jitter;
 pub mod limiter;
 pub mod observer;
 pub mod retry;

@@ -1,11 +1,14 @@
-//! What to do with the outcome of a call: one pure function, the only place that decides.
+//! Decides what to do with the outcome of a call. One pure function decides; nothing else does.
 //!
-//! It never waits or sends. The numbers: five attempts with full jitter from 0 to
-//! min(30 s, 0.5 s × 2ⁿ), which spreads tasks better than a fraction of jitter does; retries of a
-//! run at most 20 + 10 % of its calls, so that a server that is down is not hammered. A refusal
-//! without a usable `Retry-After` waits 5 s, doubling to 15 min. Several refusals in a row on one
-//! family without any answer between them park that family: some endpoints are closed to an app
-//! with 429 instead of 403, and would be asked for ever.
+//! It never waits or sends. The numbers: five attempts with full jitter from 0 to min(30 s, 0.5 s × 2ⁿ),
+//! which spreads tasks better than a fraction of jitter does; in one run at most 20 retries plus 10 % of
+//! its calls, so that a server that is down is not flooded. A refusal without a usable `Retry-After` waits
+//! 5 s, which doubles up to 15 min. Several refusals in a row on one family, without a success between
+//! them, hold that family back: Spotify closes some endpoints to an app with 429 instead of 403, and the
+//! calls would be repeated for ever.
+//!
+//! No crate fits: retry middleware sleeps on its own and knows nothing of deadlines that other processes
+//! share.
 
 use std::time::Duration;
 
@@ -13,25 +16,25 @@ use super::retry_after::RetryAfter;
 use crate::deferral::{DeferralReason, DeferralScope};
 use crate::family::EndpointFamily;
 
-/// The numbers; tests shrink them.
+/// The numbers behind the decisions. Tests shorten the times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryRules {
-    /// Times that one call is sent, the first included.
+    /// Maximum number of attempts for one call.
     pub attempts: u32,
-    /// The pause before the second attempt is at most this; then it doubles.
+    /// Maximum pause before the second attempt. It doubles from one attempt to the next.
     pub first_pause: Duration,
-    /// No pause between attempts is longer.
+    /// Maximum pause between attempts.
     pub longest_pause: Duration,
-    /// Wait after a refusal that does not say how long; doubles from one to the next.
+    /// Wait after a refusal without a stated time. It doubles from one refusal to the next.
     pub first_refusal_wait: Duration,
-    /// No such wait is longer.
+    /// Maximum wait after such a refusal.
     pub longest_refusal_wait: Duration,
-    /// Refusals in a row on one family before it is parked.
+    /// Refusals in a row on one family before the family is held back.
     pub refusals_before_defer: u32,
-    /// How long a family is parked for `QUOTA_EXCEEDED` without a header, for an absurd header,
+    /// How long a family is held back for `QUOTA_EXCEEDED` without a header, for an implausible header,
     /// and after refusals in a row.
     pub defer_for: Duration,
-    /// Added to every wait that the server asked for: up to this much.
+    /// Maximum jitter that is added to every wait after a refusal.
     pub wait_jitter: Duration,
 }
 
@@ -53,55 +56,55 @@ impl Default for RetryRules {
 /// How one attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// An answer came.
+    /// A response arrived.
     Answered {
         /// Its status.
         status: u16,
-        /// Its `Retry-After`.
+        /// Its `Retry-After` header.
         retry_after: RetryAfter,
         /// Whether it says `QUOTA_EXCEEDED`.
         quota: bool,
-        /// Whether the request was conditional, so that 304 is an answer.
+        /// Whether the request was conditional, so that 304 is a success.
         conditional: bool,
     },
-    /// A 200 came whose body cannot be what was asked for: cut, HTML, too large, another shape.
+    /// A 200 with an unusable body: cut short, HTML, too large, or of another shape.
     Unusable,
-    /// No answer, or only part of one.
+    /// No response, or only part of one.
     Lost,
     /// The server's certificate is not accepted.
     Certificate,
 }
 
-/// What went before.
+/// What happened before this outcome.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AttemptHistory {
-    /// Which attempt ended so, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// Whether the token was renewed for this call already.
+    /// Whether the token was already renewed for this call.
     pub token_renewed: bool,
     /// Whether the run may still retry.
     pub may_retry: bool,
-    /// Refusals before this one that did not say how long, in a row.
+    /// Earlier refusals in a row without a stated time.
     pub unstated_refusals: u32,
-    /// Refusals of this family before this one, in a row.
+    /// Earlier refusals of this family in a row.
     pub family_refusals: u32,
     /// A random number from 0 to 1.
     pub jitter: f64,
 }
 
-/// What to do.
+/// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryDecision {
-    /// Use the answer.
+    /// Use the response.
     Done,
-    /// Send it again after a pause.
+    /// Repeat the call after a pause.
     Again {
         /// How long.
         after: Duration,
     },
-    /// Renew the token and send it again at once.
+    /// Renew the token and repeat the call at once.
     RefreshToken,
-    /// Hold a scope back, then send it again if that is worth the wait.
+    /// Hold a scope back. The limiter then decides whether to wait or to give up.
     Defer {
         /// What is held back.
         scope: DeferralScope,
@@ -110,27 +113,27 @@ pub enum RetryDecision {
         /// Why.
         reason: DeferralReason,
     },
-    /// No use.
+    /// Give up.
     GiveUp(GiveUpReason),
 }
 
-/// Why there is no use.
+/// Why a call is given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GiveUpReason {
-    /// The answer is final: 3xx, 4xx and whatever HTTP does not know.
+    /// The response is final: 3xx, 4xx, and statuses that HTTP does not define.
     Final,
     /// 401 again, with a new token.
     Unauthorized,
     /// All attempts failed.
     Attempts,
-    /// The run has retried as often as it may.
+    /// The run has used its retries.
     Budget,
-    /// The certificate is not accepted: no second try.
+    /// The certificate is not accepted, which a second attempt does not change.
     Certificate,
 }
 
-/// Decides what becomes of a request for a token, sent with these rules. No family is closed by
-/// refusals here, and no 4xx is tried again: a refresh token may be spent by an answer that nobody saw.
+/// Decides what follows a request for a token. Refusals hold back no family here, and a 4xx is never
+/// repeated: a refresh token may be used up by a response that was lost.
 pub fn decide_token(outcome: AttemptOutcome, tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
     match outcome {
         AttemptOutcome::Answered { status: 429, retry_after, .. } => defer_tokens(retry_after, tried, rules),
@@ -149,7 +152,7 @@ fn defer_tokens(retry_after: RetryAfter, tried: &AttemptHistory, rules: &RetryRu
     defer((DeferralScope::Client, DeferralReason::Accounts), requested_wait(retry_after, tried, rules), tried, rules)
 }
 
-/// Decides what becomes of a call.
+/// Decides what follows a call to this family.
 pub fn decide(
     family: EndpointFamily,
     outcome: AttemptOutcome,
@@ -169,7 +172,7 @@ pub fn decide(
                 tried,
                 rules,
             ),
-            // 201 to 299: a success that cannot carry what was asked for.
+            // 201 to 299 are successes that cannot carry the requested data.
             201..=299 | 408 | 425 | 500 | 502 | 503 | 504 => retry(tried, rules),
             _ => RetryDecision::GiveUp(GiveUpReason::Final),
         },
@@ -189,7 +192,7 @@ fn retry(tried: &AttemptHistory, rules: &RetryRules) -> RetryDecision {
     RetryDecision::Again { after: most.mul_f64(tried.jitter.clamp(0.0, 1.0)) }
 }
 
-/// A 429 of the API's: about a family, or about the client.
+/// Decides about a 429 of the Web API: it concerns a family, or the client.
 fn decide_refusal(
     (family, quota): (EndpointFamily, bool),
     retry_after: RetryAfter,
@@ -209,7 +212,7 @@ fn decide_refusal(
     defer(scope, if closed { said.max(rules.defer_for) } else { said }, tried, rules)
 }
 
-/// How long a `Retry-After` asks for.
+/// The wait that a `Retry-After` asks for.
 fn requested_wait(retry_after: RetryAfter, tried: &AttemptHistory, rules: &RetryRules) -> Duration {
     match retry_after {
         RetryAfter::Wait(wait) => wait,

@@ -1,28 +1,29 @@
-//! Reads `Retry-After`: seconds or a date, and what servers really send.
+//! Parses `Retry-After`: seconds or a date, and what servers send in practice.
 //!
-//! A wait is never shortened. A date is compared with the server's own `Date`, so that a local
-//! clock that is off does not matter. Zero, negative and unreadable values say nothing, and the
-//! caller falls back to its own doubling wait. More than seven days is taken as a mistake.
+//! A wait is never shortened. A date is compared with the server's own `Date`, so that a wrong local
+//! clock does not matter. Zero, negative and unreadable values count as missing, and the caller uses its
+//! own doubling wait. More than seven days is taken as a mistake. `httpdate` parses the dates; no crate
+//! covers fractions, overflow and implausible values.
 
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 
-/// Longest wait that is believed.
+/// The longest wait that is credible.
 pub const MAX_BELIEVED_WAIT: Duration = Duration::from_secs(7 * 86_400);
 
-/// What the header says.
+/// The meaning of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryAfter {
     /// Missing, zero, negative or unreadable.
     Nothing,
-    /// Wait so long.
+    /// Wait for this long.
     Wait(Duration),
-    /// More than [`BELIEVED`].
+    /// More than [`MAX_BELIEVED_WAIT`].
     Absurd,
 }
 
-/// Reads the header of an answer that came `now` and carries this `Date`.
+/// Parses the header of a response that arrived `now` and has this `Date`.
 pub fn read(header: Option<&str>, date: Option<&str>, now: DateTime<Utc>) -> RetryAfter {
     let Some(text) = header.map(str::trim).filter(|text| !text.is_empty()) else {
         return RetryAfter::Nothing;

@@ -17,14 +17,14 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use url::{Host, Url};
 
-/// Limits of one request; tests shrink them.
+/// Limits of one request. Tests shorten them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransportRules {
-    /// To connect, TLS included.
+    /// To connect, including TLS.
     pub connect: Duration,
-    /// Between two pieces of an answer.
+    /// Between two pieces of a response.
     pub idle: Duration,
-    /// For all of it. A server that drips a byte now and then never meets the idle limit.
+    /// For the whole request. A server that sends a byte now and then never exceeds the idle limit.
     pub total: Duration,
     /// Maximum number of bytes of a body, after decompression.
     pub body: usize,
@@ -44,26 +44,26 @@ impl Default for TransportRules {
     }
 }
 
-/// What is sent. It has no `Debug`: the URL and the form may hold secrets.
+/// A request. It has no `Debug`, because the URL and the form may contain secrets.
 pub struct HttpRequest<'a> {
-    /// Where to. Never printed.
+    /// The address, which is never printed.
     pub url: Url,
-    /// What stands for it in errors and logs.
+    /// The name of the address in errors and logs.
     pub route: &'a str,
-    /// The whole `Authorization` header; a public client has none.
+    /// The whole `Authorization` header. A public client has none.
     pub authorization: Option<&'a SecretString>,
-    /// For `If-None-Match`.
+    /// The value of `If-None-Match`.
     pub etag: Option<&'a str>,
-    /// A form makes it a POST.
+    /// The form of a POST. Without one, the request is a GET.
     pub form: Option<&'a [(&'a str, &'a str)]>,
 }
 
-/// What came back. Its `Debug` tells how long the body is and nothing of it: it may hold tokens.
+/// A response. Its `Debug` shows only the length of the body, which may contain tokens.
 #[derive(Clone)]
 pub struct HttpResponse {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
-    /// The whole body, unpacked.
+    /// The whole body, decompressed.
     pub body: Bytes,
     /// `ETag`.
     pub etag: Option<String>,
@@ -81,7 +81,7 @@ impl fmt::Debug for HttpResponse {
     }
 }
 
-/// Why nothing usable came back. No text holds a URL or a header.
+/// Why there is no complete response. No message contains a URL or a header.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TransportError {
     /// The certificate is not accepted.
@@ -92,7 +92,7 @@ pub enum TransportError {
         /// What TLS says.
         detail: String,
     },
-    /// A time limit.
+    /// A time limit was reached.
     #[error("{route}: no complete answer in time")]
     TimedOut {
         /// Method and route.
@@ -106,7 +106,7 @@ pub enum TransportError {
         /// The limit.
         limit: usize,
     },
-    /// An answer began and broke off, or cannot be unpacked.
+    /// The response broke off, or its compression is broken.
     #[error("{route}: the answer broke off: {detail}")]
     BrokenOff {
         /// Method and route.
@@ -114,7 +114,7 @@ pub enum TransportError {
         /// What the transport says.
         detail: String,
     },
-    /// No connection, or no answer on it.
+    /// No connection, or no response on it.
     #[error("{route}: no answer: {detail}")]
     NoAnswer {
         /// Method and route.
@@ -122,15 +122,15 @@ pub enum TransportError {
         /// What the transport says.
         detail: String,
     },
-    /// The client itself cannot be set up.
-    #[error("the HTTP client cannot be set up: {detail}")]
+    /// The HTTP client could not be set up.
+    #[error("failed to set up the HTTP client: {detail}")]
     Setup {
         /// What reqwest says.
         detail: String,
     },
 }
 
-/// A client for a few hosts, set up when it is first needed: reading the system's certificates
+/// An HTTP client for a few hosts. It is set up on first use, because reading the system's certificates
 /// takes longer than a run that has nothing to do.
 #[derive(Debug)]
 pub struct HttpTransport {
@@ -139,11 +139,11 @@ pub struct HttpTransport {
     client: OnceLock<Client>,
 }
 
-/// Makes `ring` the TLS implementation of this process; to be called before any `reqwest` client is built.
+/// Makes `ring` the TLS implementation of this process. Call it before any `reqwest` client is built.
 ///
 /// reqwest's own default, `aws-lc-rs`, takes a minute and a half of CPU to compile.
 pub fn use_ring() {
-    // An error means that a provider is installed already, which is just as well.
+    // An error means that a provider is already installed, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
@@ -179,11 +179,11 @@ impl HttpTransport {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// Sends it, once.
+    /// Sends a request, once.
     ///
     /// # Errors
     ///
-    /// Whatever kept a whole answer from arriving. An answer with any status is no error.
+    /// Whatever prevented a complete response. A response of any status is not an error.
     pub async fn send(&self, outgoing: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
         let verb = if outgoing.form.is_some() { "POST" } else { "GET" };
         let route = format!("{verb} {}", outgoing.route);
@@ -234,7 +234,7 @@ fn classify_error(error: reqwest::Error, route: &str) -> TransportError {
     let (timed_out, began) = (error.is_timeout(), error.is_decode() || error.is_body());
     let detail = error_chain(&error.without_url());
     let route = route.to_owned();
-    // rustls reports a refused certificate as an I/O error; only its text tells.
+    // rustls reports a refused certificate as an I/O error; only its text identifies it.
     if detail.contains("certificate") {
         TransportError::Certificate { route, detail }
     } else if timed_out {
@@ -246,7 +246,7 @@ fn classify_error(error: reqwest::Error, route: &str) -> TransportError {
     }
 }
 
-/// The causes from the outside in, each once.
+/// The causes from the outermost to the innermost, each once.
 fn error_chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,27 +1,27 @@
-//! What can be wrong with the state folder. All of it ends in exit 74: calls that cannot be
-//! booked are not made.
+//! What can be wrong with the state folder. Every error ends a run with exit code 74, because a call
+//! that cannot be recorded is not sent.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::seal::KeyOrigin;
+use super::key_origin::KeyOrigin;
 
-/// Why the state cannot be used.
+/// Why the state folder is unusable.
 #[derive(Debug, Error)]
 pub enum StateError {
     /// Nothing says where the folder is.
     #[error("no state folder: neither --state-dir nor state.dir, $STATE_DIRECTORY, $XDG_STATE_HOME or $HOME names one")]
     NoFolder,
-    /// The operating system said no.
-    #[error("cannot {action} {path}")]
+    /// An operation failed.
+    #[error("failed to {action} {path}")]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The cause.
         source: io::Error,
     },
     /// Group or others may read it.
@@ -41,7 +41,7 @@ pub enum StateError {
         path: PathBuf,
         /// Its owner.
         owner: u32,
-        /// Who we are.
+        /// The user that this program runs as.
         me: u32,
     },
     /// A link, a device or a folder where a plain file belongs.
@@ -53,7 +53,7 @@ pub enum StateError {
         expected: &'static str,
     },
     /// Locks and shared memory do not work there.
-    #[error("{path} lies on a network file system ({kind})")]
+    #[error("{path} is on a network file system ({kind})")]
     NetworkFileSystem {
         /// The folder.
         path: PathBuf,
@@ -81,7 +81,7 @@ pub enum StateError {
         path: PathBuf,
     },
     /// The disk is full.
-    #[error("the disk is full: {path} cannot be written")]
+    #[error("the disk is full: failed to write {path}")]
     Full {
         /// The database.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum StateError {
         /// What SQLite found.
         detail: String,
     },
-    /// It is somebody else's database.
+    /// The database of another program.
     #[error("{path} is not a state database of cratedigger")]
     Foreign {
         /// The file.
@@ -116,7 +116,7 @@ pub enum StateError {
         /// What is linked.
         version: &'static str,
     },
-    /// What is named as the key cannot be one (exit 77).
+    /// The named key is not usable as a key (exit 77).
     #[error("the key {origin} {why}")]
     UnfitKey {
         /// Where it came from.
@@ -125,13 +125,13 @@ pub enum StateError {
         why: &'static str,
     },
     /// Anything else that SQLite says.
-    #[error("cannot {action} in {path}")]
+    #[error("failed to {action} in {path}")]
     Sqlite {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
         /// The database.
         path: PathBuf,
-        /// What SQLite said.
+        /// The cause.
         source: rusqlite::Error,
     },
 }
@@ -142,7 +142,7 @@ impl StateError {
         move |source| StateError::Io { action, path, source }
     }
 
-    /// Sorts what SQLite said into what a person can act on.
+    /// Turns an error of SQLite into one that the user can act on.
     pub(crate) fn sqlite(action: &'static str, path: &Path) -> impl FnOnce(rusqlite::Error) -> StateError {
         use rusqlite::ErrorCode;
         let path = path.to_owned();
@@ -160,7 +160,7 @@ impl StateError {
         }
     }
 
-    /// What a person can do about it, if there is something to say.
+    /// What the user can do about it, if anything.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             StateError::TooOpen { path, wanted, .. } => {

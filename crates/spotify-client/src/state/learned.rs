@@ -1,8 +1,8 @@
-//! What was learned about an app by asking, so that it is asked once.
+//! What was learned about an app from Spotify's responses, so that it need not be found out again.
 //!
-//! Kept per client id, each fact with the day and the words that taught it. Keys are the caller's:
-//! `page.playlist_items`, `batch.albums`, `endpoint.markets.app`, and so on. Spotify changes what apps
-//! may do now and then, so what is older than [`LASTS`] is not believed any more and learned anew.
+//! Facts are kept for each client id, with the day and the message that taught them. Keys are the caller's:
+//! `page.playlist_items`, `batch.albums`, `endpoint.markets.app`, and so on. Spotify changes now and then
+//! what apps may do, so a fact that is older than [`FACT_LIFETIME`] no longer counts and is learned again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, Row};
 
-use super::StateDb;
-use super::error::StateError;
-use super::moment::{ClockReading, time_from_ms};
-use super::turn::ClientIdentity;
+use crate::state::StateDb;
+use crate::state::clock_reading::{ClockReading, time_from_ms};
+use crate::state::error::StateError;
+use crate::state::ledger::ClientIdentity;
 
 const CLASS: &str = "app_class";
 const ENDPOINT: &str = "endpoint.";
 
-/// How long something learned is believed.
+/// How long a fact counts.
 pub const FACT_LIFETIME: TimeDelta = TimeDelta::days(30);
 /// A fact that still holds gets a new day when the old one is older than this.
 const FACT_REFRESH_AGE: TimeDelta = TimeDelta::days(7);
 
-/// Whose token asked: endpoints may be open to the one kind and closed to the other.
+/// The kind of token of a call. Endpoints may be open to one kind and closed to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TokenKind {
     /// The app's own.
@@ -33,7 +33,7 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    /// Both.
+    /// Both kinds.
     pub const ALL: [TokenKind; 2] = [TokenKind::App, TokenKind::User];
 
     /// `app` or `user`.
@@ -45,21 +45,21 @@ impl TokenKind {
     }
 }
 
-/// Whether the app may call an endpoint family.
+/// Whether the app may use an endpoint family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EndpointAccess {
-    /// It was answered.
+    /// A call succeeded.
     Allowed,
     /// 403: this app does not have it.
     Refused403,
-    /// 404, also for what every app should find.
+    /// 404, even for a path that every app should find.
     Refused404,
-    /// 429 however long one waits.
+    /// 429, however long the wait.
     Refused429,
 }
 
 impl EndpointAccess {
-    /// As it is kept and shown.
+    /// The text that is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             EndpointAccess::Allowed => "allowed",
@@ -76,22 +76,22 @@ impl EndpointAccess {
     }
 }
 
-/// What is known of one endpoint family with one kind of token.
+/// What is known about one endpoint family with one kind of token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointFact {
     /// The family.
     pub family: String,
-    /// Whose token.
+    /// The kind of token.
     pub token: TokenKind,
-    /// What came of asking.
+    /// The result of a call.
     pub access: EndpointAccess,
-    /// How we know: Spotify's words.
+    /// Spotify's message.
     pub evidence: String,
-    /// Since when.
+    /// When it was learned.
     pub learned_at: DateTime<Utc>,
 }
 
-/// The two classes of apps, whose surfaces differ.
+/// The two classes of apps. They may use different endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AppClass {
@@ -123,13 +123,13 @@ impl fmt::Display for AppClass {
 /// One thing learned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LearnedFact {
-    /// What about.
+    /// The subject.
     pub key: String,
-    /// What.
+    /// The value.
     pub value: String,
-    /// How we know.
+    /// The evidence.
     pub evidence: String,
-    /// Since when.
+    /// When it was learned.
     pub learned_at: DateTime<Utc>,
 }
 
@@ -152,7 +152,7 @@ pub struct LearnedFacts {
 }
 
 impl LearnedFacts {
-    /// Opens the notes on one client id.
+    /// The facts about one client id.
     pub fn new(state: &Arc<StateDb>, who: &ClientIdentity) -> LearnedFacts {
         LearnedFacts { state: Arc::clone(state), client: who.client.clone() }
     }
@@ -161,9 +161,9 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be written.
+    /// If the database cannot be written.
     pub fn learn_class(&self, class: AppClass, evidence: &str, now: ClockReading) -> Result<(), StateError> {
-        // What is learned anew is of today.
+        // A fact that was forgotten gets the current time.
         let fact = self.fact(CLASS)?;
         if fact.is_some_and(|fact| fact.value == class.as_str() && now.wall - fact.learned_at < FACT_LIFETIME) {
             return Ok(());
@@ -175,7 +175,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be read or written.
+    /// If the database cannot be read or written.
     pub fn note_endpoint(
         &self,
         family: &str,
@@ -196,7 +196,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be read.
+    /// If the database cannot be read.
     pub fn endpoint(
         &self,
         family: &str,
@@ -211,7 +211,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be read.
+    /// If the database cannot be read.
     pub fn endpoints(&self, now: DateTime<Utc>) -> Result<Vec<EndpointFact>, StateError> {
         let facts = self.all()?;
         Ok(facts
@@ -225,7 +225,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be read.
+    /// If the database cannot be read.
     pub fn cached(&self, key: &str, now: DateTime<Utc>) -> Result<Option<String>, StateError> {
         Ok(self.fact(key)?.filter(|fact| now - fact.learned_at < FACT_LIFETIME).map(|fact| fact.value))
     }
@@ -234,7 +234,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be read.
+    /// If the database cannot be read.
     pub fn cached_class(&self, now: DateTime<Utc>) -> Result<Option<AppClass>, StateError> {
         Ok(match self.cached(CLASS, now)?.as_deref() {
             Some("development") => Some(AppClass::Development),
@@ -257,7 +257,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be read.
+    /// If the database cannot be read.
     pub fn fact(&self, key: &str) -> Result<Option<LearnedFact>, StateError> {
         self.state.connection().db.read("read what was learned", |conn| {
             conn.prepare_cached(
@@ -273,7 +273,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be read.
+    /// If the database cannot be read.
     pub fn all(&self) -> Result<Vec<LearnedFact>, StateError> {
         self.state.connection().db.read("read what was learned", |conn| {
             conn.prepare_cached(
@@ -289,7 +289,7 @@ impl LearnedFacts {
     ///
     /// # Errors
     ///
-    /// If the notes cannot be written.
+    /// If the database cannot be written.
     pub fn set(&self, key: &str, value: &str, evidence: &str, now: ClockReading) -> Result<(), StateError> {
         self.state.connection().db.write("note what was learned", |tx| {
             tx.execute(
@@ -302,11 +302,11 @@ impl LearnedFacts {
         })
     }
 
-    /// Forgets the facts whose key begins so; all of them for an empty beginning.
+    /// Forgets the facts whose key has this prefix, or all of them for an empty one.
     ///
     /// # Errors
     ///
-    /// If the notes cannot be written.
+    /// If the database cannot be written.
     pub fn forget(&self, beginning: &str) -> Result<usize, StateError> {
         self.state.connection().db.write("forget what was learned", |tx| {
             tx.execute(

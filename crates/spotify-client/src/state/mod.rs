@@ -1,58 +1,47 @@
-//! What outlives a run and is no analyst's business: the ledger of calls, cool-downs, the pace
-//! that processes share, what was learned about an app, and which stores there are.
+//! What outlives a run: the ledger of calls, cool-downs, the pace that processes share, what was
+//! learned about an app, and the list of stores.
 //!
-//! All of it lies in one folder, private to its owner, in one small SQLite database that several
-//! processes open at once. Spotify counts calls in a rolling day and punishes whoever asks too
-//! early, so the promises here are about other processes and later starts: a call is booked before
-//! it is sent, a deadline only ever moves forward, and a slot is reserved rather than raced for.
-//! Where the books cannot be read or written, no call is made: an unbooked call is a lie that the
-//! next run pays for.
+//! All of it is in one private folder, in a small SQLite database that several processes open at
+//! once. Every function takes the present as an argument ([`ClockReading`]), so that tests can make
+//! up the time.
 //!
-//! Every function takes the present as an argument ([`Moment`]), so that time can be made up.
+//! - [`folder`] finds the folder and protects it; [`database`] opens SQLite files in it.
+//! - [`ledger`] reserves calls and keeps cool-downs.
+//! - [`learned`] and [`known_stores`] are facts that do not concern single calls.
+//! - [`grants`] is a second database, which holds the encrypted tokens of users.
 
-mod accounts;
-mod adaptive;
-mod cooldown;
-mod db;
-mod dir;
+mod clock_reading;
+mod database;
 mod error;
-mod filesystem;
+mod folder;
 pub mod grants;
+mod key_origin;
+mod known_stores;
 mod learned;
 mod ledger;
-mod moment;
-mod pace;
-mod place;
-mod private;
-mod schema;
-mod seal;
-mod share;
-mod steps;
-mod stores;
-mod turn;
-mod usage;
 
-pub use adaptive::AdaptivePace;
-pub use cooldown::{CoolDown, NewRefusal};
-pub use dir::{StateDir, StateDirSource};
+pub use clock_reading::ClockReading;
 pub use error::StateError;
-pub use filesystem::network_file_system;
+pub use folder::{StateDir, StateDirSource, network_file_system};
+pub use key_origin::KeyOrigin;
+pub use known_stores::KnownStores;
 pub use learned::{AppClass, EndpointAccess, EndpointFact, FACT_LIFETIME, LearnedFact, LearnedFacts, TokenKind};
-pub use ledger::{CallCeilings, CallId, CeilingReached, without_reserve as usable};
-pub use moment::ClockReading;
-pub use pace::CallPace;
-pub use seal::KeyOrigin;
-pub use share::{CallSpender, JobKey, JobShare};
-pub use turn::{CallBlock, CallRequest, ClientIdentity, Reservation};
-pub use usage::{FamilyUsage, FreedCalls, LearnedCeiling, LedgerUsage, PastRefusal};
+pub use ledger::{
+    AdaptivePace, CallBlock, CallCeilings, CallId, CallLedger, CallPace, CallRequest, CallSpender, CeilingReached,
+    ClientIdentity, CoolDown, CoolDowns, FamilyUsage, FreedCalls, JobKey, JobShare, LearnedCeiling, LedgerUsage,
+    NewRefusal, PastRefusal, Reservation, usable_calls as usable,
+};
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+use folder::{file_system, private_files};
+use ledger::LedgerConnection;
 
 /// The file with the random name of the folder.
 const ID: &str = "id";
 
-/// The open state folder. One per process; shared by all tasks behind an `Arc`.
+/// The open state folder. Open it once per process and share it behind an `Arc`.
 #[derive(Debug)]
 pub struct StateDb {
     dir: StateDir,
@@ -60,36 +49,43 @@ pub struct StateDb {
     connection: Mutex<LedgerConnection>,
 }
 
-/// The database with what is kept in memory of it, always taken together.
-#[derive(Debug)]
-struct LedgerConnection {
-    db: db::PrivateDb,
-    windows: ledger::CallWindows,
-    outcomes: Vec<(CallId, u16)>,
-}
-
 impl StateDb {
-    /// Opens the state folder, creating it (0700) and its files (0600) where they are missing.
+    /// Opens the state folder. The folder (mode 0700) and its files (mode 0600) are created if they
+    /// are missing.
     ///
     /// # Errors
     ///
-    /// Refuses a folder or file that others may read or that belongs to somebody else, a network
-    /// file system, and a database that is damaged, foreign or from a newer version. Nothing that
-    /// exists is ever deleted or repaired.
+    /// Refuses a folder or file that other users may read or own, a network file system, and a
+    /// database that is damaged, foreign or from a newer version. Existing files are never deleted
+    /// or repaired.
     pub fn open(dir: StateDir) -> Result<StateDb, StateError> {
-        private::ensure_folder(dir.path())?;
-        filesystem::refuse_network(dir.path())?;
-        let _opening = private::lock_for_opening(dir.path())?;
-        let books = dir.path().join("state.db");
+        private_files::ensure_folder(dir.path())?;
+        file_system::refuse_network(dir.path())?;
+        let _opening = private_files::lock_for_opening(dir.path())?;
+        let path = dir.path().join("state.db");
         let id = dir.path().join(ID);
-        private::refuse_emptied(&books, &id)?;
-        let db = db::PrivateDb::open(&books, &schema::BOOKS)?;
-        let id = private::state_id(&id)?;
-        let books = Mutex::new(LedgerConnection { db, windows: ledger::CallWindows::default(), outcomes: Vec::new() });
-        Ok(StateDb { dir, id, connection: books })
+        private_files::refuse_emptied(&path, &id)?;
+        let db = database::PrivateDb::open(&path, &database::schema::BOOKS)?;
+        let id = private_files::state_id(&id)?;
+        Ok(StateDb { dir, id, connection: Mutex::new(LedgerConnection::new(db)) })
     }
 
-    /// The random name of this folder, by which a store knows the state it was filled with.
+    /// Reserves calls and reads what was used.
+    pub fn ledger(&self) -> CallLedger<'_> {
+        CallLedger(&self.connection)
+    }
+
+    /// Records refusals and reads the waits that are in force.
+    pub fn cool_downs(&self) -> CoolDowns<'_> {
+        CoolDowns(&self.connection)
+    }
+
+    /// The stores that this state was used with.
+    pub fn known_stores(&self) -> KnownStores<'_> {
+        KnownStores(&self.connection)
+    }
+
+    /// The random name of this folder, by which a store recognises the state it was filled with.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -99,32 +95,31 @@ impl StateDb {
         &self.dir
     }
 
-    /// Where the database lies.
+    /// The path of the database.
     pub fn database(&self) -> PathBuf {
         self.path().join("state.db")
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
     fn connection(&self) -> MutexGuard<'_, LedgerConnection> {
-        // A panic elsewhere leaves the database as its last commit, which is what we read next.
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        ledger::connection::lock(&self.connection)
     }
-}
-
-/// The random name of a state folder, as far as it can be read; nothing is made.
-pub fn read_state_id(folder: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(folder.join(ID)).ok()?;
-    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
 }
 
 impl Drop for StateDb {
     fn drop(&mut self) {
-        if let Err(error) = self.flush() {
-            tracing::warn!(%error, "the outcomes of the last calls were not booked");
+        if let Err(error) = self.connection().flush() {
+            tracing::warn!(%error, "failed to record the outcomes of the last calls");
         }
     }
+}
+
+/// The random name of a state folder, if it can be read. Nothing is created.
+pub fn read_state_id(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join(ID)).ok()?;
+    Some(text.trim().to_owned()).filter(|id| !id.is_empty())
 }

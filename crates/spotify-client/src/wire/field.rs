@@ -1,20 +1,21 @@
-//! The values inside an answer, read leniently where Spotify has been lenient with its own schema.
+//! The values inside a response, read leniently where Spotify has deviated from its own schema.
 //!
-//! A field is absent, null or a value, and the three mean different things to the store: an absent
-//! key leaves what is known alone, an explicit null overwrites it.
+//! A field is absent, null or a value, and the three mean different things to a database: an absent key
+//! leaves the stored value alone, an explicit null overwrites it. serde has no type that keeps the three
+//! apart.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
-/// A key of an object: not there, null, or a value.
+/// A key of an object: absent, null, or a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum JsonField<T> {
-    /// The key did not stand in the answer.
+    /// The response did not contain the key.
     #[default]
     Absent,
-    /// The key stood there with `null`.
+    /// The value of the key was `null`.
     Null,
     /// The key had a value.
     Value(T),
@@ -29,7 +30,7 @@ impl<T> JsonField<T> {
         }
     }
 
-    /// Whether the key stood in the answer at all.
+    /// Whether the response contained the key.
     pub fn is_present(&self) -> bool {
         !matches!(self, JsonField::Absent)
     }
@@ -44,7 +45,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonField<T> {
     }
 }
 
-/// A text, borrowed from the answer unless it holds escapes.
+/// A text, borrowed from the response unless it contains escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct JsonText<'a>(pub Cow<'a, str>);
 
@@ -79,7 +80,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonText<'a> {
     }
 }
 
-/// A whole number; `806.0` and `4.9022656E7` have come in place of one for weeks (2024).
+/// A whole number. For weeks in 2024, Spotify sent `806.0` and `4.9022656E7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JsonInt(pub i64);
 

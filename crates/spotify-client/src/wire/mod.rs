@@ -1,4 +1,4 @@
-//! The shapes of Spotify's answers, of both app classes, with nothing decided about them.
+//! The shapes of Spotify's responses for both app classes. Nothing is decided about them here.
 
 mod field;
 #[expect(missing_docs, reason = "the fields are Spotify's own, under Spotify's own names")]

@@ -1,8 +1,8 @@
-//! Spotify's objects, full and simplified in one shape each: every key may be missing.
+//! Spotify's objects. The full and the simplified form share one struct, and every key may be missing.
 //!
-//! Which of the two an object is follows from where it stands, not from its keys, so the reader of
-//! an endpoint says so. Unknown keys are ignored. Where Development Mode renamed a key (February
-//! 2026), both names are fields: an answer may hold both, and serde's `alias` would refuse that.
+//! The place of an object tells which of the two it is, not its keys, so the reader of an endpoint says
+//! so. Unknown keys are ignored. Where Development Mode renamed a key (February 2026), both names are
+//! fields: a response may hold both, and the `alias` of serde would refuse that.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -65,7 +65,7 @@ pub struct Restrictions<'a> {
     pub reason: TextField<'a>,
 }
 
-/// An object of which only the id matters here.
+/// An object whose id alone matters here.
 #[derive(Debug, Deserialize, Default)]
 pub struct LinkedTrack<'a> {
     /// Its id.
@@ -84,7 +84,7 @@ pub struct Copyright<'a> {
     pub kind: TextField<'a>,
 }
 
-/// Somebody with a name: an author or narrator.
+/// A person with a name: an author or narrator.
 #[derive(Debug, Deserialize)]
 pub struct NamedPerson<'a> {
     /// The name.
@@ -207,8 +207,8 @@ pub struct EntryDiscriminator<'a> {
     pub is_local: JsonField<bool>,
 }
 
-/// An entry of a playlist, with what stands there unread. `item` is today's name, `track` that of
-/// Extended Quota.
+/// An entry of a playlist, with its item as raw JSON. `item` is today's name, `track` that of Extended
+/// Quota.
 #[derive(Debug)]
 pub struct PlaylistItem<'a> {
     pub added_at: TextField<'a>,
@@ -275,7 +275,7 @@ pub struct Playlist<'a> {
 }
 
 impl<'a> Playlist<'a> {
-    /// The contents, under whichever name they came; of both, the one that holds entries.
+    /// The contents, under either name. If both are present, the one that has entries.
     pub fn contents(&self) -> Option<&PageObject<'a>> {
         match (&self.items, &self.tracks) {
             (Some(items), _) if items.items.is_some() => Some(items),

@@ -1,7 +1,7 @@
-//! A page of a list: the part that all lists share, with each item still as it came.
+//! A page of a list: the part that all lists share. Each item is kept as raw JSON.
 //!
-//! Items stay raw so that one broken item costs itself and not its page, and so that an item that
-//! was already read in this run is recognised by its bytes and not read again.
+//! Items stay raw so that one broken item does not spoil its page, and so that an item that was already
+//! read in this run is recognised by its bytes and not parsed again.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ pub struct PageObject<'a> {
     /// The entries, nulls included; `None` where the answer has no such key.
     #[serde(borrow, default)]
     pub items: Option<Vec<RawEntry<'a>>>,
-    /// How many items the whole list has, by Spotify's word; wrong at times.
+    /// How many items the whole list has, according to Spotify. It is sometimes wrong.
     #[serde(default)]
     pub total: JsonField<JsonInt>,
     /// The offset of this page as the server understood it.

@@ -1,14 +1,15 @@
-//! Values inside an object that was read once already, found without reading it again.
+//! Finds values inside an object that was already parsed once, without parsing it again.
 //!
-//! Half of a track's bytes are the two lists of its markets, and half of the tracks of a run were
-//! met before: to know which one it is takes its id, type and bytes. This looks for keys of one
-//! object and steps over everything else. The text must be JSON, as the entries of a page are found
-//! to be when it arrives; of other text it makes no sense, but does no harm.
+//! Half of a track's bytes are its two lists of markets, and half of the tracks of a run were seen
+//! before. To recognise a track takes its id, type and bytes. This code looks for keys of one object and
+//! skips everything else. The text must be valid JSON, as the entries of a page are; other text gives
+//! meaningless results but does no harm. It is written by hand because serde_json also validates what it
+//! skips, and that is the work to be saved.
 
 use memchr::memchr;
 
-/// The values of these keys of an object, as they stand there; `None` for a key that is not there,
-/// and for all if the text is no object. A key with escapes in it is not found.
+/// The raw values of these keys of an object. `None` for a key that is absent, and for all keys if the
+/// text is not an object. A key that contains escapes is not found.
 pub fn find_values<'a, const N: usize>(object: &'a str, keys: [&str; N]) -> [Option<&'a str>; N] {
     let mut found = [None; N];
     let text = object.as_bytes();

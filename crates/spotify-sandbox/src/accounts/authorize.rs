@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
-use super::{AccountsService, TokenOwner};
+use super::TokenOwner;
 use crate::response::ServerResponse;
 use crate::routes::ServerRequest;
 use crate::state::SandboxState;
@@ -28,12 +28,6 @@ pub enum ConsentDecision {
         /// The granted scopes, if not all requested ones.
         scopes: Option<Vec<String>>,
     },
-}
-
-impl AccountsService {
-    pub(crate) fn set_consent(&mut self, consent: ConsentDecision) {
-        self.consent = consent;
-    }
 }
 
 /// Handles `GET /authorize`.

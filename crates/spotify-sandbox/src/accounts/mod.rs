@@ -82,6 +82,10 @@ impl AccountsService {
         }
     }
 
+    pub(crate) fn set_consent(&mut self, consent: ConsentDecision) {
+        self.consent = consent;
+    }
+
     /// Makes all access tokens expire.
     pub(crate) fn revoke_access_tokens(&mut self) {
         self.access_tokens.values_mut().for_each(|token| token.expires_at_ms = 0);

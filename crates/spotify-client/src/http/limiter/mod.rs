@@ -1,45 +1,46 @@
-//! The gate: when may a call go?
+//! The limiter: when may a call be sent?
 //!
-//! One gate stands before all calls of a client id. A task waits for the deadline, then for the
-//! pace and a permit, and then looks at the deadline again, since another task or process may have
-//! been refused meanwhile. `governor` paces this process (burst 2: with its natural-looking
-//! `per_minute` the burst is the whole minute and twice the quota goes through a rolling window);
-//! the slot in the state folder paces all processes, and is the authority.
+//! All calls of a client id pass through one limiter. A task waits for the deadline, then for the pace
+//! and a permit, and then looks at the deadline again, because another task or process may have been
+//! refused in the meantime. `governor` paces this process with a burst of 2. (Its `per_minute` allows a
+//! burst of a whole minute, which lets twice the quota through a rolling window.) The slot in the state
+//! folder paces all processes and has the last word.
 //!
-//! Short waits are sat out, long ones end the run: a process that sleeps for hours is killed, and
-//! its successor asks too early. What is deferred stays deferred here until its time has come.
+//! Short waits are waited out. A long wait ends the run: a process that sleeps for hours is killed, and
+//! its successor calls too early. A deferral stays in force until its time has come.
 
 mod permit;
+mod rules;
 mod run_counters;
 mod shared;
-mod shut;
 
 pub use permit::CallPermit;
+pub use rules::{CallIntent, LimitError, LimiterRules, RunAllowance};
 use run_counters::RunCounters;
 use shared::{CallRates, GovernorClock, SharedLimits};
-pub use shut::{CallIntent, LimitError, LimiterRules, RunAllowance};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use governor::RateLimiter;
+use tokio_util::sync::CancellationToken;
 
 use crate::deferral::{Deferral, DeferralReason, DeferralScope};
 use crate::http::breaker::BreakerDecision;
+use crate::http::cancellation::{self, Stopped, until_stopped};
 use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
-use crate::http::halt::Halt;
 use crate::http::observer::CallObserver;
 use crate::state::{CallBlock, CallCeilings, CallRequest, CallSpender, ClientIdentity, Reservation, StateDb};
 
-/// Nobody sleeps longer without looking at the clock: timers stop while a machine is suspended.
+/// The longest sleep between two looks at the clock: timers stop while a machine is suspended.
 const MAX_SLEEP: Duration = Duration::from_secs(30);
-/// While another task probes, look again so often.
+/// The sleep between two looks while another task probes the server.
 const PROBE_POLL: Duration = Duration::from_millis(100);
-/// What a wait may exceed `max_wait` by and still be sat out: the jitter added to it.
+/// A wait may exceed `max_wait` by this, because jitter was added to it.
 const JITTER_GRACE: TimeDelta = TimeDelta::seconds(1);
-/// The way in to one client id's calls.
+/// The limiter of one client id.
 pub struct CallLimiter {
     state: Arc<StateDb>,
     identity: ClientIdentity,
@@ -47,12 +48,12 @@ pub struct CallLimiter {
     observer: Arc<dyn CallObserver>,
     rules: LimiterRules,
     shared: Arc<SharedLimits>,
-    halt: Halt,
+    stop: CancellationToken,
     counters: Mutex<RunCounters>,
 }
 
 impl CallLimiter {
-    /// A gate for one client id.
+    /// A limiter for one client id.
     pub fn new(
         state: Arc<StateDb>,
         identity: ClientIdentity,
@@ -63,7 +64,7 @@ impl CallLimiter {
         let shared = Arc::new(SharedLimits::new(&rules, &clock));
         CallLimiter {
             shared,
-            halt: Halt::default(),
+            stop: CancellationToken::new(),
             counters: Mutex::default(),
             state,
             identity,
@@ -73,14 +74,14 @@ impl CallLimiter {
         }
     }
 
-    /// A gate for another run beside this one: the same pace, the same calls in flight, the same
-    /// books; what it waits, counts and may spend is its own.
+    /// A limiter for another run. Pace, calls in flight and ledger are shared; waits, counters and
+    /// allowance are separate.
     pub fn with_allowance(&self, allowed: RunAllowance, observer: Arc<dyn CallObserver>) -> CallLimiter {
         let RunAllowance { max_calls, reserve, spender } = allowed;
         let ceilings = CallCeilings { reserve, ..self.rules.ceilings };
         CallLimiter {
             shared: Arc::clone(&self.shared),
-            halt: Halt::default(),
+            stop: CancellationToken::new(),
             counters: Mutex::default(),
             state: Arc::clone(&self.state),
             identity: self.identity.clone(),
@@ -90,7 +91,7 @@ impl CallLimiter {
         }
     }
 
-    /// Goes on by other rates: the class of the app was found out.
+    /// Changes the rates once the class of the app is known.
     pub fn set_rates(&self, requests_per_second: f64, concurrency: usize, ceilings: CallCeilings) {
         let rates = CallRates::new(requests_per_second, ceilings, self.rules.adaptive, &self.clock);
         self.shared.set_rates(rates, concurrency);
@@ -100,19 +101,19 @@ impl CallLimiter {
         self.shared.rates()
     }
 
-    /// Waits until a call may go, and books it.
+    /// Waits until a call may be sent, and records it.
     ///
     /// # Errors
     ///
-    /// [`Shut`]; then nothing was sent or booked.
+    /// [`LimitError`]. Nothing was sent or recorded then.
     pub async fn acquire(&self, wish: impl Into<CallIntent>) -> Result<CallPermit<'_>, LimitError> {
         let wish = wish.into();
         loop {
-            self.halt.check()?;
+            self.check_stopped()?;
             if let Some(closed) = self.closed_by() {
                 return Err(LimitError::Deferred(closed));
             }
-            let permit = self.halt.or(self.shared.permits.acquire()).await?;
+            let permit = until_stopped(&self.stop, self.shared.permits.acquire()).await?;
             let Ok(permit) = permit else {
                 return Err(LimitError::Stopped);
             };
@@ -120,12 +121,12 @@ impl CallLimiter {
             let Some(probe) = self.pass_breaker().await? else {
                 continue;
             };
-            let turn = self.state.reserve_call(&self.call_request(wish), self.clock.now());
+            let turn = self.state.ledger().reserve_call(&self.call_request(wish), self.clock.now());
             let (call, wait) = match turn {
                 Ok(Reservation::Slot { call, wait }) => (call, wait),
                 Ok(Reservation::Blocked(_)) => {
                     self.finish_probe(probe);
-                    // Others may use the permit meanwhile; the deadline is looked at again above.
+                    // Other tasks may use the permit in the meantime. The deadline is checked again above.
                     drop(permit);
                     self.wait_until_clear(wish).await?;
                     continue;
@@ -140,7 +141,7 @@ impl CallLimiter {
                 continue;
             }
             if let Err(used) = self.count_call() {
-                self.state.cancel_call(pass.call)?;
+                self.state.ledger().cancel_call(pass.call)?;
                 return Err(LimitError::Deferred(used));
             }
             self.observer.sent(wish.family);
@@ -148,7 +149,7 @@ impl CallLimiter {
         }
     }
 
-    /// Counts a call of this run and ends what was announced as a wait.
+    /// Counts a call of this run and reports the end of a wait.
     fn count_call(&self) -> Result<(), Deferral> {
         let mut run = self.counters();
         if self.rules.max_calls.is_some_and(|most| run.calls >= most) {
@@ -164,28 +165,28 @@ impl CallLimiter {
         Ok(())
     }
 
-    /// Waits for a slot and looks at the deadline again; takes the booking back if it moved.
+    /// Waits for a slot and looks at the deadline again. If it moved, the reserved call is cancelled.
     async fn still_free_after(&self, wait: Duration, pass: &CallPermit<'_>) -> Result<bool, LimitError> {
-        let slept = self.halt.sleep(&*self.clock, wait).await;
+        let slept = cancellation::sleep(&self.stop, &*self.clock, wait).await;
         let held = match slept {
             Ok(()) => {
                 let family = pass.family.as_str();
-                self.state.active_cool_down(&self.identity, family, self.clock.now())?
+                self.state.cool_downs().active(&self.identity, family, self.clock.now())?
             }
             Err(_) => None,
         };
         if slept.is_err() || held.is_some() {
-            self.state.cancel_call(pass.call)?;
+            self.state.ledger().cancel_call(pass.call)?;
         }
         slept?;
         Ok(held.is_none())
     }
 
-    /// Sits out what holds a call back, or says that it takes too long. Sends nothing.
+    /// Waits until no deferral blocks a call, or fails if that takes too long. Sends nothing.
     ///
     /// # Errors
     ///
-    /// [`Shut`].
+    /// [`LimitError`].
     pub async fn wait_until_clear(&self, wish: impl Into<CallIntent>) -> Result<(), LimitError> {
         let wish = wish.into();
         while let Some(deferred) = self.current_deferral(wish)? {
@@ -194,11 +195,11 @@ impl CallLimiter {
         Ok(())
     }
 
-    /// Whether a call of this family could be sent now, at most after a wait that is sat out.
+    /// Checks whether a call to this family could be sent now, or after a wait that is short enough.
     ///
     /// # Errors
     ///
-    /// [`Shut`].
+    /// [`LimitError`].
     pub fn may_send(&self, family: EndpointFamily) -> Result<(), LimitError> {
         match self.current_deferral(family.into())? {
             Some(deferred) if self.exceeds_max_wait(&deferred) => Err(LimitError::Deferred(deferred)),
@@ -206,13 +207,13 @@ impl CallLimiter {
         }
     }
 
-    /// The deadline ahead of a call. What no wait can change is an error already.
+    /// The deferral that blocks a call. One that no wait can lift is an error.
     fn current_deferral(&self, wish: CallIntent) -> Result<Option<Deferral>, LimitError> {
-        self.halt.check()?;
+        self.check_stopped()?;
         if let Some(closed) = self.closed_by() {
             return Err(LimitError::Deferred(closed));
         }
-        match self.state.check_call(&self.call_request(wish), self.clock.now())? {
+        match self.state.ledger().check_call(&self.call_request(wish), self.clock.now())? {
             None => Ok(None),
             Some(CallBlock::CeilingReached(reached)) => Err(LimitError::Deferred(reached.into())),
             Some(CallBlock::CoolDown(cool_down)) => Ok(Some(cool_down.deferral)),
@@ -225,7 +226,7 @@ impl CallLimiter {
         wait > max_wait.checked_add(&JITTER_GRACE).unwrap_or(max_wait)
     }
 
-    /// Waits for a deadline if that is allowed.
+    /// Waits for a deadline if the wait is short enough.
     async fn wait_out(&self, deferred: Deferral) -> Result<(), LimitError> {
         let until = deferred.until;
         let now = self.clock.now().wall;
@@ -234,13 +235,13 @@ impl CallLimiter {
         }
         let (too_long, first) = {
             let mut run = self.counters();
-            // Many tasks wait for one deadline: it is charged once, and from where the last ended.
+            // Many tasks wait for one deadline. It is charged once, from the end of the last wait on.
             let from = run.charged_until.map_or(now, |charged| charged.max(now));
             let waits = run.waited + (until - from).max(TimeDelta::zero());
             let most = TimeDelta::from_std(self.rules.max_waits).unwrap_or(TimeDelta::MAX);
             let too_long = waits > most;
             if too_long {
-                // Everything ends then, whatever the last deadline reached.
+                // The whole run ends then, whatever scope the last deadline had.
                 run.closed = Some(deferred.clone());
             } else {
                 run.waited = waits;
@@ -258,14 +259,14 @@ impl CallLimiter {
         if first {
             self.observer.waiting(&deferred.evidence, until);
         }
-        // A slice at a time; the caller looks at the deadline again, which may have moved.
+        // Sleeps a slice at a time. The caller looks at the deadline again, which may have moved.
         let rest = (until - self.clock.now().wall).to_std().unwrap_or_default();
-        self.halt.sleep(&*self.clock, rest.min(MAX_SLEEP)).await?;
+        cancellation::sleep(&self.stop, &*self.clock, rest.min(MAX_SLEEP)).await?;
         Ok(())
     }
 
-    /// Waits for this process's pace. Whoever has to wait looks at the deadline first: a call
-    /// that will be deferred need not queue for it.
+    /// Waits for the pace of this process. A task that has to wait looks at the deadline first, because
+    /// a call that will be deferred need not queue.
     async fn wait_for_pace(&self, wish: CallIntent) -> Result<(), LimitError> {
         let rates = self.rates();
         while let Some(Err(busy)) = rates.pacer.as_ref().map(RateLimiter::check) {
@@ -276,12 +277,13 @@ impl CallLimiter {
             }
             let now = governor::clock::Clock::now(&GovernorClock(Arc::clone(&self.clock)));
             let wait = busy.wait_time_from(now).max(Duration::from_millis(1));
-            self.halt.sleep(&*self.clock, wait).await?;
+            cancellation::sleep(&self.stop, &*self.clock, wait).await?;
         }
         Ok(())
     }
 
-    /// Waits while the breaker is open. `Some(true)`: this call is the probe; `None`: look again.
+    /// Waits while the breaker is open. `Some(true)` means that this call is the probe, `None` that the
+    /// caller must check again.
     async fn pass_breaker(&self) -> Result<Option<bool>, LimitError> {
         let now = self.clock.now();
         let way = self.counters().breaker.check(now.steady_ms);
@@ -289,7 +291,7 @@ impl CallLimiter {
             BreakerDecision::Free => Ok(Some(false)),
             BreakerDecision::Probe => Ok(Some(true)),
             BreakerDecision::Probing => {
-                self.halt.sleep(&*self.clock, PROBE_POLL).await?;
+                cancellation::sleep(&self.stop, &*self.clock, PROBE_POLL).await?;
                 Ok(None)
             }
             BreakerDecision::Shut(ms) => {
@@ -312,7 +314,7 @@ impl CallLimiter {
         }
     }
 
-    /// What this run may no longer ask for.
+    /// Why this run may send no more calls, if that is so.
     fn closed_by(&self) -> Option<Deferral> {
         let run = self.counters();
         let calls_used = self.rules.max_calls.is_some_and(|most| run.calls >= most);
@@ -333,13 +335,17 @@ impl CallLimiter {
     fn call_request(&self, wish: CallIntent) -> CallRequest<'_> {
         let rates = self.rates();
         let (mut ceilings, mut spender) = (rates.ceilings, self.rules.spender);
-        // A run may have to leave more alone than the rest does.
+        // A run may have a larger reserve than the others.
         ceilings.reserve = ceilings.reserve.max(self.rules.ceilings.reserve);
         if wish.is_probe {
             (ceilings.per_day, ceilings.per_family) = (None, None);
             spender = spender.map(|it| CallSpender { share: None, ..it });
         }
         CallRequest { identity: &self.identity, family: wish.family.as_str(), pace: rates.pace, ceilings, spender }
+    }
+
+    fn check_stopped(&self) -> Result<(), Stopped> {
+        if self.stop.is_cancelled() { Err(Stopped) } else { Ok(()) }
     }
 
     fn counters(&self) -> MutexGuard<'_, RunCounters> {

@@ -1,4 +1,4 @@
-//! Leave to send one call. Whoever holds it says how the call ended; the permit goes back with it.
+//! Permission to send one call. The holder reports the outcome, and dropping it returns the permit.
 
 use tokio::sync::SemaphorePermit;
 
@@ -6,7 +6,7 @@ use super::CallLimiter;
 use crate::http::family::EndpointFamily;
 use crate::state::{CallId, StateError};
 
-/// Leave to send one call. Tell it how the call ended.
+/// Permission to send one call. Report how the call ended.
 #[must_use]
 pub struct CallPermit<'a> {
     pub(super) limiter: &'a CallLimiter,
@@ -17,23 +17,23 @@ pub struct CallPermit<'a> {
 }
 
 impl CallPermit<'_> {
-    /// The booking of the call.
+    /// The record of the call in the ledger.
     pub fn call_id(&self) -> CallId {
         self.call
     }
 
-    /// The call was answered with this status; `refused`: with a deadline for the next one.
+    /// Records a response of this status. `refused` means that it set a deadline for the next call.
     ///
     /// # Errors
     ///
-    /// If it cannot be booked.
+    /// If it cannot be recorded.
     pub fn record_response(self, status: u16, refused: bool) -> Result<(), StateError> {
-        let gate = self.limiter;
-        gate.observer.answered(self.family, status);
+        let limiter = self.limiter;
+        limiter.observer.answered(self.family, status);
         {
-            let mut run = gate.counters();
+            let mut run = limiter.counters();
             if status >= 500 && !refused {
-                run.breaker.record_failure(gate.clock.now().steady_ms, &gate.rules.breaker);
+                run.breaker.record_failure(limiter.clock.now().steady_ms, &limiter.rules.breaker);
             } else {
                 run.breaker.record_success();
             }
@@ -42,32 +42,32 @@ impl CallPermit<'_> {
                 run.family_refusals.remove(&self.family);
             }
         }
-        gate.state.record_outcome(self.call, status)
+        limiter.state.ledger().record_outcome(self.call, status)
     }
 
-    /// No answer came, or only part of one.
+    /// Records that no response arrived, or only part of one.
     ///
     /// # Errors
     ///
-    /// If it cannot be booked.
+    /// If it cannot be recorded.
     pub fn record_failure(self) -> Result<(), StateError> {
-        let gate = self.limiter;
-        let now_ms = gate.clock.now().steady_ms;
-        gate.counters().breaker.record_failure(now_ms, &gate.rules.breaker);
-        gate.state.record_outcome(self.call, 1)
+        let limiter = self.limiter;
+        let now_ms = limiter.clock.now().steady_ms;
+        limiter.counters().breaker.record_failure(now_ms, &limiter.rules.breaker);
+        limiter.state.ledger().record_outcome(self.call, 1)
     }
 }
 
 impl CallPermit<'_> {
-    /// An answer came and cannot be used: the server is there, whatever it sends.
+    /// Records an unusable response. The server is reachable, whatever it sends.
     ///
     /// # Errors
     ///
-    /// If it cannot be booked.
+    /// If it cannot be recorded.
     pub fn record_unusable(self) -> Result<(), StateError> {
-        let gate = self.limiter;
-        gate.counters().breaker.record_success();
-        gate.state.record_outcome(self.call, 1)
+        let limiter = self.limiter;
+        limiter.counters().breaker.record_success();
+        limiter.state.ledger().record_outcome(self.call, 1)
     }
 }
 

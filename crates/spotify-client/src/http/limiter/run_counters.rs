@@ -1,17 +1,17 @@
-//! What one run has done, waited and been refused so far, and what follows from it.
+//! What one run has sent, waited and been refused so far.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
+use tokio_util::sync::CancellationToken;
 
 use super::CallLimiter;
 use crate::deferral::{Deferral, DeferralReason};
 use crate::http::breaker::CircuitBreaker;
 use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
-use crate::http::halt::Halt;
 use crate::state::{NewRefusal, StateError};
 
-/// What this run has done and waited.
+/// The counters of one run.
 #[derive(Debug, Default)]
 pub(super) struct RunCounters {
     pub(super) calls: u64,
@@ -26,17 +26,17 @@ pub(super) struct RunCounters {
 }
 
 impl CallLimiter {
-    /// Ends all waits; nothing more is sent.
+    /// Stops the run: all waits end, and nothing more is sent.
     pub fn stop(&self) {
-        self.halt.stop();
+        self.stop.cancel();
     }
 
-    /// What ends all waits.
-    pub fn halt(&self) -> &Halt {
-        &self.halt
+    /// The token that ends all waits.
+    pub fn stop_token(&self) -> &CancellationToken {
+        &self.stop
     }
 
-    /// The present.
+    /// The source of time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
@@ -46,7 +46,7 @@ impl CallLimiter {
         self.counters().calls
     }
 
-    /// Whether the run may retry once more: 20, and one for every ten calls.
+    /// Whether the run may retry once more. It has 20 retries, and one more for every ten calls.
     pub fn may_retry(&self) -> bool {
         let run = self.counters();
         run.retries < 20 + run.calls / 10
@@ -57,17 +57,17 @@ impl CallLimiter {
         self.counters().retries += 1;
     }
 
-    /// Refusals in a row: those that did not say how long, and those of calls to one family.
+    /// Refusals in a row: those without a stated time, and those of one family.
     pub fn refusals(&self, family: EndpointFamily) -> (u32, u32) {
         let run = self.counters();
         (run.unstated_refusals, run.family_refusals.get(&family).copied().unwrap_or(0))
     }
 
-    /// Holds a scope back, here and in every process, for longer than it may be held already.
+    /// Records a refusal, which holds its scope back in every process. A deadline that is further ahead stays.
     ///
     /// # Errors
     ///
-    /// If it cannot be written down; then nothing more is sent.
+    /// If it cannot be recorded. Nothing more is sent then.
     pub fn record_refusal(&self, family: EndpointFamily, refused: NewRefusal<'_>) -> Result<(), StateError> {
         {
             let mut run = self.counters();
@@ -79,7 +79,7 @@ impl CallLimiter {
             }
         }
         let (ceilings, now) = (self.rates().ceilings, self.clock.now());
-        self.state.record_refusal(&self.identity, family.as_str(), refused, ceilings, now)?;
+        self.state.cool_downs().record_refusal(&self.identity, family.as_str(), refused, ceilings, now)?;
         Ok(())
     }
 }

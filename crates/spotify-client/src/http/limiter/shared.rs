@@ -1,4 +1,4 @@
-//! What all runs of a process share at the gate: the pace, and the calls in flight.
+//! What all runs of a process share: the pace, and the number of calls in flight.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -8,20 +8,20 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter, middleware::NoOpMiddleware};
 use tokio::sync::Semaphore;
 
-use super::LimiterRules;
+use super::rules::LimiterRules;
 use crate::http::clock::Clock;
 use crate::state::{AdaptivePace, CallCeilings, CallPace};
 
-/// Calls back to back after a pause. 1 to 3: worst case in a window is rate × window + burst.
+/// Calls without a gap after a pause. The worst case in a window is rate × window + burst.
 const BURST: u32 = 2;
-/// Below this no limiter of milliseconds can pace; the shared slot does, in microseconds.
+/// Below this interval `governor` is too coarse, as it gets milliseconds. The shared slot works in microseconds.
 const MIN_GOVERNED_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What all runs of a process share.
 pub(super) struct SharedLimits {
     rates: RwLock<Arc<CallRates>>,
     pub(super) permits: Semaphore,
-    /// Calls that may be in flight.
+    /// Maximum number of calls in flight.
     concurrency: Mutex<usize>,
 }
 
@@ -40,8 +40,7 @@ impl SharedLimits {
         Arc::clone(&self.rates.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Goes on by other rates; the same again change nothing. What is in flight beyond the new width
-    /// may arrive.
+    /// Changes the rates and the number of calls in flight. Calls in flight beyond the new limit may finish.
     pub(super) fn set_rates(&self, rates: CallRates, concurrency: usize) {
         let mut known = self.rates.write().unwrap_or_else(PoisonError::into_inner);
         if (known.pace, known.ceilings) != (rates.pace, rates.ceilings) {
@@ -60,12 +59,12 @@ impl SharedLimits {
     }
 }
 
-/// Calls in flight, at least one.
+/// The number of calls in flight, at least one.
 fn clamp_concurrency(concurrency: usize) -> usize {
     concurrency.clamp(1, 1_000)
 }
 
-/// How fast and how much: what changes once the class of the app is found out.
+/// The limits that change once the class of the app is known.
 pub(super) struct CallRates {
     pub(super) pace: CallPace,
     pub(super) pacer: Option<CallPacer>,
@@ -84,7 +83,7 @@ impl CallRates {
         } else {
             Duration::ZERO
         };
-        // A pace that adapts is known to the books alone.
+        // Only the ledger knows a pace that adapts.
         let adapts = adapts.filter(|_| !interval.is_zero());
         let quota = Quota::with_period(interval).filter(|_| interval >= MIN_GOVERNED_INTERVAL && adapts.is_none());
         let burst = NonZeroU32::MIN.saturating_add(BURST - 1);
@@ -100,7 +99,7 @@ impl CallRates {
 
 pub(super) type CallPacer = RateLimiter<NotKeyed, InMemoryState, GovernorClock, NoOpMiddleware<Duration>>;
 
-/// Our clock, as governor wants it.
+/// Our clock, in the form that `governor` needs.
 #[derive(Debug, Clone)]
 pub(super) struct GovernorClock(pub(super) Arc<dyn Clock>);
 

@@ -1,4 +1,4 @@
-//! What can be wrong with the grants. No text holds a token.
+//! What can be wrong with the grants. No message contains a token.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use thiserror::Error;
 
 use crate::state::{KeyOrigin, StateError};
 
-/// Why the grants cannot be used.
+/// Why the grants are unusable.
 #[derive(Debug, Error)]
 pub enum GrantError {
     /// The folder, the database or the key file.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The key that is named, or lies in the folder, cannot be used.
+    /// The key that is named, or is in the folder, is unusable.
     #[error(transparent)]
     Key(StateError),
     /// The grants are sealed, and the key that they were sealed with is nowhere.
@@ -33,7 +33,7 @@ pub enum GrantError {
     /// A token does not open though the key is right.
     #[error("the {column} of user `{user}` in {database} is damaged or was copied from another row")]
     Unreadable {
-        /// Whose.
+        /// The user.
         user: String,
         /// Which token.
         column: &'static str,
@@ -43,7 +43,7 @@ pub enum GrantError {
     /// Another process holds the grant for too long.
     #[error("another process has held the grant of user `{user}` for {} s", waited.as_secs())]
     Locked {
-        /// Whose.
+        /// The user.
         user: String,
         /// How long was waited.
         waited: Duration,
@@ -51,14 +51,14 @@ pub enum GrantError {
     /// Spotify gave a new token, and it could not be written where it belongs.
     #[error("the renewed grant of user `{user}` could not be saved{}", saved_where(kept.as_ref()))]
     NotSaved {
-        /// Whose.
+        /// The user.
         user: String,
         /// The file that holds it until the next start, if one could be written.
         kept: Option<PathBuf>,
         /// What was in the way.
         source: Box<StateError>,
     },
-    /// A name that no user can have.
+    /// An invalid user name.
     #[error("`{name}` cannot be the name of a user")]
     Name {
         /// The name, fit for a terminal.
@@ -74,7 +74,7 @@ fn saved_where(kept: Option<&PathBuf>) -> String {
 }
 
 impl GrantError {
-    /// Whether a person has to see to keys or names (exit 77 or 2), rather than to the disk (74).
+    /// Whether the user has to fix keys or names (exit 77 or 2), and not the disk (exit 74).
     pub fn requires_user_action(&self) -> bool {
         match self {
             GrantError::State(error) => matches!(error, StateError::UnfitKey { .. } | StateError::Copied { .. }),
@@ -86,7 +86,7 @@ impl GrantError {
         }
     }
 
-    /// What a person can do about it, if there is something to say.
+    /// What the user can do about it, if anything.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             GrantError::State(StateError::Damaged { path, .. } | StateError::Foreign { path }) => format!(

@@ -1,9 +1,9 @@
-//! When a consent ends, and when that has to be said.
+//! When a consent ends, and when the user is warned.
 //!
-//! Spotify ends a consent six months after it was given, however often it was refreshed (since June
-//! 2026 for new apps, July 2026 for all). Nothing in an answer tells the day, so it is counted here,
-//! in calendar months as Spotify does. A person has to come and sign in again, and hears of it
-//! weeks ahead: once each at 30, 14, 7 and 1 days.
+//! Spotify ends a consent six months after it was given, however often it was refreshed (since June 2026
+//! for new apps, July 2026 for all). No response says when, so it is calculated here, in calendar months
+//! as Spotify does. The user has to sign in again, and is warned weeks ahead: once each at 30, 14, 7 and 1
+//! days.
 
 use chrono::{DateTime, Months, Utc};
 
@@ -35,8 +35,8 @@ impl GrantEnd {
     }
 }
 
-/// When this grant ends: six calendar months after the consent, or after the import if nobody knows
-/// the day of consent.
+/// When this grant ends: six calendar months after the consent, or after the import if the day of consent
+/// is unknown.
 pub fn grant_end(grant: &Grant) -> Option<GrantEnd> {
     let from = grant.authorized_at.or(grant.imported_at)?;
     Some(GrantEnd { at: from.checked_add_months(MONTHS)?, at_most: grant.authorized_at.is_none() })

@@ -1,4 +1,4 @@
-//! A grant as it is told to people, and the tokens that belong to it, which are told to nobody.
+//! A grant without its tokens, which may be shown, and the tokens that belong to it, which may not.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::Row;
 use secrecy::SecretString;
 
-use crate::state::moment::time_from_ms;
+use crate::state::clock_reading::time_from_ms;
 
 /// How a user signed in; refreshing differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ impl GrantState {
     }
 }
 
-/// Whose account it is, from `/me`.
+/// The Spotify account of a user, from `/me`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpotifyAccount {
     /// The stable id, where Spotify sends one.
@@ -75,7 +75,7 @@ impl SpotifyAccount {
     }
 }
 
-/// Without what drives a terminal; quotes and letters of any script stay.
+/// The text without control characters. Quotes and letters of any script stay.
 fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
@@ -96,7 +96,7 @@ pub struct Grant {
     pub user: String,
     /// The app that was consented to.
     pub client_id: String,
-    /// Whose account; `None` until it was asked for.
+    /// The Spotify account, or `None` until it was read.
     pub account: Option<SpotifyAccount>,
     /// What was granted; `None` until the first refresh of an imported token.
     pub scopes: Option<Vec<String>>,
@@ -138,7 +138,7 @@ pub struct StoredAccessToken {
 /// A grant with its tokens.
 #[derive(Debug, Clone)]
 pub struct GrantWithTokens {
-    /// What may be told.
+    /// The grant without its tokens.
     pub grant: Grant,
     /// The refresh token.
     pub refresh: SecretString,
@@ -146,7 +146,7 @@ pub struct GrantWithTokens {
     pub access: Option<StoredAccessToken>,
 }
 
-/// A grant that comes to be: signed in, imported, or from the environment.
+/// A new grant: from a sign-in, an import, or the environment.
 #[derive(Debug, Clone)]
 pub struct NewGrant {
     /// The local name of the user.
@@ -159,7 +159,7 @@ pub struct NewGrant {
     pub scopes: Option<Vec<String>>,
     /// How the user signed in.
     pub flow: SignInFlow,
-    /// Whose account, if that is known.
+    /// The Spotify account, if it is known.
     pub account: Option<SpotifyAccount>,
     /// When the user consented, if that is known.
     pub authorized_at: Option<DateTime<Utc>>,

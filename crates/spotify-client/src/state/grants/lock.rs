@@ -1,9 +1,9 @@
-//! One process at a time may renew a grant.
+//! The lock that lets only one process at a time renew a grant.
 //!
-//! The lock is an advisory `flock` on a file of its own for each grant: the kernel frees it when a
-//! process is killed, and no database transaction is held over a network call. The file is as large
-//! as it will ever be from the start. If the disk is full when a renewed token has to be saved, the
-//! token still fits in there, sealed, and the next process that takes the lock finds it.
+//! The lock is an advisory `flock` on a separate file for each grant. The kernel releases it when a
+//! process is killed, and no database transaction is open during a network call. The file has its final
+//! size from the start. If the disk is full when a renewed token has to be saved, the token still fits
+//! into the file, encrypted, and the next process that takes the lock finds it.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::state::{StateError, private};
+use crate::hex;
+use crate::state::StateError;
+use crate::state::folder::private_files as private;
 
 /// What the file holds at most; a sealed token takes a few hundred bytes.
 const SIZE: usize = 4_096;
@@ -27,7 +29,7 @@ pub struct GrantLock {
 }
 
 impl GrantLock {
-    /// Takes the lock if nobody else holds it.
+    /// Takes the lock if it is free.
     pub(super) fn try_acquire(folder: &Path, client_id: &str, user: &str) -> Result<Option<GrantLock>, StateError> {
         let path = folder.join(file_name(client_id, user));
         private::ensure_file(&path)?;
@@ -40,9 +42,9 @@ impl GrantLock {
         }
     }
 
-    /// Makes sure that there is room for a token, on disk. To be called before one is asked for.
+    /// Makes sure that the file has room for a token on disk. Call it before requesting one.
     pub(super) fn reserve(&self) -> Result<(), StateError> {
-        let length = self.file.metadata().map_err(StateError::io("look at", &self.path))?.len();
+        let length = self.file.metadata().map_err(StateError::io("inspect", &self.path))?.len();
         if length >= SIZE as u64 {
             return Ok(());
         }
@@ -93,9 +95,9 @@ impl GrantLock {
     }
 }
 
-/// Names nobody: anyone may see the names of files in a backup's listing.
+/// A file name that reveals no user, because file names appear in the listing of a backup.
 fn file_name(client_id: &str, user: &str) -> String {
     let hash = Sha256::new().chain_update(client_id).chain_update([0]).chain_update(user).finalize();
-    let hex: String = hash.iter().take(HEAD).map(|byte| format!("{byte:02x}")).collect();
-    format!("grant-{hex}.lock")
+    let name = hex::prefix(&hash, HEAD);
+    format!("grant-{name}.lock")
 }

@@ -1,18 +1,19 @@
-//! Sign-ins that were begun and not finished: a person may carry the address to another machine
-//! and bring the answer a few hours later, to another process.
+//! Sign-ins that were started and not finished. A user may carry the address to another machine and
+//! bring the answer back a few hours later, to another process.
 //!
-//! `state` and verifier are kept sealed for a day. One sign-in can wait for each user; beginning
-//! another one ends it. What was answered for good is forgotten, so that no answer counts twice.
+//! `state` and verifier are kept encrypted for a day. One sign-in can be pending for each user; starting
+//! another one ends it. A sign-in that was answered is deleted, so that no answer counts twice.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::{OptionalExtension, params};
 use secrecy::SecretString;
 
+use super::error::GrantError;
 use super::grant::SignInFlow;
-use super::{GrantError, GrantStore};
-use crate::state::moment::time_from_ms;
+use super::store::GrantStore;
+use crate::state::clock_reading::time_from_ms;
 
-/// How long an answer is waited for.
+/// How long a sign-in stays pending.
 pub const PENDING_LIFETIME: TimeDelta = TimeDelta::days(1);
 
 const STATE: &str = "state of a sign-in";
@@ -23,11 +24,11 @@ const VERIFIER: &str = "verifier of a sign-in";
 pub struct PendingSignIn {
     /// The local name of the user.
     pub user: String,
-    /// Where the browser is sent, byte by byte as Spotify was told.
+    /// Where the browser is sent back to, exactly as Spotify was told.
     pub redirect_uri: String,
     /// How the user signs in.
     pub flow: SignInFlow,
-    /// What was asked for.
+    /// The requested scopes.
     pub scopes: Vec<String>,
     /// Whether another account than before may come back.
     pub replace: bool,
@@ -40,7 +41,7 @@ pub struct PendingSignIn {
 }
 
 impl GrantStore {
-    /// Keeps a sign-in for a day, in place of one that this user had.
+    /// Saves a sign-in for a day, and replaces a pending one of the same user.
     ///
     /// # Errors
     ///

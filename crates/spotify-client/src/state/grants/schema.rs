@@ -1,8 +1,8 @@
-//! The tables of the grants. Append-only: a migration that was released never changes.
+//! The tables of the grants. Append-only: a released migration never changes.
 
-use crate::state::db::DbLayout;
+use crate::state::database::DbLayout;
 
-/// `CDgr` stands in the header. A token must be on disk before it is used, hence `FULL`.
+/// The header contains `CDgr`. A token must be on disk before it is used, hence `FULL`.
 pub(super) static GRANTS: DbLayout =
     DbLayout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
 

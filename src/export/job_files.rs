@@ -1,0 +1,360 @@
+//! Writes the files of a job: which files its fetches and queries make, and what they depend on.
+//!
+//! The files come from the store alone, so `run` and `export` write them by the same code.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use rusqlite::Connection;
+use serde::Serialize;
+
+use super::error::ExportError;
+use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
+use super::output_file::{OutputFile, RowSource};
+use super::publish::{check_target, publish};
+use super::style::CsvStyle;
+use crate::job::{CsvOptions, Fetch, Job, JobQuery, OutputName, TemplateValues};
+use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
+use crate::store::{
+    FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, known_file,
+    no_list_was_read, open_writer, outdated_files, timestamp, users_of_job,
+};
+use crate::stream::{Column, ReadStrategy};
+
+/// How long a query of a job may take.
+const QUERY_TIME: Duration = Duration::from_secs(300);
+
+/// Where the files of jobs go, and how they are written.
+#[derive(Debug, Clone)]
+pub struct JobFiles {
+    /// The store.
+    pub database: PathBuf,
+    /// Who may read the store.
+    pub access: FileAccess,
+    /// The folder of all jobs' files, and who may read these.
+    pub target: ExportTarget,
+    /// The settings' choices about CSVs.
+    pub csv: CsvOptions,
+    /// Whether a partial run writes files.
+    pub publish_partial: bool,
+    /// How long files with a date in their name are kept; `None`: for ever.
+    pub dated_csv: Option<Duration>,
+}
+
+/// The run whose results are exported.
+#[derive(Debug)]
+pub struct ExportedRun<'a> {
+    pub job: &'a Job,
+    /// Number of the run.
+    pub run: i64,
+    /// Its state so far.
+    pub state: RunState,
+    /// Something that it requested was not read.
+    pub is_incomplete: bool,
+    /// Why it is not complete.
+    pub reasons: &'a [String],
+    /// Fetches that did not finish: their files stay as they are.
+    pub unfinished: &'a BTreeSet<String>,
+    /// The values that its queries may name.
+    pub bound: &'a QueryParameters,
+    /// The scheduled time that it is for, or its start.
+    pub fire_at: DateTime<Utc>,
+    /// Files that are rendered whatever is known about them, by their paths below the job's folder.
+    pub force_render: &'a BTreeSet<String>,
+}
+
+/// A file of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct FileReport {
+    pub path: String,
+    /// Data rows in it.
+    pub rows: u64,
+    pub bytes: u64,
+    /// Cells that the formula guard changed.
+    pub guarded: u64,
+    /// written, unchanged, kept or missing.
+    pub outcome: &'static str,
+}
+
+/// Why the files of a job were not written.
+#[derive(Debug, thiserror::Error)]
+pub enum JobFilesError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file cannot be written, or a query is wrong.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A query cannot be prepared.
+    #[error(transparent)]
+    Query(#[from] crate::store::query::QueryError),
+}
+
+impl JobFilesError {
+    /// FileContent to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            JobFilesError::Store(e) => e.hint(),
+            JobFilesError::Export(e) => e.hint(),
+            JobFilesError::Query(_) => None,
+        }
+    }
+
+    /// Whether it is the disk or the store, rather than something in the job.
+    pub fn is_storage(&self) -> bool {
+        match self {
+            JobFilesError::Store(_) => true,
+            JobFilesError::Export(e) => e.is_storage(),
+            JobFilesError::Query(e) => e.is_storage(),
+        }
+    }
+}
+
+/// FileContent an export did.
+#[derive(Debug, Default)]
+pub struct JobExportReport {
+    pub files: Vec<FileReport>,
+    /// Queries that failed, and names that something else has taken. These files are as they were.
+    pub failed: Vec<ExportError>,
+    /// Files of earlier fires that were deleted.
+    pub deleted: u64,
+}
+
+impl JobFiles {
+    /// Whether the job's folder can be written.
+    ///
+    /// # Errors
+    /// If it cannot. Nothing is left there either way.
+    pub fn check(&self, job: &Job) -> Result<(), JobFilesError> {
+        if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
+            return Ok(());
+        }
+        Ok(check_target(&self.target, &job.name)?)
+    }
+
+    /// Writes the files of a job that changed, with a connection of its own.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a file cannot be written.
+    pub fn write(&self, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
+        self.write_with(&open_writer(&self.database, self.access)?, shown)
+    }
+
+    /// Writes the files of a job that changed, with a connection that can write.
+    ///
+    /// # Errors
+    /// If the store cannot be read, or a file cannot be written.
+    pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
+        let job = shown.job;
+        if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
+            return Ok(JobExportReport::default());
+        }
+        let style = csv_style(&job.csv_options.layered_over(&self.csv));
+        let unreadable = |source| StoreError::Sqlite { path: self.database.clone(), what: "cannot be read", source };
+        let version = data_version(store).map_err(unreadable)?;
+        let held_back = shown.is_incomplete && !self.publish_partial;
+        let users = users_of_job(store, &job.name).map_err(unreadable)?;
+        let plans: Vec<PlannedFile<'_>> = planned_files(job, shown.bound, shown.fire_at, &users);
+        let all: Vec<QueryFetch> = job.fetches.iter().map(|f| fetched_rows(f, shown.fire_at, None)).collect();
+        let reader = QueryReader::open(&self.database, &job.name, all, QUERY_TIME)?;
+        let local = shown.fire_at.with_timezone(&job.timezone);
+        let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
+        let mut sheets = Vec::new();
+        for plan in &plans {
+            let source = match &plan.content {
+                FileContent::Fetch { fetch, .. } if held_back || shown.unfinished.contains(&fetch.name) => {
+                    RowSource::Kept
+                }
+                FileContent::Fetch { rows, columns, .. } => {
+                    RowSource::from_fetch(&job.name, rows, columns.as_deref(), &style)?
+                }
+                FileContent::Query { .. } if held_back || !shown.unfinished.is_empty() => RowSource::Kept,
+                FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
+            };
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let mut sheet = plan.output_file(source, &expansion, &format!("{version} {}", job.hash), shown.run);
+            if let FileContent::Fetch { fetch, .. } = &plan.content
+                && fetch.stream.strategy == ReadStrategy::Playlist
+                && !plan.changes_every_run()
+            {
+                // The version covers the rows of the lists. The entities in them are compared one by one.
+                let shows = FetchRef { job: &job.name, fetch: &fetch.name };
+                sheet.inputs = fingerprint_lists(store, shows).map_err(unreadable)?;
+                sheet.version = Some(version);
+            }
+            // A header alone would say that the list is empty. A file that exists follows what the store has.
+            if let FileContent::Fetch { fetch, .. } = &plan.content
+                && no_list_was_read(store, &job.name, &fetch.name).map_err(unreadable)?
+                && known_file(store, &format!("{}/{}", job.name, sheet.path)).map_err(unreadable)?.is_none()
+            {
+                sheet.source = RowSource::Kept;
+            }
+            sheet.force = shown.force_render.contains(&sheet.path);
+            sheets.push(sheet);
+        }
+        let now = Utc::now();
+        let run = RunInfo {
+            job: job.name.clone(),
+            description: job.description.clone(),
+            id: shown.run,
+            state: export_state(shown.state),
+            reasons: shown.reasons.to_vec(),
+            created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
+            outdated: self.outdated(store, job, now).map_err(unreadable)?,
+        };
+        let outcome = publish(store, &self.target, &style, &sheets, &run)?;
+        let files = outcome.files.into_iter().map(|file| FileReport {
+            path: file.path.display().to_string(),
+            rows: file.rows,
+            bytes: file.bytes,
+            guarded: file.guarded,
+            outcome: match file.change {
+                FileChange::Written => "written",
+                FileChange::Same | FileChange::Unchanged => "unchanged",
+                FileChange::Kept => "kept",
+                FileChange::Missing => "missing",
+            },
+        });
+        if outcome.deleted > 0 {
+            let deleted = outcome.deleted;
+            tracing::info!(job = job.name, deleted, "dated CSVs older than the retention are deleted");
+        }
+        Ok(JobExportReport { files: files.collect(), failed: outcome.failed, deleted: outcome.deleted })
+    }
+
+    /// Files with a date in their name that are older than the retention.
+    fn outdated(&self, store: &Connection, job: &Job, now: DateTime<Utc>) -> rusqlite::Result<Vec<OutdatedFile>> {
+        let age = self.dated_csv.and_then(|age| TimeDelta::from_std(age).ok());
+        let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) else { return Ok(Vec::new()) };
+        let names = job.fetches.iter().filter_map(|f| f.csv.as_ref()).chain(job.queries.iter().map(|q| &q.csv));
+        let dated: Vec<&OutputName> = names.filter(|name| name.is_dated()).collect();
+        let mut old = outdated_files(store, &job.name, &before.to_rfc3339_opts(SecondsFormat::Secs, true))?;
+        old.retain(|file| {
+            file.path_below_job(&job.name)
+                .is_some_and(|path| dated.iter().any(|name| name.could_expand_to(path, &job.name)))
+        });
+        Ok(old)
+    }
+}
+
+/// One file to be written: of a fetch or a query, of all users or of one.
+struct PlannedFile<'a> {
+    name: &'a OutputName,
+    /// Local name of the user that the file is for; empty if it is for all users.
+    user: &'a str,
+    content: FileContent<'a>,
+}
+
+enum FileContent<'a> {
+    Fetch { fetch: &'a Fetch, rows: QueryFetch, columns: Option<Vec<String>> },
+    Query { number: usize, query: &'a JobQuery, bound: QueryParameters },
+}
+
+/// The files of a job; a name with `{user}` in it makes one for each user.
+fn planned_files<'a>(
+    job: &'a Job,
+    bound: &QueryParameters,
+    fire_at: DateTime<Utc>,
+    users: &'a [(String, String)],
+) -> Vec<PlannedFile<'a>> {
+    let each = |name: &OutputName| -> Vec<Option<&'a (String, String)>> {
+        if name.is_per_user() { users.iter().map(Some).collect() } else { vec![None] }
+    };
+    let mut plans = Vec::new();
+    for fetch in &job.fetches {
+        let Some(name) = &fetch.csv else { continue };
+        for user in each(name) {
+            let rows = fetched_rows(fetch, fire_at, user.map(|(id, _)| id.clone()));
+            let content = FileContent::Fetch { fetch, rows, columns: column_names(fetch) };
+            plans.push(PlannedFile { name, user: user.map_or("", |(_, local)| local), content });
+        }
+    }
+    for (number, query) in (1..).zip(&job.queries) {
+        for user in each(&query.csv) {
+            let mut bound = bound.clone();
+            // A name without `{user}` is that of the job's only user, if the job has just one.
+            bound.user_id = user.or(users.first().filter(|_| users.len() == 1)).map(|(id, _)| id.clone());
+            plans.push(PlannedFile {
+                name: &query.csv,
+                user: user.map_or("", |(_, local)| local),
+                content: FileContent::Query { number, query, bound },
+            });
+        }
+    }
+    plans
+}
+
+impl PlannedFile<'_> {
+    /// Whether it has columns that change with every read, so that the file changes with every run.
+    fn changes_every_run(&self) -> bool {
+        let FileContent::Fetch { columns, .. } = &self.content else { return false };
+        columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at")
+    }
+
+    /// The file to be rendered; `inputs` is what all rows of the job depend on.
+    fn output_file<'s>(
+        &self,
+        source: RowSource<'s>,
+        expansion: &TemplateValues<'_>,
+        inputs: &str,
+        run: i64,
+    ) -> OutputFile<'s> {
+        let path = self.name.expand(expansion);
+        let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
+        match &self.content {
+            FileContent::Fetch { fetch, rows, .. } => {
+                let changes_every_run = self.changes_every_run();
+                OutputFile {
+                    path,
+                    name: format!("{}{of_user}", fetch.name),
+                    title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
+                    source,
+                    inputs: format!(
+                        "{inputs} {} {}",
+                        if changes_every_run { run } else { 0 },
+                        rows.since.as_deref().unwrap_or("")
+                    ),
+                    version: None,
+                    force: false,
+                }
+            }
+            FileContent::Query { number, .. } => OutputFile {
+                path,
+                name: format!("query {number}{of_user}"),
+                title: "what a query of the job gives".into(),
+                source,
+                // The export itself checks the names that the query uses.
+                inputs: inputs.to_owned(),
+                version: None,
+                force: false,
+            },
+        }
+    }
+}
+
+fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) -> QueryFetch {
+    let since = fetch.window.map(|window| timestamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
+    let market = fetch.market.clone().unwrap_or_default();
+    QueryFetch { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since }
+}
+
+fn column_names(fetch: &Fetch) -> Option<Vec<String>> {
+    let names = |columns: &Vec<&'static Column>| columns.iter().map(|c| c.name.to_owned()).collect();
+    fetch.columns.as_ref().map(names)
+}
+
+fn export_state(state: RunState) -> PackageRunState {
+    match state {
+        RunState::Complete => PackageRunState::Complete,
+        RunState::Partial => PackageRunState::Partial,
+        RunState::Deferred | RunState::Running => PackageRunState::Deferred,
+        RunState::Failed => PackageRunState::Failed,
+    }
+}
+
+/// The CSV style for some options. A missing option follows the profile.
+pub fn csv_style(options: &CsvOptions) -> CsvStyle {
+    CsvStyle::from_options(options)
+}

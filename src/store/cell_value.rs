@@ -1,0 +1,49 @@
+//! The value of one column in a response.
+
+use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+
+/// What a response says about one column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellValue<'a> {
+    /// The key was absent.
+    Absent,
+    Null,
+    Text(&'a str),
+    /// A number; 0 or 1 for a boolean.
+    Int(i64),
+}
+
+impl ToSql for CellValue<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            CellValue::Absent | CellValue::Null => ToSqlOutput::Owned(Value::Null),
+            CellValue::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
+            CellValue::Int(number) => ToSqlOutput::Owned(Value::Integer(*number)),
+        })
+    }
+}
+
+impl<'a> From<&'a str> for CellValue<'a> {
+    fn from(text: &'a str) -> Self {
+        CellValue::Text(text)
+    }
+}
+
+impl From<i64> for CellValue<'_> {
+    fn from(number: i64) -> Self {
+        CellValue::Int(number)
+    }
+}
+
+impl From<bool> for CellValue<'_> {
+    fn from(flag: bool) -> Self {
+        CellValue::Int(i64::from(flag))
+    }
+}
+
+impl<'a, T: Into<CellValue<'a>>> From<Option<T>> for CellValue<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(CellValue::Null, Into::into)
+    }
+}

@@ -1,0 +1,12 @@
+//! The result of committing a list.
+
+/// The result of committing a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ListCommit {
+    /// Rows after the commit.
+    pub stored: i64,
+    /// Whether the list differs from the previous read.
+    pub changed: bool,
+    /// Items added, removed or moved, where that is recorded.
+    pub changes: i64,
+}

@@ -1,0 +1,131 @@
+//! What something costs, by endpoint family, with the reasons why that is not exact.
+
+use std::collections::BTreeMap;
+
+use super::calls::CallRange;
+use spotify_client::family::EndpointFamily;
+
+/// Why an estimate is a range.
+pub(in crate::sync) mod reasons {
+    pub const CLASS: &str = "the class of the app is not known yet, and with it the sizes of pages and batches";
+    pub const CHANGED: &str = "one call tells whether a playlist changed; it is read whole if it did";
+    pub const NEVER: &str = "how long a list is that was never read, only Spotify knows";
+    pub const LAST_TIME: &str = "lists are taken to be about as long as at the last look";
+    pub const HEAD: &str = "lists that stand newest first are read as far as to what is known";
+    pub const GOES_ON: &str = "an interrupted read goes on, unless its list changed meanwhile";
+    pub const RESTLESS: &str = "a playlist whose version changes at every look is read until two reads are the same";
+    pub const TOLD: &str = "a fetch before it may tell that a playlist is unchanged";
+    pub const HITS: &str = "a search ends where its hits end";
+    pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
+    pub const ALONG: &str = "some may come along in the answers of the fetches before";
+    pub const FOREIGN: &str = "whether the items of others' playlists may be read is not known yet";
+    pub const ANNOUNCED: &str = "lists that were never read to their end are taken to be as long as Spotify says";
+    pub const WRONG: &str = "Spotify was wrong about the length of a list before";
+    pub const ALBUMS: &str = "how many tracks an album has that was never read, only Spotify knows";
+}
+
+/// What something costs.
+#[derive(Debug, Clone, Default)]
+pub struct CallEstimate {
+    /// Calls by endpoint family, as quotas are counted.
+    pub by_family: BTreeMap<EndpointFamily, CallRange>,
+    /// Ids, lists and searches that the estimate is about.
+    pub asked: u64,
+    /// Of these, unchanged or fresh, and free.
+    pub unchanged: u64,
+    /// Why it is a range, or what it presumes.
+    pub reasons: Vec<String>,
+    /// How the run will change the rows that later fetches take their ids from.
+    pub(in crate::sync) changes: RowChanges,
+}
+
+/// How a run will change the rows that a later fetch takes its ids from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::sync) enum RowChanges {
+    /// Not at all.
+    #[default]
+    None,
+    /// At most this many rows are added. Others may be removed.
+    UpTo(u64),
+    /// That is not known.
+    AnyChange,
+}
+
+impl RowChanges {
+    pub(in crate::sync) fn plus(self, other: RowChanges) -> RowChanges {
+        match (self, other) {
+            (RowChanges::None, other) | (other, RowChanges::None) => other,
+            (RowChanges::UpTo(one), RowChanges::UpTo(other)) => RowChanges::UpTo(one + other),
+            _ => RowChanges::AnyChange,
+        }
+    }
+}
+
+impl CallEstimate {
+    /// Calls of all families together.
+    pub fn calls(&self) -> CallRange {
+        self.by_family.values().fold(CallRange::NONE, |sum, calls| sum.plus(*calls))
+    }
+
+    /// Whether the run will cost exactly this, as things are now and if each call is answered at once. A
+    /// call that has to be sent twice, because its answer was lost or refused, cannot be foreseen.
+    pub fn is_exact(&self) -> bool {
+        let calls = self.calls();
+        calls.at_most == Some(calls.at_least) && self.reasons.is_empty()
+    }
+
+    /// Adds another estimate.
+    pub(in crate::sync) fn add(&mut self, other: CallEstimate) {
+        for (family, calls) in other.by_family {
+            self.add_calls(family, calls);
+        }
+        self.asked += other.asked;
+        self.unchanged += other.unchanged;
+        other.reasons.iter().for_each(|reason| self.add_reason(reason));
+        self.changes = self.changes.plus(other.changes);
+    }
+
+    pub(in crate::sync) fn add_calls(&mut self, family: EndpointFamily, calls: CallRange) {
+        if calls != CallRange::NONE {
+            let so_far = self.by_family.entry(family).or_insert(CallRange::NONE);
+            *so_far = so_far.plus(calls);
+        }
+    }
+
+    pub(in crate::sync) fn add_reason(&mut self, reason: &str) {
+        if !self.reasons.iter().any(|known| known == reason) {
+            self.reasons.push(reason.to_owned());
+        }
+    }
+
+    /// Lowers the lower bound of every family to zero: the calls may turn out not to be needed.
+    pub(in crate::sync) fn make_optional(&mut self) {
+        self.by_family.values_mut().for_each(|calls| calls.at_least = 0);
+    }
+
+    /// Something that was read before, or found unchanged.
+    pub(in crate::sync) fn for_unchanged() -> CallEstimate {
+        CallEstimate { asked: 1, unchanged: 1, ..CallEstimate::default() }
+    }
+
+    /// One id, list or search with its calls, whatever rows they bring.
+    pub(in crate::sync) fn for_one(family: EndpointFamily, calls: CallRange) -> CallEstimate {
+        let mut estimate = CallEstimate { asked: 1, changes: RowChanges::AnyChange, ..CallEstimate::default() };
+        estimate.add_calls(family, calls);
+        estimate
+    }
+
+    /// The same estimate with these changes of rows.
+    pub(in crate::sync) fn with_changes(mut self, changes: RowChanges) -> CallEstimate {
+        self.changes = changes;
+        self
+    }
+
+    /// The same estimate with another reason, if there is one.
+    pub(in crate::sync) fn with_reason<'r>(mut self, reason: impl Into<Option<&'r str>>) -> CallEstimate {
+        if let Some(reason) = reason.into() {
+            self.add_reason(reason);
+        }
+        self
+    }
+}

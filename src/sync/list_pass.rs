@@ -1,0 +1,439 @@
+//! One pass over a list, from its start or from where an interrupted read stopped, to its end.
+//!
+//! The position follows what the server served, nulls included. `next` only says whether there is
+//! more; an empty page ends a list whatever `next` says; `total` is a hint until the end of the list,
+//! where it is a check.
+
+use super::anomalies::{
+    AnomalyDecision, AnomalyEvidence, PageAnomaly, ShortPageEnd, VersionEvidence, decide, find_changed_total,
+    find_endless, find_page_anomaly, is_empty_end, is_same_from_aside, short_page_end,
+};
+use super::commit::{
+    CommitOutcome, PageCommit, commit_page, mark_unchanged, publish_incremental, publish_staged, staged_hash,
+    starts_with_page,
+};
+use super::counts::RecordCounts;
+use super::error::SyncError;
+use super::incremental::{IncrementalRead, PreviousRows};
+use super::list_request::{ListRequest, Prefetch};
+use super::open_list::OpenList;
+use super::page_request::{PagePosition, PageResponse, request_page, request_version};
+use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
+use crate::store::{Checkpoint, ProofKind, members};
+use crate::stream::Paging;
+use spotify_client::page::RawPage;
+
+/// One pass over a list.
+pub(super) struct ListPass<'a> {
+    open: &'a OpenList<'a>,
+    list: &'a ListRequest,
+    /// What was published before, if that is enough to read the list incrementally.
+    incremental: Option<IncrementalRead>,
+    /// The entity tag to send with the first request.
+    etag: Option<String>,
+    /// Items that an interrupted read had read before this pass.
+    resumed_at: i64,
+    /// Answers that the list took.
+    response_count: i64,
+    /// The next page begins with an item that is staged already. It shows whether the list is still the
+    /// one whose read was interrupted.
+    overlap: bool,
+    /// The interrupted read that this pass continues, until that is reported.
+    interrupted: Option<Checkpoint>,
+    /// An anomalous page that was accepted and is still to be committed.
+    accepted_page: Option<RawPage>,
+    /// The offset whose page is requested once more.
+    suspect_at: Option<i64>,
+    /// The offset whose anomalous page was accepted.
+    accepted_at: Option<i64>,
+    /// The end of the page before, if that page was shorter than its size.
+    short_page_end: Option<ShortPageEnd>,
+    /// Hash of what the previous pass read to its end, or this one.
+    content_hash: Option<String>,
+    /// The announced total changed during this pass, and the version did not.
+    total_changed: bool,
+}
+
+/// What a page means for the pass.
+struct PageProgress {
+    reached: i64,
+    is_last: bool,
+    /// The list ended before its total.
+    ended_early: bool,
+    cursor: Option<String>,
+}
+
+impl<'a> ListPass<'a> {
+    pub(super) fn new(
+        open: &'a OpenList<'a>,
+        list: &'a ListRequest,
+        previous: Option<PreviousRows>,
+        etag: Option<String>,
+    ) -> ListPass<'a> {
+        ListPass {
+            open,
+            list,
+            incremental: previous.map(IncrementalRead::new),
+            etag,
+            resumed_at: 0,
+            response_count: 0,
+            overlap: false,
+            interrupted: None,
+            accepted_page: None,
+            suspect_at: None,
+            accepted_at: None,
+            short_page_end: None,
+            content_hash: None,
+            total_changed: false,
+        }
+    }
+
+    /// Reads the list once. `at` says how far it is read, also where the pass ends with an error.
+    pub(super) async fn read(mut self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, SyncError> {
+        match self.read_to_end(at, prefetch).await {
+            Ok(outcome) => Ok(outcome),
+            Err(stop) => stop.into(),
+        }
+    }
+
+    async fn read_to_end(&mut self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, ReadStop> {
+        self.resume(at, prefetch).await?;
+        if at.reached_end && at.snapshot_id.is_none() {
+            return self.verify_complete(at, prefetch).await;
+        }
+        if at.reached_end {
+            // It was read to its end before an interruption, and its version is the same.
+            let stored = publish_staged(self.open, self.list, at, ProofKind::Snapshot).await?;
+            return Ok(self.complete(at, stored));
+        }
+        loop {
+            let offset = at.next_offset - i64::from(self.overlap);
+            let page = self.next_page(at, prefetch, offset).await?;
+            if self.accepted_at != Some(offset)
+                && let Some(anomaly) = find_page_anomaly(self.list, at, (&page, offset), self.short_page_end.as_ref())
+                && !self.resolve_page_anomaly(&anomaly, at, (&page, offset)).await?
+            {
+                continue;
+            }
+            self.resolve_total(at, prefetch, &page).await?;
+            self.short_page_end = short_page_end(self.list, &page, offset);
+            let progress = self.page_progress(at, &page, offset)?;
+            let committed = self.commit(at, page, offset, progress).await;
+            if !matches!(committed, Ok(None)) {
+                prefetch.content_hash = self.content_hash.take();
+            }
+            if let Some(outcome) = committed? {
+                return Ok(outcome);
+            }
+            if at.reached_end {
+                return self.verify_complete(at, prefetch).await;
+            }
+        }
+    }
+
+    /// Continues an interrupted read, if the list still begins as it did.
+    async fn resume(&mut self, at: &Checkpoint, prefetch: &mut Prefetch) -> Result<(), ReadStop> {
+        let is_from_parent = std::mem::take(&mut prefetch.is_from_parent);
+        let is_unproved = at.next_offset > 0 && at.snapshot_id.is_none() && !is_from_parent && !at.reached_end;
+        self.content_hash.clone_from(&prefetch.content_hash);
+        // What came with the answer about the parent was served by this run too.
+        self.resumed_at = if is_from_parent { 0 } else { at.next_offset };
+        self.overlap = is_unproved && !self.list.has_cursor();
+        self.interrupted = (at.next_offset > 0 && !is_from_parent && !at.reached_end).then(|| at.clone());
+        if is_unproved && let Err(stop) = self.check_first_page(at).await {
+            if matches!(stop, ReadStop::Outcome(_)) {
+                self.report_resume(false);
+            }
+            return Err(stop);
+        }
+        self.response_count = i64::from(prefetch.page.is_some()) + i64::from(at.next_offset > 0);
+        if let Some(incremental) = self.incremental.as_mut().filter(|_| at.next_offset > 0) {
+            let (id, up_to) = (self.open.row.id, at.next_offset);
+            let staged =
+                self.open.sync.store.write(move |s| members::staged(s, id, 0, up_to)).await.map_err(SyncError::from)?;
+            incremental.add_rows(staged, up_to);
+        }
+        Ok(())
+    }
+
+    /// Whether a list whose interrupted read is continued begins as it did. Where the list has no version,
+    /// added and removed items can leave its total as it was.
+    async fn check_first_page(&mut self, at: &Checkpoint) -> Result<(), ReadStop> {
+        let position = PagePosition { offset: 0, cursor: None, etag: at.etag.as_deref() };
+        let page = match self.request(position).await? {
+            PageResponse::Page(page) => page,
+            PageResponse::Unchanged => return Ok(()),
+        };
+        let is_same_total = page.total.is_none() || at.announced.is_none() || page.total == at.announced;
+        if is_same_total && starts_with_page(self.open, self.list, page, at.next_offset).await? {
+            return Ok(());
+        }
+        Err(ReadOutcome::Moved.into())
+    }
+
+    async fn request(&self, position: PagePosition<'_>) -> Result<PageResponse, ReadStop> {
+        request_page(self.open.sync, self.open.context, self.list, position).await.map_err(ReadStop::from_request)
+    }
+
+    /// The page at an offset: one that is at hand, or one from Spotify.
+    async fn next_page(
+        &mut self,
+        at: &mut Checkpoint,
+        prefetch: &mut Prefetch,
+        offset: i64,
+    ) -> Result<RawPage, ReadStop> {
+        if let Some(page) = self.accepted_page.take().or_else(|| prefetch.page.take().filter(|_| offset == 0)) {
+            return Ok(page);
+        }
+        self.response_count += 1;
+        let etag = self.etag.as_deref().filter(|_| offset == 0 && at.restarts == 0 && self.suspect_at.is_none());
+        let position = PagePosition { offset, cursor: at.cursor.as_deref(), etag };
+        match self.request(position).await? {
+            PageResponse::Page(page) => {
+                // A list with a version has the entity tag of the answer that names the version.
+                if offset == 0 && self.list.version.is_none() {
+                    at.etag = page.etag.clone().or_else(|| at.etag.take());
+                }
+                Ok(page)
+            }
+            PageResponse::Unchanged => {
+                mark_unchanged(self.open).await?;
+                let presumed = i64::from(self.open.row.proof.as_deref() != Some("one_answer"));
+                Err(ReadOutcome::Complete(RecordCounts { presumed, ..self.open.unchanged() }).into())
+            }
+        }
+    }
+
+    /// Decides about an anomalous page; false: the page is requested once more.
+    async fn resolve_page_anomaly(
+        &mut self,
+        anomaly: &PageAnomaly,
+        at: &Checkpoint,
+        (page, offset): (&RawPage, i64),
+    ) -> Result<bool, ReadStop> {
+        let mut evidence = AnomalyEvidence {
+            has_cursor: self.list.has_cursor(),
+            is_first_pass: at.restarts == 0,
+            is_second_answer: self.suspect_at == Some(offset),
+            ..AnomalyEvidence::default()
+        };
+        loop {
+            match decide(anomaly, &evidence) {
+                AnomalyDecision::RequestAside => {
+                    evidence.same_from_aside = Some(self.is_confirmed_from_aside(offset, page).await?);
+                }
+                AnomalyDecision::Accept => {
+                    self.accepted_at = Some(offset);
+                    return Ok(true);
+                }
+                AnomalyDecision::ReadAgain => {
+                    self.suspect_at = Some(offset);
+                    return Ok(false);
+                }
+                AnomalyDecision::Restart => return Err(ReadOutcome::Moved.into()),
+                AnomalyDecision::Reject | AnomalyDecision::RequestVersion => {
+                    return Err(rejected(anomaly).into());
+                }
+            }
+        }
+    }
+
+    /// Whether a page that is requested from one place aside shows the same.
+    async fn is_confirmed_from_aside(&mut self, offset: i64, page: &RawPage) -> Result<bool, SyncError> {
+        let aside = if offset > 0 { offset - 1 } else { offset + 1 };
+        self.response_count += 1;
+        let position = PagePosition { offset: aside, cursor: None, etag: None };
+        match self.request(position).await {
+            Ok(PageResponse::Page(aside)) => Ok(is_same_from_aside(&aside, page, offset)),
+            Ok(PageResponse::Unchanged) | Err(ReadStop::Outcome(_)) => Ok(false),
+            Err(ReadStop::Error(e)) => Err(e),
+        }
+    }
+
+    /// Decides about a total that is not that of the pages before. Spotify's totals are wrong now and then,
+    /// so the list's version has the last word, if it has one.
+    async fn resolve_total(
+        &mut self,
+        at: &mut Checkpoint,
+        prefetch: &mut Prefetch,
+        page: &RawPage,
+    ) -> Result<(), ReadStop> {
+        let Some(anomaly) = find_changed_total(at, page) else { return Ok(()) };
+        let mut version = match &self.list.version {
+            None => VersionEvidence::Missing,
+            Some(_) if self.total_changed => VersionEvidence::SameBefore,
+            Some(_) => VersionEvidence::NotRequested,
+        };
+        loop {
+            match decide(&anomaly, &AnomalyEvidence { version, ..AnomalyEvidence::default() }) {
+                AnomalyDecision::RequestVersion => {
+                    self.total_changed = true;
+                    let snapshot_id = self.request_version().await?;
+                    let is_same = snapshot_id.is_some() && snapshot_id == at.snapshot_id;
+                    if !is_same {
+                        prefetch.snapshot_id = snapshot_id;
+                    }
+                    version = if is_same { VersionEvidence::Same } else { VersionEvidence::Different };
+                }
+                AnomalyDecision::Accept => {
+                    at.announced = page.total;
+                    return Ok(());
+                }
+                _ => return Err(ReadOutcome::Moved.into()),
+            }
+        }
+    }
+
+    async fn request_version(&self) -> Result<Option<String>, ReadStop> {
+        let Some(version) = &self.list.version else { return Ok(None) };
+        request_version(self.open.sync, self.open.context, version).await.map_err(ReadStop::from_request)
+    }
+
+    /// How far the list is read with a page, and whether that is all.
+    fn page_progress(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Result<PageProgress, ReadStop> {
+        let reached = offset + page.served();
+        let announced = at.announced.or(page.total);
+        let is_enough = self.list.max_items.is_some_and(|max| reached >= max);
+        let cursor = if page.more { page.after.clone() } else { None };
+        let is_end = match self.list.paging {
+            Paging::Whole => true,
+            Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
+            _ => page.served() == 0 || (!page.more && announced.is_none_or(|total| reached >= total)),
+        };
+        let is_last = is_end || is_enough;
+        if !is_last && let Some(anomaly) = find_endless(announced, reached) {
+            return Err(rejected(&anomaly).into());
+        }
+        // Items that were announced and not served may well be in the list: they are not called removed.
+        let ended_early = page.served() == 0
+            && self.list.version.is_none()
+            && announced.is_some_and(|total| reached < total)
+            && !is_empty_end(page);
+        Ok(PageProgress { reached, is_last, ended_early, cursor })
+    }
+
+    /// Commits a page. Returns the outcome of the pass if the page ends it. `at.reached_end` says that the list
+    /// was read to its end and has to be verified.
+    async fn commit(
+        &mut self,
+        at: &mut Checkpoint,
+        page: RawPage,
+        offset: i64,
+        progress: PageProgress,
+    ) -> Result<Option<ReadOutcome>, ReadStop> {
+        let by = if self.response_count > 1 { ProofKind::EndReached } else { ProofKind::OneAnswer };
+        let needs_proof = progress.is_last && self.list.version.is_some() && self.response_count > 1;
+        let mut next = at.clone();
+        next.next_offset = progress.reached;
+        next.announced = at.announced.or(page.total);
+        next.cursor = progress.cursor;
+        next.reached_end = needs_proof;
+        let overlap = std::mem::take(&mut self.overlap);
+        let content_hash = self.content_hash.clone();
+        let page_commit = PageCommit {
+            page,
+            offset,
+            overlap,
+            at: next.clone(),
+            finish: (progress.is_last && !needs_proof).then_some((by, progress.ended_early)),
+            is_accepted: self.accepted_at == Some(offset),
+            known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
+        };
+        match commit_page(self.open, self.list, page_commit).await? {
+            CommitOutcome::Staged { skipped, rows } => {
+                self.report_resume(true);
+                next.skipped += skipped;
+                if let Some(incremental) = &mut self.incremental {
+                    incremental.add_rows(rows, progress.reached);
+                }
+            }
+            CommitOutcome::Published { stored, skipped } => {
+                self.report_resume(true);
+                next.skipped += skipped;
+                *at = next;
+                return Ok(Some(self.complete(at, stored)));
+            }
+            CommitOutcome::Anomalous(anomaly, page) => {
+                match &anomaly {
+                    PageAnomaly::DifferentRows => self.report_resume(false),
+                    PageAnomaly::ManyDuplicates { content_hash } => self.content_hash = Some(content_hash.clone()),
+                    _ => {}
+                }
+                self.overlap = overlap;
+                if self.resolve_page_anomaly(&anomaly, at, (&page, offset)).await? {
+                    self.accepted_page = Some(page);
+                }
+                return Ok(None);
+            }
+        }
+        self.open.sync.observer.items_served(&self.open.context.fetch, progress.reached - offset);
+        *at = next;
+        self.finish_incrementally(at).await
+    }
+
+    /// Publishes the list if the pages so far are enough: the rest is presumed to be unchanged.
+    async fn finish_incrementally(&self, at: &Checkpoint) -> Result<Option<ReadOutcome>, ReadStop> {
+        let is_enough = |read: &&IncrementalRead| at.announced.is_some_and(|total| read.is_enough(total));
+        let Some(read) = self.incremental.as_ref().filter(is_enough) else { return Ok(None) };
+        let (stored, duplicates) = publish_incremental(self.open, self.list, at, read).await?;
+        let counts = self.counts(at, stored);
+        Ok(Some(ReadOutcome::Complete(RecordCounts {
+            presumed: 1,
+            unchanged: i64::from(read.found_nothing_new()),
+            skipped: counts.skipped + duplicates,
+            ..counts
+        })))
+    }
+
+    /// Reports once whether the interrupted read is continued.
+    fn report_resume(&mut self, is_continued: bool) {
+        if let Some(at) = self.interrupted.take() {
+            self.open.record_resume(&at, is_continued);
+        }
+    }
+
+    /// Proves that a list with a version did not change while it was read, and publishes it.
+    async fn verify_complete(&self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, ReadStop> {
+        if self.list.version.is_none() {
+            return Ok(ReadOutcome::Moved);
+        }
+        let row = &self.open.row;
+        let content_hash = staged_hash(self.open).await?;
+        // Where the version says nothing, the same content in two reads does. One of them may be an earlier one.
+        let is_same_content = prefetch.content_hash.as_ref() == Some(&content_hash)
+            || (row.unstable_version && row.content_hash.as_ref() == Some(&content_hash));
+        if is_same_content {
+            let stored = publish_staged(self.open, self.list, at, ProofKind::Content).await?;
+            return Ok(self.complete(at, stored));
+        }
+        prefetch.content_hash = Some(content_hash);
+        // Two missing versions do not show that the list is the same.
+        if at.snapshot_id.is_none() || (row.unstable_version && at.restarts == 0) {
+            return Ok(ReadOutcome::Moved);
+        }
+        if self.list.deferred_verification {
+            let (request, row, checkpoint) = (self.list.clone(), row.clone(), at.clone());
+            return Ok(ReadOutcome::AwaitsVerification(Box::new(PendingVerification { request, row, checkpoint })));
+        }
+        let snapshot_id = self.request_version().await?;
+        if snapshot_id != at.snapshot_id {
+            prefetch.snapshot_id = snapshot_id;
+            return Ok(ReadOutcome::Moved);
+        }
+        let stored = publish_staged(self.open, self.list, at, ProofKind::Snapshot).await?;
+        Ok(self.complete(at, stored))
+    }
+
+    fn complete(&self, at: &Checkpoint, stored: i64) -> ReadOutcome {
+        ReadOutcome::Complete(self.list.with_wrong_total(at, self.counts(at, stored)))
+    }
+
+    fn counts(&self, at: &Checkpoint, stored: i64) -> RecordCounts {
+        let served = at.next_offset - self.resumed_at;
+        RecordCounts { announced: at.announced, served, stored, skipped: at.skipped, ..RecordCounts::default() }
+    }
+}
+
+fn rejected(anomaly: &PageAnomaly) -> ReadOutcome {
+    ReadOutcome::Unproved { reason: anomaly.reason(), detail: anomaly.detail() }
+}

@@ -1,0 +1,68 @@
+//! A list, and how Spotify is asked for it.
+
+use super::counts::RecordCounts;
+use crate::store::{Checkpoint, ListKey};
+use crate::stream::{ChangeDetection, EntryKind, Paging};
+use spotify_client::EntityKind;
+use spotify_client::client::ApiRequest;
+use spotify_client::family::EndpointFamily;
+use spotify_client::page::{Envelope, RawPage};
+
+/// A list, and how Spotify is asked for it.
+#[derive(Debug, Clone)]
+pub(super) struct ListRequest {
+    pub key: ListKey,
+    pub family: EndpointFamily,
+    pub path: String,
+    pub query: Vec<(&'static str, String)>,
+    pub entry_kind: EntryKind,
+    pub envelope: Envelope,
+    pub paging: Paging,
+    pub changes: ChangeDetection,
+    /// Spotify is known to announce more items than there are.
+    pub total_is_unreliable: bool,
+    /// The maximum number of items that the job wants.
+    pub max_items: Option<i64>,
+    /// The request that returns the list's version, if the list has one.
+    pub version: Option<ApiRequest>,
+    /// The caller verifies the list later, together with others.
+    pub deferred_verification: bool,
+    /// The kind of the entity that the list belongs to, if that has a row of its own.
+    pub parent: Option<EntityKind>,
+}
+
+/// What is known before the first page is requested.
+#[derive(Debug, Default)]
+pub(super) struct Prefetch {
+    /// The first page, if another answer contained it.
+    pub page: Option<RawPage>,
+    /// Spotify's version of the list.
+    pub snapshot_id: Option<String>,
+    /// Entity tag of the answer.
+    pub etag: Option<String>,
+    /// The checkpoint was written a moment ago, from the answer about the parent, so what it staged is not
+    /// checked again.
+    pub is_from_parent: bool,
+    /// Hash of the items that the previous pass read to its end.
+    pub content_hash: Option<String>,
+}
+
+impl ListRequest {
+    /// Whether pages follow a cursor rather than an offset.
+    pub(super) fn has_cursor(&self) -> bool {
+        matches!(self.paging, Paging::Cursor { .. })
+    }
+
+    /// How the total that Spotify announced differs from a list that was read to its end.
+    pub(super) fn describe_wrong_total(&self, at: &Checkpoint) -> Option<String> {
+        let announced = at.announced.filter(|n| *n != at.next_offset)?;
+        let is_counted = self.max_items.is_none() && matches!(self.paging, Paging::Offset { .. });
+        is_counted.then(|| format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset))
+    }
+
+    /// The counts with the note about a wrong total, which is written when the list is published.
+    pub(super) fn with_wrong_total(&self, at: &Checkpoint, mut counts: RecordCounts) -> RecordCounts {
+        counts.skipped += i64::from(self.describe_wrong_total(at).is_some());
+        counts
+    }
+}

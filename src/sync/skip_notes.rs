@@ -1,0 +1,49 @@
+//! Notes in `skipped_items` about items of a list.
+
+use crate::store::{ListMember, SkippedItem, StoreError, WriteTx, skipped_items};
+
+/// Writes notes about the items of one list.
+#[derive(Debug, Clone)]
+pub(super) struct SkipNotes {
+    pub run: i64,
+    pub fetch: String,
+    pub stream: &'static str,
+    pub parent_id: Option<String>,
+    pub now: String,
+}
+
+impl SkipNotes {
+    /// Records why the item at a position could not be stored whole.
+    pub(super) fn record(&self, s: &mut WriteTx, position: i64, skip: SkippedItem) -> Result<(), StoreError> {
+        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
+        let skip = SkippedItem { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
+        skipped_items::record(s, self.run, &skip, &self.now)
+    }
+
+    /// Records a total that does not fit the list that is published. This belongs to the transaction that
+    /// publishes the list: a kill in between would lose the note.
+    pub(super) fn record_wrong_total(&self, s: &mut WriteTx, detail: Option<String>) -> Result<(), StoreError> {
+        if detail.is_none() {
+            return Ok(());
+        }
+        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
+        let reason = "wrong_total";
+        skipped_items::record(
+            s,
+            self.run,
+            &SkippedItem { fetch, stream: self.stream, parent_id, reason, detail, ..SkippedItem::default() },
+            &self.now,
+        )
+    }
+
+    /// Records items that are in a list more than once. One row of each is kept.
+    pub(super) fn record_duplicates(&self, s: &mut WriteTx, duplicates: &[ListMember]) -> Result<i64, StoreError> {
+        for row in duplicates {
+            let detail = row.added_at.as_ref().map(|at| format!("saved at {at}"));
+            let skip =
+                SkippedItem { item_id: Some(row.id.clone()), reason: "listed_twice", detail, ..SkippedItem::default() };
+            self.record(s, row.position, skip)?;
+        }
+        Ok(i64::try_from(duplicates.len()).unwrap_or(i64::MAX))
+    }
+}
