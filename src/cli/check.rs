@@ -1,7 +1,6 @@
 //! `check [JOB…]`: checks settings and jobs offline. Problems go to stderr with their position. Valid jobs
 //! go to stdout with their next three start times, which show whether a schedule means what was intended.
 
-mod sql;
 mod users;
 
 use std::sync::Arc;
@@ -73,7 +72,7 @@ pub fn run_as(
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);
     for job in &loaded.jobs {
-        problems.extend(sql::sql_problems(job, &context.project.display_path(&job.path)));
+        problems.extend(job.sql_problems.iter().cloned());
     }
     let grants = users::read_grants(context, &settings);
     let notes = |job: &Job| {

@@ -1,4 +1,4 @@
-//! Walking one table of a file against its table of keys.
+//! Checks one table of a file against its table of keys.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use super::shape::ValueFinding;
 use super::text::Document;
 use super::value::{TomlTable, TomlValue};
 
-/// Collects the problems of one file.
+/// Checks one file and collects its diagnostics.
 pub struct DocumentChecker<'d> {
     /// The file.
     pub document: &'d Arc<Document>,
-    /// What was found so far.
+    /// The diagnostics so far.
     pub problems: Vec<Diagnostic>,
 }
 
 impl<'d> DocumentChecker<'d> {
-    /// A checker that has found nothing yet.
+    /// A checker without diagnostics.
     pub fn new(document: &'d Arc<Document>) -> DocumentChecker<'d> {
         DocumentChecker { document, problems: Vec::new() }
     }
 
-    /// Notes a problem at a place and lets the caller say more about it.
+    /// Adds a diagnostic at a place and returns it, so that the caller can add a hint.
     pub fn report(&mut self, span: Range<usize>, key: &str, message: impl Into<String>) -> &mut Diagnostic {
         let problem = self.document.diagnostic(span, message).for_key(key);
         self.problems.push(problem);
@@ -33,15 +33,15 @@ impl<'d> DocumentChecker<'d> {
         &mut self.problems[last]
     }
 
-    /// Notes what a shape or a rule found.
+    /// Adds a diagnostic for a finding of a shape or a rule.
     pub fn report_finding(&mut self, key: &str, finding: ValueFinding) {
         let problem = self.report(finding.span, key, finding.message);
         problem.label = finding.label;
         problem.hint = finding.hint;
     }
 
-    /// Checks one table: every key is known, every value has its key's shape. Returns the values
-    /// that are right, so that later rules look at nothing that was already reported.
+    /// Checks one table: every key must be known, and every value must have the shape of its key. Returns the
+    /// known keys, so that later rules can skip values that were already reported.
     pub fn check_table<'t, 'i>(
         &mut self,
         table: &'t TomlTable<'i>,
@@ -74,26 +74,26 @@ impl<'d> DocumentChecker<'d> {
         let near = nearest(written, names.iter().copied());
         let problem = self.report(span, &path, format!("unknown key `{shown}`{place}"));
         problem.hint = Some(if names_a_secret(written) {
-            "credentials never stand in a file of the project: set SPOTIFY_CLIENT_ID and \
+            "credentials do not belong in project files: set SPOTIFY_CLIENT_ID and \
              SPOTIFY_CLIENT_SECRET in the environment or in .env"
                 .to_owned()
         } else if near.is_empty() {
-            format!("known keys: {}", names.join(", "))
+            format!("the keys are {}", names.join(", "))
         } else {
             format!("did you mean {}?", or_list(&near))
         });
     }
 }
 
-/// One key of a table that the table of keys knows.
+/// One known key of a table.
 pub struct KeyEntry<'t, 'i> {
-    /// Its row in the table of keys.
+    /// Its entry in the table of keys.
     pub key: &'static KeySpec,
-    /// Where the key stands.
+    /// Where the key is in the file.
     pub at: Range<usize>,
-    /// Its value.
+    /// The value as written.
     pub value: &'t TomlValue<'i>,
-    /// Whether the value has the key's shape.
+    /// Whether the value has the shape of the key.
     pub right: bool,
 }
 
@@ -103,17 +103,17 @@ pub struct TableValues<'t, 'i> {
 }
 
 impl<'t, 'i> TableValues<'t, 'i> {
-    /// The value of a key, if it stands there and has its shape.
+    /// The value of a key, if the key is present and its value has the right shape.
     pub fn get(&self, name: &str) -> Option<&'t TomlValue<'i>> {
         self.entry(name).filter(|e| e.right).map(|e| e.value)
     }
 
-    /// The key as written, whether its value is right or not.
+    /// The key as written, whether or not its value is valid.
     pub fn entry(&self, name: &str) -> Option<&KeyEntry<'t, 'i>> {
         self.entries.iter().find(|e| e.key.name == name)
     }
 
-    /// The text of a key.
+    /// The value of a key as text.
     pub fn text(&self, name: &str) -> Option<&'t str> {
         self.get(name).and_then(super::as_text)
     }

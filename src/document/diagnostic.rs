@@ -1,4 +1,4 @@
-//! One thing that is wrong with a file, a variable or a flag.
+//! A problem in a file, a variable or a flag.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,17 +8,17 @@ use serde::Serialize;
 
 use super::text::Document;
 
-/// Whether a problem keeps the file from being used.
+/// Whether a problem prevents the use of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DiagnosticSeverity {
     /// The file cannot be used.
     Error,
-    /// It can; what it does may not be what was meant.
+    /// The file can be used, but may not do what was intended.
     Warning,
 }
 
-/// One thing that is wrong, and where.
+/// One problem and its position.
 #[derive(Debug, Clone, Serialize)]
 pub struct Diagnostic {
     /// The file, or the name of an environment variable.
@@ -27,24 +27,24 @@ pub struct Diagnostic {
     pub line: Option<usize>,
     /// Column in characters, from 1.
     pub column: Option<usize>,
-    /// The key it is about, dotted: `fetch.columns`.
+    /// The dotted name of the key, such as `fetch.columns`.
     pub key: Option<String>,
-    /// What is wrong: a lower-case fragment that never holds a secret.
+    /// What is wrong: a lower-case fragment that never contains a secret.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Error or warning.
+    /// Whether this is an error or a warning.
     pub severity: DiagnosticSeverity,
-    /// What stands behind the caret.
+    /// The text after the caret.
     #[serde(skip)]
     pub label: Option<String>,
-    /// Where the frame around the caret is cut from.
+    /// The document and the span that the caret marks.
     #[serde(skip)]
     pub source: Option<(Arc<Document>, Range<usize>)>,
 }
 
 impl Diagnostic {
-    /// A problem of a whole file (or variable), without a line.
+    /// A diagnostic about a whole file (or variable), without a line.
     pub fn for_file(file: &str, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             file: file.to_owned(),
@@ -59,40 +59,40 @@ impl Diagnostic {
         }
     }
 
-    /// The same with a hint.
+    /// Adds a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Diagnostic {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same with what was expected, to stand behind the caret.
+    /// Adds the text after the caret.
     #[must_use]
     pub fn with_label(mut self, label: impl Into<String>) -> Diagnostic {
         self.label = Some(label.into());
         self
     }
 
-    /// The same with the key it is about.
+    /// Adds the dotted name of the key.
     #[must_use]
     pub fn for_key(mut self, key: impl Into<String>) -> Diagnostic {
         self.key = Some(key.into());
         self
     }
 
-    /// The same as a warning.
+    /// Turns the diagnostic into a warning.
     #[must_use]
     pub fn as_warning(mut self) -> Diagnostic {
         self.severity = DiagnosticSeverity::Warning;
         self
     }
 
-    /// Whether the file cannot be used because of it.
+    /// Whether it prevents the use of the file.
     pub fn is_error(&self) -> bool {
         self.severity == DiagnosticSeverity::Error
     }
 
-    /// `FILE:LINE:COL`, as far as known.
+    /// `FILE:LINE:COLUMN`, as far as known.
     pub fn location(&self) -> String {
         match (self.line, self.column) {
             (Some(line), Some(column)) => format!("{}:{line}:{column}", self.file),
@@ -103,7 +103,7 @@ impl Diagnostic {
 }
 
 impl fmt::Display for Diagnostic {
-    /// One line: place, message, hint.
+    /// One line with location, message and hint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.location(), self.message)?;
         match &self.hint {

@@ -1,22 +1,22 @@
-//! One row of a table of keys.
+//! One entry of a table of keys.
 
 use super::shape::ValueShape;
 
-/// One key that a table of a file may hold.
+/// One key that a table of a file may contain.
 #[derive(Debug)]
 pub struct KeySpec {
-    /// Its name.
+    /// The name of the key.
     pub name: &'static str,
-    /// What its value may be.
+    /// The shape of its value.
     pub shape: ValueShape,
-    /// The value it has where it is not written, as written in TOML; empty: none.
+    /// The default value in TOML, or empty if there is no default.
     pub default: &'static str,
-    /// What it does, in a sentence or two.
+    /// The description for the docs and the JSON Schema, in a sentence or two.
     pub about: &'static str,
 }
 
 impl KeySpec {
-    /// A row of a table of keys.
+    /// An entry of a table of keys.
     pub const fn new(name: &'static str, shape: ValueShape, default: &'static str, about: &'static str) -> KeySpec {
         KeySpec { name, shape, default, about }
     }

@@ -1,14 +1,14 @@
-//! A TOML file that people write, and everything that is wrong with it.
+//! TOML files that people write, and diagnostics about everything that is wrong with them.
 //!
-//! Job files and the settings file are read into trees that know where each key and value stands,
-//! and are checked by hand, so that *every* problem of a file is reported at once with line, column,
+//! Job files and the settings file are parsed into trees that keep the position of each key and value,
+//! and are checked by hand, so that *every* problem of a file is reported at once with its line, column,
 //! a caret and the nearest valid name. (`serde` stops at the first error, and the `config` crate
-//! knows no positions.)
+//! reports no positions.)
 //!
-//! The pieces: [`Document`] holds the text, [`ValueShape`] says what a value may look like, [`KeySpec`] is
-//! one row of a table of keys, [`DocumentChecker`] walks a table of the file against such rows, and
-//! [`Diagnostic`] is what comes out. The JSON Schemas and the tables of keys in the docs are written
-//! from the same rows.
+//! The parts: [`Document`] holds the text, [`ValueShape`] describes valid values, [`KeySpec`] is
+//! one entry of a table of keys, [`DocumentChecker`] checks a table of the file against such entries, and
+//! [`Diagnostic`] describes one problem. The JSON Schemas and the tables of keys in the docs are generated
+//! from the same entries.
 
 mod checker;
 mod diagnostic;

@@ -1,26 +1,26 @@
-//! The nearest valid names.
+//! Suggestions for misspelled names.
 
-/// At most this many edits away; further is guessing.
+/// Maximum number of edits between a suggestion and the written name.
 const MAX_DISTANCE: usize = 2;
-/// At most this many suggestions.
+/// Maximum number of suggestions.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// The names within two edits of what was written, nearest first, at most three. A name that only
-/// differs in case, dashes or a plural comes first.
+/// Up to three names within two edits of the written name, nearest first. A name that differs only in case, dashes
+/// or a plural comes first.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let written = written.to_ascii_lowercase().replace(['-', ' '], "_");
     let mut found: Vec<(usize, &str)> = names
         .into_iter()
         .map(|name| (distance(&written, name), name))
-        // A name of three letters is two edits away from everything.
+        // A name of three letters is within two edits of almost everything.
         .filter(|(distance, name)| *distance <= MAX_DISTANCE && *distance < name.chars().count().max(2))
         .collect();
     found.sort_by_key(|(distance, _)| *distance);
     found.into_iter().map(|(_, name)| name).take(MAX_SUGGESTIONS).collect()
 }
 
-/// Edits between two names; none for what stands behind the last slash, since people write `Berlin`
-/// for `Europe/Berlin`.
+/// Number of edits between two names. The part after the last slash counts as equal, since people write `Berlin`
+/// instead of `Europe/Berlin`.
 fn distance(written: &str, name: &str) -> usize {
     let name = name.to_ascii_lowercase();
     match name.rsplit_once('/') {

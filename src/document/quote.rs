@@ -1,9 +1,9 @@
-//! Showing what somebody wrote, safely: no control characters, no secrets, no endless text.
+//! Quotes user input safely in messages: without control characters and secrets, and of limited length.
 
-/// Longer values are cut in messages.
+/// Maximum length of a quoted value in characters.
 const MAX_SHOWN: usize = 60;
 
-/// A value as messages show it: in backticks, short, printable, and without what may be a secret.
+/// Quotes a value for messages: in backticks, shortened, printable, and with possible secrets masked.
 pub fn quote(value: &str) -> String {
     let mut shown: String = mask(value).chars().take(MAX_SHOWN).collect();
     if shown.len() < value.len() && value.chars().count() > MAX_SHOWN {
@@ -12,8 +12,8 @@ pub fn quote(value: &str) -> String {
     format!("`{}`", printable(&shown))
 }
 
-/// Control characters and bidirectional overrides as escapes, so that text from outside cannot
-/// drive a terminal.
+/// Escapes control characters and bidirectional overrides, so that text from outside cannot
+/// control a terminal.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -28,7 +28,7 @@ pub fn printable(text: &str) -> String {
     out
 }
 
-/// A line of JSON with the same characters as its own escapes. They stand in strings only.
+/// Escapes the same characters in a line of JSON, where they occur only in strings.
 pub fn printable_json(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
@@ -46,10 +46,10 @@ fn is_steering(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
 }
 
-/// The text with whatever looks like a secret replaced by asterisks of the same length in bytes, so
-/// that carets keep their places: words of 32 hex digits (Spotify's client secrets), words longer
-/// than 60 characters (tokens), all that follows a key whose name says secret, and what stands in a
-/// table of addresses that are secrets themselves, under whatever key and however it is written.
+/// Replaces everything that looks like a secret with asterisks of the same length in bytes, so
+/// that carets keep their position: words of 32 hex digits (Spotify's client secrets), words longer
+/// than 60 characters (tokens), the value of a key with a secret-sounding name, and the contents of the
+/// table with hook addresses, under any key and in any notation.
 pub(super) fn mask(text: &str) -> String {
     let mut secret_table = false;
     let each = |line: &str| {
@@ -63,10 +63,10 @@ pub(super) fn mask(text: &str) -> String {
     text.split_inclusive('\n').map(each).collect()
 }
 
-/// Addresses of hooks stand in it: whoever knows one can use it.
+/// This table contains hook addresses, and everyone who knows such an address can use it.
 const SECRET_TABLE: &str = "notify";
 
-/// What is no secret in that table.
+/// The keys of that table that are not secret.
 const OPEN_KEYS: [&str; 3] = ["on", "timeout", "prometheus_file"];
 
 fn mask_line(line: &str, secret_table: bool) -> String {
@@ -83,7 +83,7 @@ fn mask_line(line: &str, secret_table: bool) -> String {
         Some((key, value)) if is_secret || names_a_secret(key) || names_a_hook(key) => {
             return format!("{key}={}{end}", "*".repeat(value.len()));
         }
-        // The rest of a value that began on an earlier line, or a line without its `=`.
+        // The rest of a value that started on an earlier line, or a line without `=`.
         None if is_secret && !matches!(text.trim(), "" | "[" | "]") => {
             return format!("{}{end}", "*".repeat(text.len()));
         }
@@ -113,7 +113,7 @@ fn flush(out: &mut String, word: &mut String) {
     word.clear();
 }
 
-/// Whether a key of this name may hold a secret.
+/// Whether a key with this name may contain a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["secret", "token", "password", "passwd", "client_id", "api_key", "credential"]
@@ -121,7 +121,7 @@ pub(super) fn names_a_secret(key: &str) -> bool {
         .any(|word| key.contains(word))
 }
 
-/// Whether a key of this name may hold the address of a hook, wherever it stands.
+/// Whether a key with this name may contain a hook address, in any table.
 fn names_a_hook(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     ["webhook", "ping_url"].iter().any(|word| key.contains(word))

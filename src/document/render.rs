@@ -1,4 +1,4 @@
-//! Problems as people read them: a line, the place in the file, a caret, a hint.
+//! Renders diagnostics for people: a message, the line of the file, a caret and a hint.
 
 use std::collections::HashMap;
 
@@ -7,19 +7,19 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::diagnostic::{Diagnostic, DiagnosticSeverity};
 use super::quote::{mask, printable};
 
-/// Draws the frames around problems.
+/// Renders diagnostics as text.
 pub struct DiagnosticRenderer {
     renderer: Renderer,
 }
 
 impl DiagnosticRenderer {
-    /// With colours or without (not a terminal, `NO_COLOR`).
+    /// A renderer with or without colours (not on a terminal, `NO_COLOR`).
     pub fn new(colour: bool) -> DiagnosticRenderer {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         DiagnosticRenderer { renderer: renderer.term_width(120) }
     }
 
-    /// Every problem, in the order of files and lines, with an empty line behind each.
+    /// Renders all diagnostics, sorted by file and line, with an empty line after each.
     pub fn render(&self, problems: &[Diagnostic]) -> String {
         let mut sorted: Vec<&Diagnostic> = problems.iter().collect();
         sorted.sort_by_key(|p| (&p.file, p.line, p.column));
@@ -65,13 +65,13 @@ impl DiagnosticRenderer {
     }
 }
 
-/// The text of a file as it may be shown: secrets masked, no control characters; every character
-/// keeps its place.
+/// The text of a file for messages: secrets are masked and control characters replaced. Every character
+/// keeps its position.
 fn visible(text: &str) -> String {
     mask(text).chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '?' } else { c }).collect()
 }
 
-/// A span that lies within the text, on characters, and not over a whole file.
+/// A span that is within the text, on character boundaries and within one line.
 fn within(span: &std::ops::Range<usize>, text: &str) -> std::ops::Range<usize> {
     let mut start = span.start.min(text.len());
     while !text.is_char_boundary(start) {

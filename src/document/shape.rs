@@ -1,4 +1,4 @@
-//! What a value may look like: one description for the check, the JSON Schema and the docs.
+//! The shape of a value: one description for the check, the JSON Schema and the docs.
 
 use std::ops::Range;
 
@@ -9,35 +9,35 @@ use super::nearest::{nearest, or_list};
 use super::quote::quote;
 use super::value::{TomlValue, as_text};
 
-/// Text with rules of its own.
+/// A rule for texts.
 #[derive(Debug)]
 pub struct TextRule {
-    /// What it is, with its article: `a length of time such as "30d"`.
+    /// What is expected, with its article: `a length of time such as "30d"`.
     pub what: &'static str,
-    /// As much of the rule as a regular expression can say, for editors.
+    /// The part of the rule that a regular expression can express, for editors.
     pub pattern: Option<&'static str>,
-    /// Whether the empty text, or one of blanks only, may be right.
+    /// Whether an empty or blank text is allowed.
     pub blank: bool,
-    /// The whole rule: why a text is refused, and what to do about it.
+    /// The full rule. The error explains why a text is refused.
     pub check: fn(&str) -> Result<(), RuleViolation>,
 }
 
-/// Why a text is refused.
+/// Why a rule refuses a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleViolation {
-    /// What is wrong: a lower-case fragment.
+    /// What is wrong, as a lower-case fragment.
     pub message: String,
-    /// What to do.
+    /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl RuleViolation {
-    /// A refusal without a hint.
+    /// A violation without a hint.
     pub fn new(message: impl Into<String>) -> RuleViolation {
         RuleViolation { message: message.into(), hint: None }
     }
 
-    /// The same with a hint.
+    /// Adds a hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> RuleViolation {
         self.hint = Some(hint.into());
@@ -45,65 +45,65 @@ impl RuleViolation {
     }
 }
 
-/// What a value may look like.
+/// The shape of a value.
 #[derive(Debug)]
 pub enum ValueShape {
-    /// Text that isn't empty and keeps a rule.
+    /// Text that is not empty and follows a rule.
     Text(&'static TextRule),
     /// `true` or `false`.
     Flag,
-    /// `false` only, as one way of [`ValueShape::Either`].
+    /// Only `false`, as one alternative of [`ValueShape::Either`].
     False,
     /// A whole number.
     Integer {
-        /// Smallest.
+        /// The smallest value.
         min: i64,
-        /// Largest.
+        /// The largest value.
         max: i64,
     },
-    /// A number, whole or not.
+    /// Any number.
     Decimal {
-        /// More than this.
+        /// The value must be greater than this.
         above: f64,
-        /// At most this.
+        /// The largest value.
         max: f64,
     },
     /// A date without quotes.
     Date,
-    /// One of some names.
+    /// One of these names.
     OneOf(fn() -> Vec<&'static str>),
-    /// A list of at least one.
+    /// A list with at least one value.
     List(&'static ValueShape),
-    /// Any of these, named together.
+    /// Any of these shapes, with a common description.
     Either(&'static str, &'static [ValueShape]),
-    /// A table with keys of its own (`[name]`).
+    /// A table with its own keys (`[name]`).
     Table,
-    /// Tables with keys of their own (`[[name]]`).
+    /// Tables with their own keys (`[[name]]`).
     Tables,
 }
 
-/// Something wrong with a value.
+/// One problem of a value.
 #[derive(Debug)]
 pub struct ValueFinding {
-    /// Where in the file.
+    /// Its place in the file.
     pub span: Range<usize>,
     /// What is wrong.
     pub message: String,
-    /// What was expected, for the caret.
+    /// What was expected, for the text after the caret.
     pub label: Option<String>,
-    /// What to do.
+    /// What to do about it.
     pub hint: Option<String>,
 }
 
 impl ValueFinding {
-    /// A finding of a message only.
+    /// A finding with only a message.
     pub fn new(span: Range<usize>, message: impl Into<String>) -> ValueFinding {
         ValueFinding { span, message: message.into(), label: None, hint: None }
     }
 }
 
 impl ValueShape {
-    /// What is wrong with a value; empty if nothing is.
+    /// Everything that is wrong with a value; empty if the value is valid.
     pub fn check(&self, value: &TomlValue<'_>) -> Vec<ValueFinding> {
         let fits = match (self, value.get_ref()) {
             (ValueShape::Text(rule), DeValue::String(text)) => return check_text(rule, text, value.span()),
@@ -136,7 +136,7 @@ impl ValueShape {
         if fits { Vec::new() } else { vec![self.wrong_type(value)] }
     }
 
-    /// The way that fits the value's type decides what is said about it.
+    /// Checks alternatives. The first one that accepts the type of the value decides the message.
     fn check_ways(&self, ways: &[ValueShape], value: &TomlValue<'_>) -> Vec<ValueFinding> {
         let mut told = None;
         for way in ways {
@@ -165,7 +165,7 @@ impl ValueShape {
         let found = match value.get_ref() {
             DeValue::String(_) => "text",
             DeValue::Integer(_) => "a whole number",
-            DeValue::Float(_) => "a number with a point",
+            DeValue::Float(_) => "a decimal number",
             DeValue::Boolean(true) => "`true`",
             DeValue::Boolean(false) => "`false`",
             DeValue::Datetime(_) => "a date or time",
@@ -179,7 +179,7 @@ impl ValueShape {
         finding
     }
 
-    /// How the same value would be written in the right type.
+    /// A hint how to write the same value in the right type.
     fn retyped(&self, value: &TomlValue<'_>) -> Option<String> {
         match (self, value.get_ref()) {
             (ValueShape::Integer { .. } | ValueShape::Decimal { .. }, DeValue::String(text))
@@ -199,7 +199,7 @@ impl ValueShape {
         }
     }
 
-    /// What it is, with its article.
+    /// What is expected, with its article.
     pub fn what(&self) -> String {
         match self {
             ValueShape::Text(rule) => rule.what.to_owned(),
@@ -209,17 +209,17 @@ impl ValueShape {
                 format!("a whole number from {min}")
             }
             ValueShape::Integer { min, max } => format!("a whole number from {min} to {max}"),
-            ValueShape::Decimal { above, max } => format!("a number above {above}, at most {max}"),
+            ValueShape::Decimal { above, max } => format!("a number above {above} and at most {max}"),
             ValueShape::Date => "a date".to_owned(),
             ValueShape::OneOf(names) => or_list(&names()),
-            ValueShape::List(each) => format!("a list of which each is {}", each.what()),
+            ValueShape::List(each) => format!("a list; each entry is {}", each.what()),
             ValueShape::Either(what, _) => (*what).to_owned(),
             ValueShape::Table => "a table".to_owned(),
             ValueShape::Tables => "tables in double brackets".to_owned(),
         }
     }
 
-    /// The JSON Schema of it, as far as one can say it.
+    /// The JSON Schema of the shape, as far as a schema can express it.
     pub fn schema(&self) -> Json {
         match self {
             ValueShape::Text(rule) => match rule.pattern {
@@ -274,21 +274,21 @@ fn check_name(names: &[&'static str], text: &str, span: Range<usize>) -> Vec<Val
     }
     let near = nearest(text, names.iter().copied());
     if text.is_empty() {
-        return vec![ValueFinding::new(span, "nothing is named here")];
+        return vec![ValueFinding::new(span, "the name is empty")];
     }
-    let mut finding = ValueFinding::new(span, format!("{} is not known here", quote(text)));
+    let mut finding = ValueFinding::new(span, format!("unknown name {}", quote(text)));
     let from_utc = text.strip_prefix("UTC").or(text.strip_prefix("GMT")).filter(|rest| rest.starts_with(['+', '-']));
     if let Some(rest) = from_utc.filter(|_| names.contains(&"Etc/GMT-1")) {
         let other_way = if rest.starts_with('+') { rest.replacen('+', "-", 1) } else { rest.replacen('-', "+", 1) };
         let fixed = format!("Etc/GMT{other_way}");
         finding.hint = Some(match names.iter().find(|name| **name == fixed) {
             Some(_) => {
-                format!("name a place, such as Europe/Berlin; `{fixed}` (with that sign) is always at this distance")
+                format!("write a place, such as Europe/Berlin; `{fixed}` (with that sign) has this fixed offset")
             }
-            None => "name a place, such as Europe/Berlin".to_owned(),
+            None => "write a place, such as Europe/Berlin".to_owned(),
         });
     } else if near.is_empty() && names.len() > 40 {
-        finding.label = Some("not a known name".to_owned());
+        finding.label = Some("unknown name".to_owned());
     } else if near.is_empty() {
         finding.label = Some(format!("expected {}", or_list(names)));
     } else {
@@ -325,7 +325,7 @@ fn check_decimal(above: f64, max: f64, value: &TomlValue<'_>) -> Vec<ValueFindin
     }
 }
 
-/// The strings of a value that is a string or a list of strings.
+/// The texts of a value that is a text or a list of texts, with their places.
 pub fn texts<'v>(value: &'v TomlValue<'_>) -> Vec<(&'v str, Range<usize>)> {
     match value.get_ref() {
         DeValue::Array(items) => items.iter().filter_map(|i| Some((as_text(i)?, i.span()))).collect(),

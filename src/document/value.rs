@@ -1,13 +1,13 @@
-//! Reading values out of a spanned tree.
+//! Reads values out of a tree with positions.
 
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A table of a file whose keys and values know where they stand.
+/// A table of a file, with the positions of its keys and values.
 pub type TomlTable<'a> = DeTable<'a>;
-/// A value that knows where it stands.
+/// A value with its position.
 pub type TomlValue<'a> = Spanned<DeValue<'a>>;
 
 /// The text of a value, if it is text.
@@ -15,11 +15,11 @@ pub fn as_text<'v>(value: &'v TomlValue<'_>) -> Option<&'v str> {
     value.get_ref().as_str()
 }
 
-/// A length of time as files write it: digits and one of `s m h d w`, such as `"30d"`.
+/// Parses a length of time: digits and one of `s m h d w`, such as `"30d"`.
 pub fn duration(text: &str) -> Option<Duration> {
     let unit = text.chars().last()?;
     let digits = text.strip_suffix(unit)?;
-    // Five digits keep the sum of any two within every type of time there is.
+    // With five digits, the sum of two values fits into every type for times.
     if digits.is_empty() || digits.len() > 5 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

@@ -1,32 +1,34 @@
-//! One cell: how a value of SQLite's becomes bytes of a CSV.
+//! Writes one SQLite value as a CSV cell.
 //!
-//! Text is always quoted, numbers and booleans never, so that a reader that looks at the first rows
-//! only still learns how text is quoted, and null (nothing) differs from the empty string (`""`).
-//! No quoting style of the `csv` crate keeps the two apart, so cells are quoted here and the crate
-//! is told not to; property tests read them back, by its reader and by one that shares nothing with it.
+//! Text is always quoted, numbers and booleans are never quoted. So a reader that samples only the first rows
+//! still learns how text is quoted, and null (nothing) differs from the empty string (`""`).
+//! No quoting style of the `csv` crate distinguishes the two, so cells are quoted here and quoting is
+//! turned off in the crate. Property tests read the files back with the crate and with an independent reader.
 
 use std::io::Write;
 
 use rusqlite::types::ValueRef;
 
-use super::style::{CsvStyle, TimeFormat};
+use super::guard::is_guarded;
+use super::style::CsvStyle;
+use crate::settings::TimeFormat;
 use crate::stream::ColumnType;
 
-/// The longest text that Excel shows in one cell.
+/// Maximum number of characters that Excel shows in one cell.
 const EXCEL_CELL: usize = 32_767;
 
-/// What had to be done to a cell.
+/// What was changed in a cell, or is special about it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CellMark {
-    /// The formula guard put a `'` in front.
+    /// The formula guard added a leading `'`.
     pub guarded: bool,
-    /// NUL characters became U+FFFD.
+    /// NUL characters were replaced with U+FFFD.
     pub nul: bool,
-    /// It is longer than a cell of Excel's.
+    /// The text is longer than an Excel cell.
     pub long: bool,
 }
 
-/// Appends a value as a cell; `kind` is none for the columns of a query, whose values say what they are.
+/// Appends a value as a cell. `kind` is none for the columns of a query, whose type is the type of each value.
 pub(super) fn write_cell(
     style: &CsvStyle,
     kind: Option<ColumnType>,
@@ -75,12 +77,13 @@ pub(super) fn write_text(style: &CsvStyle, bytes: &[u8], out: &mut Vec<u8>) -> C
     let bytes = match std::str::from_utf8(bytes) {
         Ok(_) => bytes,
         Err(_) => {
-            // Only a query can make such text, with a cast; a CSV is UTF-8 all the same.
+            // Only a query with a cast can produce such text. The CSV file stays UTF-8.
             lossy = String::from_utf8_lossy(bytes).into_owned();
             lossy.as_bytes()
         }
     };
-    let mut mark = CellMark { guarded: style.formula_guard.applies(bytes), nul: false, long: bytes.len() > EXCEL_CELL };
+    let mut mark =
+        CellMark { guarded: is_guarded(style.formula_guard, bytes), nul: false, long: bytes.len() > EXCEL_CELL };
     out.push(b'"');
     if mark.guarded {
         out.push(b'\'');
@@ -103,7 +106,7 @@ pub(super) fn write_text(style: &CsvStyle, bytes: &[u8], out: &mut Vec<u8>) -> C
     mark
 }
 
-/// `2026-01-02T03:04:05Z`, with or without a fraction, as `2026-01-02 03:04:05`.
+/// Converts `2026-01-02T03:04:05Z`, with or without a fraction, into `2026-01-02 03:04:05`.
 fn spreadsheet_time(bytes: &[u8]) -> Option<Vec<u8>> {
     let (head, tail) = bytes.split_at_checked(19)?;
     let digits = |range: std::ops::Range<usize>| head[range].iter().all(u8::is_ascii_digit);
@@ -120,7 +123,7 @@ fn spreadsheet_time(bytes: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::style::Profile;
+    use crate::settings::CsvProfile;
 
     fn cell(style: &CsvStyle, kind: Option<ColumnType>, value: ValueRef<'_>) -> String {
         let mut out = Vec::new();
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_spreadsheet_gets_times_that_it_recognises_and_other_texts_unchanged() {
-        let excel = CsvStyle::for_profile(Profile::Excel);
+        let excel = CsvStyle::for_profile(CsvProfile::Excel);
         let time = |text: &'static str| cell(&excel, Some(ColumnType::Time), ValueRef::Text(text.as_bytes()));
         assert_eq!(time("2026-01-02T03:04:05Z"), "\"2026-01-02 03:04:05\"");
         assert_eq!(time("2026-01-02T03:04:05.678Z"), "\"2026-01-02 03:04:05\"");

@@ -1,4 +1,4 @@
-//! What can go wrong with an export.
+//! Errors of an export.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,33 +7,33 @@ use super::name::FileNameError;
 use super::style::CsvStyleError;
 use crate::store::query::QueryError;
 
-/// Why nothing, or not everything, could be exported.
+/// Why an export failed, in part or completely.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The store cannot be read or written.
-    #[error("cannot read the store for {path}")]
+    #[error("failed to read the store for {path}")]
     Store {
         /// The file that was being written.
         path: PathBuf,
         /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// A file or folder cannot be written; the old file, if any, is as it was.
-    #[error("cannot write {path}{so_far}", path = path.display(), so_far = so_far(*written))]
+    /// A file or folder cannot be written. An existing file stays as it was.
+    #[error("failed to write {path}{so_far}", path = path.display(), so_far = so_far(*written))]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// Bytes that had been written when it failed.
+        /// Number of bytes that were written before the failure.
         written: u64,
-        /// The system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// No file can be made in the folder.
-    #[error("no file can be written in {path}", path = path.display())]
+    /// No file can be created in the folder.
+    #[error("failed to create a file in {path}", path = path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// The system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The path leads through a symbolic link, which could lead out of the output folder.
@@ -42,22 +42,22 @@ pub enum ExportError {
         /// The link.
         path: PathBuf,
     },
-    /// Something else has the name of a file.
-    #[error("{path} is not a file, so nothing was written there", path = path.display())]
+    /// Something other than a file has this name.
+    #[error("{path} is not a file, so it was not overwritten", path = path.display())]
     NotAFile {
-        /// What stands there.
+        /// The path that is taken.
         path: PathBuf,
     },
     /// The name of a file breaks the rules.
-    #[error("bad file name {path:?}")]
+    #[error("invalid file name {path:?}")]
     Name {
-        /// As it was given.
+        /// The name as given.
         path: String,
-        /// Which rule.
+        /// The rule that it breaks.
         source: FileNameError,
     },
-    /// The style could not be read back.
-    #[error("bad csv option")]
+    /// A file in this style could not be read back.
+    #[error("invalid CSV option")]
     Style(#[from] CsvStyleError),
     /// The profile has no columns for the stream.
     #[error(
@@ -75,17 +75,17 @@ pub enum ExportError {
         /// Name of the column.
         column: String,
     },
-    /// A query is wrong, or took too long.
-    #[error("query of {path} failed")]
+    /// A query is invalid, or took too long.
+    #[error("failed to run the query of {path}")]
     Query {
-        /// The file that it would fill.
+        /// The file of the query.
         path: String,
         /// What is wrong with it.
         source: QueryError,
     },
 }
 
-/// How far a file had come.
+/// A note about the bytes that were already written.
 fn so_far(written: u64) -> String {
     match written {
         0 => String::new(),
@@ -98,20 +98,20 @@ impl ExportError {
     pub fn hint(&self) -> Option<String> {
         let (ExportError::Write { source, .. } | ExportError::Folder { source, .. }) = self else {
             let of_a_name = matches!(self, ExportError::Link { .. } | ExportError::NotAFile { .. });
-            return of_a_name.then(|| "move it away, then `cratedigger export`".into());
+            return of_a_name.then(|| "move it away, then run `cratedigger export`".into());
         };
         let text = match source.kind() {
-            io::ErrorKind::PermissionDenied => "make the folder writable for this user, or name another output.csv_dir",
-            io::ErrorKind::ReadOnlyFilesystem => "mount that disk for writing, or name another output.csv_dir",
+            io::ErrorKind::PermissionDenied => "make the folder writable for this user, or set another output.csv_dir",
+            io::ErrorKind::ReadOnlyFilesystem => "mount that disk for writing, or set another output.csv_dir",
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                "free space on that disk, then `cratedigger export`: the old file stands, and the rows are in the store"
+                "free space on that disk, then run `cratedigger export`: the old file is unchanged, and the rows are in the store"
             }
             _ => return None,
         };
         Some(text.into())
     }
 
-    /// Whether it concerns this one file, so that the others can be written all the same.
+    /// Whether only one file is affected, so that the other files can still be written.
     pub(super) fn concerns_one_file(&self) -> bool {
         match self {
             ExportError::Link { .. } | ExportError::NotAFile { .. } => true,
@@ -120,7 +120,7 @@ impl ExportError {
         }
     }
 
-    /// Whether storage is to blame (exit code 74) and not what was asked for (exit code 2).
+    /// Whether the cause is storage (exit code 74) rather than the configuration (exit code 2).
     pub fn is_storage(&self) -> bool {
         match self {
             ExportError::Store { .. }

@@ -1,8 +1,8 @@
-//! The folder that files are published in: no step through a link, whole files only, known modes.
+//! The folder that files are published in. It never follows a link, writes only complete files and sets their modes.
 //!
-//! Everything below the CSV folder is opened part by part relative to its parent, never following a
-//! symbolic link, so a link that someone puts there between two steps leads nowhere either. (openat2
-//! would do it in one call, on newer Linux only.) The CSV folder itself may be a link: it is the
+//! Everything below the CSV folder is opened part by part, relative to its parent and without following
+//! symbolic links, so a link that is created between two steps is not followed either. (openat2
+//! would do it in one call, but only on newer Linux.) The CSV folder itself may be a link: it is the
 //! operator's choice.
 
 use std::fs::{DirBuilder, File};
@@ -22,33 +22,33 @@ use crate::store::{AccessTarget, FileAccess};
 
 const TEMPORARY: (&str, &str) = (".cratedigger-", ".tmp");
 
-/// What the journal of an export is called instead: it has to outlive the sweep.
+/// The suffix of the journal of an export, which must survive the sweep of temporary files.
 const JOURNAL: &str = ".journal";
 
 fn is_temporary(name: &str) -> bool {
     name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1)
 }
 
-/// Whether a file of this name is the journal of an export.
+/// Whether a file with this name is the journal of an export.
 pub(super) fn is_journal(name: &str) -> bool {
     name.starts_with(TEMPORARY.0) && name.ends_with(JOURNAL)
 }
 
-/// An open folder.
+/// An open folder below the CSV folder.
 pub(super) struct OutputFolder {
     fd: OwnedFd,
     path: PathBuf,
     access: FileAccess,
 }
 
-/// A file as it is now.
+/// The current size and name of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FoundFile {
     pub bytes: u64,
 }
 
 impl OutputFolder {
-    /// Opens the CSV folder, made if it is missing.
+    /// Opens the CSV folder and creates it if it is missing.
     pub(super) fn root(path: &Path, access: FileAccess) -> Result<OutputFolder, ExportError> {
         let at = |source| ExportError::Write { path: path.to_owned(), written: 0, source };
         if !path.is_dir() {
@@ -61,7 +61,7 @@ impl OutputFolder {
         Ok(OutputFolder { fd: folder.into(), path: path.to_owned(), access })
     }
 
-    /// Opens a folder in this one, made if it is missing.
+    /// Opens a folder in this one and creates it if it is missing.
     pub(super) fn enter(&self, name: &str) -> Result<OutputFolder, ExportError> {
         let path = self.path.join(name);
         let open = || {
@@ -90,12 +90,12 @@ impl OutputFolder {
         Ok(OutputFolder { fd: folder.into(), path, access: self.access })
     }
 
-    /// Removes what killed processes left: temporary files that nobody holds a lock on.
+    /// Removes the temporary files of killed processes, which no process has locked.
     pub(super) fn sweep(&self) -> Result<(), ExportError> {
         self.sweep_where(is_temporary)
     }
 
-    /// Removes the journals of such processes, once what they name is recorded.
+    /// Removes the journals of killed processes, once the files in them are recorded.
     pub(super) fn sweep_journals(&self) -> Result<(), ExportError> {
         self.sweep_where(is_journal)
     }
@@ -118,7 +118,7 @@ impl OutputFolder {
         Ok(())
     }
 
-    /// The file of this name; an error if it is something else.
+    /// The file with this name. An error if it is not a file.
     pub(super) fn find(&self, name: &str) -> Result<Option<FoundFile>, ExportError> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(None),
@@ -131,7 +131,7 @@ impl OutputFolder {
         }
     }
 
-    /// Whether there is surely nothing of this name below, as far as can be told without going through a link.
+    /// Whether there is certainly no file with this path, without following links.
     pub(super) fn is_missing(&self, path: &str) -> bool {
         let (first, rest) = path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
         match (rustix::fs::statat(&self.fd, first, AtFlags::SYMLINK_NOFOLLOW), rest) {
@@ -139,13 +139,13 @@ impl OutputFolder {
             (Ok(_), None) => false,
             (Ok(stat), Some(rest)) => match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => self.enter(first).is_ok_and(|folder| folder.is_missing(rest)),
-                // Who looks through a link sees another folder.
+                // A program that follows the link sees another folder.
                 kind => kind != FileType::Symlink,
             },
         }
     }
 
-    /// Whether there is a file of this size below, and no link on the way.
+    /// Whether there is a file with this path and size, without a link in the path.
     pub(super) fn has(&self, path: &str, bytes: Option<u64>) -> bool {
         let Some((first, rest)) = path.split_once('/') else {
             return matches!(self.find(path), Ok(Some(found)) if Some(found.bytes) == bytes);
@@ -153,7 +153,7 @@ impl OutputFolder {
         self.has_folder(first) && self.enter(first).is_ok_and(|folder| folder.has(rest, bytes))
     }
 
-    /// Whether there is a folder of this name, and no link.
+    /// Whether there is a folder with this name that is not a link.
     pub(super) fn has_folder(&self, name: &str) -> bool {
         self.kind(name) == Some(FileType::Directory)
     }
@@ -164,13 +164,13 @@ impl OutputFolder {
         self.sync()
     }
 
-    /// Deletes a folder if nothing is in it.
+    /// Deletes a folder if it is empty.
     pub(super) fn delete_if_empty(&self, name: &str) {
-        // The system refuses where something is in it: then it stays.
+        // The system refuses to delete a folder that is not empty.
         let _ = rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
     }
 
-    /// The whole of a small file, if it is there.
+    /// The contents of a small file, if it exists.
     pub(super) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, ExportError> {
         let Some(mut file) = self.open(name)? else { return Ok(None) };
         let mut bytes = Vec::new();
@@ -178,19 +178,19 @@ impl OutputFolder {
         Ok(Some(bytes))
     }
 
-    /// SHA-256 of a file, in hex, if it is there.
+    /// The SHA-256 of a file in hex, if it exists.
     pub(super) fn sha256(&self, name: &str) -> Result<Option<String>, ExportError> {
         let Some(file) = self.open(name)? else { return Ok(None) };
         let (_, sha256) = hash::sha256_of(file).map_err(|e| self.failed(name, 0, e))?;
         Ok(Some(sha256))
     }
 
-    /// A new file without a place yet.
+    /// Starts a new file that is not published yet.
     pub(super) fn draft(&self, name: &str) -> Result<DraftFile<'_>, ExportError> {
         self.start_draft(name, TEMPORARY.1)
     }
 
-    /// The journal of an export that is about to put this file in place.
+    /// Starts the journal of an export that is about to publish this file.
     pub(super) fn journal(&self, name: &str) -> Result<DraftFile<'_>, ExportError> {
         self.start_draft(name, JOURNAL)
     }
@@ -207,7 +207,7 @@ impl OutputFolder {
                 other => File::from(other.map_err(|e| failed(e.into()))?),
             };
             rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
-            // Another process may have swept it before it was locked.
+            // Another process may have removed the file before it was locked.
             if file.metadata().map_err(failed)?.nlink() > 0 {
                 let draft =
                     DraftFile { folder: self, name: name.to_owned(), temporary, file, hash: Sha256::new(), bytes: 0 };
@@ -217,7 +217,7 @@ impl OutputFolder {
         }
     }
 
-    /// Lets those read a file that stays as it is who may read it now, and nobody else.
+    /// Applies the current access rights to a file that is not rewritten.
     pub(super) fn admit(&self, name: &str) -> Result<(), ExportError> {
         match self.open(name)? {
             Some(file) => self.access.reapply(&file).map_err(|e| self.failed(name, 0, e)),
@@ -225,7 +225,7 @@ impl OutputFolder {
         }
     }
 
-    /// Folders in the CSV folder are there for nothing but CSVs.
+    /// Access rights for folders inside the CSV folder, which contain only CSV files.
     fn access_inside(&self) -> FileAccess {
         match self.access.applies_to {
             AccessTarget::Files => FileAccess { applies_to: AccessTarget::Folders, ..self.access },
@@ -247,7 +247,7 @@ impl OutputFolder {
         Some(FileType::from_raw_mode(stat.st_mode))
     }
 
-    /// Has what is in this folder, and under which name, kept by the disk.
+    /// Syncs the entries of this folder to disk.
     pub(super) fn sync(&self) -> Result<(), ExportError> {
         let here = |e: Errno| ExportError::Write { path: self.path.clone(), written: 0, source: e.into() };
         rustix::fs::fsync(&self.fd).map_err(here)
@@ -258,7 +258,7 @@ impl OutputFolder {
     }
 }
 
-/// A file that is being written; dropped, it leaves nothing.
+/// A file that is being written. It is deleted if it is dropped before it is published.
 pub(super) struct DraftFile<'a> {
     folder: &'a OutputFolder,
     name: String,
@@ -268,7 +268,7 @@ pub(super) struct DraftFile<'a> {
     bytes: u64,
 }
 
-/// What a draft holds.
+/// Size and hash of the contents of a draft.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WrittenFile {
     pub bytes: u64,
@@ -276,32 +276,32 @@ pub(super) struct WrittenFile {
 }
 
 impl DraftFile<'_> {
-    /// The error for a failure while it was written.
+    /// The error for a failure while writing this file.
     pub(super) fn failed(&self, source: io::Error) -> ExportError {
         self.folder.failed(&self.name, self.bytes, source)
     }
 
-    /// What it holds so far.
+    /// Size and hash of the contents so far.
     pub(super) fn written(&self) -> WrittenFile {
         WrittenFile { bytes: self.bytes, sha256: hash::hex(&self.hash.clone().finalize()) }
     }
 
-    /// Has what it holds so far kept by the disk.
+    /// Syncs the contents so far to disk.
     pub(super) fn sync(&self) -> Result<(), ExportError> {
         self.file.sync_data().map_err(|e| self.failed(e))
     }
 
-    /// Lets it lie under its temporary name.
+    /// Keeps the file under its temporary name.
     pub(super) fn keep_temporary(mut self) {
         self.temporary.clear();
     }
 
-    /// Takes the place of the file, unless that holds the same bytes; tells whether it did.
+    /// Replaces the published file unless it has the same bytes. Returns whether it was replaced.
     pub(super) fn publish(self) -> Result<bool, ExportError> {
         self.publish_with(|_| Ok(()))
     }
 
-    /// The same; `note` is called before it gets its name, if it does.
+    /// Like [`DraftFile::publish`]. Calls `note` just before the file is renamed.
     pub(super) fn publish_with(
         mut self,
         note: impl FnOnce(&WrittenFile) -> Result<(), ExportError>,
@@ -314,7 +314,7 @@ impl DraftFile<'_> {
             self.folder.admit(&self.name)?;
             return Ok(false);
         }
-        // A failed fsync is never tried again: the page cache may claim success for lost data.
+        // A failed fsync is never retried: the page cache may report success for lost data.
         self.file.sync_all().map_err(|e| self.failed(e))?;
         note(&written)?;
         let fd = &self.folder.fd;
@@ -341,7 +341,7 @@ impl Write for DraftFile<'_> {
 impl Drop for DraftFile<'_> {
     fn drop(&mut self) {
         if !self.temporary.is_empty() {
-            // The next export sweeps what cannot be removed now.
+            // If the file cannot be removed now, the next export removes it.
             let _ = rustix::fs::unlinkat(&self.folder.fd, &self.temporary, AtFlags::empty());
         }
     }

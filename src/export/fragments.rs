@@ -1,30 +1,30 @@
-//! The cells of a thing that many rows show, rendered once.
+//! A cache for the rendered cells of entities that occur in many rows.
 //!
-//! A million playlist items name some ten thousand tracks, and a track's cells cost six look-ups and
-//! two sorted lists. They are kept as bytes of the CSV, in one arena of bounded size. A full arena
-//! stays as it is until it has missed as often as it has entries: a working set that is slightly too
-//! large then loses little, and one that has moved on is replaced.
+//! A million playlist items contain perhaps ten thousand tracks, and the cells of a track cost six look-ups and
+//! two sorted lists. The rendered cells are kept as bytes in one arena of limited size. A full arena
+//! is kept until it has missed as often as it has entries: a working set that is slightly too
+//! large then loses little, and an outdated working set is replaced.
 
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::cell::CellMark;
 
-/// Bytes of the arena. 50,000 tracks with all default columns take some 16 MiB.
+/// Size of the arena. 50,000 tracks with all default columns take about 16 MiB.
 const ARENA_BYTES: usize = 20 << 20;
 
-/// Rendered cells of one thing.
+/// The rendered cells of one entity.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct CsvFragment {
-    /// The cells, run after run; within a run with delimiters between them.
+    /// The cells, one run after the other. Within a run there are delimiters between the cells.
     pub bytes: Vec<u8>,
     /// Where each run ends.
     pub ends: Vec<u32>,
-    /// Columns of the thing that the formula guard changed, one bit each.
+    /// Columns of the entity that the formula guard changed, one bit each.
     pub guarded: u64,
-    /// Columns with a NUL in them.
+    /// Columns that contained a NUL.
     pub nul: u64,
-    /// Cells that are too long for Excel.
+    /// Columns that are too long for Excel.
     pub long: u64,
 }
 
@@ -35,7 +35,7 @@ impl CsvFragment {
         (self.guarded, self.nul, self.long) = (0, 0, 0);
     }
 
-    /// Notes what had to be done to the cell in a column of the thing, below 64.
+    /// Records the mark of the cell in a column of the entity (below 64).
     pub(super) fn mark(&mut self, column: usize, mark: CellMark) {
         self.guarded |= u64::from(mark.guarded) << column;
         self.nul |= u64::from(mark.nul) << column;
@@ -43,14 +43,14 @@ impl CsvFragment {
     }
 }
 
-/// Where a fragment is in the arena: the ends of its runs, then its bytes.
+/// The place of a fragment in the arena: the ends of its runs, then its bytes.
 struct FragmentEntry {
     at: u32,
     len: u32,
 }
 
-/// A bounded store of fragments by key. The key itself is not kept but its 128-bit hash, which is
-/// a third of its size; that two of a billion things share one is less likely than a broken disk.
+/// A cache of fragments by key, of limited size. It stores the 128-bit hash of the key, which is
+/// a third of its size. A collision among a billion entities is less likely than a broken disk.
 #[derive(Default)]
 pub(super) struct FragmentCache {
     runs: usize,
@@ -61,12 +61,12 @@ pub(super) struct FragmentCache {
 }
 
 impl FragmentCache {
-    /// For fragments of this many runs.
+    /// A cache for fragments with this number of runs.
     pub(super) fn new(runs: usize) -> Self {
         FragmentCache { runs, index: FxHashMap::default(), arena: Vec::new(), marks: FxHashMap::default(), missed: 0 }
     }
 
-    /// Fills `into` with the fragment of this key, if it is here.
+    /// Copies the fragment of this key into `into`, if it is cached.
     pub(super) fn find(&mut self, key: &[u8], into: &mut CsvFragment) -> bool {
         let Some(entry) = self.index.get(&xxh3_128(key)) else {
             self.missed += 1;
@@ -85,7 +85,7 @@ impl FragmentCache {
         true
     }
 
-    /// Keeps a fragment, unless there is no room for it now.
+    /// Adds a fragment, unless there is no room for it now.
     pub(super) fn insert(&mut self, key: &[u8], fragment: &CsvFragment) {
         let size = 4 * self.runs + fragment.bytes.len();
         if self.arena.len() + size > ARENA_BYTES {
@@ -96,8 +96,8 @@ impl FragmentCache {
             self.marks.clear();
             self.arena.clear();
         }
-        // At once: an arena that grows by doubling leaves holes in the heap, and the next export of the run
-        // would fill others. What is not used yet takes no memory.
+        // Allocate the whole arena at once: growing by doubling fragments the heap, and the next export of the run
+        // would fragment it further. Unused pages take no memory.
         if self.arena.capacity() == 0 {
             self.arena.reserve_exact(ARENA_BYTES);
         }

@@ -1,72 +1,46 @@
-//! The formula guard: a spreadsheet runs what looks like a formula, wherever it came from, and
+//! The formula guard. A spreadsheet runs every cell that looks like a formula, and
 //! anyone can name a playlist `=HYPERLINK(…)`.
 //!
-//! A guarded cell gets a leading `'`. So that undoing is exact, a text that would look like a guarded
-//! cell is guarded as well: [`Guard::undo`] of a guarded cell, and of any other, is the text itself.
+//! A guarded cell gets a leading `'`. A text that already looks like a guarded
+//! cell is guarded as well, so that [`unguard`] always returns the original text.
 
-/// Which texts are guarded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Guard {
-    /// What a spreadsheet would run: `=` with more behind it, a tab or return in front, or `+ - @`
-    /// followed somewhere by `(`, `|` or `!`. The artists `+44` and `-M-` stay as they are.
-    #[default]
-    Auto,
-    /// Whatever begins with `= + - @`, a tab or a return.
-    All,
-    /// Nothing: for files that only programs read.
-    Off,
+use crate::settings::FormulaGuard;
+
+/// Whether this text gets a leading `'`.
+pub fn is_guarded(guard: FormulaGuard, text: &[u8]) -> bool {
+    if !matches!(text.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\'')) {
+        return false;
+    }
+    let bare = &text[text.iter().take_while(|b| **b == b'\'').count()..];
+    match (guard, bare.first()) {
+        (FormulaGuard::Off, _) | (_, None) => false,
+        (_, Some(b'\t' | b'\r')) => true,
+        (FormulaGuard::All, Some(first)) => b"=+-@".contains(first),
+        (FormulaGuard::Auto, Some(b'=')) => bare.len() > 1,
+        (FormulaGuard::Auto, Some(b'+' | b'-' | b'@')) => bare.iter().any(|b| b"(|!".contains(b)),
+        _ => false,
+    }
 }
 
-impl Guard {
-    /// Its name in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Guard::Auto => "auto",
-            Guard::All => "all",
-            Guard::Off => "off",
-        }
+/// The original text of a cell that was written with this guard.
+pub fn unguard(guard: FormulaGuard, cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(text) if is_guarded(guard, text.as_bytes()) => text,
+        _ => cell,
     }
+}
 
-    /// Whether this text gets a leading `'`.
-    pub fn applies(self, text: &[u8]) -> bool {
-        match text.first() {
-            Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\'') => self.looks_behind(text),
-            _ => false,
+/// Instructions for undoing the guard, for the data package.
+pub(super) fn undo_rule(guard: FormulaGuard) -> Option<&'static str> {
+    match guard {
+        FormulaGuard::Off => None,
+        FormulaGuard::All => {
+            Some("remove one leading ' if the rest, after any further ', starts with = + - @, a tab or a return")
         }
-    }
-
-    fn looks_behind(self, text: &[u8]) -> bool {
-        let bare = &text[text.iter().take_while(|b| **b == b'\'').count()..];
-        match (self, bare.first()) {
-            (Guard::Off, _) | (_, None) => false,
-            (_, Some(b'\t' | b'\r')) => true,
-            (Guard::All, Some(first)) => b"=+-@".contains(first),
-            (Guard::Auto, Some(b'=')) => bare.len() > 1,
-            (Guard::Auto, Some(b'+' | b'-' | b'@')) => bare.iter().any(|b| b"(|!".contains(b)),
-            _ => false,
-        }
-    }
-
-    /// The text behind a cell of a file that was written with this guard.
-    pub fn undo(self, cell: &str) -> &str {
-        match cell.strip_prefix('\'') {
-            Some(text) if self.applies(text.as_bytes()) => text,
-            _ => cell,
-        }
-    }
-
-    /// How to undo it, for people, as it stands in the data package.
-    pub fn undo_rule(self) -> Option<&'static str> {
-        match self {
-            Guard::Off => None,
-            Guard::All => {
-                Some("remove one leading ' where the rest, after any further ', begins with = + - @, a tab or a return")
-            }
-            Guard::Auto => Some(
-                "remove one leading ' where the rest, after any further ', is = with more behind it, begins with a \
-                 tab or a return, or begins with + - @ and has a ( | or ! in it",
-            ),
-        }
+        FormulaGuard::Auto => Some(
+            "remove one leading ' if the rest, after any further ', is = with more text after it, starts with a \
+             tab or a return, or starts with + - @ and contains a ( | or !",
+        ),
     }
 }
 
@@ -89,28 +63,28 @@ mod tests {
             "'=1",
             "''=1",
         ] {
-            assert!(Guard::Auto.applies(text.as_bytes()), "{text}");
+            assert!(is_guarded(FormulaGuard::Auto, text.as_bytes()), "{text}");
         }
         for text in ["", "=", "'", "'=", "+44", "-M-", "@", "- (", "'tis", " =1", "a=1(", "\u{feff}=1", "\n=1"] {
             let expected = text == "- (";
-            assert_eq!(Guard::Auto.applies(text.as_bytes()), expected, "{text}");
+            assert_eq!(is_guarded(FormulaGuard::Auto, text.as_bytes()), expected, "{text}");
         }
     }
 
     #[test]
     fn all_guards_whatever_begins_with_a_trigger() {
         for text in ["=", "+44", "-M-", "@home", "\t", "'+44"] {
-            assert!(Guard::All.applies(text.as_bytes()), "{text}");
+            assert!(is_guarded(FormulaGuard::All, text.as_bytes()), "{text}");
         }
-        assert!(!Guard::All.applies(b"'tis"));
+        assert!(!is_guarded(FormulaGuard::All, b"'tis"));
     }
 
     proptest! {
         #[test]
         fn undoing_is_exact_for_every_text(text in "['=+@a(|!\\-\t\r]{0,6}") {
-            for guard in [Guard::Auto, Guard::All, Guard::Off] {
-                let cell = if guard.applies(text.as_bytes()) { format!("'{text}") } else { text.clone() };
-                prop_assert_eq!(guard.undo(&cell), text.as_str());
+            for guard in [FormulaGuard::Auto, FormulaGuard::All, FormulaGuard::Off] {
+                let cell = if is_guarded(guard, text.as_bytes()) { format!("'{text}") } else { text.clone() };
+                prop_assert_eq!(unguard(guard, &cell), text.as_str());
             }
         }
     }

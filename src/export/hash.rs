@@ -1,10 +1,10 @@
-//! SHA-256 of files, in hex: what the record, the data package and the journal know a file by.
+//! SHA-256 of files in hex, by which the record, the data package and the journal identify a file.
 
 use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
-/// Size and hash of all that is left to read.
+/// The size and the hash of everything that is left to read.
 pub(super) fn sha256_of(mut file: impl Read) -> io::Result<(u64, String)> {
     let (mut hash, mut bytes) = (Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 16];
@@ -19,7 +19,7 @@ pub(super) fn sha256_of(mut file: impl Read) -> io::Result<(u64, String)> {
     }
 }
 
-/// A hash, as it is written.
+/// A hash in hex.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -11,13 +11,11 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::error::ExportError;
-use super::guard::Guard;
 use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::publish::{check_target, publish};
-use super::style::{CsvStyle, LineEnding, Profile, TimeFormat};
+use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, Job, JobQuery, OutputName, TemplateValues};
-use crate::settings;
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, known_file,
@@ -356,45 +354,7 @@ fn export_state(state: RunState) -> PackageRunState {
     }
 }
 
-/// The style of CSVs: the choices of a job or of the settings, completed from the profile.
-pub fn csv_style(said: &CsvOptions) -> CsvStyle {
-    let profile = match said.profile {
-        None | Some(settings::CsvProfile::Plain) => Profile::Plain,
-        Some(settings::CsvProfile::Excel) => Profile::Excel,
-        Some(settings::CsvProfile::ExcelSemicolon) => Profile::ExcelSemicolon,
-        Some(settings::CsvProfile::Exportify) => Profile::Exportify,
-    };
-    let mut style = CsvStyle::for_profile(profile);
-    if let Some(bom) = said.bom {
-        style.bom = bom;
-    }
-    if let Some(delimiter) = said.delimiter.and_then(|c| u8::try_from(c).ok()) {
-        style.delimiter = delimiter;
-    }
-    if let Some(ending) = said.line_ending {
-        style.line_ending = match ending {
-            settings::LineEnding::Lf => LineEnding::Lf,
-            settings::LineEnding::Crlf => LineEnding::CrLf,
-        };
-    }
-    if let Some(separator) = &said.list_separator {
-        style.list_separator.clone_from(separator);
-    }
-    if let Some(null) = &said.null {
-        style.null.clone_from(null);
-    }
-    if let Some(format) = said.time_format {
-        style.time_format = match format {
-            settings::TimeFormat::Iso => TimeFormat::Iso,
-            settings::TimeFormat::Spreadsheet => TimeFormat::Spreadsheet,
-        };
-    }
-    if let Some(guard) = said.formula_guard {
-        style.formula_guard = match guard {
-            settings::FormulaGuard::Auto => Guard::Auto,
-            settings::FormulaGuard::All => Guard::All,
-            settings::FormulaGuard::Off => Guard::Off,
-        };
-    }
-    style
+/// The CSV style for some options. A missing option follows the profile.
+pub fn csv_style(options: &CsvOptions) -> CsvStyle {
+    CsvStyle::from_options(options)
 }

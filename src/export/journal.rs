@@ -1,8 +1,8 @@
-//! What an export has put in place and not yet recorded, so that nobody takes it for a stray.
+//! A journal of files that an export has published but not yet recorded, so that they do not count as strays.
 //!
-//! Between the moment in which a CSV gets its name and the one in which store and data package know of it, a
-//! kill may come. A file in the job's folder says until then which files these are; the next export that comes
-//! to its end takes it away.
+//! The process may be killed after a CSV file was renamed and before the store and the data package record it. Until
+//! then, a file in the job's folder lists such files. The next export that
+//! finishes removes it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ use std::path::Path;
 use super::error::ExportError;
 use super::folder::{DraftFile, OutputFolder, WrittenFile, is_journal};
 
-/// Beyond this no journal is read: it would be of some 100,000 files.
+/// A larger journal is not read: it would list more than 100,000 files.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The journal of one export, there from the first file that it changes on.
+/// The journal of one export. Its file exists from the first changed file on.
 pub(super) struct ExportJournal<'a> {
     folder: &'a OutputFolder,
     draft: RefCell<Option<DraftFile<'a>>>,
@@ -27,8 +27,8 @@ impl<'a> ExportJournal<'a> {
         ExportJournal { folder, draft: RefCell::new(None) }
     }
 
-    /// Notes a file that is about to get its name: on disk before that, or a power cut could leave the file
-    /// without the note.
+    /// Adds a file that is about to be renamed. The entry is on disk before the rename, because a power cut could otherwise
+    /// leave the file without an entry.
     pub(super) fn record(&self, path: &str, written: &WrittenFile) -> Result<(), ExportError> {
         let mut draft = self.draft.borrow_mut();
         let is_new = draft.is_none();
@@ -42,7 +42,7 @@ impl<'a> ExportJournal<'a> {
         if is_new { self.folder.sync() } else { Ok(()) }
     }
 
-    /// Lets it lie, where what it names is in place and could not be recorded.
+    /// Keeps the journal because its files are published and could not be recorded.
     pub(super) fn keep_on_disk(&self) {
         if let Some(draft) = self.draft.take() {
             draft.keep_temporary();
@@ -50,7 +50,7 @@ impl<'a> ExportJournal<'a> {
     }
 }
 
-/// The files that exports without an end have put in place below a job's folder: path and hash.
+/// Path and hash of the files that unfinished exports have published in a job's folder.
 pub(super) fn read(folder: &Path) -> BTreeSet<(String, String)> {
     let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
     let journals = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_journal));

@@ -1,11 +1,12 @@
-//! CSV files and the data package beside them, from the store and nothing else.
+//! Exports a job's CSV files and their data package from the store.
 //!
-//! A job's sheets are rendered in one read transaction, so its files agree with each other. Each goes
-//! to a temporary file beside its target, is synced, and takes the target's place in one step if it
-//! differs by a byte; what was made from the same inputs is not even rendered. `datapackage.json` is
-//! written last: whoever waits for it sees whole files only.
+//! The files of a job are rendered in one read transaction, so they agree with each other. Each file is
+//! written to a temporary file in the same folder, synced, and renamed in one step if its bytes have
+//! changed. A file with unchanged inputs is not rendered at all. `datapackage.json` is
+//! written last, so a program that waits for it sees only complete files.
 
 mod cell;
+mod csv_column;
 mod error;
 mod exportify;
 mod folder;
@@ -24,12 +25,13 @@ mod render;
 mod style;
 mod verify;
 
+pub use csv_column::CsvColumn;
 pub use error::ExportError;
-pub use guard::Guard;
+pub use guard::{is_guarded, unguard};
 pub use job_files::{ExportedRun, FileReport, JobExportReport, JobFiles, JobFilesError, csv_style};
 pub use name::{FileNameError, check_name};
 pub use outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
-pub use output_file::{CsvColumn, OutputFile, RowSource};
+pub use output_file::{OutputFile, RowSource};
 pub use publish::{check_target, publish};
-pub use style::{CsvStyle, CsvStyleError, LineEnding, Profile, TimeFormat};
+pub use style::{CsvStyle, CsvStyleError};
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

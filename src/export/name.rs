@@ -1,38 +1,41 @@
-//! Rules for the names of output files: what works on every system and cannot leave the folder.
+//! Rules for the names of output files, which must work on every system and must not leave the folder.
 
-/// Bytes of a path, templates filled in.
+/// Maximum length of a path in bytes, with placeholders replaced.
 const MAX_PATH_BYTES: usize = 200;
 
-/// Names that Windows keeps for devices, with any extension.
+/// Names that Windows reserves for devices, with any extension.
 const DEVICES: &[&str] = &["con", "prn", "aux", "nul"];
 
-/// Which rule a name breaks.
+/// The file name of the data package, which no other file may have.
+pub(super) const DATA_PACKAGE: &str = "datapackage.json";
+
+/// The rule that a name breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileNameError {
-    /// Nothing in it, or nothing between two slashes.
-    #[error("a part of it is empty")]
+    /// The name or a part between two slashes is empty.
+    #[error("a part of the name is empty")]
     Empty,
-    /// Begins with a slash.
+    /// The name starts with a slash.
     #[error("it must be relative to the job's output folder")]
     Absolute,
-    /// Too long.
+    /// The name is too long.
     #[error("it is longer than {MAX_PATH_BYTES} bytes")]
     TooLong,
-    /// A character outside the allowed ones.
+    /// The name contains a character that is not allowed.
     #[error("{0:?} is not allowed; use letters, digits, dot, dash, underscore and space")]
     Character(char),
-    /// `..`, a hidden file, an option to some command, or a name that Windows would shorten.
-    #[error("{0:?} must not begin with a dot, dash or space, nor end with a dot or space")]
+    /// `..`, a hidden file, a name that looks like a command-line option, or a name that Windows would shorten.
+    #[error("{0:?} must not start with a dot, dash or space, and must not end with a dot or space")]
     Edge(String),
-    /// A device of Windows, or the data package.
+    /// A device name of Windows, or the name of the data package.
     #[error("{0:?} is reserved")]
     Reserved(String),
 }
 
-/// Whether `path` may name an output file below a job's folder.
+/// Checks that `path` is a valid name for an output file in a job's folder.
 ///
 /// # Errors
-/// The first rule that it breaks.
+/// The first rule that the name breaks.
 pub fn check_name(path: &str) -> Result<(), FileNameError> {
     if path.starts_with('/') {
         return Err(FileNameError::Absolute);
@@ -42,7 +45,7 @@ pub fn check_name(path: &str) -> Result<(), FileNameError> {
     }
     path.split('/').try_for_each(check_part)?;
     match path {
-        super::package::FILE_NAME => Err(FileNameError::Reserved(path.into())),
+        DATA_PACKAGE => Err(FileNameError::Reserved(path.into())),
         _ => Ok(()),
     }
 }

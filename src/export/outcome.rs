@@ -1,29 +1,29 @@
-//! What an export is given beside its sheets, and what it tells.
+//! The target and the results of an export.
 
 use std::path::PathBuf;
 
 use super::error::ExportError;
 use crate::store::{FileAccess, OutdatedFile};
 
-/// Where a job's files go.
+/// Where the files of a job are written.
 #[derive(Debug, Clone)]
 pub struct ExportTarget {
-    /// Folder of all jobs' folders.
+    /// The folder that contains the folders of all jobs.
     pub csv_dir: PathBuf,
-    /// Who may read them.
+    /// Who may read the files.
     pub access: FileAccess,
 }
 
-/// How a run ended, as the data package says it.
+/// The state of a run in the data package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackageRunState {
-    /// All that was asked for is there.
+    /// Everything was fetched.
     Complete,
-    /// Something is missing; the reasons say what.
+    /// Something is missing. The reasons say what.
     Partial,
-    /// It will go on later; files of unfinished fetches are older.
+    /// The run continues later. Files of unfinished fetches are older.
     Deferred,
-    /// It failed; files of unfinished fetches are older.
+    /// The run failed. Files of unfinished fetches are older.
     Failed,
 }
 
@@ -41,61 +41,61 @@ impl PackageRunState {
 /// The run whose results are published.
 #[derive(Debug, Clone)]
 pub struct RunInfo {
-    /// Name of the job; also of its folder.
+    /// The name of the job and of its folder.
     pub job: String,
     /// The job's description, if it has one.
     pub description: Option<String>,
-    /// Number of the run.
+    /// The number of the run.
     pub id: i64,
-    /// How it ended.
+    /// The state of the run.
     pub state: PackageRunState,
-    /// Why it is not complete.
+    /// Why the run is not complete.
     pub reasons: Vec<String>,
-    /// Now, ISO 8601 in UTC.
+    /// The current time, ISO 8601 in UTC.
     pub created_at: String,
-    /// Files of earlier fires that are older than somebody wants to keep.
+    /// Files of earlier fires that are older than the retention.
     pub outdated: Vec<OutdatedFile>,
 }
 
-/// What became of a file.
+/// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileChange {
-    /// It is new or differs from before.
+    /// It is new or has changed.
     Written,
-    /// It was rendered, and every byte was as before.
+    /// It was rendered, and its bytes have not changed.
     Same,
-    /// It was made from the same inputs, so it was not even rendered.
+    /// Its inputs have not changed, so it was not rendered.
     Unchanged,
-    /// Its fetch is not finished, so it is as it was.
+    /// Its fetch is not finished, so the old file was kept.
     Kept,
-    /// Its fetch is not finished, and there was no file before.
+    /// Its fetch is not finished, and there is no old file.
     Missing,
 }
 
-/// One file of the job.
+/// The result for one file of the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedFile {
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What became of it.
+    /// What happened to it.
     pub change: FileChange,
-    /// Data rows.
+    /// Number of data rows.
     pub rows: u64,
     /// Size in bytes.
     pub bytes: u64,
-    /// Cells that the formula guard changed.
+    /// Number of cells that the formula guard changed.
     pub guarded: u64,
-    /// Cells that are too long for Excel, if it was rendered.
+    /// Number of cells that are too long for Excel, if it was rendered.
     pub too_long_for_excel: u64,
 }
 
-/// What an export did. What concerns one file alone, such as a wrong query, leaves the others to be written.
+/// The result of an export. An error of one file, such as a wrong query, does not stop the others.
 #[derive(Debug, Default)]
 pub struct ExportOutcome {
-    /// Files, in the order of the sheets.
+    /// The files, in the given order.
     pub files: Vec<ExportedFile>,
-    /// Queries that are wrong or took too long, and names that something else has; these files are as they were.
+    /// Errors of single files: queries that are wrong or too slow, and names that are taken. These files stay as they were.
     pub failed: Vec<ExportError>,
-    /// How many files of earlier fires were deleted.
+    /// Number of deleted files of earlier fires.
     pub deleted: u64,
 }

@@ -1,49 +1,49 @@
-//! What one CSV file holds.
+//! One CSV file of a job: its path, its rows and its columns.
 
-use std::borrow::Cow;
-
+use super::csv_column::CsvColumn;
 use super::error::ExportError;
 use super::exportify;
-use super::style::{CsvStyle, Profile, TimeFormat};
+use super::style::CsvStyle;
+use crate::settings::{CsvProfile, TimeFormat};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::{RowScope, ViewSelect};
 use crate::stream::{Column, ColumnType};
 
-/// One CSV file.
+/// One CSV file to export.
 pub struct OutputFile<'a> {
-    /// Its path below the job's folder.
+    /// The path below the job's folder.
     pub path: String,
-    /// Name of the fetch, or the number of the query: for the record.
+    /// The name of the fetch or the number of the query, for the record.
     pub name: String,
-    /// What one row is, in a sentence.
+    /// A description of one row.
     pub title: String,
-    /// Where its rows come from.
+    /// The source of the rows.
     pub source: RowSource<'a>,
-    /// Fingerprint of everything the rows depend on: a file that was made from the same is not even
-    /// rendered. The style and the columns need not be part of it.
+    /// A fingerprint of everything that the rows depend on. A file with the same fingerprint is not
+    /// rendered again. The style and the columns need not be part of it.
     pub inputs: String,
-    /// The store's `data_version`, where `inputs` tells of the lists alone: the things in them are
-    /// compared with those that have changed.
+    /// The store's `data_version` if `inputs` covers only the lists. The entities in them are then
+    /// compared with the changed entities.
     pub version: Option<i64>,
-    /// It is rendered whatever is known of it: what stands there is not what was written.
+    /// Renders the file even if its inputs are unchanged, because the existing file was modified.
     pub force: bool,
 }
 
-/// Where the rows of a sheet come from.
-#[expect(clippy::large_enum_variant, reason = "a job has a handful of sheets, each made once a run")]
+/// The source of the rows of a file.
+#[expect(clippy::large_enum_variant, reason = "a job has a handful of files, each created once per run")]
 pub enum RowSource<'a> {
     /// A fetch.
     Fetch(FetchRows<'a>),
-    /// A query; its columns are named and typed by what it gives.
+    /// A query. The result determines the names and types of the columns.
     Query {
-        /// Opened on the store for this job.
+        /// A reader on the store for this job.
         reader: &'a QueryReader,
-        /// The SQL.
+        /// The SQL of the query.
         sql: &'a str,
-        /// Values of the names in it.
+        /// The values of its parameters.
         bound: &'a QueryParameters,
     },
-    /// Nowhere: the run has not finished the fetch, so the file stays as it is.
+    /// No rows: the run has not finished the fetch, so the file stays as it is.
     Kept,
 }
 
@@ -52,25 +52,14 @@ pub struct FetchRows<'a> {
     pub(super) job: &'a str,
     pub(super) fetch: &'a str,
     pub(super) columns: Vec<CsvColumn>,
-    /// Columns that name one row, if all of them are in the file.
+    /// The columns that identify a row, if all of them are in the file.
     pub(super) keys: Vec<&'static str>,
     pub(super) select: ViewSelect<'a>,
 }
 
-/// A column of a sheet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CsvColumn {
-    /// In the file's first row.
-    pub header: Cow<'static, str>,
-    /// None for columns of a query.
-    pub column_type: Option<ColumnType>,
-    /// What it holds.
-    pub about: &'static str,
-}
-
 impl<'a> RowSource<'a> {
-    /// The rows of a fetch in these columns of its stream, or in the default ones. The profile
-    /// `exportify` has columns of its own.
+    /// The rows of a fetch, with these columns of its stream or with the default columns. The profile
+    /// `exportify` has its own columns.
     ///
     /// # Errors
     /// [`ExportError::NoColumn`], [`ExportError::NoExportify`].
@@ -81,24 +70,24 @@ impl<'a> RowSource<'a> {
         style: &CsvStyle,
     ) -> Result<RowSource<'a>, ExportError> {
         let stream = fetch.stream;
-        let (names, columns): (Vec<&'a str>, Vec<CsvColumn>) = if style.profile == Profile::Exportify {
+        let (names, columns): (Vec<&'a str>, Vec<CsvColumn>) = if style.profile == CsvProfile::Exportify {
             exportify::columns(stream)?
         } else {
             chosen_columns(stream, columns)?.into_iter().map(|c| (c.name, CsvColumn::from(c))).unzip()
         };
-        // A key without its fraction of a second need not be one.
+        // A time without its fraction of a second may not be unique.
         let whole = |key: &str| {
             let is_time = stream.column(key).is_some_and(|c| c.column_type == ColumnType::Time);
             names.contains(&key) && !(is_time && style.time_format == TimeFormat::Spreadsheet)
         };
-        let has_keys = style.profile != Profile::Exportify && stream.keys.iter().all(|key| whole(key));
+        let has_keys = style.profile != CsvProfile::Exportify && stream.keys.iter().all(|key| whole(key));
         let select = ViewSelect::new(stream, names)
             .lists(&style.lists())
             .scope(RowScope::Fetch { job, fetch: &fetch.name })
             .since(fetch.since.as_deref())
             .market(Some(&fetch.market))
             .for_user(fetch.user_id.as_deref())
-            .only_if(exportify::leaves_out(stream).filter(|_| style.profile == Profile::Exportify));
+            .only_if(exportify::leaves_out(stream).filter(|_| style.profile == CsvProfile::Exportify));
         Ok(RowSource::Fetch(FetchRows {
             job,
             fetch: &fetch.name,
@@ -118,10 +107,4 @@ fn chosen_columns(
         stream.column(name).ok_or_else(|| ExportError::NoColumn { stream: stream.name.into(), column: name.clone() })
     };
     names.iter().map(find).collect()
-}
-
-impl From<&'static Column> for CsvColumn {
-    fn from(column: &'static Column) -> Self {
-        CsvColumn { header: Cow::Borrowed(column.name), column_type: Some(column.column_type), about: column.about }
-    }
 }

@@ -1,44 +1,45 @@
-//! `datapackage.json`: what stands in a job's files, for people and for programs that read
+//! `datapackage.json`: describes the files of a job, for people and for programs that read
 //! Frictionless Data Packages (specification version 1).
 //!
-//! It describes every CSV beside it, those of earlier days too. It is written last and only when it
-//! says something new: `run` and `created` are those of the run that last changed anything.
+//! It describes every CSV file in the folder, including those of earlier days. It is written last, and only if its
+//! content has changed: `run` and `created` belong to the run that last changed anything.
 
 use serde_json::{Map, Value, json};
 
 use super::error::ExportError;
 use super::folder::{OutputFolder, WrittenFile};
+use super::guard;
+use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::RunInfo;
 use super::output_file::OutputFile;
 use super::render::{ColumnStats, CsvStats, InferredType};
-use super::style::{CsvStyle, LineEnding, TimeFormat};
+use super::style::CsvStyle;
+use crate::settings::{LineEnding, TimeFormat};
 use crate::store::OutdatedFile;
 use crate::stream::ColumnType;
 
-/// Its name.
-pub(super) const FILE_NAME: &str = "datapackage.json";
-
-/// The package as it was, and as it will be.
+/// The old data package and the new one.
 pub(super) struct DataPackage {
-    /// As it stands beside the files, or null.
+    /// The data package on disk, or null.
     old: Value,
-    /// Its resources: described anew, or as they were.
+    /// The resources of the new package, either new or copied from the old one.
     new: Vec<Value>,
 }
 
 impl DataPackage {
-    /// Reads what is there; what cannot be read is written anew.
+    /// Reads the existing data package. An unreadable one is replaced.
     pub(super) fn read(folder: &OutputFolder) -> Result<DataPackage, ExportError> {
-        let old = folder.read(FILE_NAME)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+        let old =
+            folder.read(DATA_PACKAGE)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
         Ok(DataPackage { old, new: Vec::new() })
     }
 
-    /// Whether the old package describes this file as having this content.
+    /// Whether the old package describes this file with this content.
     pub(super) fn describes(&self, path: &str, sha256: &str) -> bool {
         self.resource(path).is_some_and(|r| r["hash"] == format!("sha256:{sha256}"))
     }
 
-    /// Rows and guarded cells of a file, as the old package has them.
+    /// The number of rows and guarded cells of a file, according to the old package.
     pub(super) fn counts(&self, path: &str) -> (u64, u64) {
         let Some(resource) = self.resource(path) else { return (0, 0) };
         let cells = resource["formulaGuard"]["cells"].as_object();
@@ -46,13 +47,13 @@ impl DataPackage {
         (resource["rows"].as_u64().unwrap_or(0), guarded)
     }
 
-    /// Describes a file as before.
+    /// Copies the description of a file from the old package.
     pub(super) fn keep_resource(&mut self, path: &str) {
         let same = self.resource(path).cloned();
         self.new.extend(same);
     }
 
-    /// Describes a file.
+    /// Adds the description of a new file.
     pub(super) fn add_resource(
         &mut self,
         sheet: &OutputFile<'_>,
@@ -77,9 +78,9 @@ impl DataPackage {
             "hash": format!("sha256:{}", written.sha256),
             "rows": tally.rows,
         });
-        if let Some(undo) = style.formula_guard.undo_rule() {
+        if let Some(undo) = guard::undo_rule(style.formula_guard) {
             let cells = count_columns(tally, |column| column.guarded);
-            resource["formulaGuard"] = json!({ "mode": style.formula_guard.name(), "cells": cells, "undo": undo });
+            resource["formulaGuard"] = json!({ "mode": style.formula_guard.as_str(), "cells": cells, "undo": undo });
         }
         let nul = count_columns(tally, |column| column.nul);
         if !nul.is_empty() {
@@ -88,7 +89,7 @@ impl DataPackage {
         self.new.push(resource);
     }
 
-    /// Writes it, if it says anything new; it speaks no more of what is to go.
+    /// Writes the package if its content has changed. It no longer lists the files that will be deleted.
     pub(super) fn write(
         mut self,
         folder: &OutputFolder,
@@ -111,11 +112,11 @@ impl DataPackage {
             package["description"] = json!(description);
         }
         if self.new.is_empty() && self.old.is_null() || is_equivalent(&self.old, &package) {
-            return folder.admit(FILE_NAME);
+            return folder.admit(DATA_PACKAGE);
         }
         let mut text = serde_json::to_vec_pretty(&package).expect("a JSON value can be written");
         text.push(b'\n');
-        let mut draft = folder.draft(FILE_NAME)?;
+        let mut draft = folder.draft(DATA_PACKAGE)?;
         std::io::Write::write_all(&mut draft, &text).map_err(|e| draft.failed(e))?;
         draft.publish().map(drop)
     }
@@ -124,7 +125,7 @@ impl DataPackage {
         self.old["resources"].as_array()?.iter().find(|r| r["path"] == path)
     }
 
-    /// Files of earlier days, or of fetches that the job no longer has, as long as they are there.
+    /// Keeps the descriptions of files of earlier days, or of fetches that the job no longer has, while the files exist.
     fn keep_files_of_earlier_runs(
         &mut self,
         folder: &OutputFolder,
@@ -134,7 +135,7 @@ impl DataPackage {
         for resource in old {
             let Some(path) = resource["path"].as_str() else { continue };
             let again = self.new.iter().any(|r| r["path"] == path);
-            if again || goes(path) || super::name::check_name(path).is_err() {
+            if again || goes(path) || check_name(path).is_err() {
                 continue;
             }
             if folder.has(path, resource["bytes"].as_u64()) {
@@ -145,7 +146,7 @@ impl DataPackage {
     }
 }
 
-/// Whether two packages differ in nothing but when and by which run they were written.
+/// Whether two packages differ only in their run and the time of writing.
 fn is_equivalent(old: &Value, new: &Value) -> bool {
     let timeless = |package: &Value| {
         let mut package = package.clone();
@@ -159,7 +160,7 @@ fn is_equivalent(old: &Value, new: &Value) -> bool {
 fn dialect(style: &CsvStyle) -> Value {
     json!({
         "delimiter": char::from(style.delimiter).to_string(),
-        "lineTerminator": match style.line_ending { LineEnding::Lf => "\n", LineEnding::CrLf => "\r\n" },
+        "lineTerminator": match style.line_ending { LineEnding::Lf => "\n", LineEnding::Crlf => "\r\n" },
         "quoteChar": "\"",
         "doubleQuote": true,
         "skipInitialSpace": false,
@@ -210,7 +211,7 @@ fn count_columns(tally: &CsvStats, count: impl Fn(&ColumnStats) -> u64) -> Map<S
     counts.filter(|(_, n)| *n > 0).map(|(name, n)| (name, json!(n))).collect()
 }
 
-/// Resource names must be unique and are made of lower-case letters, digits, `.`, `-` and `_`.
+/// Gives each resource a unique name of lower-case letters, digits, `.`, `-` and `_`.
 fn assign_names(resources: &mut [Value]) {
     let mut seen = std::collections::HashSet::new();
     for resource in resources {

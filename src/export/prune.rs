@@ -1,27 +1,27 @@
-//! Deleting the files of earlier fires, once nobody wants to keep them any more.
+//! Deletes the files of earlier fires that are older than the retention.
 //!
-//! A folder may hold files of other people's, also under names that the job might have given. So what
-//! is deleted is on record as written by the job, and still holds what was written then, byte for
-//! byte. No link is followed on the way, and the newest file of each fetch and query stays.
+//! A folder may contain other people's files, even under names that the job might use. So a file
+//! is deleted only if the store records that the job wrote it, and if it still has the same
+//! bytes. No link is followed, and the newest file of each fetch and query stays.
 
 use super::error::ExportError;
 use super::folder::OutputFolder;
 use super::output_file::OutputFile;
 use crate::store::OutdatedFile;
 
-/// What became of a file that was to go.
+/// What happened to a file that should be deleted.
 #[derive(Debug, PartialEq, Eq)]
 enum PruneOutcome {
-    /// It is deleted.
+    /// It was deleted.
     Deleted,
-    /// It was there no more.
+    /// It did not exist any more.
     Gone,
-    /// Something else stands under its name, which stays.
+    /// It has changed, so it stays.
     Foreign,
 }
 
-/// Those of the files that may go: not what the job has now, nor the last file of a source of which no file of
-/// this run is `standing`.
+/// The files that may be deleted: not the current files of the job, and not the last file of a source that has no file
+/// of this run in `standing`.
 pub(super) fn files_to_delete(
     old: &[OutdatedFile],
     job: &str,
@@ -35,7 +35,7 @@ pub(super) fn files_to_delete(
     old.iter().filter(goes).cloned().collect()
 }
 
-/// Deletes a job's files; tells how many were deleted, and which are not to be thought of any more.
+/// Deletes files of a job. Returns the number of deleted files, and the paths whose records are no longer needed.
 pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -> (u64, Vec<String>) {
     let (mut deleted, mut forgotten) = (0, Vec::new());
     for file in files {
@@ -44,17 +44,17 @@ pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -
             Ok(fate) => {
                 deleted += u64::from(fate == PruneOutcome::Deleted);
                 if fate == PruneOutcome::Foreign {
-                    tracing::warn!(job, path, "an old dated CSV is no longer what was written, so it is left alone");
+                    tracing::warn!(job, path, "keeping an old dated CSV file because it was changed after the export");
                 }
                 forgotten.push(file.path.clone());
             }
-            Err(error) => tracing::warn!(job, path, "an old dated CSV cannot be deleted: {error}"),
+            Err(error) => tracing::warn!(job, path, "failed to delete an old dated CSV file: {error}"),
         }
     }
     (deleted, forgotten)
 }
 
-/// Deletes a file below a folder, and the folders that are empty then.
+/// Deletes a file and the folders that are empty afterwards.
 fn remove(folder: &OutputFolder, path: &str, sha256: &str) -> Result<PruneOutcome, ExportError> {
     let Some((first, rest)) = path.split_once('/') else {
         return match folder.find(path) {
@@ -62,7 +62,7 @@ fn remove(folder: &OutputFolder, path: &str, sha256: &str) -> Result<PruneOutcom
             Ok(Some(_)) if folder.sha256(path)?.as_deref() == Some(sha256) => {
                 folder.delete(path).map(|()| PruneOutcome::Deleted)
             }
-            // A link or a folder was written by nobody of us either.
+            // An export never writes a link or a folder under this name.
             Ok(Some(_)) | Err(_) => Ok(PruneOutcome::Foreign),
         };
     };
@@ -72,7 +72,7 @@ fn remove(folder: &OutputFolder, path: &str, sha256: &str) -> Result<PruneOutcom
     let inner = folder.enter(first)?;
     let fate = remove(&inner, rest, sha256)?;
     inner.sweep()?;
-    // `{date}/a.csv` would leave a folder a day.
+    // `{date}/a.csv` would leave one empty folder per day.
     folder.delete_if_empty(first);
     Ok(fate)
 }

@@ -1,4 +1,4 @@
-//! From sheets to files, in the order that keeps readers safe: CSVs, the record, the data package.
+//! Writes the files of a job in an order that is safe for readers: CSV files, the record in the store, the data package.
 
 use std::cell::{OnceCell, RefCell};
 use std::path::Path;
@@ -8,24 +8,24 @@ use rusqlite::Connection;
 use super::error::ExportError;
 use super::folder::{DraftFile, FoundFile, OutputFolder};
 use super::journal::ExportJournal;
-use super::name::check_name;
+use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, RunInfo};
 use super::output_file::{OutputFile, RowSource};
-use super::package::{self, DataPackage};
+use super::package::DataPackage;
 use super::prune;
 use super::render::{CsvStats, CsvWriter, FragmentCaches, RenderError};
 use super::style::CsvStyle;
 use crate::store::query::is_volatile;
 use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile};
 
-/// Rows beyond which Excel shows nothing, the header included.
+/// Maximum number of rows that Excel shows, including the header.
 const EXCEL_ROWS: u64 = 1_048_576;
 
-/// Writes what has changed of a job's files, then its data package, and deletes what is outdated.
+/// Writes the changed files of a job, then its data package, and deletes outdated files.
 ///
 /// # Errors
-/// The first that concerns more than one file. Later files are as they were; what was written is recorded and
-/// described, as far as that is possible.
+/// The first error that affects more than one file. Later files stay as they were. Files that were written are recorded and
+/// described as far as possible.
 pub fn publish(
     store: &Connection,
     target: &ExportTarget,
@@ -53,15 +53,15 @@ pub fn publish(
     job.publish_all(sheets)
 }
 
-/// Whether files can be written into a job's folder. Nothing is left there.
+/// Checks that files can be written into a job's folder, without leaving anything there.
 ///
 /// # Errors
-/// What stands in the way.
+/// Why they cannot be written.
 pub fn check_target(target: &ExportTarget, job: &str) -> Result<(), ExportError> {
     let folder = OutputFolder::root(&target.csv_dir, target.access)?.enter(job)?;
     folder.sweep()?;
-    match folder.draft(package::FILE_NAME) {
-        // It is the folder that was tried, and nothing was to be written there yet.
+    match folder.draft(DATA_PACKAGE) {
+        // The folder was tested, and no file was meant to be written.
         Err(ExportError::Write { source, .. }) => Err(ExportError::Folder { path: target.csv_dir.join(job), source }),
         other => other.map(drop),
     }
@@ -73,17 +73,17 @@ struct JobExport<'a> {
     folder: &'a OutputFolder,
     style: &'a CsvStyle,
     run: &'a RunInfo,
-    /// What has changed of the things that files show; read where a file asks.
+    /// The changed entities, read when a file needs them.
     changed: OnceCell<EntityChanges>,
-    /// Files that were compared with it and show nothing of it, with the version that they show now.
+    /// Files that contain no changed entity, with the store version that they now show.
     current: RefCell<Vec<(String, i64)>>,
-    /// Cells of things that several files show.
+    /// Rendered cells of entities that occur in several files.
     fragments: RefCell<FragmentCaches>,
-    /// What was put in place and is not recorded yet.
+    /// Files that are published and not recorded yet.
     journal: ExportJournal<'a>,
 }
 
-/// What an export has come to so far.
+/// The results of an export so far.
 struct ExportProgress {
     package: DataPackage,
     outcome: ExportOutcome,
@@ -91,7 +91,7 @@ struct ExportProgress {
 }
 
 impl JobExport<'_> {
-    /// Writes the files, the record, and the data package.
+    /// Writes the files, the record and the data package.
     fn publish_all(&self, sheets: &[OutputFile<'_>]) -> Result<ExportOutcome, ExportError> {
         let mut so_far = ExportProgress {
             package: DataPackage::read(self.folder)?,
@@ -101,7 +101,7 @@ impl JobExport<'_> {
         let written = self.write_all(sheets, &mut so_far);
         let recorded = match &written {
             Ok(standing) => self.record(&so_far.records).and_then(|()| self.finish(sheets, standing, so_far)),
-            // What was written stands; what came in its way leaves the rest as it was.
+            // Written files stay published. After the error, the other files are left as they were.
             Err(_) => self.record(&so_far.records).and_then(|()| {
                 so_far.package.write(self.folder, self.run, &[])?;
                 Ok(so_far.outcome)
@@ -113,15 +113,15 @@ impl JobExport<'_> {
         written.and(recorded)
     }
 
-    /// Writes the files; tells the sources of those that are what the run has left.
+    /// Writes the files. Returns the sources of the files that show the result of this run.
     fn write_all<'s>(
         &self,
         sheets: &'s [OutputFile<'_>],
         so_far: &mut ExportProgress,
     ) -> Result<Vec<&'s str>, ExportError> {
-        // One snapshot for all fetches. Nothing is written in it, so nothing is lost by its end.
+        // One snapshot for all fetches. Nothing is written in this transaction, so it can simply be dropped.
         let _snapshot = match self.store.is_autocommit() {
-            true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(package::FILE_NAME, e))?),
+            true => Some(self.store.unchecked_transaction().map_err(|e| self.unreadable(DATA_PACKAGE, e))?),
             false => None,
         };
         let mut standing = Vec::new();
@@ -150,13 +150,13 @@ impl JobExport<'_> {
     /// Records the files that were rendered.
     fn record(&self, records: &[PublishedFile]) -> Result<(), ExportError> {
         let (store, run) = (self.store, self.run);
-        // Fewer lines to go through the next time; without it the file would be compared again.
+        // This saves work in the next export, which would otherwise compare these files again.
         store::confirm_files(store, &self.current.take())
             .and_then(|()| store::record_files(store, &run.job, run.id, &run.created_at, records))
-            .map_err(|e| self.unreadable(package::FILE_NAME, e))
+            .map_err(|e| self.unreadable(DATA_PACKAGE, e))
     }
 
-    /// Describes the files, and deletes what is outdated.
+    /// Writes the data package and deletes outdated files.
     fn finish(
         &self,
         sheets: &[OutputFile<'_>],
@@ -166,19 +166,19 @@ impl JobExport<'_> {
         let ExportProgress { package, mut outcome, .. } = so_far;
         let run = self.run;
         let to_go = prune::files_to_delete(&run.outdated, &run.job, sheets, standing);
-        // The package first: it never describes what is not there.
+        // The package comes first, so that it never describes a deleted file.
         package.write(self.folder, run, &to_go)?;
         let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
-        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(package::FILE_NAME, e))?;
+        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
         self.forget_absent(sheets)?;
         self.folder.sweep_journals()?;
         outcome.deleted = deleted;
         Ok(outcome)
     }
 
-    /// Forgets files of earlier runs that somebody has deleted: the data package speaks of them no more either.
+    /// Removes the records of files of earlier runs that were deleted by someone else. The data package no longer lists them.
     fn forget_absent(&self, sheets: &[OutputFile<'_>]) -> Result<(), ExportError> {
-        let unreadable = |e| self.unreadable(package::FILE_NAME, e);
+        let unreadable = |e| self.unreadable(DATA_PACKAGE, e);
         let recorded = store::recorded_files(self.store, Some(&self.run.job)).map_err(unreadable)?;
         let is_ours = |path: &str| sheets.iter().any(|sheet| sheet.path == path);
         let absent = recorded.iter().filter(|file| {
@@ -189,7 +189,7 @@ impl JobExport<'_> {
         store::forget_files(self.store, &absent).map_err(unreadable)
     }
 
-    /// Writes one file if it has to be, and tells what is to be recorded of it.
+    /// Writes one file if necessary. Returns the result, and the record if the file was rendered.
     fn publish(
         &self,
         sheet: &OutputFile<'_>,
@@ -215,7 +215,7 @@ impl JobExport<'_> {
         Ok((self.exported_file(sheet, change, rows, found.map_or(0, |f| f.bytes), guarded), None))
     }
 
-    /// The folder that a file lies in, if it is not the job's own, and its name there.
+    /// The folder of a file, if it is not the job's folder, and the file's name in it.
     fn folder_of<'s>(&self, sheet: &'s OutputFile<'_>) -> Result<(Option<OutputFolder>, &'s str), ExportError> {
         let mut inner: Option<OutputFolder> = None;
         let mut rest = sheet.path.as_str();
@@ -227,7 +227,7 @@ impl JobExport<'_> {
         Ok((inner, rest))
     }
 
-    /// Whether what stands there was made from the same inputs, so that it need not be rendered.
+    /// Whether the existing file was made from the same inputs, so that it need not be rendered.
     fn is_unchanged(
         &self,
         sheet: &OutputFile<'_>,
@@ -246,7 +246,7 @@ impl JobExport<'_> {
             && self.is_current(sheet, &known)?)
     }
 
-    /// Renders a file, puts it in place if it differs by a byte, and describes it.
+    /// Renders a file, publishes it if its bytes have changed, and describes it.
     fn rewrite(
         &self,
         sheet: &OutputFile<'_>,
@@ -282,7 +282,7 @@ impl JobExport<'_> {
         Ok((file, record))
     }
 
-    /// Whether the things that a file shows are as they were; where `inputs` tells all, they are.
+    /// Whether the entities in a file are unchanged. Always true if `inputs` covers everything.
     fn is_current(&self, sheet: &OutputFile<'_>, known: &KnownFile) -> Result<bool, ExportError> {
         let (Some(version), RowSource::Fetch(rows)) = (sheet.version, &sheet.source) else { return Ok(true) };
         let unreadable = |e| self.unreadable(&sheet.path, e);
@@ -311,7 +311,7 @@ impl JobExport<'_> {
         Ok(page.finish()?.1)
     }
 
-    /// Columns that name one row, unless the job asked for the same thing twice.
+    /// The key columns of a file, or none if the job requested the same entity twice.
     fn keys(&self, sheet: &OutputFile<'_>) -> Result<Vec<&'static str>, ExportError> {
         let RowSource::Fetch(rows) = &sheet.source else { return Ok(Vec::new()) };
         let twice = store::has_duplicate_requests(self.store, rows.job, rows.fetch)
@@ -319,7 +319,7 @@ impl JobExport<'_> {
         Ok(if twice { Vec::new() } else { rows.keys.clone() })
     }
 
-    /// Fingerprint of everything the file is made from.
+    /// A fingerprint of everything that the file is made from.
     fn inputs(&self, sheet: &OutputFile<'_>) -> String {
         let (sql, columns) = match &sheet.source {
             RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
@@ -340,11 +340,11 @@ impl JobExport<'_> {
             tracing::warn!(
                 path = sheet.path,
                 rows = tally.rows,
-                "Excel shows the first 1,048,575 rows of this file only"
+                "Excel shows only the first 1,048,575 rows of this file"
             );
         }
         for column in tally.columns.iter().filter(|column| excel && column.long > 0) {
-            tracing::warn!(path = sheet.path, column = %column.column.header, cells = column.long, "Excel cuts cells of over 32,767 characters");
+            tracing::warn!(path = sheet.path, column = %column.column.header, cells = column.long, "Excel cuts off cells of more than 32,767 characters");
         }
     }
 

@@ -1,8 +1,8 @@
-//! Rows to bytes.
+//! Renders rows as CSV.
 //!
-//! The `csv` crate puts cells and rows together; the cells come quoted from [`super::cell`]. What it
-//! is handed as one field may be several cells with delimiters between them: those of a thing that
-//! many rows show come from [`super::fragments`] as one piece.
+//! The `csv` crate joins cells and rows. The cells are already quoted by [`super::cell`]. One field
+//! for the crate may contain several cells with delimiters between them: the cells of an entity that
+//! occurs in many rows come from [`super::fragments`] as one piece.
 
 use std::io::{self, Write};
 
@@ -10,35 +10,37 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::cell;
+use super::csv_column::CsvColumn;
 use super::fragments::{CsvFragment, FragmentCache};
-use super::output_file::{CsvColumn, FetchRows};
-use super::style::{CsvStyle, LineEnding};
+use super::output_file::FetchRows;
+use super::style::CsvStyle;
+use crate::settings::LineEnding;
 use crate::store::query::{QueryError, QueryParameters, QueryReader};
 use crate::store::views::SplitQuery;
 use crate::stream::ColumnType;
 
-/// What was written.
+/// Counters of a written file.
 #[derive(Debug, Default)]
 pub(super) struct CsvStats {
     pub rows: u64,
     pub columns: Vec<ColumnStats>,
 }
 
-/// What was written in one column.
+/// Counters of one column.
 #[derive(Debug, Clone)]
 pub(super) struct ColumnStats {
     pub column: CsvColumn,
-    /// Cells with a `'` in front.
+    /// Cells with a leading `'` from the formula guard.
     pub guarded: u64,
-    /// Cells in which NUL became U+FFFD.
+    /// Cells in which NUL was replaced with U+FFFD.
     pub nul: u64,
-    /// Cells that Excel would cut.
+    /// Cells that Excel would cut off.
     pub long: u64,
-    /// For queries: what its values are.
+    /// The type of its values, for queries.
     pub inferred: InferredType,
 }
 
-/// The narrowest type of all values in a column; null fits any.
+/// The narrowest type that fits all values of a column. Null fits every type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum InferredType {
     Empty,
@@ -59,7 +61,7 @@ pub(super) enum RenderError {
     Query(#[from] QueryError),
 }
 
-/// A CSV in the making.
+/// Writes one CSV file.
 pub(super) struct CsvWriter<'a, W: Write> {
     csv: csv::Writer<W>,
     style: &'a CsvStyle,
@@ -74,7 +76,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         }
         let terminator = match style.line_ending {
             LineEnding::Lf => csv::Terminator::Any(b'\n'),
-            LineEnding::CrLf => csv::Terminator::CRLF,
+            LineEnding::Crlf => csv::Terminator::CRLF,
         };
         let csv = csv::WriterBuilder::new()
             .delimiter(style.delimiter)
@@ -86,8 +88,8 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         Ok(CsvWriter { csv, style, tally: CsvStats::default(), line: Vec::new() })
     }
 
-    /// Writes the rows of a fetch. What other sheets of the same style left in `kept` is used again,
-    /// as long as nothing is written to the store in between.
+    /// Writes the rows of a fetch. Fragments from other files with the same style in `kept` are reused,
+    /// which requires that the store does not change in between.
     pub(super) fn write_fetch(
         &mut self,
         store: &Connection,
@@ -101,7 +103,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         JoinedRows::new(&halves, kept).write(self, &mut statement.query([])?, &mut thing)
     }
 
-    /// Writes the rows of a fetch, each read whole.
+    /// Writes the rows of a fetch without the fragment cache.
     pub(super) fn write_whole_rows(&mut self, store: &Connection, sheet: &FetchRows<'_>) -> Result<(), RenderError> {
         self.write_header(sheet.columns.clone())?;
         let mut statement = store.prepare(&sheet.select.sql())?;
@@ -112,7 +114,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         Ok(())
     }
 
-    /// Writes what a query gives.
+    /// Writes the rows of a query.
     pub(super) fn write_query(
         &mut self,
         reader: &QueryReader,
@@ -129,7 +131,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         )
     }
 
-    /// Flushes, and tells what was written.
+    /// Flushes the file and returns its counters.
     pub(super) fn finish(mut self) -> io::Result<(W, CsvStats)> {
         self.csv.flush()?;
         let out = self.csv.into_inner().map_err(|e| io::Error::new(e.error().kind(), e.error().to_string()))?;
@@ -157,7 +159,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         self.end_row()
     }
 
-    /// Appends a cell to the line and counts what had to be done to it.
+    /// Appends a cell to the line and counts its marks.
     fn write_cell(&mut self, n: usize, value: ValueRef<'_>) {
         let column = &mut self.tally.columns[n];
         let mark = cell::write_cell(self.style, column.column.column_type, value, &mut self.line);
@@ -177,13 +179,13 @@ impl<'a, W: Write> CsvWriter<'a, W> {
     }
 }
 
-/// Neighbouring columns that all come from the row, or all from its thing.
+/// Neighbouring columns that all come from the row, or all from its entity.
 struct ColumnRun {
     of_thing: bool,
     columns: std::ops::Range<usize>,
 }
 
-/// Fragments that outlive a sheet, with what they were made by.
+/// Fragments that are kept between files, with the query that produced them.
 #[derive(Default)]
 pub(super) struct FragmentCaches {
     made_by: Option<(String, Vec<bool>)>,
@@ -191,7 +193,7 @@ pub(super) struct FragmentCaches {
 }
 
 impl FragmentCaches {
-    /// Those that were made as `halves` makes them.
+    /// The fragments that were produced by the same query as `halves`.
     fn cache_for(&mut self, halves: &SplitQuery, runs: usize) -> &mut FragmentCache {
         let made_by = (halves.entity.clone(), halves.from_entity.clone());
         if self.made_by.as_ref() != Some(&made_by) {
@@ -201,10 +203,10 @@ impl FragmentCaches {
     }
 }
 
-/// Rows whose other half comes from their thing.
+/// Rows that are joined with the cells of their entity.
 struct JoinedRows<'k> {
     runs: Vec<ColumnRun>,
-    /// Numbers of the thing's columns in the sheet.
+    /// The positions of the entity's columns in the file.
     theirs: Vec<usize>,
     own: usize,
     keys: usize,
@@ -262,7 +264,7 @@ impl<'k> JoinedRows<'k> {
         Ok(())
     }
 
-    /// Makes the cells of the row's thing the current fragment.
+    /// Loads the cells of the row's entity into the current fragment.
     fn load_fragment<W: Write>(
         &mut self,
         page: &CsvWriter<'_, W>,
@@ -273,7 +275,7 @@ impl<'k> JoinedRows<'k> {
         for n in 0..self.keys {
             match row.get_ref(self.own + n)? {
                 ValueRef::Text(text) => self.key.extend_from_slice(text),
-                // Keys are text or null; no id has a control character.
+                // Keys are text or null, and no id contains a control character.
                 _ => self.key.push(1),
             }
             self.key.push(0);

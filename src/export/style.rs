@@ -1,84 +1,37 @@
-//! How a CSV is written: profiles, and the single choices that override one.
+//! The style of a CSV file: profiles, and options that override a profile.
 
-use super::guard::Guard;
+use crate::settings::{CsvOptions, CsvProfile, FormulaGuard, LineEnding, TimeFormat};
 use crate::store::views::ListStyle;
 
-/// A named set of choices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Profile {
-    /// For pandas, R, DuckDB and people: comma, `\n`, no BOM, times as stored.
-    #[default]
-    Plain,
-    /// For Excel where the list separator of Windows is a comma.
-    Excel,
-    /// For Excel where it is a semicolon, as in most of Europe.
-    ExcelSemicolon,
-    /// Columns as watsonbox/exportify names them.
-    Exportify,
-}
-
-impl Profile {
-    /// Every profile.
-    pub const ALL: [Profile; 4] = [Profile::Plain, Profile::Excel, Profile::ExcelSemicolon, Profile::Exportify];
-
-    /// Its name in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Profile::Plain => "plain",
-            Profile::Excel => "excel",
-            Profile::ExcelSemicolon => "excel-semicolon",
-            Profile::Exportify => "exportify",
-        }
-    }
-}
-
-/// What ends a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineEnding {
-    /// `\n`
-    Lf,
-    /// `\r\n`
-    CrLf,
-}
-
-/// How a time is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimeFormat {
-    /// As stored: `2026-01-02T03:04:05Z`.
-    Iso,
-    /// `2026-01-02 03:04:05`, UTC, whole seconds: what a spreadsheet takes for a time in any locale.
-    Spreadsheet,
-}
-
-/// Every choice about how a CSV is written.
+/// The complete style of a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvStyle {
-    /// Where the other choices came from; `exportify` also decides the columns.
-    pub profile: Profile,
-    /// Begin with a byte order mark, which Excel needs to see that a file is UTF-8.
+    /// The profile that the other options start from. `exportify` also decides the columns.
+    pub profile: CsvProfile,
+    /// Whether the file starts with a byte order mark, which Excel needs to recognize UTF-8.
     pub bom: bool,
-    /// Between two cells.
+    /// The separator of cells.
     pub delimiter: u8,
-    /// Between two rows.
+    /// The end of a row.
     pub line_ending: LineEnding,
-    /// Between two values of a list.
+    /// The separator of the values of a list.
     pub list_separator: String,
-    /// What stands for null, unquoted; empty by default, unlike the empty string, which is `""`.
+    /// The text for null, without quotes. Empty by default; the empty string is `""`.
     pub null: String,
-    /// How times are written.
+    /// The format of times.
     pub time_format: TimeFormat,
-    /// Which cells are guarded.
-    pub formula_guard: Guard,
+    /// Which text cells are guarded.
+    pub formula_guard: FormulaGuard,
 }
 
-/// A choice that would make a file which cannot be read back.
+/// An option that would produce a file that cannot be read back.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CsvStyleError {
-    /// Not one of the delimiters.
-    #[error("delimiter {0:?} is none of: comma, semicolon, tab, |")]
+    /// The character is not a valid delimiter.
+    #[error("delimiter {0:?} is not a comma, a semicolon, a tab or |")]
     Delimiter(char),
-    /// Would end a cell or a row, or looks like a value.
-    #[error("null {0:?} must be letters, digits, _ or \\ (not a number, true or false)")]
+    /// The text would end a cell or a row, or looks like a value.
+    #[error("null {0:?} must consist of letters, digits, _ or \\ (and must not be a number, true or false)")]
     Null(String),
     /// Lists could not be split again.
     #[error("list_separator must not be empty")]
@@ -86,8 +39,8 @@ pub enum CsvStyleError {
 }
 
 impl CsvStyle {
-    /// The choices of a profile.
-    pub fn for_profile(profile: Profile) -> CsvStyle {
+    /// The style of a profile.
+    pub fn for_profile(profile: CsvProfile) -> CsvStyle {
         let plain = CsvStyle {
             profile,
             bom: false,
@@ -96,27 +49,42 @@ impl CsvStyle {
             list_separator: "; ".into(),
             null: String::new(),
             time_format: TimeFormat::Iso,
-            formula_guard: Guard::Auto,
+            formula_guard: FormulaGuard::Auto,
         };
         let excel = CsvStyle {
             bom: true,
-            line_ending: LineEnding::CrLf,
+            line_ending: LineEnding::Crlf,
             time_format: TimeFormat::Spreadsheet,
-            formula_guard: Guard::All,
+            formula_guard: FormulaGuard::All,
             ..plain.clone()
         };
         match profile {
-            Profile::Plain => plain,
-            Profile::Excel => excel,
-            Profile::ExcelSemicolon => CsvStyle { delimiter: b';', ..excel },
-            Profile::Exportify => CsvStyle { list_separator: ", ".into(), ..plain },
+            CsvProfile::Plain => plain,
+            CsvProfile::Excel => excel,
+            CsvProfile::ExcelSemicolon => CsvStyle { delimiter: b';', ..excel },
+            CsvProfile::Exportify => CsvStyle { list_separator: ", ".into(), ..plain },
         }
     }
 
-    /// Refuses choices that would make a file which cannot be read back.
+    /// The style for some options. A missing option follows the profile.
+    pub fn from_options(options: &CsvOptions) -> CsvStyle {
+        let style = CsvStyle::for_profile(options.profile.unwrap_or_default());
+        CsvStyle {
+            profile: style.profile,
+            bom: options.bom.unwrap_or(style.bom),
+            delimiter: options.delimiter.and_then(|c| u8::try_from(c).ok()).unwrap_or(style.delimiter),
+            line_ending: options.line_ending.unwrap_or(style.line_ending),
+            list_separator: options.list_separator.clone().unwrap_or(style.list_separator),
+            null: options.null.clone().unwrap_or(style.null),
+            time_format: options.time_format.unwrap_or(style.time_format),
+            formula_guard: options.formula_guard.unwrap_or(style.formula_guard),
+        }
+    }
+
+    /// Checks that files in this style can be read back.
     ///
     /// # Errors
-    /// The first such choice.
+    /// The first option that is not valid.
     pub fn check(&self) -> Result<(), CsvStyleError> {
         if !b",;\t|".contains(&self.delimiter) {
             return Err(CsvStyleError::Delimiter(self.delimiter.into()));
@@ -134,13 +102,13 @@ impl CsvStyle {
     }
 
     pub(super) fn lists(&self) -> ListStyle {
-        ListStyle { separator: self.list_separator.clone(), escape_commas: self.profile == Profile::Exportify }
+        ListStyle { separator: self.list_separator.clone(), escape_commas: self.profile == CsvProfile::Exportify }
     }
 }
 
 impl Default for CsvStyle {
     fn default() -> Self {
-        CsvStyle::for_profile(Profile::Plain)
+        CsvStyle::for_profile(CsvProfile::Plain)
     }
 }
 
@@ -150,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_profile_can_be_read_back() {
-        for profile in Profile::ALL {
+        for profile in CsvProfile::ALL {
             assert_eq!(CsvStyle::for_profile(profile).check(), Ok(()));
         }
     }

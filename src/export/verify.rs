@@ -1,8 +1,8 @@
-//! Whether the CSVs and their data packages are what runs have written. Nothing is written.
+//! Compares CSV files and data packages with the records of the runs that wrote them. Writes nothing.
 //!
-//! The store's record of a file goes before the data package, which lies beside the file and may have been
-//! changed with it. A run may publish meanwhile: what looks wrong is told only if record, journal and data
-//! package are the same after the look as they were before it, else that is looked at again.
+//! The store's record of a file takes precedence over the data package, which is in the same folder and may have been
+//! changed with the file. A run may publish at the same time, so a difference is reported only if the record, the journal and the data
+//! package have not changed during the check. Otherwise the check is repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,80 +15,80 @@ use serde_json::Value;
 
 use super::hash;
 use super::journal;
+use super::name::DATA_PACKAGE;
 use super::name::check_name;
-use super::package::FILE_NAME;
 use crate::store::{RecordedFile, recorded_files, run_state};
 
-/// Said of what an export without an end put in place.
-const UNRECORDED: &str = "written by an export that was cut off; the next export records it";
+/// The detail for files of an unfinished export.
+const UNRECORDED: &str = "written by an interrupted export; the next export records it";
 
-/// How often a job is looked at again whose files move meanwhile.
+/// Maximum number of checks of a job whose files change at the same time.
 const MAX_ATTEMPTS: usize = 20;
 
-/// Time enough for an export to come from a file to its record, or from a deleted one to that.
+/// Long enough for an export to get from writing or deleting a file to recording that.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is the matter with a file.
+/// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileIssue {
-    /// It was written, and it is not there.
+    /// It was written but is missing.
     Missing,
-    /// It is not what was written, or the data package does not say what was written.
+    /// Its content has changed, or the data package does not match it.
     Changed,
-    /// A CSV that nobody on record wrote.
+    /// A CSV file that no recorded run wrote.
     Stray,
     /// It cannot be read.
     Unreadable,
-    /// It is as it was written, and what describes it is not yet; the next export sees to that. No difference.
+    /// The file is right, but its description is outdated; the next export updates it. Not a difference.
     Behind,
-    /// Left by an export that was killed; the next one takes it away. No difference.
+    /// A leftover of a killed export; the next export removes it. Not a difference.
     Leftover,
 }
 
 impl FileIssue {
-    /// Whether somebody who opens the file reads something else than a run has written.
+    /// Whether a reader of the file sees something else than a run has written.
     pub fn is_a_difference(self) -> bool {
         !matches!(self, FileIssue::Behind | FileIssue::Leftover)
     }
 
-    /// Whether writing the job's files again puts an end to it.
+    /// Whether the next export of the job resolves it.
     pub fn is_fixed_by_export(self) -> bool {
         self.can_be_rewritten() || !self.is_a_difference()
     }
 
-    /// Whether an export could make it what it was.
+    /// Whether an export could restore the file.
     pub fn can_be_rewritten(self) -> bool {
         matches!(self, FileIssue::Missing | FileIssue::Changed)
     }
 }
 
-/// A file that is not as the record of it says.
+/// A file that differs from its record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FileFinding {
-    /// The job whose folder it lies in.
+    /// The job whose folder contains the file.
     pub job: String,
-    /// Its path below the job's folder; empty if it is the folder itself.
+    /// The path below the job's folder; empty for the folder itself.
     pub path: String,
     /// `matter` is the name of this key in `verify --json`.
     #[serde(rename = "matter")]
     pub issue: FileIssue,
-    /// More about it.
+    /// Details for people.
     pub detail: String,
 }
 
-/// What was looked at, and what was found.
+/// The result of a check of files.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct FilesReport {
-    /// Data packages that were read.
+    /// Number of data packages that were read.
     pub packages: u64,
-    /// Files that were hashed.
+    /// Number of files that were hashed.
     pub files: u64,
-    /// What differs.
+    /// The differences.
     pub findings: Vec<FileFinding>,
 }
 
-/// Holds the files of all jobs against the store's record of them, if there is one, and against their data
+/// Compares the files of all jobs with the store's records of them, if there are any, and with their data
 /// packages.
 ///
 /// # Errors
@@ -128,7 +128,7 @@ pub fn verify_files(csv_dir: &Path, store: Option<&Connection>) -> rusqlite::Res
     Ok(report)
 }
 
-/// The names of the folders in a folder, if it is there.
+/// The names of the folders in a folder, if it exists.
 fn list_folders(path: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -148,34 +148,34 @@ fn recorded(store: Option<&Connection>, job: Option<&str>) -> rusqlite::Result<V
     store.map_or(Ok(Vec::new()), |store| recorded_files(store, job))
 }
 
-/// What the files of a job are held against.
+/// What the files of a job are compared with.
 #[derive(PartialEq)]
 struct RecordedState {
-    /// What the store has recorded of them, by their paths below the job's folder.
+    /// The store's records, by path below the job's folder.
     record: BTreeMap<String, RecordedFile>,
-    /// Files that an export without an end put in place: path and hash.
+    /// Files that an unfinished export has published: path and hash.
     under_way: BTreeSet<(String, String)>,
-    /// The data package as it lies there, or why it cannot be read.
+    /// The data package, or why it cannot be read.
     package: Result<Vec<u8>, (io::ErrorKind, String)>,
 }
 
 impl RecordedState {
     fn read(store: Option<&Connection>, job: &str, folder: &Path) -> rusqlite::Result<RecordedState> {
-        // In the order of an export's own steps backwards: what moves meanwhile is seen by one of them.
-        let package = fs::read(folder.join(FILE_NAME)).map_err(|e| (e.kind(), e.to_string()));
+        // The reverse order of an export's steps, so that one of these reads notices a concurrent change.
+        let package = fs::read(folder.join(DATA_PACKAGE)).map_err(|e| (e.kind(), e.to_string()));
         let record = recorded(store, Some(job))?;
         let record = record.into_iter().map(|file| (file.path_below_job().to_owned(), file)).collect();
         Ok(RecordedState { record, under_way: journal::read(folder), package })
     }
 }
 
-/// One look at the folder of one job.
+/// One check of the folder of one job.
 struct FolderCheck<'a> {
     job: &'a str,
     path: &'a Path,
     store: Option<&'a Connection>,
     recorded: RecordedState,
-    /// The paths that are looked at; all if none are named.
+    /// The paths to check; all paths if none.
     at: Option<BTreeSet<String>>,
 }
 
@@ -192,9 +192,9 @@ impl FolderCheck<'_> {
             } else {
                 self.add(
                     &mut found,
-                    FILE_NAME,
+                    DATA_PACKAGE,
                     FileIssue::Changed,
-                    format!("it names a file {path:?}, which no export writes"),
+                    format!("it lists a file {path:?}, which no export writes"),
                 );
             }
         }
@@ -204,15 +204,15 @@ impl FolderCheck<'_> {
         }
         let run = &package["run"];
         if let (Some(id), Some(said)) = (run["id"].as_i64(), run["state"].as_str()) {
-            // A run whose files fail becomes another one after they are written.
+            // The state of a run can still change after its files were written.
             let ended = self.store.map(|store| run_state(store, id, self.job)).transpose()?.flatten();
             let ended = ended.filter(|state| matches!(state.as_str(), "complete" | "partial"));
             if let Some(ended) = ended.filter(|ended| ended != said) {
-                let detail = format!("it says run {id} was {said}; the store says {ended}");
-                self.add(&mut found, FILE_NAME, FileIssue::Changed, detail);
+                let detail = format!("it states that run {id} was {said}, but the store has {ended}");
+                self.add(&mut found, DATA_PACKAGE, FileIssue::Changed, detail);
             }
         }
-        let known = paths.into_iter().chain([FILE_NAME.to_owned()]).collect();
+        let known = paths.into_iter().chain([DATA_PACKAGE.to_owned()]).collect();
         self.find_strays(&mut found, self.path, "", &known);
         Ok(found)
     }
@@ -221,32 +221,32 @@ impl FolderCheck<'_> {
         self.at.as_ref().is_none_or(|at| at.contains(path))
     }
 
-    /// The data package; null if there is none.
+    /// The data package, or null if there is none.
     fn package(&self, found: &mut FilesReport) -> Value {
         let files = self.recorded.record.len();
         let (matter, detail) = match &self.recorded.package {
             Ok(bytes) => match serde_json::from_slice::<Value>(bytes) {
                 Ok(package) if package["resources"].is_array() => return package,
-                Ok(_) => (FileIssue::Changed, "it is no data package".to_owned()),
+                Ok(_) => (FileIssue::Changed, "it is not a data package".to_owned()),
                 Err(e) => (FileIssue::Changed, e.to_string()),
             },
             Err((io::ErrorKind::NotFound, _)) if files == 0 => return Value::Null,
             Err((io::ErrorKind::NotFound, _)) => {
-                let told = format!("the store has a record of {files} file{}", if files == 1 { "" } else { "s" });
+                let told = format!("the store has records of {files} file{}", if files == 1 { "" } else { "s" });
                 (if self.recorded.under_way.is_empty() { FileIssue::Missing } else { FileIssue::Behind }, told)
             }
             Err((_, why)) => (FileIssue::Unreadable, why.clone()),
         };
-        self.add(found, FILE_NAME, matter, detail);
+        self.add(found, DATA_PACKAGE, matter, detail);
         Value::Null
     }
 
-    /// A file that is on record, or described, or both.
+    /// Compares a file that is recorded, described, or both.
     fn compare(&self, found: &mut FilesReport, path: &str, resource: Option<&Value>, has_package: bool) {
         let record = self.recorded.record.get(path);
         let (bytes, sha256) = match digest(&self.path.join(path)) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let who = if resource.is_some() { "the data package describes it" } else { "a run wrote it" };
+                let who = if resource.is_some() { "the data package lists it" } else { "a run wrote it" };
                 return self.add(found, path, FileIssue::Missing, who.into());
             }
             Err(e) => return self.add(found, path, FileIssue::Unreadable, e.to_string()),
@@ -263,35 +263,40 @@ impl FolderCheck<'_> {
         let wanted = record.map(|file| (file.bytes, file.sha256.clone())).or_else(|| said.clone());
         match wanted {
             Some((wanted, _)) if wanted != bytes => {
-                let detail = format!("{bytes} bytes, {wanted} were written");
+                let detail = format!("{bytes} bytes; {wanted} bytes were written");
                 return self.add(found, path, FileIssue::Changed, detail);
             }
             Some((_, wanted)) if wanted != sha256 => {
-                return self.add(found, path, FileIssue::Changed, "as long as it was, with another content".into());
+                return self.add(
+                    found,
+                    path,
+                    FileIssue::Changed,
+                    "the size is the same, but the content has changed".into(),
+                );
             }
             _ => {}
         }
         let (matter, detail) = match (record, resource) {
             (Some(_), Some(_)) if said != Some((bytes, sha256)) => {
-                (FileIssue::Changed, "the file is right, the data package describes another one".to_owned())
+                (FileIssue::Changed, "the file is right, but the data package describes another content".to_owned())
             }
             (Some(file), Some(resource)) if resource["rows"].as_u64() != Some(file.rows) => {
                 let rows = resource["rows"].as_u64().map_or_else(|| "no".to_owned(), |rows| rows.to_string());
-                (FileIssue::Changed, format!("rows in the data package: {rows}; rows that were written: {}", file.rows))
+                (FileIssue::Changed, format!("rows in the data package: {rows}; rows written: {}", file.rows))
             }
             (None, Some(_)) => {
-                (FileIssue::Behind, "the data package describes it, this store has no record of it".into())
+                (FileIssue::Behind, "the data package lists it, but this store has no record of it".into())
             }
             (Some(_), None) if has_package => (
                 FileIssue::Behind,
-                "the data package does not describe it; the next export does, if its job still writes it".into(),
+                "the data package does not list it; the next export adds it, if the job still writes it".into(),
             ),
             _ => return,
         };
         self.add(found, path, matter, detail);
     }
 
-    /// CSVs that nobody knows of, and what killed exports left.
+    /// Finds CSV files that no run wrote, and leftovers of killed exports.
     fn find_strays(&self, found: &mut FilesReport, folder: &Path, below: &str, known: &BTreeSet<String>) {
         let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
         let mut entries = match entries {
@@ -311,20 +316,20 @@ impl FolderCheck<'_> {
                 continue;
             }
             if name.starts_with(".cratedigger-") {
-                self.add(found, &path, FileIssue::Leftover, "the next export takes it away".into());
+                self.add(found, &path, FileIssue::Leftover, "the next export removes it".into());
             } else if name.ends_with(".csv") && !known.contains(&path) {
                 let (matter, detail) = match self.is_under_way(&path, &entry.path()) {
                     true => (FileIssue::Behind, UNRECORDED),
-                    false => (FileIssue::Stray, "no run on record wrote it, and no data package describes it"),
+                    false => (FileIssue::Stray, "no recorded run wrote it, and no data package lists it"),
                 };
                 self.add(found, &path, matter, detail.into());
             }
         }
     }
 
-    /// Whether a file is what an export without an end put in place under this name.
+    /// Whether a file was published under this name by an unfinished export.
     fn is_under_way(&self, path: &str, file: &Path) -> bool {
-        // Hashed only if there is something to compare it with: a foreign CSV may be large.
+        // The hash is computed only if there is something to compare it with, because an unknown CSV file may be large.
         let mut noted = self.recorded.under_way.iter().filter(|(name, _)| name == path).peekable();
         noted.peek().is_some() && digest(file).is_ok_and(|(_, sha256)| noted.any(|(_, noted)| *noted == sha256))
     }
@@ -335,12 +340,12 @@ impl FolderCheck<'_> {
     }
 }
 
-/// Size and SHA-256 of a file.
+/// The size and the SHA-256 of a file.
 fn digest(path: &Path) -> io::Result<(u64, String)> {
     let kind = fs::symlink_metadata(path)?.file_type();
     if !kind.is_file() {
-        let what = if kind.is_symlink() { "a link" } else { "a folder or the like" };
-        return Err(io::Error::other(format!("{what} stands where a CSV belongs")));
+        let what = if kind.is_symlink() { "a link" } else { "something other than a file" };
+        return Err(io::Error::other(format!("{what} is in the place of a CSV file")));
     }
     hash::sha256_of(fs::File::open(path)?)
 }

@@ -1,4 +1,4 @@
-//! What is wrong between things that are right by themselves: two of them writing one file, or reading one
+//! Checks across fetches, queries and jobs that are valid on their own: two of them write the same file, or read one
 //! playlist for two markets.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ use crate::settings::Project;
 use crate::stream::ReadStrategy;
 use spotify_client::Reference;
 
-/// Two outputs of one job that are the same file, on some file system at least.
+/// Reports two outputs of one job that are the same file on at least some file systems.
 pub(super) fn check_output_files(job: &Job, values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) {
     let mut outputs: Vec<(String, &OutputName, Range<usize>)> = Vec::new();
     let spans = OutputSpans::new(values);
@@ -30,7 +30,7 @@ pub(super) fn check_output_files(job: &Job, values: &TableValues<'_, '_>, checke
                 **other == path || other.starts_with(&format!("{path}/")) || path.starts_with(&format!("{other}/"))
             });
             if let Some((_, other)) = clash {
-                // Two fetches of one name were reported as that.
+                // Two fetches with the same name were reported already.
                 if *other != who || who.starts_with("another") {
                     checker.report(span.clone(), "csv", format!("`{csv}` is also written by {other}")).hint =
                         Some("give one of them another `csv`".to_owned());
@@ -42,7 +42,7 @@ pub(super) fn check_output_files(job: &Job, values: &TableValues<'_, '_>, checke
     }
 }
 
-/// The paths that a name stands for, with case folded: some file systems do.
+/// The paths that a name can become, in lower case, since some file systems ignore case.
 fn expanded_paths(job: &Job, csv: &OutputName) -> Vec<String> {
     let users: Vec<&str> = match &job.users {
         JobUsers::Named(users) if csv.is_per_user() => users.iter().map(String::as_str).collect(),
@@ -57,7 +57,7 @@ fn expanded_paths(job: &Job, csv: &OutputName) -> Vec<String> {
         .collect()
 }
 
-/// Where the `csv` keys of a file stand.
+/// Where the `csv` keys are in the file.
 struct OutputSpans {
     at: Vec<(String, String, Range<usize>)>,
 }
@@ -77,7 +77,7 @@ impl OutputSpans {
                 at.push((table.to_owned(), name, span));
             }
         }
-        // The last of two that write one file is the one to point at.
+        // Of two that write the same file, the last one is reported.
         at.reverse();
         OutputSpans { at }
     }
@@ -88,14 +88,14 @@ impl OutputSpans {
     }
 }
 
-/// What two jobs do to each other.
+/// Checks the jobs of a project against each other.
 pub(super) fn check_jobs(jobs: &[Job], project: &Project) -> Vec<Diagnostic> {
     let mut problems = check_folders(jobs, project);
     problems.extend(check_markets(jobs, project));
     problems
 }
 
-/// A playlist that is read for two markets: the store has one row for each of its places.
+/// Warns about a playlist that is read for two markets: the store keeps one version of each playlist.
 fn check_markets(jobs: &[Job], project: &Project) -> Vec<Diagnostic> {
     let mut read: HashMap<&Reference, (&Job, &Fetch)> = HashMap::new();
     let mut problems = Vec::new();
@@ -109,7 +109,7 @@ fn check_markets(jobs: &[Job], project: &Project) -> Vec<Diagnostic> {
             });
             if let Some((id, other_job, other)) = clash {
                 let message = format!(
-                    "fetch `{}` reads playlist {id} for {}, and fetch `{}` of {} for {}: each read puts its tracks in place of the other's",
+                    "fetch `{}` reads playlist {id} for {}, and fetch `{}` of {} for {}: each read replaces the tracks of the other",
                     fetch.name,
                     word(&fetch.market),
                     other.name,
@@ -120,23 +120,23 @@ fn check_markets(jobs: &[Job], project: &Project) -> Vec<Diagnostic> {
                     .for_key("fetch.market")
                     .as_warning();
                 problems
-                    .push(problem.with_hint("name one market for both, or keep one of them in a project of its own"));
+                    .push(problem.with_hint("use the same market for both, or move one of them to another project"));
             }
         }
     }
     problems
 }
 
-/// Two jobs whose folders are one where case doesn't count.
+/// Reports two jobs that would share a folder where case is ignored.
 fn check_folders(jobs: &[Job], project: &Project) -> Vec<Diagnostic> {
     let mut taken: BTreeMap<String, &Job> = BTreeMap::new();
     let mut problems = Vec::new();
     for job in jobs {
         if let Some(other) = taken.insert(job.name.to_lowercase(), job) {
-            let message = format!("would write into the folder of {}", project.display_path(&other.path));
+            let message = format!("would write into the same folder as {}", project.display_path(&other.path));
             problems.push(
                 Diagnostic::for_file(&project.display_path(&job.path), message)
-                    .with_hint("rename one of the two files: their names differ in case only"),
+                    .with_hint("rename one of the two files: their names differ only in case"),
             );
         }
     }

@@ -1,27 +1,27 @@
-//! CSV files that people made, in spreadsheets mostly: a byte order mark, semicolons or tabs,
+//! CSV files that people make, mostly in spreadsheets: with a byte order mark, semicolons or tabs,
 //! quoted cells, empty lines.
 
 use std::path::Path;
 
-/// Larger files are no lists of ids.
+/// A larger file is not a list of ids.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
-/// One row, and the line it stands in.
+/// One row of the file, with its line number.
 pub(super) struct InputRow {
     /// Line, from 1.
     pub line: usize,
-    /// Its cells, trimmed.
+    /// The cells without surrounding blanks.
     pub cells: Vec<String>,
 }
 
-/// Reads all rows that aren't empty. The separator is whichever of `;`, tab and `,` the first line
-/// has most of.
+/// Reads all rows that are not empty. The separator is the one of `;`, tab and `,` that is most frequent in the
+/// first line.
 ///
 /// # Errors
 ///
-/// Line (0: the file) and reason.
+/// The line (0 for the whole file) and the reason.
 pub(super) fn read_rows(path: &Path) -> Result<Vec<InputRow>, (usize, String)> {
-    let fails = |e: std::io::Error| (0, format!("cannot be read: {e}"));
+    let fails = |e: std::io::Error| (0, format!("cannot be read ({e})"));
     let length = std::fs::metadata(path).map_err(fails)?.len();
     if length > MAX_BYTES {
         return Err((0, format!("is {length} bytes long; at most {MAX_BYTES} are read")));
@@ -33,7 +33,7 @@ pub(super) fn read_rows(path: &Path) -> Result<Vec<InputRow>, (usize, String)> {
     let mut text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut skipped = 0;
     let mut separator = None;
-    // Excel's own line for itself.
+    // Excel writes this line for itself.
     if let Some(rest) = text.strip_prefix(b"sep=")
         && let Some(end) = rest.iter().position(|b| *b == b'\n')
     {
@@ -50,10 +50,10 @@ pub(super) fn read_rows(path: &Path) -> Result<Vec<InputRow>, (usize, String)> {
     for record in reader.byte_records() {
         let record = record.map_err(|e| {
             let line = e.position().map_or(0, csv::Position::line);
-            (usize::try_from(line).unwrap_or(0) + skipped, "is no row of a CSV".to_owned())
+            (usize::try_from(line).unwrap_or(0) + skipped, "is not a valid CSV row".to_owned())
         })?;
         let line = record.position().map_or(0, |at| line_of(at, text)) + skipped;
-        // Guessed letters would be searched for, and would cost calls.
+        // Wrongly decoded letters would be searched for, and would cost calls.
         let text_of = |cell| std::str::from_utf8(cell).map(|cell| cell.trim().to_owned());
         let cells: Result<Vec<String>, _> = record.iter().map(text_of).collect();
         let cells = cells.map_err(|_| (line, "is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
@@ -64,7 +64,7 @@ pub(super) fn read_rows(path: &Path) -> Result<Vec<InputRow>, (usize, String)> {
     Ok(rows)
 }
 
-/// The line of a record. The reader counts the empty lines in front of it to the record.
+/// The line of a record. The reader counts the empty lines before a record as part of it.
 fn line_of(at: &csv::Position, text: &[u8]) -> usize {
     let from = usize::try_from(at.byte()).unwrap_or(0);
     let empty = text.iter().skip(from).take_while(|b| matches!(b, b'\n' | b'\r')).filter(|b| **b == b'\n').count();
@@ -82,6 +82,6 @@ fn guess_delimiter(text: &[u8]) -> u8 {
             })
             .count()
     };
-    // Rows of one cell have none of them; the comma is then as good as any.
+    // Rows with a single cell contain no separator; a comma then works as well as any.
     [b';', b'\t'].into_iter().filter(|s| count(*s) > count(b',')).max_by_key(|s| count(*s)).unwrap_or(b',')
 }

@@ -13,8 +13,8 @@ use crate::settings::CsvProfile;
 use crate::stream::{self, Column, RowMode, Stream};
 use spotify_client::EntityKind;
 
-/// Reads all fetches of a job. One that is wrong still has its name, so that those which take from
-/// it are not reported for its sake.
+/// Reads all fetches of a job. A wrong fetch keeps its name, so that fetches that refer to it
+/// are not reported as well.
 pub(super) fn read_fetches(
     tables: &[(&TomlTable<'_>, Range<usize>)],
     context: &JobContext<'_>,
@@ -26,7 +26,7 @@ pub(super) fn read_fetches(
     for (at, (table, span)) in tables.iter().enumerate() {
         let values = checker.check_table(table, "fetch", keys::FETCH);
         let Some(stream) = find_stream(&values, span.clone(), checker) else {
-            // Its place must stay taken: `from` counts fetches.
+            // The name stays in `names`, so that `from` finds it.
             continue;
         };
         let name = values.text("name").unwrap_or(stream.name).to_owned();
@@ -34,7 +34,7 @@ pub(super) fn read_fetches(
         if let Some(first) = lines.insert(name.clone(), line) {
             let at = values.entry("name").or(values.entry("stream")).map_or(span.clone(), |e| e.value.span());
             checker
-                .report(at, "fetch.name", format!("a second fetch named `{name}`; the first is in line {first}"))
+                .report(at, "fetch.name", format!("a second fetch is named `{name}`; the first is in line {first}"))
                 .hint = Some("give one of them another `name`".to_owned());
         }
         check_options(&values, stream, checker);
@@ -69,7 +69,7 @@ pub(super) fn read_fetches(
     fetches
 }
 
-/// The name of a fetch, before anything of it is checked.
+/// The name of a fetch as written, before it is checked.
 fn written_name(table: &TomlTable<'_>) -> Option<String> {
     let text = |key: &str| {
         table.iter().find(|(k, _)| k.get_ref() == key).and_then(|(_, v)| v.get_ref().as_str()).map(str::to_owned)
@@ -89,7 +89,7 @@ fn find_stream(
     stream::find(values.text("stream")?)
 }
 
-/// Keys that this stream does not understand.
+/// Reports keys that this stream does not accept.
 fn check_options(values: &TableValues<'_, '_>, stream: &'static Stream, checker: &mut DocumentChecker<'_>) {
     for entry in values.iter() {
         let name = entry.key.name;
@@ -100,11 +100,11 @@ fn check_options(values: &TableValues<'_, '_>, stream: &'static Stream, checker:
         let problem = checker.report(
             entry.at.clone(),
             &format!("fetch.{name}"),
-            format!("`{name}` is no key of `{}`", stream.name),
+            format!("`{}` does not accept the key `{name}`", stream.name),
         );
         problem.hint = Some(match (name, stream.row_mode) {
-            ("window", RowMode::CurrentState) => "a window is for logs; a list shows what stands there now".to_owned(),
-            _ => format!("it is one of {}", or_list(&others)),
+            ("window", RowMode::CurrentState) => "a window is for logs; this stream shows the current state".to_owned(),
+            _ => format!("it is a key of {}", or_list(&others)),
         });
     }
 }
@@ -127,18 +127,18 @@ fn read_csv_name(
         let problem =
             checker.report(at, "fetch.csv", format!("the profile `exportify` has no columns for `{}`", stream.name));
         problem.hint = Some(
-            "write csv = false here, or another `profile`; it is for lists of tracks: playlist_items, my_playlist_items, \
+            "write csv = false here, or use another `profile`; exportify is for lists of tracks: playlist_items, my_playlist_items, \
              saved_tracks"
                 .to_owned(),
         );
     }
     let Some(entry) = entry else { return Some(csv) };
     if csv.is_per_user() && !(stream.needs_user() && context.has_users) {
-        let problem = checker.report(entry.value.span(), "fetch.csv", "`{user}` has no meaning here");
+        let problem = checker.report(entry.value.span(), "fetch.csv", "`{user}` has no value here");
         problem.hint = Some(if stream.needs_user() {
-            "the job names no user".to_owned()
+            "the job has no user".to_owned()
         } else {
-            format!("the rows of `{}` are no user's own", stream.name)
+            format!("the rows of `{}` do not belong to a user", stream.name)
         });
     }
     Some(csv)
@@ -153,7 +153,7 @@ fn read_columns(
     for (name, span) in texts(values.get("columns")?) {
         match stream.column(name) {
             Some(column) if columns.iter().any(|c| c.name == column.name) => {
-                checker.report(span, "fetch.columns", format!("column `{name}` stands twice"));
+                checker.report(span, "fetch.columns", format!("column `{name}` is listed twice"));
             }
             Some(column) => columns.push(column),
             None => report_unknown_column(name, span, stream, checker),
@@ -168,14 +168,17 @@ fn report_unknown_column(name: &str, span: Range<usize>, stream: &'static Stream
     let problem = checker.report(span, "fetch.columns", format!("`{}` has no column {}", stream.name, quote(name)));
     problem.hint = Some(match (near.as_slice(), elsewhere) {
         ([], Some(other)) => {
-            format!("`{}` has one; `cratedigger streams {}` lists what there is here", other.name, stream.name)
+            format!(
+                "`{}` has this column; `cratedigger streams {}` lists the columns of this stream",
+                other.name, stream.name
+            )
         }
         ([], None) => format!("`cratedigger streams {}` lists its columns", stream.name),
         (near, _) => format!("did you mean {}?", or_list(near)),
     });
 }
 
-/// The values of a list of words, each once, in the order of the file.
+/// The values of a list of words in the order of the file, without duplicates.
 fn read_list<T: Copy + PartialEq>(
     values: &TableValues<'_, '_>,
     key: &str,

@@ -11,48 +11,48 @@ use spotify_client::EntityKind;
 const DURATION: ValueShape = ValueShape::Text(&common::DURATION);
 const ANY: ValueShape = ValueShape::Text(&common::ANY);
 const OUTPUT: ValueShape =
-    ValueShape::Either("a file name, or `false` for none", &[ValueShape::Text(&rules::OUTPUT), ValueShape::False]);
+    ValueShape::Either("a file name, or `false` for no file", &[ValueShape::Text(&rules::OUTPUT), ValueShape::False]);
 const RANGE: ValueShape = ValueShape::OneOf(|| TimeRange::ALL.map(TimeRange::as_str).to_vec());
 
 const MARKET: KeySpec = KeySpec::new(
     "market",
     ValueShape::Text(&common::MARKET),
     "",
-    "Country whose catalog is asked for (ISO 3166-1). A playlist has one row for each of its places, so read one playlist for one market only.",
+    "Country whose catalog is read (ISO 3166-1). The store keeps one version of each playlist, so read a playlist for one market only.",
 );
 const REFRESH_AFTER: KeySpec = KeySpec::new(
     "refresh_after",
     DURATION,
     "",
-    "Things are read again once their row is older than this. Default: the settings' `refresh_after` of the stream.",
+    "How old a row may be before it is read again. Default: `refresh_after` of the stream in the settings.",
 );
 const FULL_EVERY: KeySpec = KeySpec::new(
     "full_every",
     DURATION,
     "",
-    "Lists are read whole at least so often, however little seems to have changed. Default: the settings' `schedule.full_every`.",
+    "Lists are read completely at least this often, even if nothing seems to have changed. Default: `schedule.full_every` in the settings.",
 );
 
 /// Keys at the top of a job file.
 pub static JOB: &[KeySpec] = &[
-    KeySpec::new("description", ANY, "", "What the job is for; shown by `jobs`."),
+    KeySpec::new("description", ANY, "", "What the job is for. `jobs` shows it."),
     KeySpec::new(
         "schedule",
         ValueShape::Text(&rules::CRON),
         "",
-        "When it is due: five cron fields as in crontab(5), or @daily and its kin. Without: only when it is run by name.",
+        "When the job is due: five cron fields as in crontab(5), or a shorthand such as @daily. Without a schedule, the job runs only by name.",
     ),
     KeySpec::new(
         "timezone",
         ValueShape::OneOf(zones),
         "",
-        "IANA zone of the schedule and of `{date}`. Default: the settings' `defaults.timezone`, UTC.",
+        "IANA time zone of the schedule and of `{date}`. Default: `defaults.timezone` in the settings, UTC.",
     ),
     KeySpec::new(
         "user",
         ValueShape::Text(&rules::USER),
         "",
-        "The signed-in user whose data is read. Without `user` and `users`: nobody, the app's own token.",
+        "The signed-in user whose data is read. Without `user` and `users`, the job uses the app's own token.",
     ),
     KeySpec::new(
         "users",
@@ -71,57 +71,57 @@ pub static JOB: &[KeySpec] = &[
             &[ValueShape::Text(&rules::SINCE), ValueShape::Date],
         ),
         "\"last_run\"",
-        "What `:since` is: the start of the job's newest complete or partial run, so long ago, or a date.",
+        "The value of `:since`: the start of the job's newest complete or partial run, a length of time before the fire, or a date.",
     ),
     KeySpec::new(
         "priority",
         ValueShape::Integer { min: -1000, max: 1000 },
         "0",
-        "Where the day is too short for all jobs that are due, higher goes first.",
+        "If the daily budget is too small for all due jobs, those with a higher priority go first.",
     ),
     KeySpec::new(
         "max_calls",
         ValueShape::Integer { min: 1, max: i64::MAX },
         "",
-        "Calls that the job may spend in any 24 hours, over all its runs. Default: half of what a day holds.",
+        "Maximum number of calls for all runs of the job in any 24 hours. Default: half of the daily budget.",
     ),
     KeySpec::new(
         "missed",
         ValueShape::OneOf(policy::missed_words),
         "",
-        "After downtime: run the newest missed fire once, or skip it. One that is over 30 minutes late, or later than the \
-         job's `grace`, was missed; the wait for a ban or for other jobs is no downtime. Default: the settings' \
-         `schedule.missed`, run_once.",
+        "After downtime: run the newest missed fire once, or skip it. A fire counts as missed when it is more than 30 minutes late, or later than the \
+         job's `grace`. Waiting for a ban or for other jobs is not downtime. Default: \
+         `schedule.missed` in the settings, run_once.",
     ),
     KeySpec::new(
         "first_run",
         ValueShape::OneOf(policy::first_run_words),
         "",
-        "When it never ran: due now, or at its next fire. Default: the settings' `schedule.first_run`, now.",
+        "Whether a job that has never run is due now or at its next fire. Default: `schedule.first_run` in the settings, now.",
     ),
     KeySpec::new(
         "grace",
         DURATION,
         "",
-        "A fire later than this is missed for good, but for a wait as above. Default: none is.",
+        "A fire that is later than this is never run, unless it waited for a ban or for other jobs. Default: no limit.",
     ),
     KeySpec::new(
         "overlap",
         ValueShape::OneOf(policy::overlap_words),
         "",
-        "What a fire does while the job is still running.",
+        "What happens to a fire while the job is still running.",
     ),
     KeySpec::new(
         "jitter",
         DURATION,
         "",
-        "Its start is put off by a part of this, the same every day; `check` and `jobs` show when it starts.",
+        "The start is delayed by up to this length of time. The delay is the same every day; `check` and `jobs` show the resulting start.",
     ),
     KeySpec::new(
         "retention",
         DURATION,
         "",
-        "Rows of this job older than this are deleted, personal and catalog: plays, ranks and hits by their day, a list by when Spotify last confirmed it. What it asks for by id is read again before it is as old as that; what another job asks for, too, stays. Default: the settings' `retention.rows`. Files are no rows: `retention.dated_csv` is for all jobs.",
+        "Rows of this job that are older than this are deleted, both personal and catalog data. Plays, ranks and search hits age from their day, a list from its last confirmation by Spotify. Entities that the job reads by id are read again before they reach this age, and rows that another job also reads are kept. Default: `retention.rows` in the settings. CSV files are not deleted by this key; see `retention.dated_csv`.",
     ),
     REFRESH_AFTER,
     FULL_EVERY,
@@ -129,10 +129,10 @@ pub static JOB: &[KeySpec] = &[
         "csv_options",
         ValueShape::Table,
         "",
-        "How the CSVs of this job are written, over the settings' `[csv]`.",
+        "How the CSV files of this job are written. Overrides `[csv]` in the settings.",
     ),
-    KeySpec::new("fetch", ValueShape::Tables, "", "What is fetched: one [[fetch]] for each stream."),
-    KeySpec::new("query", ValueShape::Tables, "", "CSVs of your own: one [[query]] for each."),
+    KeySpec::new("fetch", ValueShape::Tables, "", "What the job fetches: one [[fetch]] per stream."),
+    KeySpec::new("query", ValueShape::Tables, "", "CSV files from your own SQL: one [[query]] per file."),
 ];
 
 /// Keys of a `[[fetch]]`.
@@ -141,88 +141,88 @@ pub static FETCH: &[KeySpec] = &[
         "name",
         ValueShape::Text(&rules::FETCH_NAME),
         "",
-        "Its name, for `from`, queries and the CSV. Default: the stream.",
+        "The name of the fetch in `from`, in queries and in the name of the CSV file. Default: the name of the stream.",
     ),
     KeySpec::new(
         "stream",
         ValueShape::OneOf(|| stream::all().map(|s| s.name).collect()),
         "",
-        "What is fetched; `cratedigger streams` lists them.",
+        "The stream to fetch. `cratedigger streams` lists all streams.",
     ),
     KeySpec::new(
         "csv",
         OUTPUT,
         "",
-        "The CSV, below output/csv/JOB/; {job} {date} {datetime} {user} are filled in. Default: NAME.csv.",
+        "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. Default: NAME.csv.",
     ),
     KeySpec::new(
         "columns",
         ValueShape::List(&ANY),
         "",
-        "Columns of the CSV, in this order. Default: those that `cratedigger streams STREAM` marks.",
+        "Columns of the CSV file, in this order. Default: the columns that `cratedigger streams STREAM` marks.",
     ),
     KeySpec::new(
         "ids",
         ValueShape::List(&ANY),
         "",
-        "Ids, spotify: URIs or links; `tracks` also take isrc:CODE, `albums` upc:CODE.",
+        "Ids, spotify: URIs or links. `tracks` also accepts isrc:CODE, and `albums` accepts upc:CODE.",
     ),
     KeySpec::new(
         "ids_file",
         ValueShape::Text(&rules::INPUT),
         "",
-        "A CSV of ids, relative to the job file: its column id, uri or url, else the first.",
+        "A CSV file of ids, relative to the job file. The column named id, uri or url is read, else the first column.",
     ),
     KeySpec::new(
         "from",
         ValueShape::Text(&rules::FETCH_NAME),
         "",
-        "Every thing met by another fetch that stands above this one.",
+        "The name of another fetch, further up in the file. Everything that its rows refer to is fetched.",
     ),
     KeySpec::new(
         "where",
         ValueShape::Text(&rules::CONDITION),
         "",
-        "With `from`: only rows of that fetch for which this SQL condition holds; `:since` is bound.",
+        "With `from`: use only the rows of that fetch for which this SQL condition is true. `:since` is available.",
     ),
     KeySpec::new(
         "query",
         ANY,
         "",
-        "What is searched for; with `queries_file`, a template such as \"isrc:{isrc}\" with names of its columns.",
+        "The search expression. With `queries_file`, a template such as \"isrc:{isrc}\" with column names of that file.",
     ),
-    KeySpec::new("queries", ValueShape::List(&ANY), "", "Several things that are searched for."),
+    KeySpec::new("queries", ValueShape::List(&ANY), "", "Several search expressions."),
     KeySpec::new(
         "queries_file",
         ValueShape::Text(&rules::INPUT),
         "",
-        "A CSV of searches, relative to the job file, one per row: by the template in `query`, else its column query, else the first.",
+        "A CSV file of searches, relative to the job file, one per row. The expression comes from the template in `query`, else from the column named query, else from the first column.",
     ),
     KeySpec::new(
         "include_groups",
         ValueShape::List(&ValueShape::OneOf(|| AlbumGroup::ALL.map(AlbumGroup::as_str).to_vec())),
         "[\"album\", \"single\"]",
-        "Groups of an artist's discography.",
+        "Which groups of an artist's discography are fetched.",
     ),
     KeySpec::new(
         "types",
         ValueShape::List(&ValueShape::OneOf(search_words)),
         "[\"track\"]",
-        "Kinds of things that a search looks for.",
+        "Kinds of results that a search returns.",
     ),
     KeySpec::new(
         "max_results",
         ValueShape::Integer { min: 1, max: 1000 },
         "",
-        "Hits per search and kind, at most 1000. Default: one page.",
+        "Number of results per search and kind, at most 1000. Default: one page.",
     ),
     KeySpec::new(
         "limit_per_parent",
         ValueShape::Integer { min: 1, max: i64::MAX },
         "",
-        "Rows per id, from the beginning of its list. Default: all.",
+        "Number of rows per id, from the start of its list. Default: all.",
     ),
-    KeySpec::new("window", DURATION, "", "How far back the CSV of a log goes. Default: all that was kept."),
+    KeySpec::new("window", DURATION, "", "How far back the CSV file of a log goes. Default: everything in the store."),
     KeySpec::new(
         "time_range",
         ValueShape::Either(
@@ -230,7 +230,7 @@ pub static FETCH: &[KeySpec] = &[
             &[RANGE, ValueShape::List(&RANGE)],
         ),
         "\"medium_term\"",
-        "Spans over which Spotify computes a user's tops: about four weeks, six months, a year.",
+        "Period over which Spotify ranks a user's top artists and tracks: about four weeks, six months or a year.",
     ),
     KeySpec::new("locale", ValueShape::Text(&rules::LOCALE), "", "Language and country of category names."),
     MARKET,
@@ -244,17 +244,17 @@ pub static QUERY: &[KeySpec] = &[
         "csv",
         ValueShape::Text(&rules::OUTPUT),
         "",
-        "The CSV, below output/csv/JOB/; {job} {date} {datetime} are filled in, and {user} where the query uses `:user_id`.",
+        "The CSV file, below output/csv/JOB/. {job}, {date} and {datetime} are replaced by their values, and {user} if the query uses `:user_id`.",
     ),
     KeySpec::new(
         "sql",
         ValueShape::Text(&rules::SELECT),
         "",
-        "One SELECT over the store; each fetch of the job is a view of its name. `:since`, `:last_run_at`, `:fire_at`, `:job` and `:user_id` are bound.",
+        "One SELECT over the store. Each fetch of the job is a view with the name of the fetch. `:since`, `:last_run_at`, `:fire_at`, `:job` and `:user_id` are available.",
     ),
 ];
 
-/// Keys of a `[[fetch]]` that only some streams understand: those whose `options` list them.
+/// Keys of a `[[fetch]]` that only some streams accept; see `Stream::options`.
 pub(super) const OPTIONS: &[&str] = &[
     "include_groups",
     "types",
@@ -267,10 +267,10 @@ pub(super) const OPTIONS: &[&str] = &[
     "locale",
 ];
 
-/// Keys of a `[[fetch]]` that say what it is given.
+/// Keys of a `[[fetch]]` that give its input.
 pub(super) const SOURCES: &[&str] = &["ids", "ids_file", "from", "query", "queries", "queries_file"];
 
-/// The kinds that Spotify's search knows, by their words.
+/// The kinds of results that Spotify's search returns.
 pub(super) fn search_words() -> Vec<&'static str> {
     [
         EntityKind::Track,

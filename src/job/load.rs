@@ -9,17 +9,17 @@ use super::read;
 use crate::document::{Diagnostic, Document, nearest, or_list, quote};
 use crate::settings::{Project, Settings};
 
-/// More job files than this are a mistake, such as a folder of something else.
+/// More job files than this are a mistake, such as the wrong folder.
 const MAX_JOBS: usize = 1_000;
 
-/// What the files came to.
+/// The jobs of a project and everything that is wrong with them.
 #[derive(Debug, Default)]
 pub struct LoadedJobs {
-    /// The jobs with nothing wrong, by name.
+    /// The valid jobs, sorted by name.
     pub jobs: Vec<Job>,
-    /// Names of the jobs that cannot run.
+    /// The names of the jobs that cannot run.
     pub broken: Vec<String>,
-    /// Everything that is wrong, errors and warnings, of all files.
+    /// All errors and warnings of all files.
     pub problems: Vec<Diagnostic>,
 }
 
@@ -30,7 +30,7 @@ impl LoadedJobs {
     }
 }
 
-/// Reads the jobs of a project: those named (by name or by path of the file), or all of them. Only
+/// Reads the named jobs of a project (by name or by file path), or all jobs if no name is given. Only
 /// the files of named jobs are read.
 pub fn load(project: &Project, settings: &Settings, names: &[String]) -> LoadedJobs {
     let mut loaded = LoadedJobs::default();
@@ -38,8 +38,8 @@ pub fn load(project: &Project, settings: &Settings, names: &[String]) -> LoadedJ
         Ok(files) => files,
         Err(e) => {
             let shown = project.display_path(&project.jobs_dir);
-            let problem = Diagnostic::for_file(&shown, format!("the folder of the jobs cannot be read: {e}"));
-            loaded.problems.push(problem.with_hint("`cratedigger init` makes a project folder with example jobs"));
+            let problem = Diagnostic::for_file(&shown, format!("failed to read the jobs folder: {e}"));
+            loaded.problems.push(problem.with_hint("`cratedigger init` creates a project folder with example jobs"));
             return loaded;
         }
     };
@@ -47,7 +47,7 @@ pub fn load(project: &Project, settings: &Settings, names: &[String]) -> LoadedJ
         let shown = project.display_path(&project.jobs_dir);
         loaded.problems.push(Diagnostic::for_file(
             &shown,
-            format!("holds {} job files; at most {MAX_JOBS} are read", files.len()),
+            format!("contains {} job files; at most {MAX_JOBS} are allowed", files.len()),
         ));
         return loaded;
     }
@@ -65,7 +65,7 @@ fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut Lo
     let mut problems = Vec::new();
     if let Err(why) = check_component(&name) {
         problems.push(
-            Diagnostic::for_file(&shown, format!("a job is named after its file, and {} {why}", quote(&name)))
+            Diagnostic::for_file(&shown, format!("a job has the name of its file, and {} {why}", quote(&name)))
                 .with_hint("rename the file"),
         );
     }
@@ -87,7 +87,7 @@ fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut Lo
     loaded.problems.extend(problems);
 }
 
-/// Every `*.toml` of the folder, by name; hidden files and editors' leftovers are passed over.
+/// Every `*.toml` file of the folder, sorted by name, without hidden files and editor backups.
 fn list_job_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)? {
@@ -116,10 +116,10 @@ fn choose_files(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Diagno
             None => {
                 let known: Vec<String> = files.iter().map(|p| job_name(p)).collect();
                 let near = nearest(wanted, known.iter().map(String::as_str));
-                let problem = Diagnostic::for_file("jobs", format!("no job is named {}", quote(wanted)));
+                let problem = Diagnostic::for_file("jobs", format!("there is no job named {}", quote(wanted)));
                 problems.push(problem.with_hint(match near.as_slice() {
-                    [] if known.is_empty() => "the folder holds no job files".to_owned(),
-                    [] => format!("there are {}", known.join(", ")),
+                    [] if known.is_empty() => "the folder contains no job files".to_owned(),
+                    [] => format!("the jobs are {}", known.join(", ")),
                     near => format!("did you mean {}?", or_list(near)),
                 }));
             }

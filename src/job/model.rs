@@ -1,5 +1,6 @@
-//! A job as the rest of the program reads it.
+//! A checked job, as the rest of the program uses it.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,164 +11,173 @@ use serde::Serialize;
 use super::output_name::OutputName;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use crate::document::Diagnostic;
 use crate::stream::{Column, Stream};
 use spotify_client::{EntityKind, Reference};
 
-/// One job, checked.
+/// One checked job.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// The name of its file, without `.toml`.
+    /// The name of the file, without `.toml`.
     pub name: String,
-    /// Its file.
+    /// The path of the job file.
     pub path: PathBuf,
-    /// SHA-256 of the file, in hex: which text a run went by.
+    /// SHA-256 of the file in hex: identifies the text that a run used.
     pub hash: String,
     /// What it is for.
     pub description: Option<String>,
-    /// When it is due; none: only by hand.
+    /// When it is due; without a schedule it runs only by name.
     pub schedule: Option<Schedule>,
-    /// Zone of the schedule and of `{date}`.
+    /// Time zone of the schedule and of `{date}`.
     pub timezone: Tz,
-    /// Whose data it reads, and with whose token.
+    /// The users whose data and tokens it uses.
     pub users: JobUsers,
-    /// Market of its fetches.
+    /// Default market of its fetches.
     pub market: Option<String>,
-    /// What `:since` is.
+    /// How `:since` is computed.
     pub since: SinceRule,
-    /// Higher goes first.
+    /// Jobs with a higher priority go first.
     pub priority: i32,
-    /// Calls that all its runs together may spend in any 24 hours.
+    /// Maximum number of calls of all its runs in any 24 hours.
     pub max_calls: Option<u64>,
-    /// After downtime.
+    /// What happens to missed fires after downtime.
     pub missed: MissedPolicy,
-    /// When it never ran.
+    /// When it is due for the first time.
     pub first_run: FirstRunPolicy,
-    /// A fire older than this is missed for good.
+    /// A fire older than this is never run.
     pub grace: Option<Duration>,
-    /// While it is running already.
+    /// What happens to a fire while it is still running.
     pub overlap: OverlapPolicy,
-    /// Spread of its starts.
+    /// Maximum delay of its start.
     pub jitter: Duration,
     /// How long its rows are kept.
     pub retention: Option<Duration>,
-    /// Age at which things are read again; none: the settings' per stream.
+    /// Age at which rows are read again; without a value the settings decide per stream.
     pub refresh_after: Option<Duration>,
-    /// Lists are read whole at least so often.
+    /// Lists are read completely at least this often.
     pub full_every: Duration,
-    /// How its CSVs are written, over the settings.
+    /// How its CSV files are written; overrides the settings.
     pub csv_options: CsvOptions,
-    /// What it fetches, in the order of the file; parents stand before children.
+    /// Its fetches, in the order of the file; a parent is always before its children.
     pub fetches: Vec<Fetch>,
-    /// What it asks the store.
+    /// Its own queries over the store.
     pub queries: Vec<JobQuery>,
+    /// Errors in its SQL that affect only single CSV files, so that the job still runs. `check` reports them.
+    pub sql_problems: Vec<Diagnostic>,
 }
 
-/// Whose data a job reads.
+/// The users whose data a job reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobUsers {
-    /// Nobody's: the app's own token.
+    /// No user: the job uses the app's own token.
     None,
-    /// These, by their local names.
+    /// These users, by local name.
     Named(Vec<String>),
-    /// Everyone who is signed in (`users = "*"`).
+    /// All signed-in users (`users = "*"`).
     All,
 }
 
-/// What `:since` is in the queries of a job.
+/// How `:since` is computed for the queries of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinceRule {
     /// The start of the newest complete or partial run; 1970 in the first.
     LastRun,
-    /// So long before the fire.
+    /// This length of time before the fire.
     Ago(Duration),
-    /// Midnight of a day in the job's zone.
+    /// Midnight of a day in the job's time zone.
     Date(NaiveDate),
 }
 
 /// One use of a stream.
 #[derive(Debug, Clone)]
 pub struct Fetch {
-    /// Its name: unique in the job, and that of its view in queries.
+    /// The name, unique in the job; also the name of its view in queries.
     pub name: String,
-    /// What it fetches.
+    /// The stream that it fetches.
     pub stream: &'static Stream,
-    /// Of what.
+    /// The input of the stream.
     pub source: FetchSource,
-    /// The CSV; none: `csv = false`.
+    /// The CSV file; none for `csv = false`.
     pub csv: Option<OutputName>,
-    /// Columns of the CSV; none: the stream's default ones.
+    /// Columns of the CSV file; without a value the stream's default columns.
     pub columns: Option<Vec<&'static Column>>,
-    /// Market, the job's or its own.
+    /// The market: its own, or the job's.
     pub market: Option<String>,
-    /// Locale of category names.
+    /// Locale of the category names.
     pub locale: Option<String>,
-    /// Groups of a discography.
+    /// Groups of a discography to read.
     pub include_groups: Vec<AlbumGroup>,
-    /// Kinds that a search looks for.
+    /// Kinds of results that a search returns.
     pub types: Vec<EntityKind>,
-    /// Hits per search and kind.
+    /// Maximum number of results per search and kind.
     pub max_results: Option<u64>,
-    /// Rows per parent, newest or first.
+    /// Maximum number of rows per parent, from the start of its list.
     pub limit_per_parent: Option<u64>,
-    /// How far back the CSV of a log goes.
+    /// How far back the CSV file of a log goes.
     pub window: Option<Duration>,
-    /// Age at which things are read again, its own or the job's.
+    /// Age at which rows are read again: its own, or the job's.
     pub refresh_after: Option<Duration>,
-    /// The list is read whole at least so often, its own or the job's.
+    /// The list is read completely at least this often: its own value, or the job's.
     pub full_every: Duration,
-    /// Ranges of `top_*`.
+    /// Time ranges of `top_artists` and `top_tracks`.
     pub time_range: Vec<TimeRange>,
 }
 
-/// What a fetch is given.
+/// The input of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchSource {
-    /// Ids or codes, in the order of the file, each once.
+    /// Ids or codes in the order of the file, without duplicates.
     Ids(Vec<Reference>),
     /// The rows of another fetch of the job.
     From {
-        /// Its place in [`Job::fetches`]; always smaller than this fetch's own.
+        /// Its index in [`Job::fetches`]; always smaller than the index of this fetch.
         fetch: usize,
-        /// An SQL condition over that fetch's rows.
+        /// An SQL condition over the rows of that fetch.
         filter: Option<String>,
+        /// Where the condition is in the job file.
+        filter_span: Range<usize>,
     },
-    /// Search expressions, in the order of the file, each once.
+    /// Search expressions in the order of the file, without duplicates.
     Searches(Vec<String>),
-    /// Nothing.
+    /// No input.
     Nothing,
     /// The users of the job.
     User,
 }
 
-/// A CSV of the job's own making.
+/// A CSV file that the job defines by its own SQL.
 #[derive(Debug, Clone)]
 pub struct JobQuery {
-    /// The CSV.
+    /// The CSV file.
     pub csv: OutputName,
     /// One SELECT over the store.
     pub sql: String,
+    /// Where the name of the CSV file is in the job file.
+    pub csv_span: Range<usize>,
+    /// Where the SQL is in the job file.
+    pub sql_span: Range<usize>,
 }
 
 /// A group of an artist's discography.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlbumGroup {
-    /// Albums.
+    /// The artist's albums.
     Album,
-    /// Singles and EPs.
+    /// The artist's singles and EPs.
     Single,
-    /// Releases of others that the artist is on.
+    /// Releases of other artists that feature the artist.
     AppearsOn,
     /// Compilations.
     Compilation,
 }
 
 impl AlbumGroup {
-    /// All groups.
+    /// Every group.
     pub const ALL: [AlbumGroup; 4] =
         [AlbumGroup::Album, AlbumGroup::Single, AlbumGroup::AppearsOn, AlbumGroup::Compilation];
 
-    /// Spotify's word for it.
+    /// The value in Spotify's API and in job files.
     pub fn as_str(self) -> &'static str {
         match self {
             AlbumGroup::Album => "album",
@@ -178,7 +188,7 @@ impl AlbumGroup {
     }
 }
 
-/// A span over which Spotify computes a user's tops.
+/// The period over which Spotify computes a user's top lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeRange {
@@ -191,10 +201,10 @@ pub enum TimeRange {
 }
 
 impl TimeRange {
-    /// All ranges.
+    /// Every time range.
     pub const ALL: [TimeRange; 3] = [TimeRange::ShortTerm, TimeRange::MediumTerm, TimeRange::LongTerm];
 
-    /// Spotify's word for it.
+    /// The value in Spotify's API and in job files.
     pub fn as_str(self) -> &'static str {
         match self {
             TimeRange::ShortTerm => "short_term",
@@ -205,7 +215,7 @@ impl TimeRange {
 }
 
 impl Job {
-    /// The place of a fetch by its name.
+    /// The index of the fetch with this name.
     pub fn fetch_index(&self, name: &str) -> Option<usize> {
         self.fetches.iter().position(|f| f.name == name)
     }

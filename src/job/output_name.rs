@@ -1,13 +1,13 @@
-//! Names of files that a job writes.
+//! Names of the files that a job writes.
 //!
-//! A job file may come from somebody else, so a name can never lead out of the job's folder: it is
-//! relative, its parts are plain names, and none is one that Windows reserves or that hides.
+//! A job file may come from someone else, so a name can never lead out of the job's folder: it is
+//! relative, its parts are plain names, and none of them is hidden or reserved by Windows.
 
 use std::collections::BTreeSet;
 
 use crate::document::{RuleViolation, nearest, or_list, quote};
 
-/// As much of the rule as a regular expression says.
+/// The part of the rule that a regular expression can express.
 pub(super) const PATTERN: &str = "^(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
 
 /// The longest path after templates are filled in, in bytes.
@@ -21,33 +21,33 @@ pub struct OutputName {
     template: String,
 }
 
-/// What stands for the templates of a name.
+/// The values of the placeholders in a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateValues<'a> {
     /// `{job}`
     pub job: &'a str,
-    /// `{date}`: the nominal fire's day in the job's zone, `2026-11-23`.
+    /// `{date}`: the day of the nominal fire in the job's time zone, such as `2026-11-23`.
     pub date: &'a str,
-    /// `{datetime}`: the nominal fire in the job's zone, `2026-11-23T0615`: a colon is no character
-    /// of a file name.
+    /// `{datetime}`: the nominal fire in the job's time zone, such as `2026-11-23T0615`. A colon is not allowed
+    /// in file names.
     pub datetime: &'a str,
-    /// `{user}`: the local name of the user, where the file is one user's.
+    /// `{user}`: the local name of the user, if the file belongs to one user.
     pub user: &'a str,
 }
 
 impl OutputName {
-    /// Reads a name.
+    /// Parses a name.
     ///
     /// # Errors
     ///
-    /// If it would lie outside the job's folder, or be no portable name.
+    /// If the file would be outside the job's folder, or the name is not portable.
     pub fn parse(template: &str) -> Result<OutputName, RuleViolation> {
         for name in placeholders(template)? {
             if !PLACEHOLDERS.contains(&name.as_str()) {
                 let near = nearest(&name, PLACEHOLDERS);
-                let refusal = RuleViolation::new(format!("{} stands for nothing", quote(&format!("{{{name}}}"))));
+                let refusal = RuleViolation::new(format!("unknown placeholder {}", quote(&format!("{{{name}}}"))));
                 let hint = if near.is_empty() {
-                    "known are {job}, {date}, {datetime} and {user}".to_owned()
+                    "the placeholders are {job}, {date}, {datetime} and {user}".to_owned()
                 } else {
                     format!("did you mean {}?", or_list(&near))
                 };
@@ -55,7 +55,7 @@ impl OutputName {
             }
         }
         let name = OutputName { template: template.to_owned() };
-        // The longest that each can be filled with, so that no run finds out later.
+        // The longest value of each placeholder, so that a run cannot fail later.
         let user = "u".repeat(64);
         let longest = TemplateValues { job: "", date: "2026-11-23", datetime: "2026-11-23T0615", user: &user };
         check_path(&name.expand(&TemplateValues { job: "j", ..longest }))?;
@@ -67,9 +67,9 @@ impl OutputName {
         &self.template
     }
 
-    /// The path below the job's folder.
+    /// The path below the job's folder, with the placeholders replaced.
     pub fn expand(&self, with: &TemplateValues<'_>) -> String {
-        // Filled in from left to right, so that a job named `{user}` is not filled in again.
+        // Replaced from left to right, so that a job named `{user}` is not replaced again.
         let mut out = String::new();
         let mut rest = self.template.as_str();
         while let Some((before, after)) = rest.split_once('{') {
@@ -91,23 +91,23 @@ impl OutputName {
         out
     }
 
-    /// Whether a path below the job's folder is what this name becomes for some fire and user.
+    /// Whether this name can become the path below the job's folder for some fire and user.
     pub fn could_expand_to(&self, path: &str, job: &str) -> bool {
         template_matches(&self.template, path, job)
     }
 
-    /// Whether `{user}` is in it: one file per user.
+    /// Whether the name contains `{user}`: one file per user.
     pub fn is_per_user(&self) -> bool {
         self.template.contains("{user}")
     }
 
-    /// Whether `{date}` or `{datetime}` is in it: a file per fire.
+    /// Whether the name contains `{date}` or `{datetime}`: one file per fire.
     pub fn is_dated(&self) -> bool {
         self.template.contains("{date}") || self.template.contains("{datetime}")
     }
 }
 
-/// Whether a path is what a template becomes.
+/// Whether a template can become a path.
 fn template_matches(template: &str, path: &str, job: &str) -> bool {
     let Some((before, rest)) = template.split_once('{') else { return template == path };
     let Some(path) = path.strip_prefix(before) else { return false };
@@ -123,7 +123,7 @@ fn template_matches(template: &str, path: &str, job: &str) -> bool {
     }
 }
 
-/// What stands behind a time of this form, with a digit for each 0.
+/// The rest of the path after a time of this form, with a digit for each 0.
 fn strip_time<'p>(path: &'p str, form: &str) -> Option<&'p str> {
     let (time, behind) = path.split_at_checked(form.len())?;
     let is = |(got, wanted): (u8, u8)| if wanted == b'0' { got.is_ascii_digit() } else { got == wanted };
@@ -147,24 +147,24 @@ fn placeholders(template: &str) -> Result<BTreeSet<String>, RuleViolation> {
                 found.insert(after[1..end].to_owned());
                 rest = &after[end + 1..];
             }
-            _ => return Err(RuleViolation::new(format!("a brace without its partner in {}", quote(template)))),
+            _ => return Err(RuleViolation::new(format!("a brace is not closed in {}", quote(template)))),
         }
     }
     Ok(found)
 }
 
-/// Whether a path is relative, beneath its folder, and portable.
+/// Checks that a path is relative, inside its folder, and portable.
 pub(super) fn check_path(path: &str) -> Result<(), RuleViolation> {
     let shown = quote(path);
     if path.to_ascii_lowercase().starts_with("file:") {
         return Err(RuleViolation::new(format!("{shown} is a URI, not a file name")));
     }
     if path.contains('\\') {
-        return Err(RuleViolation::new(format!("{shown} holds a backslash")).with_hint("folders are separated by `/`"));
+        return Err(RuleViolation::new(format!("{shown} contains a backslash")).with_hint("separate folders with `/`"));
     }
     if path.starts_with('/') || path.starts_with('~') || path.as_bytes().get(1) == Some(&b':') {
         return Err(RuleViolation::new(format!("{shown} leads out of the job's folder"))
-            .with_hint("write a name relative to output/csv/JOB/; the folder itself is the setting output.csv_dir"));
+            .with_hint("write a name relative to output/csv/JOB/; the setting output.csv_dir changes the folder"));
     }
     if path.len() > MAX_PATH_BYTES {
         return Err(RuleViolation::new(format!("{shown} is longer than {MAX_PATH_BYTES} bytes")));
@@ -178,22 +178,22 @@ pub(super) fn check_path(path: &str) -> Result<(), RuleViolation> {
     }
     let name = path.rsplit('/').next().unwrap_or(path);
     if name.eq_ignore_ascii_case("datapackage.json") {
-        return Err(RuleViolation::new("`datapackage.json` is written beside the CSVs by cratedigger itself"));
+        return Err(RuleViolation::new("`datapackage.json` is reserved: cratedigger writes it next to the CSV files"));
     }
     Ok(())
 }
 
-/// Whether one part of a path is a portable name.
+/// Checks that one part of a path is a portable name.
 pub(super) fn check_component(part: &str) -> Result<(), &'static str> {
     const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
     if part.is_empty() {
-        return Err("is an empty name");
+        return Err("is empty");
     }
     if !part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b' ' | b'-')) {
-        return Err("holds a character that is not one of A-Z a-z 0-9 . _ - and the blank");
+        return Err("contains a character other than A-Z a-z 0-9 . _ - and the blank");
     }
     if part.starts_with(['.', '-', ' ']) {
-        return Err("begins with a dot, a dash or a blank");
+        return Err("starts with a dot, a dash or a blank");
     }
     if part.ends_with(['.', ' ']) {
         return Err("ends with a dot or a blank, which Windows drops");
@@ -202,7 +202,7 @@ pub(super) fn check_component(part: &str) -> Result<(), &'static str> {
     let numbered =
         |word: &str| stem.strip_prefix(word).is_some_and(|n| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
     if RESERVED.contains(&stem.as_str()) || numbered("com") || numbered("lpt") {
-        return Err("is a name that Windows reserves");
+        return Err("is a reserved name on Windows");
     }
     Ok(())
 }

@@ -5,14 +5,11 @@ use std::ops::Range;
 use super::keys;
 use super::model::JobQuery;
 use super::output_name::OutputName;
-use super::read::JobContext;
-use super::sql;
-use crate::document::{DiagnosticSeverity, DocumentChecker, TomlTable};
+use crate::document::{DocumentChecker, TomlTable};
 
 /// Reads all queries of a job.
 pub(super) fn read_queries(
     tables: &[(&TomlTable<'_>, Range<usize>)],
-    context: &JobContext<'_>,
     checker: &mut DocumentChecker<'_>,
 ) -> Vec<JobQuery> {
     let mut queries = Vec::new();
@@ -26,21 +23,8 @@ pub(super) fn read_queries(
         }
         let (Some(csv), Some(sql)) = (values.text("csv"), values.text("sql")) else { continue };
         let Ok(csv) = OutputName::parse(csv) else { continue };
-        if csv.is_per_user()
-            && !(context.has_users && sql::uses_user_id(sql))
-            && let Some(entry) = values.entry("csv")
-        {
-            checker.report(entry.value.span(), "query.csv", "`{user}` has no meaning here").hint =
-                Some("it is for jobs with users, in queries that use `:user_id`".to_owned());
-        }
-        if !sql::is_ordered(sql)
-            && let Some(entry) = values.entry("sql")
-        {
-            let problem = checker.report(entry.value.span(), "query.sql", "the query has no ORDER BY");
-            problem.severity = DiagnosticSeverity::Warning;
-            problem.hint = Some("without one its rows may change places from run to run".to_owned());
-        }
-        queries.push(JobQuery { csv, sql: sql.to_owned() });
+        let span = |key: &str| values.entry(key).map_or(span.clone(), |entry| entry.value.span());
+        queries.push(JobQuery { csv, sql: sql.to_owned(), csv_span: span("csv"), sql_span: span("sql") });
     }
     queries
 }

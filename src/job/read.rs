@@ -1,4 +1,4 @@
-//! One job file, from text to [`Job`].
+//! Reads one job file: from text to a [`Job`].
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,28 +11,28 @@ use sha2::{Digest, Sha256};
 use super::model::{Job, JobUsers, SinceRule};
 use super::rules::date;
 use super::schedule::Schedule;
-use super::{CsvOptions, consistency, fetch, keys, query};
+use super::{CsvOptions, consistency, fetch, keys, query, sql};
 use crate::document::{self, Diagnostic, Document, DocumentChecker, TableValues, TomlTable, TomlValue, as_text, texts};
 use crate::settings::keys::CSV;
 use crate::settings::{CsvProfile, Settings};
 
-/// More of either than this in one job is a mistake.
+/// More tables of either kind in one job are a mistake.
 const MAX_TABLES: usize = 200;
 
-/// What the fetches and queries of a job need to know of it.
+/// What the fetches and queries of a job need to know about the job.
 pub(super) struct JobContext<'a> {
-    /// The folder that files are relative to.
+    /// The folder that input files are relative to.
     pub dir: &'a Path,
-    /// What the job says for all its fetches.
+    /// The job's values for all its fetches.
     pub market: Option<String>,
     pub refresh_after: Option<Duration>,
     pub full_every: Duration,
     pub has_users: bool,
-    /// How its CSVs look.
+    /// The CSV profile of the job.
     pub profile: CsvProfile,
 }
 
-/// Reads a job; it is none if anything is wrong with it.
+/// Reads a job. The job is none if the file has an error.
 pub(super) fn read_job(
     document: &Arc<Document>,
     path: &Path,
@@ -42,15 +42,13 @@ pub(super) fn read_job(
     let (table, broken) = document.parse();
     let mut checker = DocumentChecker::new(document);
     checker.problems = broken;
-    // What stands behind broken syntax may be missing only because of it.
+    // Keys after a syntax error may be missing only because of that error.
     let whole = checker.problems.is_empty();
     if table.is_empty() {
         if whole {
             let problem = Diagnostic::for_file(&document.file, "the job file is empty");
             checker.problems.push(
-                problem.with_hint(
-                    "begin with [[fetch]] and stream = \"…\"; `cratedigger streams` lists what can be fetched",
-                ),
+                problem.with_hint("start with [[fetch]] and stream = \"…\"; `cratedigger streams` lists the streams"),
             );
         }
         return (None, checker.problems);
@@ -69,9 +67,9 @@ pub(super) fn read_job(
     };
     let timezone = values.text("timezone").and_then(|z| z.parse::<Tz>().ok()).unwrap_or(settings.defaults.timezone);
     let fetches = fetch::read_fetches(&tables(&values, "fetch", &mut checker), &context, &mut checker);
-    let queries = query::read_queries(&tables(&values, "query", &mut checker), &context, &mut checker);
+    let queries = query::read_queries(&tables(&values, "query", &mut checker), &mut checker);
     if whole && values.entry("fetch").is_none() && values.entry("query").is_none() {
-        let problem = Diagnostic::for_file(&document.file, "the job neither fetches nor asks anything");
+        let problem = Diagnostic::for_file(&document.file, "the job has neither a fetch nor a query");
         checker.problems.push(problem.with_hint("add a [[fetch]] with stream = \"…\""));
     }
     let job = Job {
@@ -98,6 +96,7 @@ pub(super) fn read_job(
         refresh_after: context.refresh_after,
         full_every: context.full_every,
         csv_options,
+        sql_problems: sql::check_job(name, &fetches, &queries, context.has_users, &mut checker),
         fetches,
         queries,
     };
@@ -121,7 +120,11 @@ fn tables<'t, 'i>(
         .filter_map(|item| Some((item.get_ref().as_table()?, item.span())))
         .collect();
     if tables.len() > MAX_TABLES {
-        checker.report(value.span(), name, format!("{} times [[{name}]]; at most {MAX_TABLES} are run", tables.len()));
+        checker.report(
+            value.span(),
+            name,
+            format!("{} tables [[{name}]]; at most {MAX_TABLES} are allowed", tables.len()),
+        );
         return Vec::new();
     }
     tables
@@ -129,8 +132,8 @@ fn tables<'t, 'i>(
 
 fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> JobUsers {
     if let (Some(_), Some(both)) = (values.entry("user"), values.entry("users")) {
-        checker.report(both.at.clone(), "users", "both `user` and `users`").hint =
-            Some("name them all in `users`".to_owned());
+        checker.report(both.at.clone(), "users", "both `user` and `users` are set").hint =
+            Some("list all of them in `users`".to_owned());
     }
     if let Some(user) = values.text("user") {
         return JobUsers::Named(vec![user.to_owned()]);
@@ -142,7 +145,7 @@ fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -
     let mut named: Vec<String> = Vec::new();
     for (user, span) in texts(value) {
         if named.iter().any(|n| n == user) {
-            checker.report(span, "users", format!("`{user}` stands twice"));
+            checker.report(span, "users", format!("`{user}` is listed twice"));
         } else {
             named.push(user.to_owned());
         }
@@ -180,18 +183,18 @@ fn read_csv_options(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<
     }
 }
 
-/// A word that the table of keys let through, as the type it stands for.
+/// A word that passed the table of keys, as the type that it represents.
 pub(super) fn deserialize_word<T: for<'de> Deserialize<'de>>(values: &TableValues<'_, '_>, name: &str) -> Option<T> {
     let text = values.text(name)?;
     T::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text)).ok()
 }
 
-/// A length of time that the table of keys let through.
+/// A length of time that passed the table of keys.
 pub(super) fn duration(values: &TableValues<'_, '_>, name: &str) -> Option<Duration> {
     values.text(name).and_then(document::duration)
 }
 
-/// A whole number that the table of keys let through.
+/// A whole number that passed the table of keys.
 pub(super) fn integer(values: &TableValues<'_, '_>, name: &str) -> Option<i64> {
     let number = values.get(name)?.get_ref().as_integer()?;
     i64::from_str_radix(number.as_str(), number.radix()).ok()

@@ -1,4 +1,4 @@
-//! `ids_file`: a CSV with ids in one of its columns.
+//! `ids_file`: a CSV file with ids in one of its columns.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,12 +8,12 @@ use super::csv_file::{InputRow, read_rows};
 use crate::document::{Diagnostic, DocumentChecker, quote};
 use spotify_client::{EntityKind, InvalidId, Reference};
 
-/// More than this cannot be read from Spotify in a lifetime.
+/// More ids than anyone could read from Spotify within a reasonable time.
 const MAX_IDS: usize = 1_000_000;
-/// Broken lines that are reported one by one.
+/// Number of wrong lines that are reported one by one.
 const MAX_REPORTED: usize = 20;
 
-/// Reads the ids of a file, in its order, each once.
+/// Reads the ids of a file in order, without duplicates.
 pub(super) fn read_references(
     name: &str,
     dir: &Path,
@@ -26,7 +26,7 @@ pub(super) fn read_references(
         Ok(rows) => rows,
         Err((0, why)) => {
             let problem = checker.report(span, "fetch.ids_file", format!("{} {why}", quote(name)));
-            problem.hint = Some(format!("the file is looked for at {}", path.display()));
+            problem.hint = Some(format!("the program looks for the file at {}", path.display()));
             return Vec::new();
         }
         Err((line, why)) => {
@@ -36,7 +36,7 @@ pub(super) fn read_references(
     };
     let (column, data) = find_column(&rows, kind);
     if data.is_empty() {
-        let what = if rows.is_empty() { "is empty" } else { "holds a header and no ids" };
+        let what = if rows.is_empty() { "is empty" } else { "contains a header but no ids" };
         checker.report(span, "fetch.ids_file", format!("{} {what}", quote(name)));
         return Vec::new();
     }
@@ -44,14 +44,14 @@ pub(super) fn read_references(
         checker.report(
             span,
             "fetch.ids_file",
-            format!("{} holds {} rows; at most {MAX_IDS} are read", quote(name), data.len()),
+            format!("{} contains {} rows; at most {MAX_IDS} are allowed", quote(name), data.len()),
         );
         return Vec::new();
     }
     parse_references(data, column, kind, &display_name(checker, name), &mut checker.problems)
 }
 
-/// The file as messages show it: beside the job file.
+/// The file name as messages show it: relative to the project folder.
 fn display_name(checker: &DocumentChecker<'_>, name: &str) -> String {
     match checker.document.file.rsplit_once('/') {
         Some((dir, _)) => format!("{dir}/{name}"),
@@ -59,8 +59,8 @@ fn display_name(checker: &DocumentChecker<'_>, name: &str) -> String {
     }
 }
 
-/// Which column holds the ids, and the rows below the header, if there is one. A first row that
-/// looks like an id, even a broken one, is no header: else a typo would be passed over.
+/// The index of the column with the ids, and the rows below the header, if there is a header. A first row that
+/// looks like an id, even a wrong one, is not a header: otherwise a typo would be skipped silently.
 fn find_column(rows: &[InputRow], kind: EntityKind) -> (usize, &[InputRow]) {
     let Some(first) = rows.first() else { return (0, rows) };
     let named = |wanted: &str| first.cells.iter().position(|cell| cell.eq_ignore_ascii_case(wanted));
@@ -103,12 +103,13 @@ fn parse_references(
         problems.push(problem.with_hint(format!("expected {}", error.expected)));
     }
     if left > 0 {
-        problems.push(Diagnostic::for_file(file, format!("and {left} more rows hold no id of {kind}s")));
+        problems.push(Diagnostic::for_file(file, format!("and {left} more rows without a valid {kind} id")));
     }
     if let Some(first) = twice.first() {
         let n = twice.len();
-        let what = if n == 1 { "an id stands twice".to_owned() } else { format!("{n} ids stand more than once") };
-        problems.push(at_line(file, *first, what).as_warning().with_hint("each is read once"));
+        let what =
+            if n == 1 { "an id is listed twice".to_owned() } else { format!("{n} ids are listed more than once") };
+        problems.push(at_line(file, *first, what).as_warning().with_hint("each id is read once"));
     }
     found
 }

@@ -89,7 +89,7 @@ fn stream_schema(stream: &'static Stream) -> Value {
     schema
 }
 
-/// Ids in their forms, as [`spotify_client::SpotifyId`] reads them.
+/// A pattern for every form of an id that [`spotify_client::SpotifyId`] accepts.
 fn id_pattern(kind: EntityKind) -> String {
     let word = kind.as_str();
     let id = "[0-9A-Za-z]{22}";
@@ -97,7 +97,7 @@ fn id_pattern(kind: EntityKind) -> String {
         format!("([Hh][Tt][Tt][Pp][Ss]?://)?open\\.spotify\\.com/(intl-[^/]+/)?(embed/)?{path}/?([?#].*)?")
     };
     let forms = match kind {
-        // Free text, but neither another kind's URI nor a link elsewhere.
+        // Free text; URIs of other kinds and other links are refused by the full rule.
         EntityKind::User => return "\\S".to_owned(),
         EntityKind::Playlist => vec![
             id.to_owned(),
@@ -141,7 +141,7 @@ fn merge(schema: &mut Value, more: Value) {
     }
 }
 
-/// The tables of `docs/jobs.md`: every key, and where it may stand.
+/// The tables of `docs/jobs.md`: every key, grouped by its place in the file.
 pub fn markdown() -> String {
     let mut out = String::new();
     for (title, keys) in [
@@ -150,12 +150,12 @@ pub fn markdown() -> String {
         ("In a `[[query]]`", QUERY),
         ("In `[csv_options]`", CSV),
     ] {
-        out.push_str(&format!("\n## {title}\n\n| key | what it may be | default | |\n| --- | --- | --- | --- |\n"));
+        out.push_str(&format!("\n## {title}\n\n| key | value | default | description |\n| --- | --- | --- | --- |\n"));
         for key in keys {
             out.push_str(&key_row(key));
         }
     }
-    out.push_str("\n## Which streams understand which keys\n\n| key | streams |\n| --- | --- |\n");
+    out.push_str("\n## Which streams accept which keys\n\n| key | streams |\n| --- | --- |\n");
     for option in OPTIONS {
         let streams: Vec<String> =
             stream::all().filter(|s| s.options.contains(option)).map(|s| format!("`{}`", s.name)).collect();

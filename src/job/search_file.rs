@@ -1,14 +1,14 @@
-//! What a search looks for: `query`, `queries`, or a `queries_file` with a template.
+//! The expressions of a search: `query`, `queries`, or a `queries_file` with a template.
 
 use std::path::Path;
 
 use super::csv_file::{InputRow, read_rows};
 use crate::document::{Diagnostic, DocumentChecker, TableValues, nearest, or_list, quote, texts};
 
-/// Spotify's own limit on `q` is not documented; longer ones were refused.
+/// Spotify does not document a limit for `q`, but it refused longer expressions.
 const MAX_CHARACTERS: usize = 250;
 
-/// Reads the searches of a fetch, in the order of the file, each once.
+/// Reads the searches of a fetch in the order of the file, without duplicates.
 pub(super) fn read_searches(
     values: &TableValues<'_, '_>,
     dir: &Path,
@@ -31,7 +31,7 @@ pub(super) fn read_searches(
             checker.report(
                 entry.value.span(),
                 &format!("fetch.{}", entry.key.name),
-                format!("a search has at most {MAX_CHARACTERS} characters: {}", quote(long)),
+                format!("a search may have at most {MAX_CHARACTERS} characters: {}", quote(long)),
             );
         }
     }
@@ -53,7 +53,7 @@ fn searches_in_file(
         Err((line, why)) => {
             let place = if line == 0 { String::new() } else { format!(" line {line}") };
             let problem = checker.report(at, "fetch.queries_file", format!("{}{place} {why}", quote(name)));
-            problem.hint = Some(format!("the file is looked for at {}", path.display()));
+            problem.hint = Some(format!("the program looks for the file at {}", path.display()));
             return Vec::new();
         }
     };
@@ -73,7 +73,7 @@ fn searches_in_file(
         }
     };
     if data.is_empty() {
-        checker.report(at, "fetch.queries_file", format!("{} holds a header and no rows", quote(name)));
+        checker.report(at, "fetch.queries_file", format!("{} contains a header but no rows", quote(name)));
     }
     let (mut found, mut empty) = (Vec::new(), Vec::new());
     for row in data {
@@ -84,16 +84,16 @@ fn searches_in_file(
     }
     if let Some(first) = empty.first() {
         let mut problem =
-            Diagnostic::for_file(name, format!("{} rows have nothing in a column of the template", empty.len()))
+            Diagnostic::for_file(name, format!("{} rows are empty in a column that the template uses", empty.len()))
                 .for_key("fetch.queries_file")
                 .as_warning();
         problem.line = Some(*first);
-        checker.problems.push(problem.with_hint("they are not searched for"));
+        checker.problems.push(problem.with_hint("these rows are skipped"));
     }
     found
 }
 
-/// Without a template: the column `query`, else the first, whose first cell is then no header.
+/// Reads a file without a template: the column `query`, else the first column, which then has no header.
 fn plain_column(header: &InputRow, data: &[InputRow], all: &[InputRow]) -> Vec<String> {
     let named = header.cells.iter().position(|cell| cell.eq_ignore_ascii_case("query"));
     let (column, rows) = named.map_or((0, all), |column| (column, data));
@@ -107,17 +107,17 @@ enum TemplatePart {
 
 type TemplateError = (String, Option<String>);
 
-/// Text and columns of a template; a column is named in braces.
+/// The parts of a template: text, and columns in braces.
 fn parse_template(template: &str, header: &[String]) -> Result<Vec<TemplatePart>, TemplateError> {
     let mut parts = Vec::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         parts.push(TemplatePart::Text(before.to_owned()));
-        let (name, behind) = after.split_once('}').ok_or_else(|| ("a brace without its partner".to_owned(), None))?;
+        let (name, behind) = after.split_once('}').ok_or_else(|| ("a brace is not closed".to_owned(), None))?;
         let column = header.iter().position(|cell| cell.eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
             let near = nearest(name, header.iter().map(String::as_str));
             let hint = if near.is_empty() {
-                format!("it has {}", header.join(", "))
+                format!("its columns are {}", header.join(", "))
             } else {
                 format!("did you mean {}?", or_list(&near))
             };
@@ -131,7 +131,7 @@ fn parse_template(template: &str, header: &[String]) -> Result<Vec<TemplatePart>
         Ok(parts)
     } else {
         let example = header.first().map_or("isrc", String::as_str);
-        Err(("the template names no column of the file".to_owned(), Some(format!("write \"…{{{example}}}…\""))))
+        Err(("the template uses no column of the file".to_owned(), Some(format!("write \"…{{{example}}}…\""))))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a fetch is given: ids, another fetch's rows, searches, a user or nothing.
+//! The input of a fetch: ids, the rows of another fetch, searches, a user or nothing.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -6,23 +6,22 @@ use std::ops::Range;
 use super::keys::SOURCES;
 use super::model::{Fetch, FetchSource};
 use super::read::JobContext;
-use super::sql;
 use super::{reference_file, search_file};
 use crate::document::{DocumentChecker, TableValues, ValueFinding, nearest, or_list, quote, texts};
 use crate::stream::{self, Stream, StreamInput};
 use spotify_client::{EntityKind, Reference};
 
-/// The other fetches of the job, as one of them sees them.
+/// The other fetches of the job, as seen from one of them.
 pub(super) struct OtherFetches<'a> {
-    /// Those that stand above and have a stream.
+    /// The fetches above this one that have a valid stream.
     pub fetches: &'a [Fetch],
-    /// The names of all, in the order of the file.
+    /// The names of all fetches, in the order of the file.
     pub names: &'a [Option<String>],
-    /// Which of all this one is.
+    /// The index of this fetch among all of them.
     pub own_index: usize,
 }
 
-/// Reads what a fetch is given, and reports what its stream cannot be given.
+/// Reads the input of a fetch, and reports keys that its stream does not accept.
 pub(super) fn read_source(
     values: &TableValues<'_, '_>,
     stream: &'static Stream,
@@ -44,19 +43,19 @@ pub(super) fn read_source(
             let problem = checker.report(
                 entry.at.clone(),
                 &format!("fetch.{name}"),
-                format!("`{}` takes no `{name}`", stream.name),
+                format!("`{}` does not accept `{name}`", stream.name),
             );
             problem.hint = Some(match stream.input {
-                StreamInput::User => "it reads what is the user's own: the job's `user` or `users`".to_owned(),
-                StreamInput::Nothing => "it needs nothing".to_owned(),
-                _ => format!("it takes {}", or_list(fitting)),
+                StreamInput::User => "it reads the data of the job's `user` or `users`".to_owned(),
+                StreamInput::Nothing => "it needs no input".to_owned(),
+                _ => format!("it accepts {}", or_list(fitting)),
             });
         }
     }
     if values.entry("where").is_some() && values.entry("from").is_none() {
         let at = values.entry("where").map_or(span.clone(), |e| e.at.clone());
         checker.report(at, "fetch.where", "`where` without `from`").hint =
-            Some("it chooses among the rows of another fetch".to_owned());
+            Some("`where` filters the rows of another fetch".to_owned());
     }
     let at = values.entry("stream").map_or(span.clone(), |e| e.value.span());
     match stream.input {
@@ -103,11 +102,10 @@ fn read_ids(
                 Some("use one fetch for each".to_owned());
         }
         let parent = values.text("from").and_then(|name| find_parent(name, from.value.span(), kind, above, checker));
-        let filter = values.text("where").map(str::to_owned);
-        if let (Some(parent), Some(filter)) = (parent, &filter) {
-            check_columns(filter, above.fetches[parent].stream, values, checker);
-        }
-        return FetchSource::From { fetch: parent.unwrap_or(0), filter };
+        // A condition over the rows of an unknown fetch cannot be checked.
+        let filter = parent.and(values.text("where").map(str::to_owned));
+        let filter_span = values.entry("where").map_or(0..0, |entry| entry.value.span());
+        return FetchSource::From { fetch: parent.unwrap_or(0), filter, filter_span };
     }
     let mut found = Vec::new();
     let mut seen = HashSet::new();
@@ -119,9 +117,9 @@ fn read_ids(
                         found.push(reference);
                     } else {
                         let shown = quote(text);
-                        let problem = checker.report(span, "fetch.ids", format!("{shown} stands twice"));
+                        let problem = checker.report(span, "fetch.ids", format!("{shown} is listed twice"));
                         problem.severity = crate::document::DiagnosticSeverity::Warning;
-                        problem.hint = Some("it is read once".to_owned());
+                        problem.hint = Some("it is read only once".to_owned());
                     }
                 }
                 Err(error) => {
@@ -145,7 +143,7 @@ fn read_ids(
     FetchSource::Ids(found)
 }
 
-/// The place of the fetch that this one takes from.
+/// The index of the fetch that `from` names.
 fn find_parent(
     name: &str,
     span: Range<usize>,
@@ -160,8 +158,9 @@ fn find_parent(
     let stream = above.fetches[at].stream;
     if stream.reference_column(kind).is_none() {
         let others: Vec<&str> = stream::all().filter(|s| s.reference_column(kind).is_some()).map(|s| s.name).collect();
-        let problem = checker.report(span, "fetch.from", format!("the rows of `{}` name no {kind}s", stream.name));
-        problem.hint = Some(format!("those of {} do", or_list(&others)));
+        let problem =
+            checker.report(span, "fetch.from", format!("the rows of `{}` contain no {kind} ids", stream.name));
+        problem.hint = Some(format!("the rows of {} do", or_list(&others)));
         return None;
     }
     Some(at)
@@ -171,41 +170,22 @@ fn report_no_parent(name: &str, span: Range<usize>, above: &OtherFetches<'_>, ch
     let own = above.names.get(above.own_index).and_then(Option::as_deref) == Some(name);
     let written = |names: &[Option<String>]| names.iter().any(|n| n.as_deref() == Some(name));
     if !own && written(above.names.get(..above.own_index).unwrap_or(&[])) {
-        // It stands above and is wrong itself, which was reported there.
+        // That fetch is above this one and is wrong itself, which was reported there.
         return;
     }
     let known: Vec<&str> = above.fetches.iter().map(|f| f.name.as_str()).collect();
     let (message, hint) = if own {
-        (format!("`{name}` takes from itself"), "name another fetch that stands above".to_owned())
+        (format!("`{name}` refers to itself"), "name another fetch that is above this one".to_owned())
     } else if written(above.names) {
-        (format!("`{name}` stands below"), format!("move [[fetch]] `{name}` above this one"))
+        (format!("`{name}` is below this fetch"), format!("move [[fetch]] `{name}` above this one"))
     } else {
         let near = nearest(name, known.iter().copied());
         let hint = match near.as_slice() {
-            [] if known.is_empty() => "no fetch stands above this one".to_owned(),
-            [] => format!("above stand {}", known.join(", ")),
+            [] if known.is_empty() => "there is no fetch above this one".to_owned(),
+            [] => format!("the fetches above are {}", known.join(", ")),
             near => format!("did you mean {}?", or_list(near)),
         };
         (format!("no fetch is named {}", quote(name)), hint)
     };
     checker.report(span, "fetch.from", message).hint = Some(hint);
-}
-
-fn check_columns(
-    filter: &str,
-    parent: &'static Stream,
-    values: &TableValues<'_, '_>,
-    checker: &mut DocumentChecker<'_>,
-) {
-    let columns: Vec<&str> = parent.columns().map(|c| c.name).collect();
-    if let Some((word, near)) = sql::misspelt(filter, &columns)
-        && let Some(entry) = values.entry("where")
-    {
-        let problem = checker.report(
-            entry.value.span(),
-            "fetch.where",
-            format!("the rows of `{}` have no column `{word}`", parent.name),
-        );
-        problem.hint = Some(format!("did you mean {}?", or_list(&near)));
-    }
 }

@@ -1,268 +1,169 @@
-//! As much of SQL as can be told without a database: one statement, a SELECT, known bound names.
+//! Checks the SQL of a job with SQLite itself: each query and condition is prepared against an empty store with the
+//! views of the job's fetches, so an error has the position that SQLite reports.
 
-use crate::document::{RuleViolation, nearest, or_list, quote};
+use std::ops::Range;
 
-/// Names that are bound in queries and conditions.
-pub(super) const BOUND: [&str; 5] = ["since", "last_run_at", "fire_at", "job", "user_id"];
+use super::model::{Fetch, FetchSource, JobQuery};
+use crate::document::{Diagnostic, DocumentChecker, nearest, or_list};
+use crate::store::create_schema;
+use crate::store::query::{QueryError, QueryFetch, QueryParameters, QueryReader};
+use crate::stream::StreamInput;
 
-/// What stands in a piece of SQL outside of texts and comments.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
-    /// Words in lower case, with whether a `(` follows.
-    pub words: Vec<(String, bool)>,
-    /// Those of them that stand in no parentheses: they are the whole query's.
-    outer: Vec<String>,
-    /// Bound names without their colon.
-    pub bound: Vec<String>,
-    /// Whether something stands behind a semicolon.
-    pub second_statement: bool,
-    /// What is left open: a quote, a comment or a parenthesis.
-    pub open: Option<&'static str>,
-    /// Anonymous or foreign parameters: `?`, `$x`, `@x`.
-    pub foreign: Option<char>,
-    ended: bool,
-    depth: i64,
-}
-
-/// Looks through a piece of SQL.
-pub(super) fn scan(sql: &str) -> Scan {
-    let mut scan = Scan::default();
-    let mut rest = sql;
-    while let Some(c) = rest.chars().next() {
-        rest = scan.step(c, rest);
+/// Checks the conditions and queries of a job. Returns the errors that do not prevent the job from running.
+pub(super) fn check_job(
+    job: &str,
+    fetches: &[Fetch],
+    queries: &[JobQuery],
+    has_users: bool,
+    checker: &mut DocumentChecker<'_>,
+) -> Vec<Diagnostic> {
+    let has_conditions = fetches.iter().any(|f| matches!(&f.source, FetchSource::From { filter: Some(_), .. }));
+    if queries.is_empty() && !has_conditions {
+        return Vec::new();
     }
-    if scan.depth != 0 && scan.open.is_none() {
-        scan.open = Some("a parenthesis");
-    }
-    scan
-}
-
-impl Scan {
-    /// Takes one token and returns what stands behind it.
-    fn step<'s>(&mut self, c: char, rest: &'s str) -> &'s str {
-        let behind = &rest[c.len_utf8()..];
-        if c.is_whitespace() {
-            return behind;
+    let views = fetches.iter().map(|fetch| QueryFetch {
+        name: fetch.name.clone(),
+        stream: fetch.stream,
+        market: String::new(),
+        user_id: None,
+        since: None,
+    });
+    match QueryReader::for_checking(job, views.collect(), create_schema) {
+        Ok(reader) => {
+            check_conditions(&reader, fetches, checker);
+            check_queries(&reader, queries, has_users, checker)
         }
-        if let Some(comment) = rest.strip_prefix("--") {
-            return comment.split_once('\n').map_or("", |(_, after)| after);
+        // Two fetches with one name make one view twice, and were reported already.
+        Err(_) if checker.problems.iter().any(Diagnostic::is_error) => Vec::new(),
+        Err(error) => {
+            let message = format!("failed to check the SQL: {error}");
+            checker.problems.push(Diagnostic::for_file(&checker.document.file, message));
+            Vec::new()
         }
-        if let Some(comment) = rest.strip_prefix("/*") {
-            return comment.split_once("*/").map_or("", |(_, after)| after);
-        }
-        if c == ';' {
-            self.ended = true;
-            return behind;
-        }
-        self.second_statement |= self.ended;
-        match c {
-            '\'' | '"' | '`' => self.quoted(c, behind),
-            '[' => self.quoted(']', behind),
-            '(' => {
-                self.depth += 1;
-                behind
-            }
-            ')' => {
-                self.depth -= 1;
-                if self.depth < 0 {
-                    self.open = Some("a parenthesis");
-                }
-                behind
-            }
-            ':' if behind.starts_with(is_word) => {
-                let (word, after) = split_word(behind);
-                self.bound.push(word.to_owned());
-                after
-            }
-            '?' | '$' | '@' => {
-                self.foreign = Some(c);
-                behind
-            }
-            c if is_word(c) => {
-                let (word, after) = split_word(rest);
-                let called = after.trim_start().starts_with('(');
-                let word = word.to_ascii_lowercase();
-                if self.depth == 0 {
-                    self.outer.push(word.clone());
-                }
-                self.words.push((word, called));
-                after
-            }
-            _ => behind,
-        }
-    }
-
-    fn quoted<'s>(&mut self, end: char, rest: &'s str) -> &'s str {
-        match rest.find(end) {
-            Some(at) => &rest[at + end.len_utf8()..],
-            None => {
-                self.open = Some("a quote");
-                ""
-            }
-        }
-    }
-
-    fn refusal(&self) -> Option<RuleViolation> {
-        if let Some(what) = self.open {
-            return Some(RuleViolation::new(format!("{what} is not closed")));
-        }
-        if self.second_statement {
-            return Some(RuleViolation::new("something stands behind the semicolon").with_hint("one statement only"));
-        }
-        if let Some(c) = self.foreign {
-            return Some(
-                RuleViolation::new(format!("nothing is bound to `{c}`"))
-                    .with_hint(format!("bound are {}", bound_list())),
-            );
-        }
-        let unknown = self.bound.iter().find(|name| !BOUND.contains(&name.as_str()))?;
-        let near = nearest(unknown, BOUND);
-        let refusal = RuleViolation::new(format!("nothing is bound to {}", quote(&format!(":{unknown}"))));
-        Some(refusal.with_hint(match near.as_slice() {
-            [] => format!("bound are {}", bound_list()),
-            near => {
-                let near: Vec<String> = near.iter().map(|n| format!(":{n}")).collect();
-                format!("did you mean {}?", or_list(&near))
-            }
-        }))
     }
 }
 
-fn bound_list() -> String {
-    BOUND.map(|name| format!(":{name}")).join(", ")
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-fn split_word(text: &str) -> (&str, &str) {
-    let end = text.find(|c: char| !is_word(c)).unwrap_or(text.len());
-    text.split_at(end)
-}
-
-/// Whether a text can be a query: one SELECT.
-pub(super) fn check_select(sql: &str) -> Result<(), RuleViolation> {
-    let scan = scan(sql);
-    let first = scan.words.first().map(|(word, _)| word.as_str());
-    let selects = scan.words.iter().any(|(word, _)| word == "select");
-    let reads = match first {
-        Some("select") => true,
-        Some("with") => {
-            selects
-                && !scan.words.iter().any(|(w, called)| !called && matches!(w.as_str(), "insert" | "update" | "delete"))
+/// Reports what is wrong with the `where` conditions of the fetches.
+fn check_conditions(reader: &QueryReader, fetches: &[Fetch], checker: &mut DocumentChecker<'_>) {
+    for fetch in fetches {
+        let FetchSource::From { fetch: parent, filter: Some(filter), filter_span } = &fetch.source else { continue };
+        let (Some(parent), StreamInput::Ids(kind)) = (fetches.get(*parent), fetch.stream.input) else { continue };
+        let Some(column) = parent.stream.reference_column(kind) else { continue };
+        // SQLite would accept it as a subquery.
+        if starts_with_word(filter, "select") {
+            checker.report(filter_span.clone(), "fetch.where", "a SELECT is not a condition").hint =
+                Some("write only what follows WHERE".to_owned());
+            continue;
         }
+        if let Err(error) = reader.check_filter(&parent.name, column, filter) {
+            let diagnostic = report(&error, filter, filter_span, "fetch.where", checker);
+            diagnostic.hint = condition_hint(&error, filter, parent).or(diagnostic.hint.take());
+        }
+    }
+}
+
+/// Whether SQLite understands a query but does not know one of its names. Such a job still runs: its other files are
+/// written.
+fn is_unknown_name(error: &QueryError) -> bool {
+    match error {
+        QueryError::Sql { .. } => !error.is_syntax_error(),
+        QueryError::SameName(_) => true,
         _ => false,
+    }
+}
+
+/// Reports an error at its place in the job file.
+fn report<'c>(
+    error: &QueryError,
+    sql: &str,
+    span: &Range<usize>,
+    key: &str,
+    checker: &'c mut DocumentChecker<'_>,
+) -> &'c mut Diagnostic {
+    let (message, offset) = match error {
+        QueryError::Sql { message, at, .. } => (message.clone(), at.map(|at| at.offset)),
+        QueryError::NotASelect => ("the query is not a SELECT".to_owned(), None),
+        QueryError::Denied(what) => (format!("the query is not a SELECT: {what} is not allowed"), None),
+        other => (other.to_string(), None),
     };
-    if !reads {
-        return Err(RuleViolation::new("not a SELECT")
-            .with_hint("a query reads the store: SELECT … FROM …, or WITH … SELECT …"));
+    let span = offset.and_then(|offset| token_span(&checker.document.text, span, sql, offset)).unwrap_or(span.clone());
+    let diagnostic = checker.report(span, key, message);
+    if let QueryError::UnknownName(name) = error {
+        diagnostic.hint = Some(match nearest(name, QueryParameters::NAMES).as_slice() {
+            [] => format!("the available names are {}", QueryParameters::NAMES.join(", ")),
+            near => format!("did you mean {}?", or_list(near)),
+        });
     }
-    scan.refusal().map_or(Ok(()), Err)
+    diagnostic
 }
 
-/// Whether a text can be a condition.
-pub(super) fn check_condition(sql: &str) -> Result<(), RuleViolation> {
-    let scan = scan(sql);
-    if scan.words.first().is_some_and(|(word, _)| word == "where") {
-        return Err(RuleViolation::new("the condition begins with WHERE").with_hint("write only what follows WHERE"));
-    }
-    if scan.words.first().is_some_and(|(word, _)| word == "select") {
-        return Err(RuleViolation::new("a SELECT is no condition").with_hint("write what would follow WHERE"));
-    }
-    if sql.contains(';') && scan.ended {
-        return Err(RuleViolation::new("a condition holds no semicolon"));
-    }
-    scan.refusal().map_or(Ok(()), Err)
+/// The span of the token at an offset of an SQL text, if the text is in the file without escapes.
+fn token_span(file: &str, value: &Range<usize>, sql: &str, offset: usize) -> Option<Range<usize>> {
+    let start = value.start + file.get(value.clone())?.find(sql)? + offset;
+    let rest = file.get(start..value.end)?;
+    let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let one = rest.chars().next().map_or(0, char::len_utf8);
+    Some(start..start + length.max(one))
 }
 
-/// Whether a query orders its rows: by an ORDER BY of its own, and not that of a subquery or window. Without
-/// one, the same rows may come in another order tomorrow, and its file would churn.
-pub(super) fn is_ordered(sql: &str) -> bool {
-    scan(sql).outer.windows(2).any(|pair| pair == ["order", "by"])
-}
-
-/// Whether a query asks for one user's rows.
-pub(super) fn uses_user_id(sql: &str) -> bool {
-    scan(sql).bound.iter().any(|name| name == "user_id")
-}
-
-/// Words of a condition that are most likely misspelt columns: near one, but none, and no function.
-pub(super) fn misspelt<'c>(sql: &str, columns: &[&'c str]) -> Option<(String, Vec<&'c str>)> {
-    let scan = scan(sql);
-    // A sub-select has tables and columns that are not looked up here.
-    if scan.words.iter().any(|(word, _)| word == "select") {
-        return None;
+/// A hint for common mistakes in a condition over the rows of `parent`.
+fn condition_hint(error: &QueryError, filter: &str, parent: &Fetch) -> Option<String> {
+    let QueryError::Sql { message, .. } = error else { return None };
+    if let Some(name) = message.strip_prefix("no such column: ") {
+        let near = nearest(name, parent.stream.columns().map(|column| column.name));
+        return Some(match near.as_slice() {
+            [] => format!("a condition may use the columns of `{}`", parent.stream.view()),
+            near => format!("did you mean {}?", or_list(near)),
+        });
     }
-    scan.words
-        .iter()
-        .filter(|(word, called)| !called && !columns.contains(&word.as_str()) && word.len() > 3 && !is_keyword(word))
-        .find_map(|(word, _)| {
-            let near = nearest(word, columns.iter().copied());
-            (!near.is_empty()).then(|| (word.clone(), near))
-        })
+    starts_with_word(filter, "where").then(|| "write only what follows WHERE".to_owned())
 }
 
-fn is_keyword(word: &str) -> bool {
-    const WORDS: [&str; 20] = [
-        "between", "case", "cast", "collate", "else", "escape", "exists", "false", "glob", "integer", "isnull", "like",
-        "match", "nocase", "notnull", "null", "real", "regexp", "text", "true",
-    ];
-    WORDS.contains(&word) || matches!(word, "then" | "when" | "binary" | "rtrim")
+fn starts_with_word(sql: &str, word: &str) -> bool {
+    sql.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word))
+}
+
+/// Reports what is wrong with the queries. Returns the errors that do not prevent the job from running.
+fn check_queries(
+    reader: &QueryReader,
+    queries: &[JobQuery],
+    has_users: bool,
+    checker: &mut DocumentChecker<'_>,
+) -> Vec<Diagnostic> {
+    let mut other = Vec::new();
+    for query in queries {
+        match reader.check(&query.sql) {
+            Ok(checked) => {
+                if query.csv.is_per_user() && !(has_users && checked.parameters.iter().any(|name| name == ":user_id")) {
+                    checker.report(query.csv_span.clone(), "query.csv", "`{user}` has no value here").hint =
+                        Some("it needs a job with users and a query that uses `:user_id`".to_owned());
+                }
+                if !checked.is_ordered {
+                    let warning = checker
+                        .document
+                        .diagnostic(query.sql_span.clone(), "the query has no ORDER BY")
+                        .for_key("query.sql")
+                        .with_hint("without it, the order of the rows may change from run to run")
+                        .as_warning();
+                    checker.problems.push(warning);
+                }
+            }
+            Err(error) => {
+                let not_select = is_unknown_name(&error) && !reader.is_select(&query.sql);
+                let error = if not_select { QueryError::NotASelect } else { error };
+                let blocks = !is_unknown_name(&error);
+                let hint = matches!(error, QueryError::Sql { .. })
+                    .then(|| "docs/schema.md lists tables and views; each fetch is a view with its name".to_owned());
+                let diagnostic = report(&error, &query.sql, &query.sql_span, "query.sql", checker);
+                diagnostic.hint = diagnostic.hint.take().or(hint);
+                if !blocks {
+                    other.extend(checker.problems.pop());
+                }
+            }
+        }
+    }
+    other
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_order_by_of_the_whole_query_counts() {
-        assert!(is_ordered("SELECT 1 ORDER  BY 1"));
-        assert!(is_ordered("SELECT ')' AS \"order by\" FROM t -- (\norder\nby 1"));
-        assert!(!is_ordered("SELECT * FROM (SELECT 1 ORDER BY 1)"));
-        assert!(!is_ordered("SELECT 'ORDER BY' -- ORDER BY"));
-        assert!(!is_ordered("SELECT row_number() OVER (ORDER BY x) /* ORDER BY */ FROM t"));
-    }
-
-    #[test]
-    fn only_one_select_is_a_query() {
-        for good in [
-            "SELECT 1",
-            "-- why\nselect * from x where a = ';' -- ;",
-            "WITH a AS (SELECT 1) SELECT * FROM a;",
-            "SELECT replace(a, 'x', 'y') FROM t WHERE b >= :since AND c = ':nothing'",
-            "/* ; */ SELECT \"a;b\"",
-        ] {
-            assert_eq!(check_select(good), Ok(()), "{good}");
-        }
-        for bad in [
-            "DELETE FROM tracks",
-            "SELECT 1; SELECT 2",
-            "WITH a AS (SELECT 1) DELETE FROM b",
-            "PRAGMA x",
-            "SELECT (1",
-            "SELECT 'a",
-            "SELECT :sinse",
-            "SELECT ?",
-            "SELECT $x",
-            "ATTACH 'x' AS y",
-            "SELECT 1)",
-        ] {
-            assert!(check_select(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_misspelt_column_of_a_condition_is_found() {
-        let columns = ["release_date", "album_name"];
-        let found = misspelt("relese_date >= date(:since) AND album_name LIKE 'relase_date'", &columns);
-        assert_eq!(found, Some(("relese_date".to_owned(), vec!["release_date"])));
-        assert_eq!(misspelt("release_date >= date(:since)", &columns), None);
-    }
-
-    #[test]
-    fn order_by_is_seen_outside_of_texts_only() {
-        assert!(is_ordered("SELECT 1 ORDER\n BY 1"));
-        assert!(!is_ordered("SELECT 'order by' -- order by"));
-    }
-}
+mod tests;

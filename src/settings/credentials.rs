@@ -1,5 +1,5 @@
-//! The app's credentials: from the environment, a git-ignored `.env`, or systemd's credentials
-//! folder; never from a job or the settings file, never from a flag.
+//! The app's credentials come from the environment, a git-ignored `.env`, or systemd's credentials
+//! folder; never from a job, the settings file or a flag.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,44 +8,44 @@ use secrecy::SecretString;
 
 use super::project::Project;
 
-/// What identifies the app to Spotify.
+/// The credentials that identify the app to Spotify.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// The client id; no secret, but nothing to show around.
+    /// The client id. It is not secret, but it is not shown without need.
     pub client_id: String,
-    /// The client secret; an app whose users sign in with PKCE may have none.
+    /// The client secret. An app whose users sign in with PKCE may have none.
     pub client_secret: Option<SecretString>,
-    /// Where the two came from, for messages: `$SPOTIFY_CLIENT_ID`, `.env`, a file.
+    /// The source of the client id for messages: `$SPOTIFY_CLIENT_ID`, `.env` or a file.
     pub client_id_from: String,
-    /// Where the secret came from.
+    /// The source of the client secret.
     pub client_secret_from: String,
-    /// `SPOTIPY_REDIRECT_URI`, where it is set: used unless the settings say otherwise.
+    /// `SPOTIPY_REDIRECT_URI`, if it is set. It is used unless the settings name another address.
     pub redirect_uri: Option<String>,
 }
 
-/// Why there are none.
+/// Why there are no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
-    /// Nobody set them.
-    #[error("no {what}: {variable} is not set, neither in the environment nor in .env")]
+    /// A variable is not set.
+    #[error("no {what}: {variable} is set neither in the environment nor in .env")]
     Missing {
         /// `client id` or `client secret`.
         what: &'static str,
         /// The variable to set.
         variable: &'static str,
     },
-    /// They are set to nothing, or to what cannot be one.
+    /// A value is empty or cannot be a credential.
     #[error("the {what} from {from} {why}")]
     Unfit {
         /// `client id` or `client secret`.
         what: &'static str,
-        /// Where it came from.
+        /// The source of the value.
         from: String,
-        /// What is wrong with it; never the value.
+        /// What is wrong with it, without the value.
         why: &'static str,
     },
-    /// A file that should hold one cannot be read.
-    #[error("the {what} from {from} cannot be read")]
+    /// A file that should contain a credential cannot be read.
+    #[error("failed to read the {what} from {from}")]
     Unreadable {
         /// `client id` or `client secret`.
         what: &'static str,
@@ -60,7 +60,7 @@ pub enum CredentialsError {
     EnvFile {
         /// The file.
         file: PathBuf,
-        /// Line, from 1; 0 if it's the whole file.
+        /// Line, from 1, or 0 for the whole file.
         line: usize,
         /// What is wrong.
         why: String,
@@ -74,7 +74,7 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// That there is none.
+    /// If there is none.
     pub fn secret(&self) -> Result<&SecretString, CredentialsError> {
         self.client_secret.as_ref().ok_or(CredentialsError::Missing { what: "client secret", variable: SECRET })
     }
@@ -92,9 +92,9 @@ impl CredentialsError {
             }
             CredentialsError::Unreadable { .. } => "check that the file exists and that this user may read it",
             CredentialsError::EnvFile { line: 0, .. } => {
-                "let this user read it, or take it away if the credentials come from elsewhere"
+                "make it readable for this user, or delete it if the credentials come from elsewhere"
             }
-            CredentialsError::EnvFile { .. } => "each line of .env is NAME=VALUE, or a comment that begins with #",
+            CredentialsError::EnvFile { .. } => "each line of .env is NAME=VALUE, or a comment that starts with #",
         }
     }
 }
@@ -103,12 +103,12 @@ impl CredentialsError {
 ///
 /// # Errors
 ///
-/// If one is missing, unfit or unreadable; the error names the variable and exits with 77.
+/// If one is missing, invalid or unreadable. The error names the variable; the exit code is 77.
 pub fn find(project: &Project) -> Result<Credentials, CredentialsError> {
     find_with(project, |name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
 }
 
-/// The same with an environment of the caller's.
+/// Like [`find`], with an environment from the caller.
 ///
 /// # Errors
 ///
@@ -135,7 +135,7 @@ struct CredentialLookup<'a, E> {
 }
 
 impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
-    /// A variable from the environment, else from `.env`.
+    /// The value of a variable from the environment, else from `.env`.
     fn value(&self, name: &str) -> Option<(String, String)> {
         (self.env)(name)
             .map(|value| (value, format!("${name}")))
@@ -175,8 +175,8 @@ impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
     }
 }
 
-/// Spotify's are 32 hex digits, but nobody promised that they stay so: only what can be no
-/// credential at all is refused here.
+/// Checks a credential. Spotify's are 32 hex digits today, but Spotify does not promise that, so this refuses only values that
+/// cannot be credentials at all.
 fn check_value(what: &'static str, value: &str, from: String) -> Result<(String, String), CredentialsError> {
     let value = value.trim();
     let why = if value.is_empty() {
@@ -184,7 +184,7 @@ fn check_value(what: &'static str, value: &str, from: String) -> Result<(String,
     } else if value.len() > 256 {
         "is too long"
     } else if !value.bytes().all(|b| b.is_ascii_graphic()) {
-        "holds blanks or other characters that none has"
+        "contains blanks or other characters that are not allowed"
     } else {
         return Ok((value.to_owned(), from));
     };
@@ -192,13 +192,14 @@ fn check_value(what: &'static str, value: &str, from: String) -> Result<(String,
 }
 
 /// A small reader of `.env`: `NAME=VALUE` lines, `export ` in front, quotes around, `#` comments.
-/// Only the names we know are kept. A missing file is an empty one.
+/// Other names are ignored. A missing file counts as empty. No crate is used because a `.env` crate would also set
+/// variables that are not ours.
 fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, CredentialsError> {
     let fails = |line: usize, why: String| CredentialsError::EnvFile { file: path.to_owned(), line, why };
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(e) => return Err(fails(0, format!("cannot be read: {e}"))),
+        Err(e) => return Err(fails(0, format!("failed to read it: {e}"))),
     };
     let mut found = BTreeMap::new();
     for (at, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
@@ -216,7 +217,7 @@ fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, CredentialsErr
         }
         let value =
             unquoted(value.trim()).ok_or_else(|| fails(at + 1, format!("the quotes of {name} are not closed")))?;
-        // A line of the example that nobody filled in says nothing.
+        // A line of the example that was not filled in is ignored.
         if !value.is_empty() {
             found.insert(name.to_owned(), value);
         }
@@ -230,7 +231,7 @@ fn unquoted(value: &str) -> Option<String> {
             return rest.split_once(quote).map(|(inner, _)| inner.to_owned());
         }
     }
-    // A comment behind a bare value stands after a blank.
+    // A comment after an unquoted value starts with a blank.
     let end = value.find(" #").unwrap_or(value.len());
     Some(value[..end].trim_end().to_owned())
 }

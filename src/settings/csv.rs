@@ -1,22 +1,39 @@
-//! How CSVs are written: the section `[csv]`, and the `[csv_options]` of a job, which are the same keys.
+//! The section `[csv]` of the settings and `[csv_options]` of a job, which have the same keys.
 
 use serde::Deserialize;
 
-/// A set of choices about CSVs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// A preset for the style of CSV files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CsvProfile {
-    /// No BOM, comma, `\n`.
+    /// For pandas, R, DuckDB and people: comma, `\n`, no byte order mark, times as stored.
+    #[default]
     Plain,
-    /// BOM, comma, `\r\n`.
+    /// For Excel on systems whose list separator is a comma.
     Excel,
-    /// BOM, semicolon, `\r\n`.
+    /// For Excel on systems whose list separator is a semicolon, as in most of Europe.
     ExcelSemicolon,
     /// The columns of watsonbox/exportify.
     Exportify,
 }
 
-/// How lines end.
+impl CsvProfile {
+    /// Every profile.
+    pub const ALL: [CsvProfile; 4] =
+        [CsvProfile::Plain, CsvProfile::Excel, CsvProfile::ExcelSemicolon, CsvProfile::Exportify];
+
+    /// The name in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CsvProfile::Plain => "plain",
+            CsvProfile::Excel => "excel",
+            CsvProfile::ExcelSemicolon => "excel-semicolon",
+            CsvProfile::Exportify => "exportify",
+        }
+    }
+}
+
+/// The end of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LineEnding {
@@ -26,53 +43,66 @@ pub enum LineEnding {
     Crlf,
 }
 
-/// How times are written.
+/// The format of times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TimeFormat {
-    /// `2026-11-23T06:15:00Z`
+    /// As stored: `2026-01-02T03:04:05Z`.
     Iso,
-    /// `2026-11-23 06:15:00`, which spreadsheets recognise.
+    /// `2026-01-02 03:04:05` in UTC and whole seconds, which spreadsheets recognize in any locale.
     Spreadsheet,
 }
 
-/// Which cells get a leading apostrophe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+/// Which text cells get a leading apostrophe; see `export::guard`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FormulaGuard {
-    /// Those that a spreadsheet would run.
+    /// Texts that a spreadsheet would run: a leading `=` with more text, a leading tab or return, or a leading `+ - @`
+    /// and somewhere a `(`, `|` or `!`. The artists `+44` and `-M-` are not changed.
+    #[default]
     Auto,
-    /// All that begin like a formula.
+    /// Every text that starts with `= + - @`, a tab or a return.
     All,
-    /// None.
+    /// No text, for files that only programs read.
     Off,
 }
 
-/// `[csv]`, and the `[csv_options]` of a job: what isn't said follows the profile.
+impl FormulaGuard {
+    /// The name in settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FormulaGuard::Auto => "auto",
+            FormulaGuard::All => "all",
+            FormulaGuard::Off => "off",
+        }
+    }
+}
+
+/// `[csv]` of the settings, or `[csv_options]` of a job. A missing value follows the profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct CsvOptions {
-    /// A set of choices.
+    /// The preset.
     pub profile: Option<CsvProfile>,
-    /// Byte order mark.
+    /// Whether the file starts with a byte order mark.
     pub bom: Option<bool>,
-    /// One character between cells.
+    /// The separator of cells.
     pub delimiter: Option<char>,
-    /// End of a line.
+    /// The end of a row.
     pub line_ending: Option<LineEnding>,
-    /// Between the parts of a list.
+    /// The separator of the values of a list.
     pub list_separator: Option<String>,
-    /// What stands for null.
+    /// The text for null.
     pub null: Option<String>,
-    /// How times are written.
+    /// The format of times.
     pub time_format: Option<TimeFormat>,
-    /// Guard against formulas.
+    /// Which text cells are guarded.
     pub formula_guard: Option<FormulaGuard>,
 }
 
 impl CsvOptions {
-    /// These choices, and `below`'s where these say nothing. A profile said here leaves the single
-    /// choices of `below` aside: they were made for another profile.
+    /// These options, with the missing ones from `below`. If these options name a profile, then
+    /// `below` is ignored: its options were chosen for another profile.
     #[must_use]
     pub fn layered_over(&self, below: &CsvOptions) -> CsvOptions {
         let other = CsvOptions::default();

@@ -1,5 +1,5 @@
-//! Environment variables `CRATEDIGGER__SECTION__KEY`. Unknown ones are refused, as unknown keys
-//! are: a typo that is silently ignored is found out at night.
+//! Environment variables `CRATEDIGGER__SECTION__KEY`. Unknown variables are refused like unknown keys,
+//! because a typo that is silently ignored is hard to find.
 
 use super::keys::{self, SECTIONS};
 use crate::document::{Diagnostic, ValueShape, nearest, or_list, printable};
@@ -8,23 +8,23 @@ const PREFIX: &str = "CRATEDIGGER__";
 
 /// A variable that sets a setting.
 pub(super) struct EnvVariable {
-    /// Its name.
+    /// The name of the variable.
     pub name: String,
-    /// The setting, dotted.
+    /// The dotted name of the setting.
     pub setting: String,
-    /// Its value, of the setting's type.
+    /// The value, in the type of the setting.
     pub value: config::Value,
 }
 
-/// What the environment says.
+/// The settings from the environment.
 pub(super) struct EnvLayer {
-    /// The variables, in the order of their names.
+    /// The valid variables, sorted by name.
     pub variables: Vec<EnvVariable>,
-    /// All that is wrong with them.
+    /// Everything that is wrong with the variables.
     pub problems: Vec<Diagnostic>,
 }
 
-/// Reads the variables with our prefix; a value is none where it isn't Unicode.
+/// Reads the variables with the prefix. A value is none if it is not Unicode.
 pub(super) fn read(vars: impl Iterator<Item = (String, Option<String>)>) -> EnvLayer {
     let mut layer = EnvLayer { variables: Vec::new(), problems: Vec::new() };
     let mut ours: Vec<_> = vars.filter(|(name, _)| name.starts_with(PREFIX)).collect();
@@ -49,7 +49,7 @@ fn read_variable(name: &str, value: Option<String>) -> Result<EnvVariable, Box<D
             .into_iter()
             .map(|n| format!("{PREFIX}{}", n.to_ascii_uppercase()))
             .collect();
-        let problem = Diagnostic::for_file(&shown, "no setting has this environment variable");
+        let problem = Diagnostic::for_file(&shown, "no setting belongs to this environment variable");
         return Err(Box::new(if near.is_empty() {
             problem.with_hint("the form is CRATEDIGGER__SECTION__KEY, as in CRATEDIGGER__LIMITS__MAX_WAIT")
         } else {
@@ -69,8 +69,8 @@ fn read_variable(name: &str, value: Option<String>) -> Result<EnvVariable, Box<D
     Ok(EnvVariable { name: name.to_owned(), setting: setting.clone(), value })
 }
 
-/// A variable is text; its setting says of what type. It is written as TOML, so that one check
-/// serves file and environment.
+/// Converts the text of a variable into the type of its setting. The text goes through TOML, so that the same check
+/// works for the file and the environment.
 fn parse_typed(shape: &ValueShape, text: &str) -> Result<config::Value, (String, Option<String>)> {
     let expected = || (format!("expected {}", shape.what()), None);
     let quoted = || serde_json::Value::from(text).to_string();

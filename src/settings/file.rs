@@ -1,4 +1,4 @@
-//! The settings file, read alone so that an error names file, line, column and key.
+//! The settings file, read separately so that an error names file, line, column and key.
 
 use super::keys::SECTIONS;
 use super::layers::SettingOrigins;
@@ -6,17 +6,17 @@ use super::origin::SettingOrigin;
 use super::project::Project;
 use crate::document::{Diagnostic, Document, DocumentChecker, nearest, or_list, printable};
 
-/// What the file says.
+/// The settings from the file.
 pub(super) struct FileLayer {
-    /// Its text, fit for the next layer if there are no problems.
+    /// The text of the file, valid for the next layer if there are no problems.
     pub text: String,
-    /// The settings it has, and their lines.
+    /// The settings in the file, with their lines.
     pub origins: SettingOrigins,
-    /// All that is wrong with it.
+    /// Everything that is wrong with the file.
     pub problems: Vec<Diagnostic>,
 }
 
-/// Reads `config/cratedigger.toml`; a missing one is an empty one.
+/// Reads `config/cratedigger.toml`. A missing file counts as empty.
 pub(super) fn read(project: &Project) -> FileLayer {
     let mut layer = FileLayer { text: String::new(), origins: SettingOrigins::new(), problems: Vec::new() };
     match std::fs::symlink_metadata(&project.config_file) {
@@ -48,7 +48,7 @@ pub(super) fn read(project: &Project) -> FileLayer {
             continue;
         };
         let Some(inner) = value.get_ref().as_table() else {
-            checker.report(value.span(), section.name, format!("`{}` is a section", section.name)).hint =
+            checker.report(value.span(), section.name, format!("`{}` is a section, not a key", section.name)).hint =
                 Some(format!("write [{}] on a line of its own", section.name));
             continue;
         };
@@ -64,7 +64,7 @@ pub(super) fn read(project: &Project) -> FileLayer {
     layer
 }
 
-/// A setting written outside its section.
+/// A hint for a setting that is written outside its section.
 fn section_of(written: &str) -> Option<String> {
     let section = SECTIONS.iter().find(|s| s.keys.iter().any(|k| k.name == written))?;
     Some(format!("`{written}` belongs under [{}]", section.name))

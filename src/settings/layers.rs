@@ -1,4 +1,4 @@
-//! The layers over each other.
+//! Combines the layers of settings.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::sections::Settings;
 use super::{env, file};
 use crate::document::Diagnostic;
 
-/// Flags that go over settings.
+/// Command-line flags that override settings.
 #[derive(Debug, Clone, Default)]
 pub struct SettingFlags {
     /// `--state-dir`
@@ -20,7 +20,7 @@ pub struct SettingFlags {
 }
 
 impl Settings {
-    /// The settings of a project, from all four layers.
+    /// Loads the settings of a project from all four layers.
     ///
     /// # Errors
     ///
@@ -31,7 +31,7 @@ impl Settings {
         Settings::load_with(project, flags, vars)
     }
 
-    /// The same with an environment of the caller's.
+    /// Like [`Settings::load`], with an environment from the caller.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Settings {
             layers = set(layers, "state.dir", config::Value::from(shown))
                 .map_err(|e| vec![Diagnostic::for_file("--state-dir", e.to_string())])?;
         }
-        // Every layer was checked, so what is left to go wrong has no better place than the file.
+        // Every layer was checked, so any error that is left is reported for the file.
         let fails = |e: config::ConfigError| {
             vec![Diagnostic::for_file(&project.display_path(&project.config_file), e.to_string())]
         };
@@ -72,13 +72,13 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The settings of a project that sets nothing.
+    /// The built-in default settings.
     pub fn built_in() -> Settings {
         Config::builder()
             .add_source(File::from_str(&defaults(), FileFormat::Toml))
             .build()
             .and_then(Config::try_deserialize)
-            .expect("the defaults of the table of settings are settings")
+            .expect("the defaults in the table of settings are valid")
     }
 }
 
@@ -94,7 +94,7 @@ fn defaults() -> String {
     for section in SECTIONS {
         out.push_str(&format!("[{}]\n", section.name));
         for key in section.keys.iter().filter(|k| !k.default.is_empty()) {
-            // A default profile would count as one that was chosen.
+            // A default profile would count as a profile that the user chose.
             if dotted(section, key) != "csv.profile" {
                 out.push_str(&format!("{} = {}\n", key.name, key.default));
             }
@@ -103,5 +103,5 @@ fn defaults() -> String {
     out
 }
 
-/// Where settings came from, by their dotted names.
+/// The origin of each setting, by dotted name.
 pub(super) type SettingOrigins = BTreeMap<String, SettingOrigin>;

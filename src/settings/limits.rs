@@ -1,37 +1,37 @@
-//! The limits in force, which depend on what class of app this is.
+//! The limits in force, which depend on the app class.
 
 use std::time::Duration;
 
 use super::sections::{CallsSetting, Settings};
 use spotify_client::AppClass;
 
-/// How fast and how much may be asked.
+/// How fast and how often Spotify may be called.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LimitsInForce {
-    /// Calls a second.
+    /// Calls per second.
     pub requests_per_second: f64,
     /// Calls in flight.
     pub concurrency: u32,
-    /// Calls in a rolling 24 hours; none: no ceiling of ours.
+    /// Maximum number of calls in any 24 hours; none means unlimited.
     pub calls_per_day: Option<u64>,
-    /// Calls to one endpoint family in a rolling 24 hours.
+    /// Maximum number of calls to one endpoint family in any 24 hours; none means unlimited.
     pub calls_per_family: Option<u64>,
-    /// Share of the day that is left alone, 0 to 1.
+    /// Share of the daily calls that is never spent, 0 to 1.
     pub reserve: f64,
-    /// A longer wait defers the run.
+    /// A run that would have to wait longer is deferred.
     pub max_wait: Duration,
-    /// Whether the pace adapts.
+    /// Whether the pace adapts to Spotify's answers.
     pub adaptive: bool,
 }
 
 impl Settings {
-    /// The developer account whose budget a client id draws on.
+    /// The developer account whose budget a client id uses.
     pub fn account(&self, client_id: &str) -> String {
         self.spotify.account.clone().unwrap_or_else(|| client_id.to_owned())
     }
 
-    /// The limits of an app of this class. While the class is not known, Development Mode holds:
-    /// too slow is a nuisance, too fast is a ban of a day.
+    /// The limits for an app class. While the class is unknown, the limits of Development Mode apply:
+    /// a slow pace is a nuisance, but a fast pace can lead to a ban of a day.
     pub fn limits_for(&self, class: Option<AppClass>) -> LimitsInForce {
         let class = class.or(self.spotify.app_mode.class()).unwrap_or(AppClass::Development);
         let (per_second, concurrency, day, family) = match class {

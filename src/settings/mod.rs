@@ -1,12 +1,12 @@
 //! Settings: built-in defaults, then `config/cratedigger.toml`, then environment variables
-//! `CRATEDIGGER__SECTION__KEY`, then flags; later over earlier.
+//! `CRATEDIGGER__SECTION__KEY`, then flags. A later layer overrides an earlier one.
 //!
-//! The `config` crate lays the layers over each other. It knows no positions and takes `"50"` for
-//! 50, so each layer is checked before it gets there: the file by itself with spans, each variable
-//! by the rules of its key. Nothing unknown and nothing of the wrong type reaches it.
+//! The `config` crate combines the layers. It reports no positions and accepts `"50"` as
+//! 50, so each layer is checked first: the file with spans, each variable
+//! by the rules of its key. Unknown keys and values of the wrong type never reach the crate.
 //!
-//! One table ([`keys`]) says what settings there are; the commented file that `init` writes, the
-//! JSON Schema and `docs/settings.md` come from it too.
+//! The table in [`keys`] lists all settings. The commented file that `init` writes, the
+//! JSON Schema and `docs/settings.md` are generated from it.
 
 pub mod credentials;
 mod csv;

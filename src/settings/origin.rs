@@ -1,24 +1,24 @@
-//! Where a setting came from.
+//! Where the value of a setting comes from.
 
 use std::fmt;
 
 use super::sections::Settings;
 
-/// The layer that had the last word on a setting.
+/// The layer that set the value of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SettingOrigin {
-    /// Built in.
+    /// The built-in default.
     Default,
     /// A line of the settings file.
     File {
-        /// The file, as shown.
+        /// The file as shown in messages.
         file: String,
         /// Line, from 1.
         line: usize,
     },
-    /// An environment variable.
+    /// An environment variable, by name.
     Env(String),
-    /// A flag.
+    /// A command-line flag.
     Flag(&'static str),
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for SettingOrigin {
 }
 
 impl Settings {
-    /// Where a setting came from, by its dotted name.
+    /// The origin of a setting, by dotted name.
     pub fn origin(&self, name: &str) -> SettingOrigin {
         self.origins.get(name).cloned().unwrap_or(SettingOrigin::Default)
     }

@@ -1,18 +1,18 @@
-//! What a schedule does when things don't go by the clock; said in the settings or by a job.
+//! What a schedule does about missed fires, first runs and overlaps. Set in the settings or in a job.
 
 use serde::{Deserialize, Serialize};
 
-/// After downtime.
+/// What happens to missed fires after downtime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissedPolicy {
     /// The newest missed fire runs once.
     RunOnce,
-    /// None runs.
+    /// No missed fire runs.
     Skip,
 }
 
-/// Of a job that never ran.
+/// When a job that has never run is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FirstRunPolicy {
@@ -22,11 +22,11 @@ pub enum FirstRunPolicy {
     Schedule,
 }
 
-/// When a fire comes while the job is still running.
+/// What happens to a fire while the job is still running.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverlapPolicy {
-    /// The fire is left out.
+    /// The fire is skipped.
     Skip,
 }
 

@@ -1,19 +1,19 @@
-//! Where the files of a project lie.
+//! Where the files of a project are.
 
 use std::path::{Path, PathBuf};
 
 use super::sections::Settings;
 
-/// The folder that `--project` names, and what lies where in it.
+/// The project folder (`--project`) and the paths in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// The folder itself.
+    /// The project folder.
     pub root: PathBuf,
-    /// `config/cratedigger.toml`; may be missing.
+    /// `config/cratedigger.toml`, which may be missing.
     pub config_file: PathBuf,
-    /// `jobs/`; may be missing.
+    /// `jobs/`, which may be missing.
     pub jobs_dir: PathBuf,
-    /// `.env`; may be missing.
+    /// `.env`, which may be missing.
     pub env_file: PathBuf,
 }
 
@@ -29,17 +29,17 @@ impl Project {
         }
     }
 
-    /// The store.
+    /// The path of the database.
     pub fn database(&self, settings: &Settings) -> PathBuf {
         self.root.join(&settings.output.database)
     }
 
-    /// The folder of the CSVs; each job has one of its own in it.
+    /// The folder for CSV files. Each job has its own folder in it.
     pub fn csv_dir(&self, settings: &Settings) -> PathBuf {
         self.root.join(&settings.output.csv_dir)
     }
 
-    /// A path as messages show it: relative to the project folder where it lies in it.
+    /// A path as messages show it: relative to the project folder if it is inside it.
     pub fn display_path(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }

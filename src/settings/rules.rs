@@ -1,4 +1,4 @@
-//! What the texts among the settings may be; several rules are the job files' too.
+//! Rules for texts in the settings. Several of them also apply to job files.
 
 use url::Url;
 
@@ -11,7 +11,7 @@ pub static DURATION: TextRule = TextRule {
     blank: false,
     check: |text| match duration(text) {
         Some(_) => Ok(()),
-        None => Err(RuleViolation::new(format!("{} is no length of time", quote(text)))
+        None => Err(RuleViolation::new(format!("invalid length of time {}", quote(text)))
             .with_hint("write a number and one unit: \"90s\", \"10m\", \"6h\", \"30d\", \"4w\"")),
     },
 };
@@ -25,7 +25,7 @@ pub static MARKET: TextRule = TextRule {
         if text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase()) {
             return Ok(());
         }
-        let refusal = RuleViolation::new(format!("{} is no market", quote(text)));
+        let refusal = RuleViolation::new(format!("invalid market {}", quote(text)));
         let upper = text.to_ascii_uppercase();
         Err(if upper.len() == 2 && upper.bytes().all(|b| b.is_ascii_uppercase()) {
             refusal.with_hint(format!("write it in capitals: \"{upper}\""))
@@ -35,7 +35,7 @@ pub static MARKET: TextRule = TextRule {
     },
 };
 
-/// A share of a hundred.
+/// A share from 0% to 99%.
 pub(super) static SHARE: TextRule = TextRule {
     what: "a share such as \"5%\"",
     pattern: Some("^[0-9]{1,2}(\\.[0-9]+)?%$"),
@@ -44,12 +44,12 @@ pub(super) static SHARE: TextRule = TextRule {
         let share = text.strip_suffix('%').filter(|d| d.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
         match share.and_then(|d| d.parse::<f64>().ok()) {
             Some(n) if n < 100.0 && !text.starts_with('.') && !text.ends_with(".%") => Ok(()),
-            _ => Err(RuleViolation::new(format!("{} is no share from 0% to 99%", quote(text)))),
+            _ => Err(RuleViolation::new(format!("{} is not a share from 0% to 99%", quote(text)))),
         }
     },
 };
 
-/// A part of a hundred, up to all of it.
+/// A share from 1% to 100%.
 pub(super) static PART: TextRule = TextRule {
     what: "a share such as \"50%\"",
     pattern: Some("^([1-9][0-9]?|100)%$"),
@@ -58,7 +58,7 @@ pub(super) static PART: TextRule = TextRule {
         let part = text.strip_suffix('%').filter(|d| !d.starts_with('0') && d.bytes().all(|b| b.is_ascii_digit()));
         match part.and_then(|d| d.parse::<u8>().ok()) {
             Some(1..=100) => Ok(()),
-            _ => Err(RuleViolation::new(format!("{} is no share from 1% to 100%", quote(text)))),
+            _ => Err(RuleViolation::new(format!("{} is not a share from 1% to 100%", quote(text)))),
         }
     },
 };
@@ -74,19 +74,20 @@ pub(super) static MODE: TextRule = TextRule {
         if octal && digits.starts_with(['6', '7']) {
             Ok(())
         } else {
-            Err(RuleViolation::new(format!("{} is no file mode", quote(text)))
-                .with_hint("three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\""))
+            Err(RuleViolation::new(format!("invalid file mode {}", quote(text))).with_hint(
+                "write three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\"",
+            ))
         }
     },
 };
 
-/// The base of a server.
+/// The base address of a server.
 pub(super) static BASE_URL: TextRule = TextRule {
     what: "an https address, or http on a loopback host",
     pattern: Some("^https?://[^?#]+$"),
     blank: false,
     check: |text| {
-        let url = Url::parse(text).map_err(|e| RuleViolation::new(format!("{} is no address: {e}", quote(text))))?;
+        let url = Url::parse(text).map_err(|e| RuleViolation::new(format!("invalid address {}: {e}", quote(text))))?;
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -94,27 +95,27 @@ pub(super) static BASE_URL: TextRule = TextRule {
             None => false,
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(RuleViolation::new("an address with a name or password in it"));
+            return Err(RuleViolation::new("the address contains a user name or password"));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(RuleViolation::new("an address with a query or fragment"));
+            return Err(RuleViolation::new("the address contains a query or fragment"));
         }
         match url.scheme() {
             "https" => Ok(()),
             "http" if loopback => Ok(()),
-            "http" => Err(RuleViolation::new("plain http would send tokens in the clear").with_hint("use https")),
-            other => Err(RuleViolation::new(format!("{} is no web address", quote(other)))),
+            "http" => Err(RuleViolation::new("plain http would send tokens unencrypted").with_hint("use https")),
+            other => Err(RuleViolation::new(format!("{} is not a web address", quote(other)))),
         }
     },
 };
 
-/// Where Spotify sends users back to.
+/// The address that Spotify sends users back to.
 pub(super) static REDIRECT_URI: TextRule = TextRule {
     what: "an https address, or http://127.0.0.1/callback",
     pattern: Some("^(https://|http://(127\\.0\\.0\\.1|\\[::1\\]))[^#]*$"),
     blank: false,
     check: |text| {
-        let url = Url::parse(text).map_err(|e| RuleViolation::new(format!("{} is no address: {e}", quote(text))))?;
+        let url = Url::parse(text).map_err(|e| RuleViolation::new(format!("invalid address {}: {e}", quote(text))))?;
         let loopback = match url.host() {
             Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
             Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
@@ -127,35 +128,35 @@ pub(super) static REDIRECT_URI: TextRule = TextRule {
                 Err(RuleViolation::new("Spotify refuses `localhost` as a redirect URI")
                     .with_hint("register and write http://127.0.0.1/callback (any port)"))
             }
-            _ => Err(RuleViolation::new("Spotify refuses plain http, but for 127.0.0.1 and [::1]")
+            _ => Err(RuleViolation::new("Spotify refuses plain http, except for 127.0.0.1 and [::1]")
                 .with_hint("register and write http://127.0.0.1/callback, or an https address")),
         }
     },
 };
 
-/// A web address that gets messages.
+/// A web address that receives messages.
 pub(super) static HOOK_URL: TextRule = TextRule {
     what: "an http or https address",
     pattern: Some("^https?://"),
     blank: false,
     check: |text| match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
-        // The address of a hook is a secret by itself: never echoed.
+        // The address of a hook is a secret, so it is never repeated in a message.
         _ => Err(RuleViolation::new("not a web address")),
     },
 };
 
-/// A path of a file or folder.
+/// The path of a file or folder.
 pub(super) static PATH: TextRule = TextRule {
     what: "a path",
     pattern: Some("\\S"),
     blank: false,
     check: |text| {
         if text.contains('\0') {
-            Err(RuleViolation::new("a path holds no NUL"))
+            Err(RuleViolation::new("a path cannot contain NUL"))
         } else if text.to_ascii_lowercase().starts_with("file:") {
-            // SQLite would take it for a URI, with options behind a question mark.
-            Err(RuleViolation::new("a path, not a `file:` URI").with_hint("leave out `file:`"))
+            // SQLite would treat it as a URI, with options after a question mark.
+            Err(RuleViolation::new("expected a path, not a `file:` URI").with_hint("leave out `file:`"))
         } else {
             Ok(())
         }
@@ -172,31 +173,31 @@ pub static DELIMITER: TextRule = TextRule {
     blank: true,
     check: |text| match text {
         "," | ";" | "|" | "\t" => Ok(()),
-        _ => Err(RuleViolation::new(format!("{} cannot separate cells", quote(text)))),
+        _ => Err(RuleViolation::new(format!("invalid delimiter {}", quote(text)))),
     },
 };
 
-/// What stands between the parts of a list, or for null.
+/// The separator of list values, or the text for null.
 pub static SHORT: TextRule = TextRule {
     what: "a short text without quotes or line breaks",
     pattern: Some("^[^\"\\r\\n]{0,16}$"),
     blank: true,
     check: |text| {
         if text.chars().count() > 16 || text.contains(['"', '\n', '\r', '\0']) {
-            Err(RuleViolation::new(format!("{} is too long, or holds a quote or line break", quote(text))))
+            Err(RuleViolation::new(format!("{} is too long, or contains a quote or a line break", quote(text))))
         } else {
             Ok(())
         }
     },
 };
 
-/// No limit.
+/// The word for no limit.
 pub(super) static UNLIMITED: TextRule = TextRule {
     what: "\"unlimited\"",
     pattern: Some("^unlimited$"),
     blank: false,
     check: |text| match text {
         "unlimited" => Ok(()),
-        _ => Err(RuleViolation::new(format!("{} is neither a number nor `unlimited`", quote(text)))),
+        _ => Err(RuleViolation::new(format!("{} is neither a number nor \"unlimited\"", quote(text)))),
     },
 };

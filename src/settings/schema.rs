@@ -1,4 +1,4 @@
-//! What else comes from the table of settings: the JSON Schema, the commented file, the docs.
+//! Generates the JSON Schema, the commented settings file and the docs from the table of settings.
 
 use serde_json::{Map, Value, json};
 
@@ -32,7 +32,7 @@ pub fn json_schema() -> Value {
     })
 }
 
-/// The schema of one key, with what it does and its default.
+/// The JSON Schema of one key, with its description and default.
 pub(crate) fn key_schema(key: &KeySpec) -> Value {
     let mut schema = key.shape.schema();
     if let Value::Object(schema) = &mut schema {
@@ -48,17 +48,17 @@ fn default_of(key: &KeySpec) -> Option<Value> {
     if key.default.is_empty() {
         return None;
     }
-    // TOML's texts, numbers, flags and lists of them are JSON's.
+    // Strings, numbers, booleans and lists have the same form in TOML and JSON.
     serde_json::from_str(key.default).ok()
 }
 
-/// A settings file that says everything and sets nothing, but for `set` (dotted name, TOML).
+/// A settings file that documents every setting. It sets only `set` (dotted name, TOML value).
 pub fn commented_file(set: &[(&str, String)]) -> String {
     let mut out = String::from(
         "#:schema settings.schema.json\n\
-         # Settings of cratedigger; all are optional, and each stands here with its default.\n\
-         # An environment variable CRATEDIGGER__SECTION__KEY goes over a line of this file.\n\
-         # Credentials never stand here: see .env.example.\n",
+         # Settings of cratedigger. All are optional; each is shown with its default.\n\
+         # An environment variable CRATEDIGGER__SECTION__KEY overrides a line of this file.\n\
+         # Credentials do not belong in this file; see .env.example.\n",
     );
     for section in SECTIONS {
         out.push_str(&format!("\n# {}\n[{}]\n", section.about, section.name));
@@ -80,7 +80,7 @@ pub fn markdown() -> String {
     let mut out = String::new();
     for section in SECTIONS {
         out.push_str(&format!("\n## `[{}]`\n\n{}\n\n", section.name, section.about));
-        out.push_str("| setting | what it may be | default | |\n| --- | --- | --- | --- |\n");
+        out.push_str("| setting | value | default | description |\n| --- | --- | --- | --- |\n");
         for key in section.keys {
             out.push_str(&key_row(key));
         }
@@ -93,10 +93,10 @@ pub(crate) fn key_row(key: &KeySpec) -> String {
     let cell = |text: &str| text.replace('|', "\\|");
     let default = if key.default.is_empty() { String::new() } else { format!("`{}`", key.default) };
     let what = key.shape.what();
-    // Long lists of names are no reading matter.
+    // A long list of names is not readable in a table.
     let what = match what.len() {
         0..=300 => what,
-        301..=2000 => "one of the names that the program lists".to_owned(),
+        301..=2000 => "a name that the program lists".to_owned(),
         _ => "an IANA time zone".to_owned(),
     };
     format!("| `{}` | {} | {} | {} |\n", key.name, cell(&what), cell(&default), cell(key.about))

@@ -1,4 +1,4 @@
-//! The settings, section by section, as the rest of the program reads them.
+//! The settings by section, as the rest of the program uses them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -37,16 +37,16 @@ pub struct Settings {
     pub notify: NotifySettings,
     /// `[schedule]`
     pub schedule: ScheduleSettings,
-    /// Where each setting that isn't a default came from, by its dotted name.
+    /// The origin of each setting that is not a default, by dotted name.
     #[serde(skip)]
     pub origins: BTreeMap<String, SettingOrigin>,
 }
 
-/// Which class of app the operator says this is.
+/// The app class according to the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AppMode {
-    /// Found out by trying.
+    /// Found out from Spotify's answers.
     Auto,
     /// Development Mode.
     Development,
@@ -55,7 +55,7 @@ pub enum AppMode {
 }
 
 impl AppMode {
-    /// The class, if it was said.
+    /// The class, if the operator set one.
     pub fn class(self) -> Option<AppClass> {
         match self {
             AppMode::Auto => None,
@@ -65,29 +65,29 @@ impl AppMode {
     }
 }
 
-/// Which Spotify, and what it takes us for.
+/// `[spotify]`: the servers and the app.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SpotifySettings {
-    /// Base of the Web API, without a slash at the end.
+    /// Base address of the Web API, without a slash at the end.
     #[serde(deserialize_with = "url")]
     pub api_url: Url,
-    /// Base of the accounts service.
+    /// Base address of the accounts service.
     #[serde(deserialize_with = "url")]
     pub accounts_url: Url,
-    /// Class of the app.
+    /// App class.
     pub app_mode: AppMode,
-    /// Name of the developer account whose budget the client id draws on; default: the client id.
+    /// Name of the developer account whose budget the client id uses; by default the client id.
     #[serde(default)]
     pub account: Option<String>,
-    /// Where Spotify sends a user back to.
+    /// Address that Spotify sends users back to.
     #[serde(deserialize_with = "url")]
     pub redirect_uri: Url,
 }
 
-/// `[limits]` as written: what isn't depends on the app class.
+/// `[limits]` as written. Missing values depend on the app class; see [`Settings::limits_for`].
 #[derive(Debug, Clone, Deserialize)]
 pub struct LimitSettings {
-    /// Calls a second.
+    /// Calls per second.
     #[serde(default)]
     pub requests_per_second: Option<f64>,
     /// Calls in flight.
@@ -99,66 +99,66 @@ pub struct LimitSettings {
     /// Calls in 24 hours to one endpoint family.
     #[serde(default, deserialize_with = "optional_calls")]
     pub calls_per_family: Option<CallsSetting>,
-    /// Share of the day's calls that is left alone, 0 to 1.
+    /// Share of the daily calls that is never spent, 0 to 1.
     #[serde(deserialize_with = "share")]
     pub reserve: f64,
-    /// A longer wait defers the run.
+    /// A run that would have to wait longer is deferred.
     #[serde(deserialize_with = "duration")]
     pub max_wait: Duration,
-    /// Whether the pace adapts to refusals.
+    /// Whether the pace adapts to Spotify's answers.
     pub adaptive: bool,
 }
 
 /// A number of calls, or no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallsSetting {
-    /// At most so many.
+    /// At most this many.
     AtMost(u64),
     /// `"unlimited"`.
     Unlimited,
 }
 
-/// Where results go.
+/// `[output]`: where results are written.
 #[derive(Debug, Clone, Deserialize)]
 pub struct OutputSettings {
-    /// The store, relative to the project folder.
+    /// The database, relative to the project folder.
     pub database: PathBuf,
-    /// Folder of the CSVs, relative to the project folder.
+    /// Folder for CSV files, relative to the project folder.
     pub csv_dir: PathBuf,
-    /// Mode of the files; folders get `x` where this has `r`.
+    /// Mode of the files. Folders also get `x` wherever this has `r`.
     #[serde(deserialize_with = "mode")]
     pub mode: u32,
     /// Group of the files.
     #[serde(default)]
     pub group: Option<String>,
-    /// Whether a partial run writes CSVs.
+    /// Whether a partial run writes CSV files.
     pub publish_partial: bool,
-    /// How far the store's `-wal` may grow behind a reader.
+    /// Maximum size of the database's `-wal` file in MiB.
     pub wal_limit_mib: u64,
-    /// Whether objects are kept as Spotify sent them.
+    /// Whether objects are also kept exactly as Spotify sent them.
     pub keep_raw: bool,
 }
 
 /// `[state]`
 #[derive(Debug, Clone, Deserialize)]
 pub struct StateSettings {
-    /// The state folder as written; the command line says which folder that is.
+    /// The state folder as written. The command line resolves it.
     #[serde(default)]
     pub dir: Option<PathBuf>,
 }
 
-/// What a job that doesn't say gets.
+/// `[defaults]`: defaults for jobs.
 #[derive(Debug, Clone, Deserialize)]
 pub struct JobDefaults {
-    /// Zone of schedules and dates.
+    /// Time zone of schedules and dates.
     #[serde(deserialize_with = "zone")]
     pub timezone: Tz,
-    /// Market of fetches.
+    /// Default market of fetches.
     #[serde(default)]
     pub market: Option<String>,
 }
 
-/// After how long a thing is read again, per stream.
+/// `[refresh_after]`: the age at which rows are read again, per stream.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct RefreshAges {
@@ -166,52 +166,52 @@ pub struct RefreshAges {
 }
 
 impl RefreshAges {
-    /// The age at which a row of this stream is read again; none for streams that are read at
+    /// The age at which a row of this stream is read again; none for streams that are read with
     /// every fire.
     pub fn for_stream(&self, stream: &str) -> Option<Duration> {
         self.by_stream.get(stream).map(|span| span.0)
     }
 }
 
-/// How long things are kept; none: for ever.
+/// `[retention]`: how long data is kept; without a value forever.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct RetentionSettings {
-    /// Rows nobody has asked for since, personal and catalog.
+    /// Personal and catalog rows.
     #[serde(default, deserialize_with = "optional_duration")]
     pub rows: Option<Duration>,
     /// Records of past runs.
     #[serde(default, deserialize_with = "optional_duration")]
     pub history: Option<Duration>,
-    /// CSVs with a date in their name.
+    /// CSV files with a date in their name.
     #[serde(default, deserialize_with = "optional_duration")]
     pub dated_csv: Option<Duration>,
-    /// Copies of the store made before a migration.
+    /// Backups of the database from before a migration.
     #[serde(default, deserialize_with = "optional_duration")]
     pub backups: Option<Duration>,
 }
 
-/// Telling people.
+/// `[notify]`: how people are notified.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct NotifySettings {
-    /// Base of a healthchecks.io-style ping.
+    /// Base address for pings in the style of healthchecks.io.
     #[serde(deserialize_with = "optional_hook")]
     pub ping_url: Option<HookUrl>,
-    /// Gets a JSON message per event.
+    /// Address that receives one JSON message per event.
     #[serde(deserialize_with = "optional_hook")]
     pub webhook_url: Option<HookUrl>,
-    /// Is run per event, with the message on its stdin.
+    /// Program that runs once per event, with the message on its standard input.
     pub command: Option<Vec<String>>,
-    /// Which events are told of.
+    /// The events that are reported.
     pub on: Vec<String>,
-    /// A ping, webhook or command may take so long.
+    /// Time limit for a ping, webhook or command.
     #[serde(deserialize_with = "duration")]
     pub timeout: Duration,
-    /// A Prometheus text file, written after each run.
+    /// Text file with metrics for Prometheus, written after each run.
     pub prometheus_file: Option<PathBuf>,
 }
 
-/// An address that gets messages. Whoever knows it can use it, so no text of ours shows more than its
+/// An address that receives messages. Everyone who knows it can use it, so messages show only its
 /// host.
 #[derive(Clone)]
 pub struct HookUrl(Url);
@@ -230,40 +230,40 @@ impl std::fmt::Debug for HookUrl {
     }
 }
 
-/// What schedules do where a job doesn't say, and how `schedule` behaves.
+/// `[schedule]`: schedule defaults for jobs, and the behavior of `schedule`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ScheduleSettings {
-    /// After downtime.
+    /// What happens to missed fires after downtime.
     pub missed: MissedPolicy,
-    /// Of a job never run.
+    /// When a job that has never run is due.
     pub first_run: FirstRunPolicy,
-    /// Share of the day's calls for jobs that never ended a run, 0 to 1.
+    /// Share of the daily calls for new jobs, 0 to 1.
     #[serde(deserialize_with = "share")]
     pub first_run_share: f64,
-    /// A fire older than this is missed for good.
+    /// A fire older than this is never run.
     #[serde(default, deserialize_with = "optional_duration")]
     pub grace: Option<Duration>,
-    /// While the job is running already.
+    /// What happens to a fire while the job is still running.
     pub overlap: OverlapPolicy,
-    /// Spread of the starts.
+    /// Maximum delay of a start.
     #[serde(deserialize_with = "duration")]
     pub jitter: Duration,
-    /// Lists are read whole at least so often.
+    /// Lists are read completely at least this often.
     #[serde(deserialize_with = "duration")]
     pub full_every: Duration,
-    /// How often a failed run is tried again.
+    /// Number of retries of a failed run.
     pub retries: u32,
-    /// Wait before the first retry; it doubles.
+    /// Wait before the first retry. It doubles with each retry.
     #[serde(deserialize_with = "duration")]
     pub retry_after: Duration,
-    /// A run that takes longer is reported.
+    /// A run that takes longer than this is reported.
     #[serde(deserialize_with = "duration")]
     pub max_runtime: Duration,
-    /// How many jobs `schedule` runs side by side.
+    /// Number of jobs that `schedule` runs at the same time.
     pub parallel_jobs: u32,
 }
 
-/// A length of time as settings write it.
+/// A length of time in the form that settings use.
 #[derive(Debug, Clone, Copy)]
 struct DurationSetting(Duration);
 
@@ -272,7 +272,7 @@ impl<'de> Deserialize<'de> for DurationSetting {
         let text = String::deserialize(from)?;
         document::duration(&text)
             .map(DurationSetting)
-            .ok_or_else(|| serde::de::Error::custom(format!("{text} is no length of time")))
+            .ok_or_else(|| serde::de::Error::custom(format!("invalid length of time {text}")))
     }
 }
 
@@ -309,7 +309,7 @@ fn mode<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
 
 fn zone<'de, D: Deserializer<'de>>(from: D) -> Result<Tz, D::Error> {
     let text = String::deserialize(from)?;
-    text.parse().map_err(|_| serde::de::Error::custom(format!("{text} is no time zone")))
+    text.parse().map_err(|_| serde::de::Error::custom(format!("unknown time zone {text}")))
 }
 
 fn optional_calls<'de, D: Deserializer<'de>>(from: D) -> Result<Option<CallsSetting>, D::Error> {

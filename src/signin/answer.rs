@@ -1,8 +1,8 @@
-//! What the browser brings back, from the listener or from a person's clipboard.
+//! Spotify's answer to a sign-in, from the listener or pasted by a person.
 //!
-//! An answer has to bring the `state` that was sent, or anybody could make this program take over a
-//! code of theirs. Only who copies the bare code out of the address by hand vouches for it himself.
-//! No error repeats what was pasted.
+//! An answer must contain the `state` that was sent. Otherwise anyone could make this program accept a
+//! foreign code. Only a person who copies the bare code by hand takes that responsibility.
+//! No error message repeats the pasted text.
 
 use secrecy::SecretString;
 use url::{Url, form_urlencoded};
@@ -11,28 +11,28 @@ use super::SignInError;
 use super::secret::equals;
 use spotify_client::state::grants::PendingSignIn;
 
-/// No answer of Spotify's is longer; codes have a few hundred characters.
+/// Maximum length of an answer. Codes have a few hundred characters.
 const MAX_LENGTH: usize = 8_192;
 
-/// What Spotify answered.
+/// Spotify's answer to a sign-in.
 #[derive(Debug, Clone)]
 pub enum CallbackAnswer {
-    /// Consent, and a code that is good for some minutes.
+    /// Consent, with a code that is valid for a few minutes.
     Code(SecretString),
-    /// `access_denied`, or another refusal, fit for a terminal.
+    /// `access_denied` or another refusal, safe to print.
     Denied(String),
 }
 
-/// Why a query is not the answer to a sign-in.
+/// Why a query is not the answer to this sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AnswerMismatch {
-    /// No `code` and no `error`, or one of them twice.
+    /// It has neither `code` nor `error`, or one of them twice.
     Unreadable,
-    /// No `state`, or another one.
+    /// It has no `state`, or a different one.
     OtherState,
 }
 
-/// Reads the query of the redirect.
+/// Parses the query of the redirect.
 pub(super) fn from_query(query: &str, state: &SecretString) -> Result<CallbackAnswer, AnswerMismatch> {
     if query.len() > MAX_LENGTH {
         return Err(AnswerMismatch::Unreadable);
@@ -62,15 +62,15 @@ pub(super) fn from_query(query: &str, state: &SecretString) -> Result<CallbackAn
     }
 }
 
-/// Reads what a person pasted: the whole address where the browser ended up, or only the code.
+/// Parses pasted text: the whole address where the browser ended up, or only the code.
 ///
 /// # Errors
 ///
-/// [`SignInError::Pasted`] for anything else, and for the answer to another sign-in.
+/// [`SignInError::Pasted`] for any other text, and for the answer to another sign-in.
 pub fn parse_pasted(text: &str, pending: &PendingSignIn) -> Result<CallbackAnswer, SignInError> {
     let refuse = |why| {
         let expected =
-            format!("paste the whole address where the browser ended up; it begins with {}?", pending.redirect_uri);
+            format!("paste the whole address where the browser ended up; it starts with {}?", pending.redirect_uri);
         Err(SignInError::Pasted { why, expected })
     };
     let text = text.trim().trim_matches(['"', '\'', '<', '>', '`']).trim();
@@ -78,12 +78,12 @@ pub fn parse_pasted(text: &str, pending: &PendingSignIn) -> Result<CallbackAnswe
         return refuse("nothing was pasted");
     }
     if text.len() > MAX_LENGTH {
-        return refuse("what was pasted is too long for an address or a code");
+        return refuse("the pasted text is too long for an address or a code");
     }
     if let Some((address, rest)) = text.split_once('?') {
         let query = rest.split('#').next().unwrap_or(rest);
         if query.contains("redirect_uri=") {
-            return refuse("this is the address that was to be opened, not the one where the browser ended up");
+            return refuse("this is the address to open, not the address where the browser ended up");
         }
         if !is_redirect(address, &pending.redirect_uri) {
             return refuse("this address is not the redirect URI of the sign-in");
@@ -91,9 +91,9 @@ pub fn parse_pasted(text: &str, pending: &PendingSignIn) -> Result<CallbackAnswe
         return match from_query(query, &pending.state) {
             Ok(answer) => Ok(answer),
             Err(AnswerMismatch::OtherState) => refuse(
-                "this is the answer to another sign-in (its state differs): open the newest link, and paste what it leads to",
+                "this is the answer to another sign-in (its state is different): open the newest link, and paste the address that it leads to",
             ),
-            Err(AnswerMismatch::Unreadable) => refuse("this address holds no code"),
+            Err(AnswerMismatch::Unreadable) => refuse("this address contains no code"),
         };
     }
     let code = text.strip_prefix("code=").unwrap_or(text);
@@ -103,7 +103,7 @@ pub fn parse_pasted(text: &str, pending: &PendingSignIn) -> Result<CallbackAnswe
     refuse("this is neither an address with a code nor a code")
 }
 
-/// Whether an address without its query is the redirect URI; browsers hide `http://` and an empty
+/// Whether an address without its query is the redirect URI. Browsers hide `http://`, and an empty
 /// path gets its slash.
 fn is_redirect(address: &str, redirect_uri: &str) -> bool {
     let parse = |text: &str| {
@@ -184,12 +184,12 @@ mod tests {
             ("", "nothing was pasted"),
             ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret", "another sign-in"),
             ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-stat", "another sign-in"),
-            ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&code=x&state=the-state", "holds no code"),
-            ("http://127.0.0.1:43210/callback?state=the-state", "holds no code"),
-            ("http://127.0.0.1:43210/callback?code=&state=the-state", "holds no code"),
+            ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&code=x&state=the-state", "contains no code"),
+            ("http://127.0.0.1:43210/callback?state=the-state", "contains no code"),
+            ("http://127.0.0.1:43210/callback?code=&state=the-state", "contains no code"),
             ("http://127.0.0.1:43211/callback?code=AQDsecretsecretsecret&state=the-state", "not the redirect URI"),
             ("http://evil.example/callback?code=AQDsecretsecretsecret&state=the-state", "not the redirect URI"),
-            ("https://accounts.spotify.com/authorize?redirect_uri=x&state=the-state", "that was to be opened"),
+            ("https://accounts.spotify.com/authorize?redirect_uri=x&state=the-state", "address to open"),
             ("AQDsecret secretsecret", "neither an address"),
             ("<script>AQDsecretsecretsecret</script>", "neither an address"),
             ("short", "neither an address"),

@@ -1,8 +1,8 @@
-//! Opens an address in a browser, where there is one.
+//! Opens an address in a browser, if there is one.
 //!
-//! `BROWSER` goes first, as `xdg-open` and Python have it: commands with colons between them, `%s`
-//! for the address. Without it a desktop is needed; over ssh and under cron there is none, and a text
-//! browser on the terminal would be worse than none.
+//! `BROWSER` takes precedence, with the syntax of `xdg-open` and Python: commands separated by colons, `%s`
+//! for the address. Without it a desktop is needed. There is none over ssh or under cron, and a text
+//! browser on the terminal would be worse than no browser.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ pub struct BrowserCommand {
 }
 
 impl BrowserCommand {
-    /// The browsers to try, the best first; none on a machine without a desktop.
+    /// The browsers to try, the best first. Empty on a machine without a desktop.
     pub fn candidates(env: impl Fn(&str) -> Option<OsString>) -> Vec<BrowserCommand> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         let named = set("BROWSER").and_then(|value| value.into_string().ok()).unwrap_or_default();
@@ -34,7 +34,7 @@ impl BrowserCommand {
         (!words.is_empty()).then_some(BrowserCommand { words })
     }
 
-    /// The command for an address; no shell sees it.
+    /// The command for an address. It does not go through a shell.
     fn command(&self, url: &Url) -> Command {
         let mut words: Vec<String> = self.words.iter().map(|word| word.replace("%s", url.as_str())).collect();
         if words == self.words {
@@ -46,16 +46,16 @@ impl BrowserCommand {
         command
     }
 
-    /// Starts it and does not wait for it.
+    /// Starts the browser without waiting for it. Returns whether it started.
     pub fn open(&self, url: &Url) -> bool {
         match self.command(url).spawn() {
             Ok(mut child) => {
-                // Somebody has to hear of its end, or it stays a zombie.
+                // The child must be waited for, or it stays a zombie.
                 std::thread::spawn(move || child.wait());
                 true
             }
             Err(error) => {
-                tracing::debug!(%error, program = self.words.first(), "no browser");
+                tracing::debug!(%error, program = self.words.first(), "failed to start the browser");
                 false
             }
         }

@@ -1,4 +1,4 @@
-//! Why a sign-in did not work. No text holds a code, a state or a token.
+//! Errors of a sign-in. No message contains a code, a state or a token.
 
 use std::io;
 use std::time::Duration;
@@ -8,120 +8,122 @@ use thiserror::Error;
 use spotify_client::error::ApiError;
 use spotify_client::state::grants::{GrantError, SpotifyAccount};
 
-/// Where an app's redirect URIs are registered.
+/// The page where the redirect URIs of an app are registered.
 pub const DASHBOARD: &str = "https://developer.spotify.com/dashboard";
 
-/// Why a user is not signed in.
+/// Why a sign-in failed.
 #[derive(Debug, Error)]
 pub enum SignInError {
     /// Spotify would refuse the redirect URI.
     #[error("the redirect URI {uri} {why}")]
     Redirect {
-        /// The URI, fit for a terminal.
+        /// The URI, safe to print.
         uri: String,
         /// The rule that it breaks.
         why: &'static str,
         /// What to use instead.
         instead: String,
     },
-    /// The port of the redirect URI cannot be listened on.
-    #[error("cannot listen on {address}")]
+    /// The program cannot listen on the port of the redirect URI.
+    #[error("failed to listen on {address}")]
     Port {
-        /// Address and port.
+        /// The address and the port.
         address: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Nobody came back from the browser.
+    /// The browser did not come back in time.
     #[error("no answer from the browser within {} min", waited.as_secs() / 60)]
     TimedOut {
-        /// How long was waited.
+        /// How long the program waited.
         waited: Duration,
-        /// What has to be registered.
+        /// The redirect URI that must be registered.
         register: String,
     },
-    /// The user said no, or Spotify did.
+    /// The user or Spotify refused.
     #[error("Spotify did not grant access: {words}")]
     Denied {
-        /// `access_denied`, or what else stood in the answer.
+        /// `access_denied`, or another error from the answer.
         words: String,
     },
-    /// What was pasted is not an answer to this sign-in.
+    /// The pasted text is not an answer to this sign-in.
     #[error("{why}")]
     Pasted {
-        /// What is wrong with it; never the text.
+        /// What is wrong with it, without the text itself.
         why: &'static str,
         /// What to paste.
         expected: String,
     },
-    /// There is nothing that an answer could finish.
-    #[error("no sign-in of user `{user}` is waiting for an answer: it was used, or it began more than a day ago")]
+    /// No sign-in is waiting for this answer.
+    #[error(
+        "no sign-in of user `{user}` is waiting for an answer: it was already used, or it started more than a day ago"
+    )]
     NothingWaits {
         /// The local name.
         user: String,
     },
-    /// The code ran out, was used before, or is not one.
-    #[error("the code from the browser is not good (any more), open the link again: {words}")]
+    /// The code has expired, was already used, or is not valid.
+    #[error("the code from the browser is not valid (any more), open the link again: {words}")]
     Worthless {
-        /// Spotify's words.
+        /// Spotify's message.
         words: String,
     },
-    /// Somebody else's account came back.
+    /// The browser was signed in to another account.
     #[error("user `{user}` is the account {before}, and the browser was signed in as {now}")]
     OtherAccount {
         /// The local name.
         user: String,
-        /// Whose it is.
+        /// The account of the user so far.
         before: Box<SpotifyAccount>,
-        /// Who came back.
+        /// The account in the browser.
         now: Box<SpotifyAccount>,
     },
-    /// The grant came, and not whose it is; it cannot take the place of one whose account is known.
-    #[error("user `{user}` is known by another grant, and Spotify did not say whose account the new one is: {error}")]
+    /// The account of the new grant is unknown, so it cannot replace a grant with a known account.
+    #[error("user `{user}` already has a grant, and Spotify did not report the account of the new one: {error}")]
     Unnamed {
         /// The local name.
         user: String,
-        /// Why not.
+        /// Why Spotify did not report it.
         error: ApiError,
     },
-    /// There is an access token and nothing to renew it with.
+    /// Spotify sent an access token but no refresh token.
     #[error("Spotify sent no refresh token")]
     NoRefreshToken,
-    /// The system gives no random bytes.
-    #[error("the system gives no random bytes: {why}")]
+    /// The system provides no random bytes.
+    #[error("failed to get random bytes: {why}")]
     NoRandomness {
-        /// What it says.
+        /// The error of the system.
         why: String,
     },
-    /// Spotify.
+    /// An error of the API.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// The grants.
+    /// An error of the grants.
     #[error(transparent)]
     Grants(#[from] GrantError),
 }
 
 impl SignInError {
-    /// What a person can do about it, if there is something to say.
+    /// What a person can do about it, if there is anything.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             SignInError::Redirect { instead, .. } => {
                 format!("register {instead} at {DASHBOARD} and set spotify.redirect_uri to it")
             }
             SignInError::Port { .. } => {
-                "end the program that listens there, or use a redirect URI without a port: a free one is taken then"
+                "stop the program that listens there, or use a redirect URI without a port: a free port is chosen then"
                     .to_owned()
             }
             SignInError::TimedOut { register, .. } => invalid_redirect(register),
             SignInError::Denied { .. } => "start again, and agree in the browser".to_owned(),
             SignInError::Pasted { expected, .. } => expected.clone(),
             SignInError::Unnamed { user, .. } => {
-                format!("the old grant stays; the code is used up, so begin again: cratedigger auth login {user}")
+                format!("the old grant is kept; the code is used up, so start again: cratedigger auth login {user}")
             }
-            SignInError::NothingWaits { user } => format!("begin again: cratedigger auth login {user} --no-browser"),
+            SignInError::NothingWaits { user } => format!("start again: cratedigger auth login {user} --no-browser"),
             SignInError::OtherAccount { user, .. } => format!(
-                "sign out at https://accounts.spotify.com in that browser and try again; or, if the new account is \
-                 meant: cratedigger auth login {user} --replace"
+                "sign out at https://accounts.spotify.com in that browser and try again; or, if you want the new account, \
+                 run: cratedigger auth login {user} --replace"
             ),
             SignInError::Api(error) => return error.hint(),
             SignInError::Grants(error) => return error.hint(),
@@ -132,10 +134,10 @@ impl SignInError {
     }
 }
 
-/// What Spotify shows in the browser if the redirect URI is not registered; it never calls back then.
+/// Explains what Spotify shows in the browser if the redirect URI is not registered. Spotify does not call back then.
 pub fn invalid_redirect(register: &str) -> String {
     format!(
-        "if the browser shows \"INVALID_CLIENT: Invalid redirect URI\", the app does not know this redirect URI: \
-         at {DASHBOARD}, in the app's settings, add exactly {register} under Redirect URIs, save, and try again"
+        "if the browser shows \"INVALID_CLIENT: Invalid redirect URI\", this redirect URI is not registered for the app: \
+         in the app's settings at {DASHBOARD}, add exactly {register} under Redirect URIs, save, and try again"
     )
 }

@@ -1,4 +1,4 @@
-//! Whose account a token is, by `/me`.
+//! Reads the account of a token from `/me`.
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -27,7 +27,7 @@ fn request() -> ApiRequest {
     ApiRequest::new(EndpointFamily::ME, "/me")
 }
 
-/// The account of a token that just came; `None` if its scopes do not tell.
+/// The account of a new token. `None` if its scopes do not allow the call.
 pub(super) async fn account_of_token(
     api: &SpotifyClient,
     token: &SecretString,
@@ -43,7 +43,7 @@ pub(super) async fn account_of_token(
     }
 }
 
-/// The account of a user with a grant. Costs a call the first time for a grant that was imported.
+/// The account of a user with a grant. For an imported grant, this costs one call the first time.
 ///
 /// # Errors
 ///

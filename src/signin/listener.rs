@@ -1,9 +1,9 @@
-//! Listens for the browser's answer: on the loopback address only, on one path, for one answer.
+//! Listens for the browser's answer: only on the loopback address, on one path, for one answer.
 //!
-//! Other programs on this machine can reach the port, so whatever does not bring the right `state`
-//! gets a page and changes nothing; the first that does is the answer, and the browser waits for the
-//! page that tells what came of it. Later ones are told that they are late. When the listener is
-//! dropped, so is the port.
+//! Other programs on this machine can reach the port, so a request without the right `state`
+//! gets a page and changes nothing. The first request with the right `state` is the answer, and its browser tab waits for the
+//! page with the result. Later ones get a page that says they are too late. The port is closed when the listener is
+//! dropped.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -24,14 +24,14 @@ use super::answer::{AnswerMismatch, CallbackAnswer, from_query};
 pub use super::page::HtmlPage;
 use super::{RedirectUri, SignInError};
 
-/// How long a person may take in the browser.
+/// How long the program waits for a person in the browser.
 pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long the browser may take to fetch the last page.
+/// How long the browser may take to load the last page.
 const LAST_PAGE_TIMEOUT: Duration = Duration::from_secs(2);
-/// A connection that says nothing for so long is closed.
+/// A connection that sends nothing for this long is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A port that is taken, before anybody is told of it.
+/// A port that the program listens on, before its address is sent to Spotify.
 #[derive(Debug)]
 pub struct CallbackListener {
     socket: TcpListener,
@@ -39,14 +39,14 @@ pub struct CallbackListener {
     redirect: RedirectUri,
 }
 
-/// The answer, and the browser that waits for a page.
+/// The answer, and the browser tab that waits for a page.
 #[derive(Debug)]
 pub struct ReceivedAnswer {
-    /// What came back.
+    /// The answer of Spotify.
     pub answer: CallbackAnswer,
     page: oneshot::Sender<HtmlPage>,
     served: oneshot::Receiver<()>,
-    // Dropped last: the port is open until the page has gone out.
+    // Dropped last, so that the port stays open until the page was sent.
     _server: ServerTask,
 }
 
@@ -59,7 +59,7 @@ impl Drop for ServerTask {
     }
 }
 
-/// What a request is held against.
+/// What a request is compared with.
 struct ListenerState {
     address: SocketAddr,
     path: String,
@@ -67,7 +67,7 @@ struct ListenerState {
     first: Mutex<Option<oneshot::Sender<WaitingTab>>>,
 }
 
-/// The first good answer on its way to whoever waits for it.
+/// The first valid answer, on its way to the waiting task.
 struct WaitingTab {
     answer: CallbackAnswer,
     page: oneshot::Sender<HtmlPage>,
@@ -75,11 +75,11 @@ struct WaitingTab {
 }
 
 impl CallbackListener {
-    /// Takes the port of a loopback redirect URI, or a free one. `None`: the URI leads elsewhere.
+    /// Binds the port of a loopback redirect URI, or a free port. `None` if the URI is not on this machine.
     ///
     /// # Errors
     ///
-    /// [`SignInError::Port`], as a rule because somebody else has it.
+    /// [`SignInError::Port`], usually because another program uses the port.
     pub async fn bind(redirect: &RedirectUri) -> Result<Option<CallbackListener>, SignInError> {
         let Some(wanted) = redirect.listen_on() else {
             return Ok(None);
@@ -90,12 +90,12 @@ impl CallbackListener {
         Ok(Some(CallbackListener { socket, address, redirect: redirect.clone() }))
     }
 
-    /// The redirect URI with the port that is listened on.
+    /// The redirect URI with the actual port.
     pub fn redirect_uri(&self) -> String {
         self.redirect.with_port(self.address.port())
     }
 
-    /// Waits for the answer that brings this `state`, but not for longer than that.
+    /// Waits for the answer with this `state`, at most for `patience`.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl CallbackListener {
 }
 
 impl ReceivedAnswer {
-    /// Shows the browser what came of it, and closes the port.
+    /// Shows the result in the browser and closes the port.
     pub async fn show(self, page: HtmlPage) {
         if self.page.send(page).is_ok() {
             drop(tokio::time::timeout(LAST_PAGE_TIMEOUT, self.served).await);
@@ -139,7 +139,7 @@ async fn serve(socket: TcpListener, desk: Arc<ListenerState>) {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::debug!(%error, "a connection could not be accepted");
+                tracing::debug!(%error, "failed to accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -159,7 +159,7 @@ async fn connection(stream: TcpStream, desk: Arc<ListenerState>) {
                     let (end, served) = oneshot::channel();
                     *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
                     drop(first.send(WaitingTab { answer, page, served }));
-                    shown.await.unwrap_or_else(|_| HtmlPage::failed("the sign-in was given up"))
+                    shown.await.unwrap_or_else(|_| HtmlPage::failed("the sign-in was cancelled"))
                 }
             };
             Ok::<_, Infallible>(page.response())
@@ -176,12 +176,12 @@ async fn connection(stream: TcpStream, desk: Arc<ListenerState>) {
     let outcome = loop {
         tokio::select! {
             outcome = &mut served => break outcome,
-            // Whoever brought the answer waits for its page; nobody else may hold a connection.
+            // Only the connection with the answer may stay open and wait for its page.
             () = tokio::time::sleep(IDLE_TIMEOUT), if !answered() => if !answered() { return },
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "the browser went away");
+        tracing::debug!(%error, "the browser closed the connection");
     }
     if let Some(end) = ended.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = end.send(());
@@ -189,7 +189,7 @@ async fn connection(stream: TcpStream, desk: Arc<ListenerState>) {
 }
 
 impl ListenerState {
-    /// The answer that a request brings and whom to tell, or the page for any other request.
+    /// The answer in a request and the channel for its page, or the page for any other request.
     fn read(&self, request: &Request<Incoming>) -> Result<(CallbackAnswer, oneshot::Sender<WaitingTab>), HtmlPage> {
         let uri = request.uri();
         if uri.path() != self.path {
@@ -199,10 +199,10 @@ impl ListenerState {
             return Err(HtmlPage::new(
                 405,
                 "Not allowed",
-                "Only a browser that comes back from Spotify is expected here.",
+                "Only a browser that returns from Spotify is expected here.",
             ));
         }
-        // A page elsewhere whose name was pointed at this machine names itself.
+        // A foreign page whose name resolves to this machine sends its own host name.
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
         if host != Some(&*self.address.to_string())
             && !(self.address.port() == 80 && host == Some(&*self.address.ip().to_string()))
@@ -215,12 +215,14 @@ impl ListenerState {
                 "Another sign-in",
                 "This answer does not belong to the sign-in that is waiting. Open the newest link.",
             ),
-            AnswerMismatch::Unreadable => HtmlPage::new(400, "No answer", "This address holds no answer of Spotify's."),
+            AnswerMismatch::Unreadable => {
+                HtmlPage::new(400, "No answer", "This address contains no answer from Spotify.")
+            }
         })?;
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
         match first {
             Some(first) => Ok((answer, first)),
-            None => Err(HtmlPage::new(409, "Too late", "This sign-in was answered already.")),
+            None => Err(HtmlPage::new(409, "Too late", "This sign-in was already answered.")),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Signing a user in: the address for the browser, the answer that comes back, the grant.
+//! Signs a user in: the address for the browser, the answer, the grant.
 //!
-//! [`start`] makes an address with a fresh `state` (and verifier, without a client secret). The
-//! answer comes to a [`listener`] on this machine, or is pasted by a person ([`answer`]). [`finish`]
-//! turns it into a stored grant: it redeems the code, asks `/me` whose account it is, and refuses
-//! another account than before. A `state` is good for one answer; until that answer, everything that
-//! exists stays as it is.
+//! [`start`] creates an address with a new `state` (and a verifier, if there is no client secret). The
+//! answer arrives at a [`listener`] on this machine, or a person pastes it ([`answer`]). [`finish`]
+//! turns it into a stored grant: it redeems the code, reads the account from `/me`, and refuses
+//! a different account than before. A `state` is valid for one answer. Until that answer, all existing
+//! grants stay as they are.
 
 pub mod answer;
 pub mod browser;
@@ -31,45 +31,45 @@ use spotify_client::state::grants::{
     check_user_name,
 };
 
-/// What is wanted of a user.
+/// A request for a user's consent.
 #[derive(Debug, Clone)]
 pub struct SignInRequest<'a> {
     /// The local name.
     pub user: &'a str,
-    /// What the user's jobs need, no more.
+    /// The scopes that the user's jobs need.
     pub scopes: &'a [String],
-    /// Where the browser is sent, with the port that is listened on.
+    /// The address that the browser returns to, with the actual port.
     pub redirect_uri: &'a str,
-    /// Whether another account than before may come back.
+    /// Whether a different account than before is accepted.
     pub replace: bool,
 }
 
-/// A sign-in that has begun.
+/// A sign-in that waits for its answer.
 #[derive(Debug, Clone)]
 pub struct StartedSignIn {
     /// The address to open in a browser.
     pub address: Url,
-    /// What the answer is compared with.
+    /// The values that the answer is compared with.
     pub pending: PendingSignIn,
 }
 
-/// A user who is signed in.
+/// The result of a sign-in.
 #[derive(Debug, Clone)]
 pub struct CompletedSignIn {
-    /// The grant as it is stored.
+    /// The stored grant.
     pub grant: Grant,
-    /// What was asked for and not granted.
+    /// Scopes that were requested but not granted.
     pub lacking: Vec<String>,
-    /// Another local name of the same account, if it has one.
+    /// Another local name of the same account, if there is one.
     pub also: Option<String>,
 }
 
-/// Makes the address for the browser. Nothing is stored or sent; a sign-in that is to be finished
-/// by another process goes into [`GrantStore::save_pending`].
+/// Creates the address for the browser. Nothing is stored or sent. A sign-in that another process
+/// finishes must be stored with [`GrantStore::save_pending`].
 ///
 /// # Errors
 ///
-/// For a name that no user can have, or if there is no randomness.
+/// If the user name is not valid, or if there are no random bytes.
 pub fn start(
     api: &SpotifyClient,
     wanted: &SignInRequest<'_>,
@@ -105,18 +105,18 @@ fn authorize_url(api: &SpotifyClient, pending: &PendingSignIn) -> Url {
             .append_pair("code_challenge_method", "S256")
             .append_pair("code_challenge", &secret::challenge(verifier));
     }
-    // A plus for a space is right in a query, but not every terminal and chat leaves it alone.
+    // A plus for a space is valid in a query, but some terminals and chats change it.
     let query = url.query().map(|query| query.replace('+', "%20"));
     url.set_query(query.as_deref());
     url
 }
 
-/// Turns an answer whose `state` was compared into a stored grant.
+/// Turns an answer with a verified `state` into a stored grant.
 ///
 /// # Errors
 ///
-/// If the user said no, the code is worth nothing (any more), another account came back, or Spotify
-/// or the disk is in the way. What was stored before stays as it was.
+/// If the user refused, the code is not valid (any more), the account is a different one, or Spotify
+/// or the disk fails. Existing grants stay as they were.
 pub async fn finish(
     api: &SpotifyClient,
     grants: &GrantStore,
@@ -133,14 +133,14 @@ pub async fn finish(
     let account = match identity::account_of_token(api, &granted.access_token).await {
         Ok(account) => account,
         Err(error @ (ApiError::Unreachable { .. } | ApiError::Deferred { .. } | ApiError::Unusable { .. })) => {
-            // The code is spent, so what it brought is kept, and whose it is is asked by the first run. It
-            // takes nobody's place unseen.
+            // The code is used up, so the grant is kept, and the first run reads its account. It
+            // never replaces a grant of a known account.
             let is_new = grants.get(&pending.user)?.and_then(|grant| grant.account).is_none();
             if !is_new && !pending.replace {
                 return Err(SignInError::Unnamed { user: pending.user.clone(), error });
             }
             let user = pending.user.as_str();
-            tracing::warn!(%error, user, "Spotify does not say whose account it is; the next run asks again");
+            tracing::warn!(%error, user, "failed to read the account of the new grant; the next run tries again");
             None
         }
         Err(error) => return Err(error.into()),
@@ -174,12 +174,12 @@ pub async fn finish(
         account.as_ref().and_then(|account| other_user_of_account(grants, user, account).transpose()).transpose()?;
     let grant = grants.get(user)?.ok_or_else(|| ApiError::SignIn {
         user: user.clone(),
-        why: "somebody has just signed the user out".to_owned(),
+        why: "the user was signed out at the same time".to_owned(),
     })?;
     Ok(CompletedSignIn { grant, lacking, also })
 }
 
-/// Another local name of an account.
+/// Another local name of an account, if there is one.
 fn other_user_of_account(
     grants: &GrantStore,
     user: &str,
@@ -189,12 +189,12 @@ fn other_user_of_account(
     Ok(grants.list()?.into_iter().find(same).map(|grant| grant.user))
 }
 
-/// Finishes a sign-in of another process with what a person pasted. Its `state` is used up by any
-/// answer of Spotify's; after network trouble the same text may be pasted again.
+/// Finishes a sign-in of another process with pasted text. Its `state` is used up by any
+/// answer from Spotify. After a network error, the same text may be pasted again.
 ///
 /// # Errors
 ///
-/// As [`finish`]; if no sign-in waits for this user; and for a text that is not its answer.
+/// As [`finish`]; also if no sign-in waits for this user, or if the text is not its answer.
 pub async fn finish_pasted(
     api: &SpotifyClient,
     grants: &GrantStore,

@@ -1,4 +1,4 @@
-//! The page that the browser shows at the end. Nothing of the request gets into it.
+//! The page that the browser shows at the end. It contains nothing from the request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use http_body_util::Full;
 use hyper::Response;
 use sha2::{Digest, Sha256};
 
-/// What a person is told in the browser.
+/// A page for the person in the browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HtmlPage {
     pub(super) status: u16,
@@ -16,7 +16,7 @@ pub struct HtmlPage {
     worked: bool,
 }
 
-/// The whole style; the page names its hash, so that no other is applied.
+/// The style sheet. The page names its hash, so that no other style is applied.
 const STYLE: &str = "\
 body{margin:0;min-height:100vh;display:grid;place-items:center;background:#f4f2ee;color:#22201c;\
 font:17px/1.5 system-ui,sans-serif}\
@@ -31,25 +31,25 @@ footer{margin-top:1.6rem;color:#6f6a60;font-size:.85rem}\
 @media(prefers-color-scheme:dark){body{background:#1b1a18;color:#e9e6df}main{background:#262421}footer{color:#a39d90}}";
 
 impl HtmlPage {
-    /// A page with this status.
+    /// A page with this HTTP status.
     pub(super) fn new(status: u16, title: &str, text: &str) -> HtmlPage {
         HtmlPage { status, title: title.to_owned(), text: text.to_owned(), worked: false }
     }
 
-    /// It worked.
+    /// The page for a successful sign-in.
     pub fn signed_in(user: &str, account: &str) -> HtmlPage {
         let text = format!("User \u{201c}{user}\u{201d} is the account {account}. You can close this window.");
         HtmlPage { worked: true, ..HtmlPage::new(200, "Signed in", &text) }
     }
 
-    /// It did not, and why.
+    /// The page for a failed sign-in.
     pub fn failed(why: &str) -> HtmlPage {
         let mut letters = why.chars();
         let why: String = letters.next().map(char::to_uppercase).into_iter().flatten().chain(letters).collect();
-        HtmlPage::new(200, "Not signed in", &format!("{why}. The terminal says more, and what to do."))
+        HtmlPage::new(200, "Not signed in", &format!("{why}. The terminal shows details and what to do."))
     }
 
-    /// As HTML: texts escaped, and nothing but its own style is allowed to run, load or be sent.
+    /// The HTTP response. Texts are escaped, and the policy allows nothing but the page's own style.
     pub(super) fn response(&self) -> Response<Full<Bytes>> {
         let (title, text) = (escape_html(&self.title), escape_html(&self.text));
         let (class, mark) = if self.worked { ("good", "\u{2713}") } else { ("bad", "!") };

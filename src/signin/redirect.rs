@@ -1,8 +1,8 @@
-//! The redirect URI, and what Spotify accepts as one.
+//! The redirect URI and Spotify's rules for it.
 //!
-//! Since November 2025: https, or plain http to a loopback address that is written as an address.
-//! `localhost` is a name and refused. A loopback URI may be registered without a port and then be
-//! used with any; everything else has to be the same, byte by byte, in the dashboard, in the address
+//! Since November 2025, Spotify accepts https, or plain http to a loopback address that is written as a number.
+//! `localhost` is refused because it is a name. A loopback URI may be registered without a port and then be
+//! used with any port. Everything else must be identical, byte by byte, in the dashboard, in the address
 //! and with the code. A hyphen in a loopback path was refused in early 2026.
 
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::SignInError;
 
-/// What is used unless something is set.
+/// The default redirect URI.
 pub const DEFAULT_REDIRECT: &str = "http://127.0.0.1/callback";
 
 /// A redirect URI that Spotify accepts.
@@ -27,7 +27,7 @@ impl RedirectUri {
     ///
     /// # Errors
     ///
-    /// [`SignInError::Redirect`] with the rule that it breaks and what to register instead.
+    /// [`SignInError::Redirect`] with the rule that the URI breaks and what to register instead.
     pub fn parse(text: &str) -> Result<RedirectUri, SignInError> {
         let text = text.trim();
         let port = Url::parse(text).ok().and_then(|url| url.port());
@@ -40,13 +40,13 @@ impl RedirectUri {
             return refuse("is not a URL");
         };
         if url.fragment().is_some() {
-            return refuse("has a fragment (#), which a redirect URI may not");
+            return refuse("has a fragment (#), which is not allowed in a redirect URI");
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("holds a user name or password");
+            return refuse("contains a user name or password");
         }
         if url.query().is_some() {
-            return refuse("has a query (?), which makes it another URI than the registered one");
+            return refuse("has a query (?), which makes it different from the registered URI");
         }
         let address = match url.host() {
             Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
@@ -59,13 +59,11 @@ impl RedirectUri {
             }
             ("http", Some(ip)) if ip.is_loopback() => {}
             ("http", None) if url.host_str() == Some("localhost") => {
-                return refuse(
-                    "names localhost, which Spotify has refused since November 2025: an address is needed, 127.0.0.1 or [::1]",
-                );
+                return refuse("uses localhost, which Spotify has refused since November 2025: use 127.0.0.1 or [::1]");
             }
             ("http", _) => {
                 return refuse(
-                    "is plain http to another host, which Spotify has refused since November 2025: https, or http://127.0.0.1",
+                    "uses plain http to another host, which Spotify has refused since November 2025: use https or http://127.0.0.1",
                 );
             }
             _ => return refuse("is neither https nor http://127.0.0.1"),
@@ -74,26 +72,26 @@ impl RedirectUri {
             return refuse("has a hyphen in its path, which Spotify refuses in loopback URIs");
         }
         if url.port() == Some(0) {
-            return refuse("has port 0; leave the port out to have a free one taken");
+            return refuse("has port 0; leave the port out to use a free port");
         }
         Ok(RedirectUri { text: text.to_owned(), url, loopback: address })
     }
 
-    /// Where to listen; port 0: a free one. `None`: the answer has to be pasted.
+    /// The address to listen on; port 0 means a free port. `None` if the answer must be pasted.
     pub fn listen_on(&self) -> Option<SocketAddr> {
         Some(SocketAddr::new(self.loopback?, self.url.port().unwrap_or(0)))
     }
 
-    /// The path of the answer.
+    /// The path of the redirect URI.
     pub fn path(&self) -> &str {
         self.url.path()
     }
 
-    /// The URI to send, with the port that is listened on.
+    /// The URI to send to Spotify, with the actual port.
     pub fn with_port(&self, port: u16) -> String {
         match (self.loopback, self.url.port()) {
             (Some(_), None) => {
-                // The rest stays byte by byte as it was written.
+                // The rest stays identical byte by byte.
                 let after_scheme = self.text.find("//").map_or(0, |at| at + 2);
                 let end = self.text[after_scheme..].find('/').map_or(self.text.len(), |at| after_scheme + at);
                 format!("{}:{port}{}", self.text[..end].trim_end_matches(":80"), &self.text[end..])
@@ -102,7 +100,7 @@ impl RedirectUri {
         }
     }
 
-    /// What has to stand in the dashboard.
+    /// The URI to register in the dashboard.
     pub fn as_registered(&self) -> &str {
         &self.text
     }
@@ -120,10 +118,10 @@ mod tests {
     #[test]
     fn localhost_and_plain_http_are_refused_with_the_rule_and_what_to_register() {
         let (said, hint) = refused("http://localhost:8888/callback");
-        assert!(said.contains("names localhost, which Spotify has refused since November 2025"), "{said}");
+        assert!(said.contains("uses localhost, which Spotify has refused since November 2025"), "{said}");
         assert!(hint.starts_with("register http://127.0.0.1:8888/callback at https://developer"), "{hint}");
         let (said, hint) = refused("http://example.com/callback");
-        assert!(said.contains("is plain http to another host"), "{said}");
+        assert!(said.contains("uses plain http to another host"), "{said}");
         assert!(hint.starts_with("register http://127.0.0.1/callback at "), "{hint}");
         for odd in [
             "http://192.168.1.2/callback",

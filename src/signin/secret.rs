@@ -1,4 +1,4 @@
-//! What only this program and the browser's answer know: `state`, and PKCE's verifier.
+//! The secrets of a sign-in: the `state` and the PKCE verifier.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,22 +7,22 @@ use sha2::{Digest, Sha256};
 
 use super::SignInError;
 
-/// 48 random bytes are 64 characters, all of which a URL and a verifier (43 to 128) may hold.
+/// 48 random bytes become 64 characters, which are valid in a URL and in a verifier (43 to 128 characters).
 const SECRET_BYTES: usize = 48;
 
-/// A secret that nobody guesses.
+/// A new random secret.
 pub(super) fn random() -> Result<SecretString, SignInError> {
     let mut bytes = [0; SECRET_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| SignInError::NoRandomness { why: error.to_string() })?;
     Ok(SecretString::from(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// PKCE's challenge: the hash of the verifier's letters, as bytes, not as hex.
+/// The PKCE challenge: the hash of the verifier, encoded from its bytes and not from hex.
 pub(super) fn challenge(verifier: &SecretString) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose_secret().as_bytes()))
 }
 
-/// Compares without telling by its duration how much was right.
+/// Compares two secrets in constant time.
 pub(super) fn equals(one: &str, other: &SecretString) -> bool {
     Sha256::digest(one) == Sha256::digest(other.expose_secret())
 }

@@ -74,6 +74,17 @@ impl QueryParameters {
     }
 }
 
+/// What SQLite says about a valid query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedQuery {
+    /// The names of the result columns.
+    pub columns: Vec<String>,
+    /// The names of the parameters that it uses, each with its colon.
+    pub parameters: Vec<String>,
+    /// Whether the whole query has an ORDER BY.
+    pub is_ordered: bool,
+}
+
 #[derive(Default)]
 struct QueryWatch {
     deadline: Option<Instant>,
@@ -174,15 +185,37 @@ impl QueryReader {
         Ok(())
     }
 
-    /// Checks that this SQL would run, without running it, and returns the names of its columns.
+    /// Checks whether this SQL would run, without running it.
     ///
     /// # Errors
-    /// What is wrong with it and where.
-    pub fn check(&self, sql: &str) -> Result<Vec<String>, QueryError> {
+    /// What is wrong with it, and where.
+    pub fn check(&self, sql: &str) -> Result<CheckedQuery, QueryError> {
         let _running = self.start_timer();
         let mut statement = self.prepare(sql)?;
         self.bind(&mut statement, &QueryParameters::default())?;
-        columns(&statement)
+        let names = (1..=statement.parameter_count()).filter_map(|n| statement.parameter_name(n));
+        Ok(CheckedQuery {
+            parameters: names.map(str::to_owned).collect(),
+            columns: columns(&statement)?,
+            is_ordered: self.is_ordered(&statement),
+        })
+    }
+
+    /// Whether a statement is a SELECT, even if it uses unknown names: SQLite accepts only a SELECT in parentheses.
+    pub fn is_select(&self, sql: &str) -> bool {
+        match self.prepare(&format!("SELECT * FROM (\n{sql}\n)")) {
+            // A semicolon at the end is not allowed there, but it is in a query.
+            Err(error) => !error.is_syntax_error() || error.to_string().contains("near \";\""),
+            Ok(_) => true,
+        }
+    }
+
+    /// Whether a query has an ORDER BY of its own. SQLite allows none before a UNION and says so in its error.
+    fn is_ordered(&self, statement: &Statement<'_>) -> bool {
+        let Some(sql) = statement.expanded_sql() else { return true };
+        let union = format!("{}\nUNION ALL SELECT 1", sql.trim_end().trim_end_matches(';'));
+        let refused = self.store.prepare(&union).map(drop);
+        refused.is_err_and(|error| error.to_string().contains("ORDER BY clause should come after"))
     }
 
     /// Checks that this `where` would run on the rows of a fetch.

@@ -37,7 +37,7 @@ impl InputResolver<'_> {
             }
             FetchSource::Searches(searches) => Ok(FetchInputs { searches: searches.clone(), ..FetchInputs::default() }),
             FetchSource::Nothing | FetchSource::User => Ok(FetchInputs::default()),
-            FetchSource::From { fetch: parent, filter } => {
+            FetchSource::From { fetch: parent, filter, .. } => {
                 let parent = &self.job.fetches[*parent];
                 if unfinished.contains(&parent.name) {
                     let message = format!("it goes by {}, which has not finished", parent.name);

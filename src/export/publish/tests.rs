@@ -1,5 +1,6 @@
 use super::*;
-use crate::export::{Guard, PackageRunState, Profile};
+use crate::export::PackageRunState;
+use crate::settings::{CsvProfile, FormulaGuard};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
@@ -219,7 +220,7 @@ fn a_column_of_nulls_alone_still_has_its_rows() {
 fn excel_gets_a_mark_its_line_endings_its_times_and_no_formulas() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = CsvStyle::for_profile(Profile::ExcelSemicolon);
+    let style = CsvStyle::for_profile(CsvProfile::ExcelSemicolon);
     let columns = names(&["position", "added_at", "artist_names"]);
     let source = RowSource::from_fetch("j", &items, Some(&columns), &style).unwrap();
     place.export(&style, &[sheet("x.csv", source, "1")], 1).unwrap();
@@ -235,7 +236,7 @@ fn excel_gets_a_mark_its_line_endings_its_times_and_no_formulas() {
 #[test]
 fn exportify_has_its_own_columns_for_playlists_and_saved_tracks_only() {
     let place = Place::new();
-    let style = CsvStyle::for_profile(Profile::Exportify);
+    let style = CsvStyle::for_profile(CsvProfile::Exportify);
     let (items, saved, artists) =
         (fetched("items", "playlist_items"), fetched("saved_tracks", "saved_tracks"), fetched("a", "artists"));
     let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
@@ -271,7 +272,7 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
             user_id: None,
             since: None,
         };
-        for profile in [Profile::Plain, Profile::ExcelSemicolon] {
+        for profile in [CsvProfile::Plain, CsvProfile::ExcelSemicolon] {
             let mut columns: Vec<String> = stream.columns().map(|c| c.name.to_owned()).collect();
             for n in (1..columns.len()).rev() {
                 random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -298,7 +299,7 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
 fn what_is_asked_for_wrongly_is_not_storage_trouble() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
-    let style = CsvStyle { formula_guard: Guard::Off, ..CsvStyle::default() };
+    let style = CsvStyle { formula_guard: FormulaGuard::Off, ..CsvStyle::default() };
     for path in ["../x.csv", "/x.csv", "datapackage.json"] {
         let source = RowSource::from_fetch("j", &items, None, &style).unwrap();
         let error = place.export(&style, &[sheet(path, source, "1")], 1).unwrap_err();

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::export::style::Profile;
-use crate::export::{Guard, TimeFormat};
+use crate::export::unguard;
+use crate::settings::{CsvProfile, FormulaGuard, TimeFormat};
 
 #[derive(Debug, Clone, PartialEq)]
 enum Value {
@@ -30,11 +30,11 @@ fn value(column: usize) -> BoxedStrategy<Value> {
 }
 
 fn style() -> impl Strategy<Value = CsvStyle> {
-    let guard = prop_oneof![Just(Guard::Auto), Just(Guard::All), Just(Guard::Off)];
+    let guard = prop_oneof![Just(FormulaGuard::Auto), Just(FormulaGuard::All), Just(FormulaGuard::Off)];
     let null = prop_oneof![Just(""), Just("NULL"), Just("\\N")];
     (0..4_usize, guard, null, prop::sample::select(b",;\t|".to_vec())).prop_map(
         |(profile, formula_guard, null, delimiter)| {
-            let style = CsvStyle::for_profile(Profile::ALL[profile]);
+            let style = CsvStyle::for_profile(CsvProfile::ALL[profile]);
             CsvStyle { formula_guard, null: null.into(), delimiter, time_format: TimeFormat::Iso, ..style }
         },
     )
@@ -120,7 +120,7 @@ fn read(style: &CsvStyle, kind: ColumnType, cell: &Cell) -> Value {
         (Cell::Bare(null), _) if *null == style.null => Value::Null,
         (Cell::Bare(number), ColumnType::Integer) => Value::Integer(number.parse().unwrap()),
         (Cell::Bare(yes), ColumnType::Boolean) if yes == "true" || yes == "false" => Value::Boolean(yes == "true"),
-        (Cell::Quoted(text), ColumnType::Text) => Value::Text(style.formula_guard.undo(text).to_owned()),
+        (Cell::Quoted(text), ColumnType::Text) => Value::Text(unguard(style.formula_guard, text).to_owned()),
         other => panic!("{other:?}"),
     }
 }

@@ -1,25 +1,25 @@
-//! From the clock on the wall to instants.
+//! Converts civil times of the wall clock into instants.
 
 use chrono::{DateTime, MappedLocalTime, NaiveDateTime, Offset, TimeDelta, TimeZone, Utc};
 
 use super::Schedule;
 
-/// Longer than any change of a zone's offset (Samoa left out a whole day in 2011).
+/// Longer than any change of a zone's offset (Samoa skipped a whole day in 2011).
 const MARGIN: TimeDelta = TimeDelta::hours(26);
 
-/// Between two looks for a change of offset. No zone changes twice within so short a time.
+/// Step of the search for a change of offset. No zone changes twice within this time.
 const WINDOW: TimeDelta = TimeDelta::hours(12);
 
 impl Schedule {
-    /// Fixed hours: each civil time fires once.
+    /// The next fire of a line with fixed hours: each civil time fires once.
     pub(super) fn next_fixed(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // What lies in a gap or was repeated fires off its own civil time, so begin before.
+        // A time in a gap, or a repeated one, fires at another instant than its civil time suggests, so start earlier.
         let calm = self.offset(after - MARGIN) == self.offset(after + MARGIN);
         let start = self.wall_time(after) - if calm { TimeDelta::zero() } else { MARGIN };
         self.civil_after(start).map(|civil| self.to_instant(civil)).find(|instant| *instant > after)
     }
 
-    /// Hours `*` and `*/n`: whenever the wall shows a time of the line.
+    /// The next fire of a line with the hour `*` or `*/n`: whenever the wall clock shows a time of the line.
     pub(super) fn next_on_wall_clock(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut from = after;
         let mut start = self.wall_time(after);
@@ -30,7 +30,7 @@ impl Schedule {
             let Some(change) = self.change_within(from, fire) else {
                 return Some(fire);
             };
-            // The clock jumps before that: go on from what it shows then, that moment included.
+            // The clock changes before that: continue from the time it shows then, including that moment.
             from = change;
             start = self.wall_time(change) - TimeDelta::seconds(1);
         }
@@ -49,7 +49,7 @@ impl Schedule {
         None
     }
 
-    /// Civil times after one, from the engine, in order.
+    /// The civil times after a start, in order.
     fn civil_after(&self, start: NaiveDateTime) -> impl Iterator<Item = NaiveDateTime> {
         let mut queues: Vec<_> = self
             .engines
@@ -65,7 +65,7 @@ impl Schedule {
         })
     }
 
-    /// The instant of a civil time: the first of two; the end of the gap where there is none.
+    /// The instant of a civil time: the first of two if it is repeated, the end of the gap if it is skipped.
     fn to_instant(&self, civil: NaiveDateTime) -> DateTime<Utc> {
         match self.zone.from_local_datetime(&civil) {
             MappedLocalTime::Single(at) | MappedLocalTime::Ambiguous(at, _) => at.to_utc(),
@@ -86,7 +86,7 @@ impl Schedule {
     }
 }
 
-/// The first second in (low, high] from which on `holds`.
+/// The first second in (low, high] from which on `holds` is true.
 fn first_where(low: DateTime<Utc>, high: DateTime<Utc>, holds: impl Fn(DateTime<Utc>) -> bool) -> DateTime<Utc> {
     let (mut low, mut high) = (low.timestamp(), high.timestamp());
     while high - low > 1 {

@@ -3,13 +3,13 @@
 use super::ScheduleError;
 use crate::document::{nearest, or_list};
 
-/// What a field may hold.
+/// The values that a field may contain.
 pub(super) struct CronField {
-    /// Its name in messages.
+    /// The name in messages.
     pub name: &'static str,
-    /// Smallest and largest number.
+    /// The smallest and the largest number.
     pub range: (u32, u32),
-    /// Names for numbers, the first for the smallest.
+    /// Names for the numbers, from the smallest number on.
     pub names: &'static [&'static str],
 }
 
@@ -25,14 +25,14 @@ pub(super) const MONTH: CronField = CronField {
 pub(super) const WEEKDAY: CronField =
     CronField { name: "day of week", range: (0, 7), names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
 
-/// The numbers that a field names, as bits, and whether it is `*` or has one in it.
+/// The numbers that a field contains, as bits, and whether it is or contains `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FieldValues {
-    /// Bit n for number n.
+    /// Bit n is set for the number n.
     pub bits: u64,
     /// The field is `*` alone.
     pub every: bool,
-    /// `*` or `*/n` is in it.
+    /// Whether the field contains `*` or `*/n`.
     pub star: bool,
 }
 
@@ -54,14 +54,14 @@ impl CronField {
             };
             let (first, last) = if range == "*" {
                 set.star = true;
-                // `*` of the week is seven days, not eight.
+                // `*` in the day of the week means seven days, not eight.
                 (self.range.0, if self.range.1 == 7 { 6 } else { self.range.1 })
             } else if let Some((first, last)) = range.split_once('-') {
                 (self.parse_number(first, text)?, self.parse_last(last, text)?)
             } else {
                 let number = self.parse_number(range, text)?;
                 if step.is_some() {
-                    return Err(self.error(text, "a step needs `*` or a range in front").with_hint(format!(
+                    return Err(self.error(text, "a step needs `*` or a range before it").with_hint(format!(
                         "write {range}-{}/{}",
                         self.range.1,
                         step.unwrap_or(1)
@@ -71,7 +71,7 @@ impl CronField {
             };
             if first > last {
                 let hint = match (first, last) {
-                    // Sunday is both ends of a week.
+                    // Sunday is at both ends of a week.
                     (7, last) => format!("write 0-{last}"),
                     (first, 0) if self.range.1 == 7 => format!("write {first}-7"),
                     (first, last) => {
@@ -79,7 +79,7 @@ impl CronField {
                         format!("write {first}-{end},{}-{last}", self.range.0)
                     }
                 };
-                return Err(self.error(text, "the range runs backwards").with_hint(hint));
+                return Err(self.error(text, "the range is backwards").with_hint(hint));
             }
             let step = step.unwrap_or(1);
             for n in (first..=last).step_by(usize::try_from(step).unwrap_or(1)) {
@@ -92,7 +92,7 @@ impl CronField {
         Ok(set)
     }
 
-    /// The end of a range: `sun` there is 7, so that `sat-sun` is two days.
+    /// Parses the end of a range: `sun` is 7 there, so that `sat-sun` is two days.
     fn parse_last(&self, word: &str, text: &str) -> Result<u32, ScheduleError> {
         match self.parse_number(word, text)? {
             0 if self.range.1 == 7 && word.eq_ignore_ascii_case("sun") => Ok(7),
@@ -103,10 +103,10 @@ impl CronField {
     fn parse_step(&self, word: &str, text: &str) -> Result<u32, ScheduleError> {
         let step = word.parse().ok().filter(|_| word.bytes().all(|b| b.is_ascii_digit()));
         match step {
-            Some(0) | None => Err(self.error(text, "a step is a whole number from 1")),
+            Some(0) | None => Err(self.error(text, "a step must be a whole number from 1")),
             Some(step) if step > self.range.1 => {
                 let error = self.error(text, &format!("a step of {step} is wider than the field"));
-                Err(error.with_hint(format!("write {}: it is the only one that such a step meets", self.range.0)))
+                Err(error.with_hint(format!("write {}: it is the only value that such a step selects", self.range.0)))
             }
             Some(step) => Ok(step),
         }
@@ -118,17 +118,17 @@ impl CronField {
             return Ok(at + self.range.0);
         }
         if let Some(name) = self.names.iter().find(|n| lower.starts_with(**n)) {
-            return Err(self.error(text, "names have three letters").with_hint(format!("write {name}")));
+            return Err(self.error(text, "names must have three letters").with_hint(format!("write {name}")));
         }
         if word.contains(['L', 'W', '#', '?']) && !word.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(self.error(text, "`L`, `W`, `#` and `?` are not of crontab(5)"));
+            return Err(self.error(text, "`L`, `W`, `#` and `?` are not part of crontab(5)"));
         }
         if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
             let error = self.error(text, "not a number");
             let near = nearest(&lower, self.names.iter().copied());
             return Err(match (self.names, near.as_slice()) {
                 ([], _) => error,
-                (names, []) => error.with_hint(format!("names are {}", names.join(", "))),
+                (names, []) => error.with_hint(format!("the names are {}", names.join(", "))),
                 (_, near) => error.with_hint(format!("did you mean {}?", or_list(near))),
             });
         }
@@ -136,7 +136,7 @@ impl CronField {
         word.parse()
             .ok()
             .filter(|n| (min..=max).contains(n))
-            .ok_or_else(|| self.error(text, &format!("{word} is not from {min} to {max}")))
+            .ok_or_else(|| self.error(text, &format!("{word} is not between {min} and {max}")))
     }
 
     fn error(&self, text: &str, why: &str) -> ScheduleError {

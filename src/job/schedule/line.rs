@@ -1,10 +1,10 @@
-//! A crontab(5) line, and what it is in the engine's dialect.
+//! Parses a crontab(5) line and translates it into the dialect of the `cron` crate.
 
 use super::ScheduleError;
 use super::field::{DAY, FieldValues, HOUR, MINUTE, MONTH, WEEKDAY};
 use crate::document::{nearest, or_list, quote};
 
-/// A line that was read.
+/// A parsed line.
 pub(super) struct CronLine {
     minute: FieldValues,
     hour: FieldValues,
@@ -50,24 +50,24 @@ fn parse_shorthand(text: &str) -> Result<CronLine, ScheduleError> {
     if let Some((_, line)) = SHORTHANDS.iter().find(|(name, _)| *name == lower) {
         return parse_line(line);
     }
-    let error = ScheduleError::new(format!("{} is no schedule", quote(text)));
+    let error = ScheduleError::new(format!("invalid schedule {}", quote(text)));
     if lower == "@reboot" {
-        return Err(error.with_hint("a job never run is due at once: no schedule is needed for that"));
+        return Err(error.with_hint("a job that has never run is due at once, without a schedule"));
     }
     let near = nearest(&lower, SHORTHANDS.iter().map(|(name, _)| *name));
     Err(match near.as_slice() {
-        [] => error.with_hint("known are @hourly, @daily, @weekly, @monthly and @yearly"),
+        [] => error.with_hint("use @hourly, @daily, @weekly, @monthly or @yearly"),
         near => error.with_hint(format!("did you mean {}?", or_list(near))),
     })
 }
 
 fn field_count_error(fields: &[&str]) -> ScheduleError {
-    let error = ScheduleError::new(format!("{} fields, where a schedule has five", fields.len()));
+    let error = ScheduleError::new(format!("the schedule has {} fields instead of five", fields.len()));
     if let Some((name, value)) = fields.first().and_then(|first| first.split_once('=')) {
         return match name {
-            "TZ" | "CRON_TZ" => error.with_hint(format!("the zone stands in a key of its own: timezone = \"{value}\"")),
+            "TZ" | "CRON_TZ" => error.with_hint(format!("use the key `timezone` for the zone: timezone = \"{value}\"")),
             _ => error.with_hint(format!(
-                "{name} is no part of a schedule; the program's environment is set where it starts"
+                "{name} does not belong in a schedule; set environment variables where the program is started"
             )),
         };
     }
@@ -76,7 +76,7 @@ fn field_count_error(fields: &[&str]) -> ScheduleError {
             error.with_hint(format!("seconds are not part of crontab(5): did you mean \"{}\"?", rest.join(" ")))
         }
         [five @ .., _] if fields.len() > 5 && parse_line(&five[..5].join(" ")).is_ok() => error.with_hint(format!(
-            "a user or a command is no part of a schedule: did you mean \"{}\"?",
+            "a user or a command does not belong in a schedule: did you mean \"{}\"?",
             five[..5].join(" ")
         )),
         _ => error.with_hint("minute, hour, day of month, month, day of week: \"15 6 * * *\" is 06:15 every day"),
@@ -89,8 +89,8 @@ impl CronLine {
         self.hour.star
     }
 
-    /// With both day fields restricted, crontab(5) fires on either. Whether `*/2` restricts is what
-    /// cron programs disagree about, so nobody is left to guess.
+    /// If both day fields are restricted, crontab(5) fires on either. Cron programs disagree about whether `*/2`
+    /// restricts a field, so such a line is refused.
     fn refuse_ambiguous_days(&self, day: &str, weekday: &str) -> Result<(), ScheduleError> {
         let unclear = |a: FieldValues, b: FieldValues| a.star && !a.every && !b.every;
         if !unclear(self.day, self.weekday) && !unclear(self.weekday, self.day) {
@@ -99,15 +99,15 @@ impl CronLine {
         let (stepped, range) = if unclear(self.day, self.weekday) { (day, "1-31") } else { (weekday, "0-6") };
         let hint = if stepped.contains("*/") {
             format!(
-                "write the days as a range with a step (`{}`: on these days, or on those of the other field), or put `*` \
-                 in one of the two",
+                "write the days as a range with a step (`{}`: fires on these days and on those of the other field), or put `*` \
+                 in one of the two fields",
                 stepped.replace('*', range)
             )
         } else {
-            "`*` is every day, whatever else is named beside it: write it alone, or leave it out".to_owned()
+            "`*` already means every day: write it alone, or leave it out".to_owned()
         };
         Err(ScheduleError::new(format!(
-            "{} in one day field together with the other: cron programs differ on what that means",
+            "cron programs disagree about {} in one day field when the other one is also set",
             quote(stepped)
         ))
         .with_hint(hint))
@@ -128,14 +128,14 @@ impl CronLine {
             return Ok(());
         }
         Err(ScheduleError::new(format!(
-            "day {} of month {} is in no calendar: the schedule would never fire",
+            "day {} of month {} does not exist: the schedule would never fire",
             quote(day),
             quote(month)
         ))
-        .with_hint("the last days of a month are 28 to 31; `28` is in all of them"))
+        .with_hint("a month ends with day 28 to 31; every month has a day `28`"))
     }
 
-    /// The same in the engine's dialect: seconds in front, weekdays by name, numbers one by one.
+    /// The line in the dialect of the `cron` crate: seconds first, weekdays by name, all numbers listed.
     pub fn engine_lines(&self) -> Vec<String> {
         let days = number_list(self.day, 31);
         let weekdays = if self.weekday.bits.count_ones() == 7 {
@@ -152,7 +152,7 @@ impl CronLine {
                 number_list(self.month, 12)
             )
         };
-        // Neither begins with a star here: ambiguous lines were refused.
+        // Neither starts with a star here: ambiguous lines were refused.
         if self.day.star || self.weekday.star {
             vec![line(&days, &weekdays)]
         } else {

@@ -32,7 +32,7 @@ fn a_missing_one_names_its_variable() {
     let error = find_with(&project, env(&[])).unwrap().secret().map(|_| ()).expect_err("no secret");
     assert_eq!(
         error.to_string(),
-        "no client secret: SPOTIFY_CLIENT_SECRET is not set, neither in the environment nor in .env"
+        "no client secret: SPOTIFY_CLIENT_SECRET is set neither in the environment nor in .env"
     );
 }
 

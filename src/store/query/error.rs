@@ -76,6 +76,12 @@ impl QueryError {
         matches!(self, QueryError::Store(_))
     }
 
+    /// Whether SQLite cannot parse the SQL, as opposed to not knowing a name in it.
+    pub fn is_syntax_error(&self) -> bool {
+        const SYNTAX: [&str; 3] = ["syntax error", "incomplete input", "unrecognized token"];
+        matches!(self, QueryError::Sql { message, .. } if SYNTAX.iter().any(|part| message.contains(part)))
+    }
+
     pub(super) fn from_sqlite(error: rusqlite::Error, limit: Duration, denied: Option<String>) -> QueryError {
         let code = match &error {
             rusqlite::Error::SqlInputError { error, .. } => Some(error.code),

@@ -42,7 +42,7 @@ fn a_query_sees_the_fetches_of_its_job_and_the_store() {
     assert_eq!(first_column(&reader, "SELECT count(*) FROM main.playlist_items -- all").unwrap(), ["Integer(6)"]);
     assert_eq!(first_column(&reader, "SELECT date(:since)").unwrap().len(), 1);
     assert_eq!(first_column(&reader, "SELECT :fire_at").unwrap(), ["Null"]);
-    assert_eq!(reader.check("SELECT 1 AS a, 2 AS b").unwrap(), ["a", "b"]);
+    assert_eq!(reader.check("SELECT 1 AS a, 2 AS b").unwrap().columns, ["a", "b"]);
 }
 
 #[test]

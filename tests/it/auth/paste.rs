@@ -83,7 +83,7 @@ async fn wrong_state_is_refused() {
     stranger.set_query(Some(&query));
     let paste = |text: String| LoginArgs { paste: Some(text), ..login("home") };
     let error = start.run(&paste(stranger.to_string()), &mut MadeUp::default()).await.unwrap_err();
-    assert!(error.to_string().contains("another sign-in (its state differs)"), "{error}");
+    assert!(error.to_string().contains("another sign-in (its state is different)"), "{error}");
     assert_eq!(error.exit().code(), 2);
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
     start.run(&paste(back.to_string()), &mut MadeUp::default()).await.unwrap();
@@ -141,8 +141,8 @@ async fn grant_without_account_is_asked_later() {
     table.sandbox.inject(Fault::on_path("/v1/me", FaultAction::MalformedJson));
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-    assert!(error.to_string().contains("did not say whose account the new one is"), "{error}");
-    assert!(error.hint().unwrap().contains("begin again: cratedigger auth login home"));
+    assert!(error.to_string().contains("did not report the account of the new one"), "{error}");
+    assert!(error.hint().unwrap().contains("start again: cratedigger auth login home"));
     assert_eq!(table.grants().get("home").unwrap().unwrap().account.unwrap().user_id, fixtures::HOME_USER);
 }
 
@@ -240,7 +240,7 @@ async fn invalid_redirect_uri_is_refused_first() {
     let mut person = MadeUp::default();
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
     assert_eq!(error.exit().code(), 2);
-    assert!(error.to_string().contains("names localhost"), "{error}");
+    assert!(error.to_string().contains("uses localhost"), "{error}");
     assert!(person.told.is_empty() && person.shown.is_empty());
     assert!(matches!(RedirectUri::parse("http://example.com/"), Err(SignInError::Redirect { .. })));
 }

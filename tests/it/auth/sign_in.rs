@@ -294,7 +294,7 @@ async fn used_port_is_named() {
     let mut start = Start::of(&table, true);
     start.redirect_uri = format!("http://{}/callback", taken.local_addr().unwrap());
     let error = start.run(&login("home"), &mut MadeUp::default()).await.unwrap_err();
-    assert!(error.to_string().starts_with(&format!("cannot listen on {}", taken.local_addr().unwrap())), "{error}");
+    assert!(error.to_string().starts_with(&format!("failed to listen on {}", taken.local_addr().unwrap())), "{error}");
     let mut person = paster();
     let outcome = start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
     assert!(matches!(outcome, LoginOutcome::SignedIn(_)));

@@ -127,7 +127,7 @@ fn used_port_is_named_and_paste_works() {
     let mut command = world.command(&["auth", "login", "home"]);
     set(&mut command);
     let ran = sign_in::typed(&mut command, "").exits(1);
-    assert!(ran.stderr.contains(&format!("cannot listen on 127.0.0.1:{port}")), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("failed to listen on 127.0.0.1:{port}")), "{}", ran.stderr);
     assert_output("used_port_is_named_and_paste_works", &ran.stderr);
     let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
     set(&mut command);
@@ -141,8 +141,8 @@ fn used_port_is_named_and_paste_works() {
 fn localhost_and_http_redirects_are_refused() {
     unchanged(|world| {
         for (uri, rule) in [
-            ("http://localhost:8888/callback", "names localhost"),
-            ("http://cratedigger.example/callback", "is plain http to another host"),
+            ("http://localhost:8888/callback", "uses localhost"),
+            ("http://cratedigger.example/callback", "uses plain http to another host"),
         ] {
             let mut command = world.command(&["auth", "login", "home", "--no-browser"]);
             let ran = sign_in::typed(command.env("SPOTIPY_REDIRECT_URI", uri), "").exits(2);

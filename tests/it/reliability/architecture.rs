@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("export", &["job", "settings", "store", "stream"]),
     ("ingest", &["store", "stream"]),
     ("signin", &[]),
-    ("job", &["settings", "document", "stream"]),
+    ("job", &["settings", "document", "store", "stream"]),
     ("settings", &["document"]),
     ("document", &[]),
     ("store", &["stream"]),
