@@ -34,12 +34,20 @@ fn shell(project: &Project, script: &str) -> std::process::Output {
     command.env_clear().env("PATH", path).env("HOME", project.root()).output().unwrap()
 }
 
-/// What stays the same from day to day: no numbers, no summer time, no widths.
+/// The parts of a text that stay the same from day to day: no digits, days of a month, summer time or widths.
 fn lasting(text: &str) -> Vec<String> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
     let line = |line: &str| {
         let line: String = line.replace("CEST", "CET").chars().map(digits).collect();
-        line.split_whitespace().collect::<Vec<_>>().join(" ")
+        let mut words: Vec<&str> = line.split_whitespace().collect();
+        // `7 Dec` and `30 Nov` are the same.
+        for n in 1..words.len() {
+            if MONTHS.contains(&words[n]) && ["0", "00"].contains(&words[n - 1]) {
+                (words[n - 1], words[n]) = ("DAY", "MONTH");
+            }
+        }
+        words.join(" ")
     };
     text.lines().filter(|l| !l.contains(" INFO ")).map(line).filter(|l| !l.is_empty()).collect()
 }
