@@ -107,7 +107,7 @@ pub struct InitArgs {
     pub dir: Option<PathBuf>,
     /// The class of the app; example jobs that it cannot run are left out
     #[arg(long, value_name = "CLASS")]
-    pub app_mode: Option<AppMode>,
+    pub app_mode: Option<AppModeArg>,
     /// Add systemd units and an installer in systemd/, and keep the state in /var/lib/cratedigger
     #[arg(long)]
     pub systemd: bool,
@@ -115,7 +115,7 @@ pub struct InitArgs {
 
 /// The class of a Spotify app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AppMode {
+pub enum AppModeArg {
     /// Development Mode.
     Development,
     /// Extended Quota.
@@ -239,7 +239,7 @@ pub struct HistoryArgs {
 pub struct SandboxArgs {
     /// The class of app to simulate
     #[arg(long, value_name = "CLASS", default_value = "development")]
-    pub mode: AppMode,
+    pub mode: AppModeArg,
     /// Port on 127.0.0.1 to listen on; 0 picks a free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
@@ -283,7 +283,7 @@ pub struct SandboxArgs {
 pub struct DemoArgs {
     /// The class of app to simulate
     #[arg(long, value_name = "CLASS", default_value = "extended")]
-    pub mode: AppMode,
+    pub mode: AppModeArg,
     /// The folder of the demo project
     #[arg(long, value_name = "DIR", default_value = "output/demo")]
     pub dir: PathBuf,

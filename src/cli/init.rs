@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::{AppMode, InitArgs, SchemaKind};
+use super::args::{AppModeArg, InitArgs, SchemaKind};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, schema};
 use crate::settings::{self, Project, Settings};
 
@@ -63,7 +63,7 @@ then run `cratedigger check` and `cratedigger run`.
 pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let project = args.dir.as_ref().map_or_else(|| context.project.clone(), Project::at);
     let extended = match args.app_mode {
-        Some(mode) => mode == AppMode::Extended,
+        Some(mode) => mode == AppModeArg::Extended,
         None => {
             Settings::load(&project, &context.flags).is_ok_and(|s| s.spotify.app_mode == settings::AppMode::Extended)
         }
@@ -113,7 +113,7 @@ fn files(args: &InitArgs, context: &CommandContext, extended: bool) -> Vec<(Stri
         set.push(("state.dir", json!(dir.path().to_string_lossy()).to_string()));
     }
     if let Some(mode) = args.app_mode {
-        let word = if mode == AppMode::Extended { "\"extended\"" } else { "\"development\"" };
+        let word = if mode == AppModeArg::Extended { "\"extended\"" } else { "\"development\"" };
         set.push(("spotify.app_mode", word.to_owned()));
     }
     let mut files = vec![

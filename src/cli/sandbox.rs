@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::args::{AppMode, GrantRotation, SandboxArgs};
+use super::args::{AppModeArg, GrantRotation, SandboxArgs};
 use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use spotify_sandbox::{self, Fault, QuotaMode, SandboxOptions, TokenRotation};
@@ -59,10 +59,10 @@ pub fn run(args: &SandboxArgs, context: &CommandContext) -> Result<ExitStatus, C
 }
 
 /// The sandbox mode for a class of apps.
-pub(super) fn sandbox_mode(mode: AppMode) -> QuotaMode {
+pub(super) fn sandbox_mode(mode: AppModeArg) -> QuotaMode {
     match mode {
-        AppMode::Development => QuotaMode::Development,
-        AppMode::Extended => QuotaMode::Extended,
+        AppModeArg::Development => QuotaMode::Development,
+        AppModeArg::Extended => QuotaMode::Extended,
     }
 }
 

@@ -148,7 +148,7 @@ impl Store {
     /// # Errors
     /// If it cannot be written, or another program is writing it.
     pub async fn compact(&self) -> Result<CompactReport, StoreError> {
-        self.with_writer(|tx| compact::compact_store(tx)).await?
+        self.with_writer(compact::compact_store).await?
     }
 
     /// Runs `work` on the connection of the writer thread, for the steps of a run after fetching. A second

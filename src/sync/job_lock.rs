@@ -211,7 +211,7 @@ fn held_for(file: &File) -> std::io::Result<Duration> {
 }
 
 /// For how long the lock of this name has been held, if it is. A lock that was never taken has no file. The check
-/// takes the lock for a moment, but shared, which [`take`] can tell from a lock that is held.
+/// takes the lock for a moment, but shared, which [`take_named`] can tell from a lock that is held.
 fn held_since(state_folder: &Path, kind: &str, name: &str) -> Result<Option<Duration>, LockError> {
     let path = lock_path(state_folder, kind, name);
     let io = |source| LockError::Io { path: path.clone(), source };

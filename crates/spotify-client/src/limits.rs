@@ -93,7 +93,7 @@ impl Default for ClientTimings {
     }
 }
 
-/// All that an [`Api`](super::client::Api) needs to know.
+/// The configuration of a [`SpotifyClient`](super::client::SpotifyClient).
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
     /// `https://api.spotify.com/v1`, or a sandbox on this machine.

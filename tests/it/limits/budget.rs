@@ -104,7 +104,8 @@ fn max_calls_holds_without_a_daily_limit() {
     let artists = ids(&world, "artists", 4);
     let artists: Vec<&str> = artists.iter().map(String::as_str).collect();
     let world = world.job(&format!("max_calls = 2\n{}", by_ids("artist_albums", &artists)));
-    world.run(&["--full"]).exits(75).shows("max_calls_holds_without_a_daily_limit");
+    // Which two of the lists are read first varies, and with them the number of rows.
+    world.run(&["--full"]).exits(75).says("2 of 8 read").says("this job has used its `max_calls`");
     assert_eq!(world.new_calls().len(), 2);
     world.run(&[]).exits(75);
     assert_eq!(world.new_calls().len(), 0);

@@ -248,11 +248,7 @@ fn files_are_short_or_excepted() {
 }
 
 /// Type names that stand for two types, each with its reason.
-const SHARED_TYPE_NAMES: &[(&str, &str)] = &[
-    ("AppMode", "the argument of `init` knows two classes, the setting also `auto`"),
-    ("LineEnding", "the setting and the style that is made of it"),
-    ("TimeFormat", "the setting and the style that is made of it"),
-];
+const SHARED_TYPE_NAMES: &[(&str, &str)] = &[];
 
 /// The name that a line at the top level of a file defines as a type.
 fn defined_type(line: &str) -> Option<&str> {

@@ -156,7 +156,7 @@ fn fault_03_kill_in_csv_write_keeps_the_old_csv() {
         world.struck(&["verify", "--rewrite-csv"], At { calls, path: None, nth: 1 }, Blow::Kill);
         assert_eq!(world.csv_bytes("playlist_items.csv"), before[0]);
         assert_eq!(world.csv_bytes("tracks.csv"), b"gone wrong\n", "killed at {calls}");
-        assert!(world.cli(&["verify"]).exits(74).stdout.contains("the next export takes it away"));
+        assert!(world.cli(&["verify"]).exits(74).stdout.contains("the next export removes it"));
         world.cli(&["verify", "--rewrite-csv"]).exits(0);
         heals(&world, &wanted);
     }

@@ -175,7 +175,7 @@ fn lost_grant_of_three_jobs_is_one_message() {
     let [(event, text, details)] = messages.as_slice() else { panic!("{messages:?}") };
     assert_eq!(event, "sign_in");
     assert!(text.starts_with("home must sign in: "), "{text}");
-    assert_output("lost_grant_of_three_jobs_is_one_message", &details);
+    assert_output("lost_grant_of_three_jobs_is_one_message", details);
     // Two more fires: the data are old, which everybody knows by now.
     age(&world, 70);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");

@@ -44,7 +44,7 @@ fn leftovers_of_an_export_are_no_difference() {
     let left = world.csv_path(".cratedigger-1-1.journal");
     std::fs::write(&left, "").unwrap();
     let said = world.cli(&["verify"]).exits(0).stdout;
-    assert!(said.contains("the next export takes it away") && left.exists(), "{said}");
+    assert!(said.contains("the next export removes it") && left.exists(), "{said}");
     world.cli(&["verify", "--rewrite-csv"]).exits(0);
     assert!(!left.exists());
 }
@@ -109,7 +109,7 @@ fn verify_names_and_rewrites_files() {
     std::fs::remove_file(world.csv_path("mine.csv")).unwrap();
     world.cli(&["verify"]).exits(0);
     std::fs::remove_file(world.csv_path("datapackage.json")).unwrap();
-    assert!(world.cli(&["verify"]).exits(74).stdout.contains("the store has a record of 2 files"));
+    assert!(world.cli(&["verify"]).exits(74).stdout.contains("the store has records of 2 files"));
     world.cli(&["verify", "--rewrite-csv"]).exits(0);
 }
 

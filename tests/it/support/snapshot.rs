@@ -35,6 +35,7 @@ const MOMENTS: &[(&str, &str)] = &[
     ),
     (r"\b(process|pid) \d+", "$1 [pid]"),
     (r"\.cratedigger-\d+-\d+", ".cratedigger-[pid]"),
+    (r"\.cratedigger-backup-\w{6}", ".cratedigger-backup-[random]"),
     (r"_ms=-?\d+", "_ms=[number]"),
     (r"(_timestamp_seconds(?:\{[^}]*\})?) \d+", "$1 [time]"),
     (r"\b\d{6,} now\b", "[size] now"),

@@ -180,7 +180,7 @@ pub struct RenewedGrant {
     pub scopes: Option<Vec<String>>,
 }
 
-/// The columns of [`read`], in its order; then the sealed ones.
+/// The columns of [`read_grant`], in its order; then the sealed ones.
 pub(super) const GRANT_COLUMNS: &str = "user, client_id, account_id, user_id, display_name, scopes, flow, authorized_ms, \
      imported_ms, environment, expires_ms, generation, state, state_ms, state_words, warned_days, \
      issued_ms, refresh_token_enc, access_token_enc, given_ms";

@@ -182,11 +182,11 @@ impl GrantStore {
         Ok(GrantLock::try_acquire(self.folder(), &self.client_id, user)?)
     }
 
-    /// The lock of a grant, waited for (blocking) no longer than [`PATIENCE`].
+    /// Waits (blocking) for the lock of a grant, for at most [`LOCK_TIMEOUT`].
     ///
     /// # Errors
     ///
-    /// As [`Grants::try_lock`], and [`GrantError::Held`].
+    /// As [`GrantStore::try_lock`], and [`GrantError::Locked`].
     pub fn lock(&self, user: &str) -> Result<GrantLock, GrantError> {
         let began = Instant::now();
         loop {
