@@ -2,7 +2,8 @@
 //!
 //! `BROWSER` takes precedence, with the syntax of `xdg-open` and Python: commands separated by colons, `%s`
 //! for the address. Without it a desktop is needed. There is none over ssh or under cron, and a text
-//! browser on the terminal would be worse than no browser.
+//! browser on the terminal would be worse than no browser. The crate `webbrowser` does not fit: it reads the
+//! environment of the process by itself, and it may start a text browser and wait for it.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};

@@ -1,12 +1,12 @@
-//! The house itself: which room may use which, where SQL, printing and panics are allowed, and how
+//! The structure of the code: which module may use which, where SQL, printing and panics are allowed, and how
 //! long a file may be. ARCHITECTURE.md shows the same table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// Every room with the rooms that it may use. A room may use only rooms that stand below it here,
-/// so there are no cycles; an arrow that nobody uses has to go.
-const ROOMS: &[(&str, &[&str])] = &[
+/// Every module with the modules that it may use. A module may use only modules that are further down here,
+/// so there are no cycles; a dependency without a use has to go.
+const MODULES: &[(&str, &[&str])] = &[
     ("cli", &["scheduler", "notify", "sync", "export", "signin", "job", "settings", "document", "store", "stream"]),
     ("scheduler", &["sync", "job", "settings", "store"]),
     ("notify", &["settings"]),
@@ -67,7 +67,7 @@ const PRINTS: &[&str] =
 
 struct File {
     path: String,
-    room: String,
+    module: String,
     /// Without comments, and without the tests at its end.
     code: String,
     lines: usize,
@@ -97,13 +97,13 @@ fn files(below: &str) -> Vec<File> {
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
         let inside = path.strip_prefix(root().join(below)).unwrap();
-        let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let path = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
         let lines = text.lines().count();
         let is_test = path.ends_with("tests.rs") || path.contains("/tests/");
         let shown = if is_test { "" } else { text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("") };
         let code = shown.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-        File { path, room, code, lines }
+        File { path, module, code, lines }
     };
     paths.iter().map(read).collect()
 }
@@ -113,13 +113,13 @@ fn sources() -> Vec<File> {
     ["src", "crates/spotify-client/src", "crates/spotify-sandbox/src"].iter().flat_map(|below| files(below)).collect()
 }
 
-/// The rooms that a piece of code names, as `crate::room` or in `crate::{room, …}`.
+/// The modules that a piece of code names, as `crate::module` or in `crate::{module, …}`.
 fn named(code: &str) -> BTreeSet<String> {
     let word = |text: &str| text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
-    let mut rooms = BTreeSet::new();
+    let mut modules = BTreeSet::new();
     for rest in code.split("crate::").skip(1) {
         match rest.strip_prefix('{') {
-            None => rooms.extend([word(rest)]),
+            None => modules.extend([word(rest)]),
             Some(group) => {
                 let (mut depth, mut part) = (0, String::new());
                 for c in group.chars() {
@@ -127,45 +127,47 @@ fn named(code: &str) -> BTreeSet<String> {
                         '{' => depth += 1,
                         '}' if depth == 0 => break,
                         '}' => depth -= 1,
-                        ',' if depth == 0 => rooms.extend([word(std::mem::take(&mut part).trim())]),
+                        ',' if depth == 0 => modules.extend([word(std::mem::take(&mut part).trim())]),
                         _ => {}
                     }
                     if depth == 0 && c != ',' {
                         part.push(c);
                     }
                 }
-                rooms.extend([word(part.trim())]);
+                modules.extend([word(part.trim())]);
             }
         }
     }
-    rooms.remove("");
-    rooms
+    modules.remove("");
+    modules
 }
 
-/// The arrows that the code has, without those from a room to itself.
-fn arrows() -> BTreeMap<String, BTreeSet<String>> {
-    let mut arrows: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+/// The dependencies that the code has, without those from a module to itself.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let mut dependencies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files("src").iter().filter(|f| f.path != "src/main.rs" && f.path != "src/lib.rs") {
         let mut used = named(&file.code);
-        used.remove(&file.room);
-        arrows.entry(file.room.clone()).or_default().extend(used);
+        used.remove(&file.module);
+        dependencies.entry(file.module.clone()).or_default().extend(used);
     }
-    arrows
+    dependencies
 }
 
 #[test]
 fn modules_use_each_other_as_listed() {
-    let allowed: BTreeMap<String, BTreeSet<String>> =
-        ROOMS.iter().map(|(room, uses)| ((*room).to_owned(), uses.iter().map(ToString::to_string).collect())).collect();
-    assert_eq!(arrows(), allowed, "left: what the code has, right: what is allowed");
+    let allowed: BTreeMap<String, BTreeSet<String>> = MODULES
+        .iter()
+        .map(|(module, uses)| ((*module).to_owned(), uses.iter().map(ToString::to_string).collect()))
+        .collect();
+    assert_eq!(dependencies(), allowed, "left: what the code has, right: what is allowed");
 }
 
 #[test]
 fn dependencies_point_down() {
-    for (n, (room, uses)) in ROOMS.iter().enumerate() {
+    for (n, (module, uses)) in MODULES.iter().enumerate() {
         for used in *uses {
-            let at = ROOMS.iter().position(|(name, _)| name == used);
-            assert!(at.is_some_and(|at| at > n), "{room} uses {used}");
+            let at = MODULES.iter().position(|(name, _)| name == used);
+            assert!(at.is_some_and(|at| at > n), "{module} uses {used}");
         }
     }
 }
@@ -177,12 +179,12 @@ fn architecture_md_has_the_same_table() {
         .lines()
         .filter_map(|line| {
             let mut cells = line.strip_prefix("| `")?.split(" | ");
-            let room = cells.next()?.trim_matches('`');
+            let module = cells.next()?.trim_matches('`');
             let uses = cells.last()?.trim_end_matches('|').trim();
-            Some((room, uses.split(", ").filter(|u| *u != "nothing of ours").collect()))
+            Some((module, uses.split(", ").filter(|u| *u != "nothing of ours").collect()))
         })
         .collect();
-    let table: Vec<(&str, Vec<&str>)> = ROOMS.iter().map(|(room, uses)| (*room, uses.to_vec())).collect();
+    let table: Vec<(&str, Vec<&str>)> = MODULES.iter().map(|(module, uses)| (*module, uses.to_vec())).collect();
     assert_eq!(written, table, "left: ARCHITECTURE.md");
 }
 
@@ -207,7 +209,7 @@ fn super_stays_within_its_module() {
 
 #[test]
 fn sql_is_in_store_and_state_only() {
-    for file in sources().iter().filter(|f| !matches!(f.room.as_str(), "store" | "state")) {
+    for file in sources().iter().filter(|f| !matches!(f.module.as_str(), "store" | "state")) {
         for text in file.code.split('"').skip(1).step_by(2) {
             let text = text.trim_start();
             let is_sql = SQL.iter().any(|opening| text.starts_with(opening))
@@ -220,7 +222,7 @@ fn sql_is_in_store_and_state_only() {
 
 #[test]
 fn only_cli_prints() {
-    for file in sources().iter().filter(|f| f.room != "cli") {
+    for file in sources().iter().filter(|f| f.module != "cli") {
         for word in PRINTS {
             assert!(!file.code.contains(word), "{} has {word}", file.path);
         }
