@@ -28,9 +28,9 @@ fn folder(world: &World) -> PathBuf {
 }
 
 /// All jobs run: the one of users says this with this code, the other one is complete.
-fn refused(world: &World, code: i32, says: &[&str]) {
+fn refused(world: &World, name: &str, code: i32, says: &[&str]) {
     let database = fs::read(folder(world).join("grants.db")).unwrap();
-    let ran = world.run(&[]).exits(code).shows("refused");
+    let ran = world.run(&[]).exits(code).shows(name);
     for part in says {
         assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
     }
@@ -51,9 +51,9 @@ fn corrupted_token_file_is_left_alone() {
     let mut bad = good.clone();
     bad[4096..8192].fill(0x5a);
     fs::write(&path, &bad).unwrap();
-    refused(&world, 74, &["grants.db", "is damaged", "hint: it holds the grants: put a backup"]);
+    refused(&world, "damaged_token_file", 74, &["grants.db", "is damaged", "hint: it holds the grants: put a backup"]);
     fs::write(&path, b"no database at all, but of some length").unwrap();
-    refused(&world, 74, &["grants.db"]);
+    refused(&world, "token_file_that_is_no_database", 74, &["grants.db"]);
     fs::write(&path, &good).unwrap();
     world.run(&["x"]).exits(0);
 }
@@ -64,7 +64,7 @@ fn an_emptied_token_file_is_no_new_one() {
     let path = folder(&world).join("grants.db");
     let good = fs::read(&path).unwrap();
     fs::write(&path, b"").unwrap();
-    refused(&world, 74, &["grants.db", "it is empty", "hint: it holds the grants: put a backup"]);
+    refused(&world, "empty_token_file", 74, &["grants.db", "it is empty", "hint: it holds the grants: put a backup"]);
     fs::write(&path, &good).unwrap();
     world.run(&["x"]).exits(0);
 }
@@ -73,7 +73,12 @@ fn an_emptied_token_file_is_no_new_one() {
 fn a_token_file_of_a_newer_version_is_refused() {
     let world = world();
     sql(&world, "PRAGMA user_version = 99");
-    refused(&world, 74, &["was written by a newer cratedigger (schema 99", "hint: install the newer version again"]);
+    refused(
+        &world,
+        "newer_token_file",
+        74,
+        &["was written by a newer cratedigger (schema 99", "hint: install the newer version again"],
+    );
 }
 
 #[test]
@@ -94,13 +99,13 @@ fn wrong_keys_are_told_apart_and_exit_77() {
     let key = folder(&world).join("key");
     let good = fs::read(&key).unwrap();
     fs::write(&key, "another key, which is long enough to be one\n").unwrap();
-    refused(&world, 77, &["were sealed with another key than", "hint: bring the key back"]);
+    refused(&world, "other_key", 77, &["were sealed with another key than", "hint: bring the key back"]);
     fs::remove_file(&key).unwrap();
-    refused(&world, 77, &["the key of the grants in", "is missing", "hint: bring the key back"]);
+    refused(&world, "missing_key", 77, &["the key of the grants in", "is missing", "hint: bring the key back"]);
     assert!(!key.exists(), "no new key is made for grants that it cannot open");
     fs::write(&key, &good).unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
-    refused(&world, 77, &["is open to other users (mode 0644)", "hint: chmod 600"]);
+    refused(&world, "open_key", 77, &["is open to other users (mode 0644)", "hint: chmod 600"]);
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
 
     let mut command = world.command(&["run", "x"]);
