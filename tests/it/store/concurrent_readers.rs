@@ -61,8 +61,9 @@ fn wal_stops_at_its_limit_behind_a_reader() {
     world.run(&[]).exits(0);
     let (conn, sees) = reader(&world);
     world.project.write("jobs/x.toml", job(&ids));
-    let put_off = world.run(&[]).exits(75).shows("wal_stops_at_its_limit_behind_a_reader");
-    put_off.shows("wal_stops_at_its_limit_behind_a_reader_2");
+    // How many pages fit below the limit depends on when they are committed.
+    let deferred = world.run(&[]).exits(75).says("another program keeps reading it");
+    deferred.says("output.wal_limit_mib sets how far it may grow");
     let size = wal_mib(&world);
     assert!((2..8).contains(&size), "{size} MiB");
     assert_eq!(
