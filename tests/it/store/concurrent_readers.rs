@@ -4,7 +4,6 @@
 use rusqlite::{Connection, OpenFlags};
 use spotify_sandbox::{QuotaMode, SandboxOptions};
 
-use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids};
 
 fn world(lists: usize) -> (World, Vec<String>) {
