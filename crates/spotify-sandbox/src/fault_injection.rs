@@ -63,6 +63,9 @@ pub(crate) fn replacement_outcome(action: &FaultAction, accounts: bool, now_ms: 
                 RetryAfterHeader::Text(text) => refusal.with_header("retry-after", text.clone()),
             }
         }
+        FaultAction::Answer { code, json } => {
+            ServerResponse::new(*code, "application/json; charset=utf-8", json.to_string())
+        }
         FaultAction::Redirect { code, to } => ServerResponse::empty(*code).with_header("location", to.clone()),
         FaultAction::Html200 => ServerResponse::new(200, "text/html; charset=utf-8", PORTAL_PAGE),
         FaultAction::GzipBomb { mib } => ServerResponse::new(200, "application/json; charset=utf-8", gzip_bomb(*mib))
@@ -148,8 +151,38 @@ pub(crate) fn corrupt_response(action: &FaultAction, mut response: ServerRespons
             return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::Set { at, to } => {
-            response.body = with_value(&whole, at, to);
+            response.body = with_changed_values(&whole, at, Some(to));
             return WireOutcome::Response(response, Duration::ZERO);
+        }
+        FaultAction::Remove { at } => {
+            response.body = with_changed_values(&whole, at, None);
+            return WireOutcome::Response(response, Duration::ZERO);
+        }
+        FaultAction::MissingItems { from, count } => {
+            response.body = edit_page(&whole, |page| {
+                let offset = page["offset"].as_u64().unwrap_or(0);
+                if let Some(entries) = page["items"].as_array_mut() {
+                    let mut position = offset;
+                    entries.retain(|_| {
+                        position += 1;
+                        !(*from..from.saturating_add(*count)).contains(&(position - 1))
+                    });
+                }
+            });
+            return WireOutcome::Response(response, Duration::ZERO);
+        }
+        FaultAction::Several { actions } => {
+            let mut late = Duration::ZERO;
+            for action in actions {
+                match corrupt_response(action, response, date) {
+                    WireOutcome::Response(changed, more) => {
+                        response = changed;
+                        late += more;
+                    }
+                    raw @ WireOutcome::Raw(..) => return raw,
+                }
+            }
+            return WireOutcome::Response(response, late);
         }
         FaultAction::EndsAfter { items } => {
             response.body = edit_page(&whole, |page| {
@@ -192,18 +225,48 @@ fn with_foreign_links(body: &Bytes, host: &str) -> Bytes {
     })
 }
 
-/// Sets the value at a JSON pointer. A missing key is added to its object.
-fn with_value(body: &Bytes, at: &str, to: &Value) -> Bytes {
+/// Sets or removes the values at a JSON pointer. A missing key is added to its object.
+fn with_changed_values(body: &Bytes, at: &str, to: Option<&Value>) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
         return body.clone();
     };
-    let (around, key) = at.rsplit_once('/').unwrap_or_default();
-    if let Some(index) = value.pointer_mut(at) {
-        *index = to.clone();
-    } else if let Some(Value::Object(object)) = value.pointer_mut(around) {
-        object.insert(key.to_owned(), to.clone());
-    }
+    let keys: Vec<String> = at.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
+    change_values(&mut value, &keys, to);
     Bytes::from(value.to_string())
+}
+
+fn change_values(value: &mut Value, keys: &[String], to: Option<&Value>) {
+    let Some((key, rest)) = keys.split_first() else {
+        *value = to.cloned().unwrap_or_default();
+        return;
+    };
+    let is_last = rest.is_empty();
+    match value {
+        Value::Array(entries) if key == "*" && is_last && to.is_none() => entries.clear(),
+        Value::Array(entries) if key == "*" => {
+            entries.iter_mut().for_each(|entry| change_values(entry, rest, to));
+        }
+        Value::Array(entries) => {
+            let Some(index) = key.parse().ok().filter(|index: &usize| *index < entries.len()) else { return };
+            match (is_last, to) {
+                (true, None) => drop(entries.remove(index)),
+                _ => change_values(&mut entries[index], rest, to),
+            }
+        }
+        Value::Object(object) if key == "*" => {
+            object.values_mut().for_each(|entry| change_values(entry, rest, to));
+        }
+        Value::Object(object) => match (is_last, to) {
+            (true, None) => drop(object.remove(key)),
+            (true, Some(to)) => drop(object.insert(key.clone(), to.clone())),
+            (false, _) => {
+                if let Some(inner) = object.get_mut(key) {
+                    change_values(inner, rest, to);
+                }
+            }
+        },
+        _ => {}
+    }
 }
 
 fn with_first_key(body: &Bytes, value: &[u8]) -> Bytes {
@@ -247,4 +310,37 @@ fn gzip_bomb(mib: u32) -> Bytes {
     }
     let done = filled.and_then(|()| packed.finish());
     Bytes::from(done.expect("writing to a vector does not fail"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn star_changes_every_entry() {
+        let body = Bytes::from(json!({"items": [{"a": {"b": 1}}, null, {"a": null}, {"a": {}}]}).to_string());
+        let changed = |at: &str, to: Option<Value>| -> Value {
+            serde_json::from_slice(&with_changed_values(&body, at, to.as_ref())).unwrap()
+        };
+        let set = changed("/items/*/a/b", Some(json!("x")));
+        assert_eq!(set, json!({"items": [{"a": {"b": "x"}}, null, {"a": null}, {"a": {"b": "x"}}]}));
+        assert_eq!(changed("/items/*/a", None), json!({"items": [{}, null, {}, {}]}));
+        assert_eq!(changed("/items/1", None)["items"].as_array().unwrap().len(), 3);
+        assert_eq!(changed("/items/9", Some(json!(1))), serde_json::from_slice::<Value>(&body).unwrap());
+        assert_eq!(changed("", Some(json!([]))), json!([]));
+    }
+
+    #[test]
+    fn items_are_missing_at_their_place() {
+        let page = |offset: u64| Bytes::from(json!({"offset": offset, "items": [0, 1, 2, 3], "total": 8}).to_string());
+        let action = FaultAction::MissingItems { from: 3, count: 2 };
+        let actions = FaultAction::Several { actions: vec![action, FaultAction::set("/total", json!(9))] };
+        for (offset, left) in [(0, json!([0, 1, 2])), (4, json!([1, 2, 3])), (5, json!([0, 1, 2, 3]))] {
+            let response = ServerResponse::new(200, "application/json", page(offset));
+            let WireOutcome::Response(response, _) = corrupt_response(&actions, response, "") else { panic!() };
+            let value: Value = serde_json::from_slice(&response.body).unwrap();
+            assert_eq!((&value["items"], &value["total"]), (&left, &json!(9)));
+        }
+    }
 }

@@ -123,21 +123,34 @@ impl SandboxState {
             }
         };
         let offset: usize = request.query_param("offset").and_then(|n| n.parse().ok()).unwrap_or(0);
-        let mut served = match fault {
-            Some(FaultAction::RepeatPage) => {
-                let limit: usize = request.query_param("limit").and_then(|n| n.parse().ok()).unwrap_or(20);
-                service(&request.with_query_param("offset", &offset.saturating_sub(limit).to_string()))
+        let limit: usize = request.query_param("limit").and_then(|n| n.parse().ok()).unwrap_or(20);
+        let actions = fault.map_or(&[][..], FaultAction::parts);
+        let served_offset = actions.iter().find_map(|action| match *action {
+            FaultAction::RepeatPage => Some(offset.saturating_sub(limit)),
+            FaultAction::FirstPageAlways => Some(0),
+            FaultAction::ShiftedPages { from, by } if offset as u64 >= from => {
+                Some(offset.saturating_sub(usize::try_from(by).unwrap_or(usize::MAX)))
             }
-            _ => service(request),
+            _ => None,
+        });
+        // Other data has another entity tag, so the request is handled as if it had none.
+        let has_other_data = actions.iter().any(FaultAction::changes_data);
+        let untagged = ServerRequest { if_none_match: None, ..request.clone() };
+        let request = if has_other_data { &untagged } else { request };
+        let mut served = match served_offset {
+            Some(offset) => service(&request.with_query_param("offset", &offset.to_string())),
+            None => service(request),
         };
-        match fault {
-            Some(FaultAction::RepeatPage) => {
-                served.response.body = fault_injection::edit_page(&served.response.body, |page| {
-                    page["offset"] = offset.into();
-                });
-            }
-            Some(FaultAction::EndlessPages) => self.make_endless(request, offset, &mut served, service),
-            _ => {}
+        if has_other_data {
+            served.response.headers.retain(|(name, _)| *name != "etag");
+        }
+        if served_offset.is_some() && !actions.contains(&FaultAction::FirstPageAlways) {
+            served.response.body = fault_injection::edit_page(&served.response.body, |page| {
+                page["offset"] = offset.into();
+            });
+        }
+        if actions.contains(&FaultAction::EndlessPages) {
+            self.make_endless(request, offset, &mut served, service);
         }
         served
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What goes wrong.
 ///
-/// `Status`, `Redirect`, `Html200`, `GarbageStatusLine`, `EndlessBody` and `GzipBomb` replace the response. With
+/// `Status`, `Answer`, `Redirect`, `Html200`, `GarbageStatusLine`, `EndlessBody` and `GzipBomb` replace the response. With
 /// all others the request is carried out first (a refresh token is used up, a scheduled edit is made), and the
 /// fault affects its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub enum FaultAction {
         #[serde(default)]
         reason: Option<String>,
     },
+    /// Any status with any JSON.
+    Answer { code: u16, json: serde_json::Value },
+    /// Several changes of one response, in this order.
+    Several { actions: Vec<FaultAction> },
     /// The connection is reset (RST).
     Reset,
     /// The connection is closed before the first byte of a response.
@@ -79,6 +83,21 @@ pub enum FaultAction {
     EndlessPages,
     /// The previous page again, with the requested offset.
     RepeatPage,
+    /// From an offset on, pages begin some places too early and say that they do not.
+    ShiftedPages {
+        /// The first offset that is affected.
+        from: u64,
+        /// The number of places.
+        by: u64,
+    },
+    /// The first page, whatever offset is requested.
+    FirstPageAlways,
+    /// Some items of a list are in none of its pages. The other numbers and links are as usual.
+    MissingItems {
+        /// The position of the first one in the list.
+        from: u64,
+        count: u64,
+    },
     /// A page without its second half, but with the usual numbers and links.
     ShortPage,
     /// A page without one item in its middle, but with the usual numbers and links.
@@ -87,10 +106,16 @@ pub enum FaultAction {
     EmptyPage,
     /// Another value for one part of the response.
     Set {
-        /// JSON pointer such as `/artists/cursors`; empty for the whole response.
+        /// JSON pointer such as `/artists/cursors`; empty for the whole response. `*` stands for every entry, as in
+        /// `/items/*/track/name`.
         at: String,
         /// The new value.
         to: serde_json::Value,
+    },
+    /// The response without one part of it.
+    Remove {
+        /// JSON pointer, as for `Set`.
+        at: String,
     },
     /// A list with fewer items than its `total` says.
     EndsAfter {
@@ -146,6 +171,31 @@ impl FaultAction {
     /// Another value at a JSON pointer.
     pub fn set(at: &str, to: serde_json::Value) -> Self {
         Self::Set { at: at.to_owned(), to }
+    }
+
+    /// Without one part of the response.
+    pub fn remove(at: &str) -> Self {
+        Self::Remove { at: at.to_owned() }
+    }
+
+    /// The action itself, or those that it consists of.
+    pub(crate) fn parts(&self) -> &[FaultAction] {
+        match self {
+            Self::Several { actions } => actions,
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    /// Whether the response has other data because of the action.
+    pub(crate) fn changes_data(&self) -> bool {
+        matches!(
+            self,
+            Self::Set { .. }
+                | Self::Remove { .. }
+                | Self::MissingItems { .. }
+                | Self::ShiftedPages { .. }
+                | Self::FirstPageAlways
+        )
     }
 
     /// The name of the action in JSON and in the request log.
