@@ -289,7 +289,7 @@ impl FolderCheck<'_> {
             }
             (Some(_), None) if has_package => (
                 FileIssue::Behind,
-                "the data package does not list it; the next export adds it, if the job still writes it".into(),
+                "the data package does not list it; the next export adds it".into(),
             ),
             _ => return,
         };
