@@ -11,9 +11,7 @@ use super::error_exits::{file_error, store_error};
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
-use crate::export::{
-    ExportedRun, FileReport, JobExportReport, JobFiles, forget_missing_files_of_other_jobs,
-};
+use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles, forget_missing_files_of_other_jobs};
 use crate::job::{Job, LoadedJobs};
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, open_writer, state_after_run};
@@ -80,7 +78,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         print::json(&json!({
             "files": written, "files_deleted": deleted, "files_forgotten": forgotten, "errors": failures,
         }))
-            .map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
+        .map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     } else if !context.quiet {
         for file in &written {
             print::stderr(&format!(

@@ -292,10 +292,7 @@ impl DraftFile<'_> {
     }
 
     /// Like [`DraftFile::publish`]. Calls `note` just before the file is renamed.
-    pub(super) fn publish_with(
-        mut self,
-        note: impl FnOnce() -> Result<(), ExportError>,
-    ) -> Result<bool, ExportError> {
+    pub(super) fn publish_with(mut self, note: impl FnOnce() -> Result<(), ExportError>) -> Result<bool, ExportError> {
         let written = self.written();
         let old = self.folder.find(&self.name)?;
         if old.is_some_and(|old| old.bytes == written.bytes)

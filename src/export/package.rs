@@ -164,7 +164,9 @@ impl DataPackage {
         assign_names(&mut self.new);
         let mut package = match self.is_ours() {
             true => self.old.clone(),
-            false => json!({ "profile": "tabular-data-package", "name": slug(job), "title": job, "generator": GENERATOR }),
+            false => {
+                json!({ "profile": "tabular-data-package", "name": slug(job), "title": job, "generator": GENERATOR })
+            }
         };
         package["resources"] = Value::Array(std::mem::take(&mut self.new));
         if let Some(state) = ended.filter(|state| matches!(state.as_str(), "complete" | "partial")) {
