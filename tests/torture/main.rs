@@ -9,6 +9,9 @@
 
 mod content;
 mod disk;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "../it/support/moved_clock.rs"]
+mod moved_clock;
 #[path = "../it/support/project.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod project;
@@ -21,6 +24,8 @@ mod trial;
 #[path = "../it/support/world.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod world;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod worlds;
 
 use report::TortureReport;
 use rng::{Rng, env_number};
