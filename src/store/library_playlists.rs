@@ -32,7 +32,10 @@ pub struct LibraryPlaylist {
 pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Result<Vec<LibraryPlaylist>, StoreError> {
     let mut statement = tx.prepare(
         "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
-                iif(l.whole_at BETWEEN ?3 AND ?4 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0), m.position,
+                iif(l.whole_at BETWEEN ?3 AND ?4 AND c.list_id IS NULL AND l.snapshot_id = (
+                  SELECT n.snapshot_id FROM lists n WHERE n.kind = 'playlist_items' AND n.parent_id = p.id
+                  AND n.read_at IS NOT NULL ORDER BY n.read_at DESC LIMIT 1), l.snapshot_id, NULL),
+                coalesce(l.stored, 0), m.position,
                 coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.whole_at, 0)
          FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
          LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2

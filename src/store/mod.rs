@@ -16,6 +16,7 @@
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
 mod access;
+pub mod accounts;
 mod backup;
 mod cell_value;
 mod changed_entities;
@@ -47,7 +48,7 @@ mod open;
 mod open_writer;
 mod pending_writes;
 pub mod planned_calls;
-mod playlist_commit;
+pub mod playlist_commit;
 mod playlist_diff;
 mod playlist_names;
 mod published_files;
@@ -78,6 +79,7 @@ mod write_tx;
 mod writer_thread;
 
 pub use access::{AccessTarget, FileAccess};
+pub use accounts::{AccountIds, OwnerClaim, PlaylistOwner};
 pub use backup::backup;
 pub use cell_value::CellValue;
 pub use changes::{ListChange, ListName, changes_of_job, title_and_owner};
@@ -93,7 +95,7 @@ pub use library_playlists::LibraryPlaylist;
 pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
 pub use list_result::ListCommit;
-pub use lists::{Checkpoint, ListKey, ListRow};
+pub use lists::{Checkpoint, ListKey, ListRow, SharedRows};
 pub use members::ListMember;
 pub use migration_backups::delete_old_backups;
 pub use missing_ids::MissingIdKey;

@@ -13,6 +13,7 @@
 //! | repeated page | by offset: the list seen from one place aside | page is used | a second answer, then `repeated_page` |
 //! | changed total | the list's version | new total is used | read again from the start |
 //! | other rows than before an interruption | none | | read again from the start |
+//! | another reader published another version meanwhile | none | | read again from the start |
 //! | many duplicates | the same rows in two reads | one row each, `listed_twice` | read again from the start |
 //! | endless | none | | `endless`, the old list stays |
 //!
@@ -53,6 +54,8 @@ pub(super) enum PageAnomaly {
     ChangedTotal,
     /// The page does not continue the read that was interrupted.
     DifferentRows,
+    /// Another reader of the playlist has published another version since the read began.
+    OtherVersion,
     /// More items are in the list twice than a list in order has, or they are close to each other.
     ManyDuplicates {
         /// Hash of the rows.
@@ -114,7 +117,9 @@ pub(super) enum AnomalyDecision {
 pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> AnomalyDecision {
     let may_be_real = match anomaly {
         PageAnomaly::Endless { .. } => return AnomalyDecision::Reject,
-        PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => return AnomalyDecision::Restart,
+        PageAnomaly::DifferentRows | PageAnomaly::OtherVersion | PageAnomaly::ManyDuplicates { .. } => {
+            return AnomalyDecision::Restart;
+        }
         PageAnomaly::ChangedTotal => {
             return match evidence.version {
                 VersionEvidence::NotRequested => AnomalyDecision::RequestVersion,
@@ -152,7 +157,10 @@ impl PageAnomaly {
             PageAnomaly::CutShort { .. } => "cut_short",
             PageAnomaly::RepeatedPage { .. } => "repeated_page",
             PageAnomaly::Endless { .. } => "endless",
-            PageAnomaly::ChangedTotal | PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => "moved",
+            PageAnomaly::ChangedTotal
+            | PageAnomaly::DifferentRows
+            | PageAnomaly::OtherVersion
+            | PageAnomaly::ManyDuplicates { .. } => "moved",
         }
     }
 
@@ -170,6 +178,7 @@ impl PageAnomaly {
             PageAnomaly::Endless { reached, bound } => format!("{reached} items served of {bound} announced"),
             PageAnomaly::ChangedTotal => "the announced total changed".to_owned(),
             PageAnomaly::DifferentRows => "it changed since the read was interrupted".to_owned(),
+            PageAnomaly::OtherVersion => "another reader published another version of it meanwhile".to_owned(),
             PageAnomaly::ManyDuplicates { .. } => "many items are in it twice".to_owned(),
         }
     }
@@ -302,6 +311,7 @@ mod tests {
             ("total, same version before", &PageAnomaly::ChangedTotal, version(VersionEvidence::SameBefore), Accept),
             ("total, other version", &PageAnomaly::ChangedTotal, version(VersionEvidence::Different), Restart),
             ("other rows", &PageAnomaly::DifferentRows, first, Restart),
+            ("other version", &PageAnomaly::OtherVersion, twice, Restart),
             ("duplicates", &PageAnomaly::ManyDuplicates { content_hash: String::new() }, first, Restart),
             ("endless", &PageAnomaly::Endless { reached: 2_000, bound: 50 }, first, Reject),
         ];

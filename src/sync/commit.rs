@@ -9,7 +9,7 @@ use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
     Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, list_commit, list_proof,
-    lists, members, runs, skipped_items, staging,
+    lists, members, playlist_commit, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -29,6 +29,8 @@ pub(super) struct PageCommit {
     pub is_accepted: bool,
     /// Hashes of the rows that are published, and of what an earlier pass read to its end.
     pub known_hashes: Vec<String>,
+    /// When the playlist was last read by any reader before this read began.
+    pub newest_read_at: Option<String>,
 }
 
 /// A list in order may have this many items twice, as long as they are not close to each other.
@@ -61,7 +63,11 @@ pub(super) async fn commit_page(
     let (parent, notes, finishes) = (list.parent, open.skip_notes(&asked), commit.finish.is_some());
     let (wrong_total, calls) = (list.describe_wrong_total(&commit.at), sync.calls());
     let write = move |s: &mut WriteTx| {
-        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes } = commit;
+        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes, newest_read_at } = commit;
+        let (newest, version) = (newest_read_at.as_deref(), at.snapshot_id.as_deref());
+        if finish.is_some() && playlist_commit::is_superseded(s, id, &key, newest, version)? {
+            return Ok(CommitOutcome::Anomalous(PageAnomaly::OtherVersion, page));
+        }
         if let Some(kind) = parent {
             // A parent that answers gets a row for its list to refer to. One that is refused gets none.
             ensure_row(s, kind, &key.parent_id, &asked)?;
@@ -133,13 +139,15 @@ pub(super) async fn starts_with_page(
     Ok(same.await?)
 }
 
-/// Publishes what is staged in place of the old list. Returns the number of rows.
+/// Publishes what is staged in place of the old list. Returns the number of rows; none if another reader has
+/// published another version of the playlist since `newest_read_at`.
 pub(super) async fn publish_staged(
     open: &OpenList<'_>,
     list: &ListRequest,
     at: &Checkpoint,
     by: ProofKind,
-) -> Result<i64, SyncError> {
+    newest_read_at: Option<String>,
+) -> Result<Option<i64>, SyncError> {
     // The version was requested once more and is the same, or it says nothing.
     let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProofKind::Snapshot);
     let proof = ListProof { snapshot_after, ..proof(at, by, 0) };
@@ -147,8 +155,11 @@ pub(super) async fn publish_staged(
     let (notes, wrong_total) = (open.skip_notes(&asked), list.describe_wrong_total(at));
     let (id, key, run) = (open.row.id, list.key.clone(), open.sync.run_id);
     let publish = move |s: &mut WriteTx| {
+        if playlist_commit::is_superseded(s, id, &key, newest_read_at.as_deref(), proof.snapshot_id.as_deref())? {
+            return Ok(None);
+        }
         notes.record_wrong_total(s, wrong_total)?;
-        Ok(list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored)
+        Ok(Some(list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored))
     };
     Ok(open.sync.store.write(publish).await?)
 }

@@ -171,7 +171,8 @@ impl FetchRun<'_> {
                 sync.app.learn_development(&context.bearer, &evidence).await?;
             }
             let (fetch, stream, detail) = (context.fetch.clone(), context.stream.name, Some(message.clone()));
-            let skip = SkippedItem { fetch, stream, reason: "not_for_this_app", detail, ..SkippedItem::default() };
+            let (reason, user_id) = ("not_for_this_app", Some(context.recorded_for.clone()));
+            let skip = SkippedItem { fetch, stream, reason, detail, user_id, ..SkippedItem::default() };
             sync.record_skip(skip).await?;
             return Ok(FetchEnding { state: FetchState::Partial, reason: Some(message), error: None });
         }

@@ -52,6 +52,8 @@ pub(super) struct ListPass<'a> {
     content_hash: Option<String>,
     /// The announced total changed during this pass, and the version did not.
     total_changed: bool,
+    /// When the playlist was last read by any reader before this read began.
+    newest_read_at: Option<String>,
 }
 
 /// What a page means for the pass.
@@ -85,6 +87,7 @@ impl<'a> ListPass<'a> {
             short_page_end: None,
             content_hash: None,
             total_changed: false,
+            newest_read_at: None,
         }
     }
 
@@ -103,8 +106,7 @@ impl<'a> ListPass<'a> {
         }
         if at.reached_end {
             // It was read to its end before an interruption, and its version is the same.
-            let stored = publish_staged(self.open, self.list, at, ProofKind::Snapshot).await?;
-            return Ok(self.complete(at, stored));
+            return self.publish(at, ProofKind::Snapshot).await;
         }
         loop {
             let offset = at.next_offset - i64::from(self.overlap);
@@ -136,6 +138,7 @@ impl<'a> ListPass<'a> {
         let is_from_parent = std::mem::take(&mut prefetch.is_from_parent);
         let is_unproved = at.next_offset > 0 && at.snapshot_id.is_none() && !is_from_parent && !at.reached_end;
         self.content_hash.clone_from(&prefetch.content_hash);
+        self.newest_read_at = prefetch.newest_read_at(&self.open.row);
         // What came with the answer about the parent was served by this run too.
         self.resumed_at = if is_from_parent { 0 } else { at.next_offset };
         self.overlap = is_unproved && !self.list.has_cursor();
@@ -338,6 +341,7 @@ impl<'a> ListPass<'a> {
             finish: (progress.is_last && !needs_proof).then_some((by, progress.ended_early)),
             is_accepted: self.accepted_at == Some(offset),
             known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
+            newest_read_at: self.newest_read_at.clone(),
         };
         match commit_page(self.open, self.list, page_commit).await? {
             CommitOutcome::Staged { skipped, rows } => {
@@ -403,8 +407,7 @@ impl<'a> ListPass<'a> {
         let is_same_content = prefetch.content_hash.as_ref() == Some(&content_hash)
             || (row.unstable_version && row.content_hash.as_ref() == Some(&content_hash));
         if is_same_content {
-            let stored = publish_staged(self.open, self.list, at, ProofKind::Content).await?;
-            return Ok(self.complete(at, stored));
+            return self.publish(at, ProofKind::Content).await;
         }
         prefetch.content_hash = Some(content_hash);
         // Two missing versions do not show that the list is the same.
@@ -420,8 +423,13 @@ impl<'a> ListPass<'a> {
             prefetch.snapshot_id = snapshot_id;
             return Ok(ReadOutcome::Moved);
         }
-        let stored = publish_staged(self.open, self.list, at, ProofKind::Snapshot).await?;
-        Ok(self.complete(at, stored))
+        self.publish(at, ProofKind::Snapshot).await
+    }
+
+    /// Publishes what is staged. A list that another reader has published in another version is read again.
+    async fn publish(&self, at: &Checkpoint, by: ProofKind) -> Result<ReadOutcome, ReadStop> {
+        let stored = publish_staged(self.open, self.list, at, by, self.newest_read_at.clone()).await?;
+        Ok(stored.map_or(ReadOutcome::Moved, |stored| self.complete(at, stored)))
     }
 
     fn complete(&self, at: &Checkpoint, stored: i64) -> ReadOutcome {

@@ -8,7 +8,9 @@ use super::error::SyncError;
 use super::open_list::requested_list;
 use super::work_result::{MissingId, WorkResult};
 use crate::store::timestamp;
-use crate::store::{ListKey, MissingIdKey, SkippedItem, TimeSpan, entity, lists, missing_ids, skipped_items};
+use crate::store::{
+    ListKey, MissingIdKey, SkippedItem, StoreError, TimeSpan, WriteTx, entity, lists, missing_ids, skipped_items,
+};
 use crate::stream::StreamTable;
 use spotify_client::error::ApiError;
 
@@ -36,15 +38,15 @@ pub(super) async fn record_missing(
     let is_lasting = matches!(reason, "forbidden" | "not_found");
     let (stream, key, now, run) = (context.stream, context.missing_key(id), timestamp(sync.now()), sync.run_id);
     let is_playlist = stream.table == StreamTable::PlaylistItems;
-    let (fetch, id, text, own) = (context.fetch.clone(), id.to_owned(), detail.clone(), context.from_own_library);
+    let (fetch, id, text, reporting) = (context.fetch.clone(), id.to_owned(), detail.clone(), Reporting::of(context));
     let problem = format!("{id}: {detail}");
     let is_known = sync
         .store
         .write(move |s| {
+            let was_known = is_lasting && missing_ids::record(s, &key, reason, &text, &now)?;
             let is_known = is_lasting
-                && ((missing_ids::record(s, &key, reason, &text, &now)?
-                    && skipped_items::was_reported(s, run, stream.name, &id)?)
-                    || own);
+                && (was_known || reporting.is_own_library)
+                && reporting.is_settled(s, run, stream.name, &id)?;
             if reason == "not_found" && is_playlist {
                 entity::mark_playlist_gone(s, &id, &now)?;
             }
@@ -55,6 +57,7 @@ pub(super) async fn record_missing(
                 reason,
                 detail: Some(text),
                 already_known: is_known,
+                user_id: Some(reporting.reader),
                 ..SkippedItem::default()
             };
             skipped_items::record(s, run, &skip, &now)?;
@@ -69,6 +72,25 @@ pub(super) async fn record_missing(
     let no_market = needs_market.then(|| "name a market: without one an app is shown no podcasts".to_owned());
     let hints = e.hint().or(no_market).into_iter().collect();
     Ok(WorkResult { hints, ..WorkResult::incomplete(Vec::new(), counts, problem) })
+}
+
+/// Who is to be told about a refusal, and whether that is so already.
+struct Reporting {
+    /// The user whose token is used, as the run records it; empty for the app.
+    reader: String,
+    is_own_library: bool,
+}
+
+impl Reporting {
+    fn of(context: &FetchContext) -> Reporting {
+        Reporting { reader: context.recorded_for.clone(), is_own_library: context.from_own_library }
+    }
+
+    /// Whether a refusal leaves the fetch complete: the job reported it to this reader, or the id comes from the
+    /// user's own library, where the note is enough.
+    fn is_settled(&self, s: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bool, StoreError> {
+        Ok(self.is_own_library || skipped_items::was_reported(s, run, stream, id, &self.reader)?)
+    }
 }
 
 /// The result of a list that was refused within a week; `None`: the list is requested. What was published
@@ -95,6 +117,7 @@ pub(super) async fn missing_ids(
     let span = missing_span(sync);
     let (stream, run, now) = (context.stream.name, sync.run_id, timestamp(sync.now()));
     let (fetch, keys) = (context.fetch.clone(), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
+    let reporting = Reporting::of(context);
     let missing = sync.store.write(move |s| {
         let mut missing = Vec::with_capacity(keys.len());
         for (MissingIdKey { id, .. }, refusal) in keys.iter().zip(missing_ids::find(s, &keys, &span)?) {
@@ -103,15 +126,16 @@ pub(super) async fn missing_ids(
                 continue;
             };
             let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
-            let was_reported = skipped_items::was_reported(s, run, stream, id)?;
-            let new_problem = (!was_reported).then(|| format!("{id}: {detail}"));
+            let is_settled = reporting.is_settled(s, run, stream, id)?;
+            let new_problem = (!is_settled).then(|| format!("{id}: {detail}"));
             let skip = SkippedItem {
                 fetch: fetch.clone(),
                 stream,
                 item_id: Some(id.clone()),
                 reason,
                 detail: Some(detail),
-                already_known: was_reported,
+                already_known: is_settled,
+                user_id: Some(reporting.reader.clone()),
                 ..SkippedItem::default()
             };
             skipped_items::record(s, run, &skip, &now)?;

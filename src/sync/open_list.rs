@@ -78,6 +78,7 @@ impl<'a> OpenList<'a> {
             fetch: self.context.fetch.clone(),
             stream: self.context.stream.name,
             parent_id: Some(self.key.parent_id.clone()).filter(|id| !id.is_empty()),
+            user_id: self.context.recorded_for.clone(),
             now: asked.now.clone(),
         }
     }

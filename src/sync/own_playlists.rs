@@ -120,12 +120,14 @@ impl OwnPlaylistsReader<'_> {
                 if list.verified && checkpoint.snapshot_id == list.snapshot_id {
                     // Nothing is requested any more, so either route will do.
                     let request = playlist_items_request(context, items, false);
-                    let stored = publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot).await?;
-                    let counts = RecordCounts { stored, ..RecordCounts::default() };
-                    let counts = request.with_wrong_total(&checkpoint, counts);
-                    return Ok(WorkResult::complete(Vec::new(), counts));
-                }
-                if deferred_verification {
+                    let newest = open.row.shared.read_at.clone();
+                    let stored = publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot, newest).await?;
+                    if let Some(stored) = stored {
+                        let counts = RecordCounts { stored, ..RecordCounts::default() };
+                        let counts = request.with_wrong_total(&checkpoint, counts);
+                        return Ok(WorkResult::complete(Vec::new(), counts));
+                    }
+                } else if deferred_verification {
                     let is_old_route = sync.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
                     let request = playlist_items_request(context, items, is_old_route);
                     let pending = vec![PendingVerification { request, row: open.row.clone(), checkpoint }];
@@ -250,8 +252,11 @@ impl OwnPlaylistsReader<'_> {
             return self.finish_after_other_run(&read, row).await;
         }
         let open = OpenList::with_row(sync, context, list.key.clone(), read.row.clone());
-        if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
-            let stored = publish_staged(&open, list, at, ProofKind::Snapshot).await?;
+        if snapshot_id.is_some()
+            && snapshot_id == at.snapshot_id
+            && let Some(stored) =
+                publish_staged(&open, list, at, ProofKind::Snapshot, read.row.shared.read_at.clone()).await?
+        {
             let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
             let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
             return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
@@ -264,7 +269,7 @@ impl OwnPlaylistsReader<'_> {
         clear_skips(&open).await?;
         let prefetch = Prefetch { snapshot_id, content_hash, ..Prefetch::default() };
         let started = start_read(&open, &prefetch, at.restarts + 1).await?;
-        let row = ListRow { checkpoint: Some(started), ..read.row.clone() };
+        let row = ListRow { checkpoint: Some(started), shared: row.shared, ..read.row.clone() };
         let open = OpenList::with_row(sync, context, list.key.clone(), row);
         let outcome = read_pages(&open, list, prefetch).await?;
         finish_read(&open, outcome).await

@@ -89,7 +89,9 @@ impl ListStrategy for PlaylistItems<'_> {
             return Ok(ReadOutcome::Unchanged(open.unchanged()));
         }
         let is_recent = change_detection::is_full_read_recent(row, sync.full, &recent);
-        let etag = row.etag.clone().filter(|_| is_recent && row.checkpoint.is_none());
+        // A version that another reader has replaced is requested whole.
+        let is_published = row.published_version() == row.snapshot_id.as_deref();
+        let etag = row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none());
         let playlist = match request_playlist(sync, context, self.id, etag).await {
             Ok(Some(playlist)) => playlist,
             Ok(None) => {

@@ -8,7 +8,7 @@ use super::error::{SyncError, is_about_one_list};
 use super::missing;
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestError};
-use crate::store::{EntityTable, RequestedItem, freshness};
+use crate::store::{EntityTable, RequestedItem, accounts, freshness};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse};
 use spotify_client::error::ApiError;
@@ -37,9 +37,15 @@ pub(super) async fn read_profile(sync: &SyncContext, context: &FetchContext) -> 
         Err(e) => return Err(e.into()),
     };
     let asked = context.asked(sync.now());
+    let audience = context.audience.clone();
     let written = sync.store.write(move |s| {
         match ingest::ingest_entity(s, EntityKind::User, std::str::from_utf8(&body).unwrap_or_default(), &asked) {
-            Ok(_) => Ok(None),
+            Ok(id) => {
+                // The account may have another id than the one under which its rows are stored.
+                accounts::record(s, None, &id, &audience)?;
+                accounts::copy_profile(s, &id, &audience)?;
+                Ok(None)
+            }
             Err(IngestError::Malformed(detail)) => Ok(Some(detail)),
             Err(IngestError::Store(e)) => Err(e),
         }

@@ -9,15 +9,16 @@ pub(super) struct SkipNotes {
     pub fetch: String,
     pub stream: &'static str,
     pub parent_id: Option<String>,
+    /// The user whose token is used, as the run records it; empty for the app.
+    pub user_id: String,
     pub now: String,
 }
 
 impl SkipNotes {
     /// Records why the item at a position could not be stored whole.
     pub(super) fn record(&self, s: &mut WriteTx, position: i64, skip: SkippedItem) -> Result<(), StoreError> {
-        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
-        let skip = SkippedItem { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
-        skipped_items::record(s, self.run, &skip, &self.now)
+        let skip = SkippedItem { position: Some(position), ..skip };
+        skipped_items::record(s, self.run, &self.of_list(skip), &self.now)
     }
 
     /// Records a total that does not fit the list that is published. This belongs to the transaction that
@@ -26,14 +27,13 @@ impl SkipNotes {
         if detail.is_none() {
             return Ok(());
         }
+        let note = SkippedItem { reason: "wrong_total", detail, ..SkippedItem::default() };
+        skipped_items::record(s, self.run, &self.of_list(note), &self.now)
+    }
+
+    fn of_list(&self, skip: SkippedItem) -> SkippedItem {
         let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
-        let reason = "wrong_total";
-        skipped_items::record(
-            s,
-            self.run,
-            &SkippedItem { fetch, stream: self.stream, parent_id, reason, detail, ..SkippedItem::default() },
-            &self.now,
-        )
+        SkippedItem { fetch, stream: self.stream, parent_id, user_id: Some(self.user_id.clone()), ..skip }
     }
 
     /// Records items that are in a list more than once. One row of each is kept.

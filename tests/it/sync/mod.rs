@@ -8,6 +8,7 @@ pub mod list_history;
 pub mod odd_lists;
 pub mod odd_pages;
 pub mod playlists;
+pub mod readers;
 pub mod resume;
 pub mod searches;
 pub mod streams;
