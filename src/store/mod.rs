@@ -98,7 +98,7 @@ pub use list_result::ListCommit;
 pub use lists::{Checkpoint, ListKey, ListRow, SharedRows};
 pub use members::ListMember;
 pub use migration_backups::delete_old_backups;
-pub use missing_ids::MissingIdKey;
+pub use missing_ids::{ListedPlaylist, MissingIdKey};
 pub use open::{canonical_path, open_current_schema, open_reader, quick_check};
 pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;

@@ -43,6 +43,19 @@ pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str, reader: &str
     .map_err(|e| tx.error("cannot be read", e))
 }
 
+/// Returns how many entries of a user's list of playlists a run could not read as a playlist.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn unread_playlist_entries(tx: &WriteTx, run: i64, user: &str) -> Result<i64, StoreError> {
+    let entries: Option<i64> = tx.query_one(
+        "SELECT count(*) FROM skipped_items WHERE run_id = ?1 AND user_id = ?2 AND parent_id IS NULL
+         AND position IS NOT NULL AND reason <> 'listed_twice' AND stream IN ('my_playlists', 'my_playlist_items')",
+        params![run, user],
+    )?;
+    Ok(entries.unwrap_or(0))
+}
+
 /// Records an item that could not be stored completely.
 ///
 /// # Errors

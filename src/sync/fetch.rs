@@ -85,7 +85,7 @@ impl FetchRun<'_> {
         let FetchEnding { state, reason, error } = self.classify_end(problem, error).await?;
         record.reason = reason;
         let read = result.counts.read;
-        let warnings = result.warnings.clone();
+        let (warnings, playlists) = (result.warnings.clone(), result.playlists);
         if let Err(e) = self.write_record(state, &record, result, came_to_its_end).await {
             // Of two failures of the store, the first one is reported.
             return Err(error.unwrap_or(e));
@@ -105,6 +105,7 @@ impl FetchRun<'_> {
             served: record.served,
             stored: record.stored,
             skipped: record.skipped,
+            playlists,
             taken_up: context.progress.resumed_reads(),
             outcome: state,
             is_incomplete: has_problem || state == FetchState::Partial,

@@ -9,7 +9,8 @@ use super::open_list::requested_list;
 use super::work_result::{MissingId, WorkResult};
 use crate::store::timestamp;
 use crate::store::{
-    ListKey, MissingIdKey, SkippedItem, StoreError, TimeSpan, WriteTx, entity, lists, missing_ids, skipped_items,
+    LibraryPlaylist, ListKey, ListedPlaylist, PlaylistOwner, SkippedItem, StoreError, TimeSpan, WriteTx, entity,
+    lists, missing_ids, skipped_items,
 };
 use crate::stream::StreamTable;
 use spotify_client::error::ApiError;
@@ -114,13 +115,62 @@ pub(super) async fn missing_ids(
     context: &FetchContext,
     ids: &[String],
 ) -> Result<Vec<Option<MissingId>>, SyncError> {
-    let span = missing_span(sync);
+    let (span, keys) = (missing_span(sync), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
+    let refusals = sync.store.write(move |s| missing_ids::find(s, &keys, &span)).await?;
+    note_missing(sync, context, ids.to_vec(), refusals).await
+}
+
+/// Of these playlists of a library, those that were refused in their version, or lately. They are recorded as
+/// skipped.
+pub(super) async fn missing_playlists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    lists: &[LibraryPlaylist],
+) -> Result<Vec<Option<MissingId>>, SyncError> {
+    let refusals = refused_playlists(sync, context, lists).await?;
+    note_missing(sync, context, lists.iter().map(|list| list.id.clone()).collect(), refusals).await
+}
+
+/// Whether each of these playlists of a library was refused in its version, or lately. Nothing is recorded.
+pub(super) async fn are_missing_playlists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    lists: &[LibraryPlaylist],
+) -> Result<Vec<bool>, SyncError> {
+    Ok(refused_playlists(sync, context, lists).await?.iter().map(Option::is_some).collect())
+}
+
+/// The refusals of playlists of a library: one try for each version, and for the lists of others one in a week.
+async fn refused_playlists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    lists: &[LibraryPlaylist],
+) -> Result<Vec<Option<(String, String)>>, SyncError> {
+    let recent = missing_span(sync);
+    let always = if sync.full { missing_span(sync) } else { sync.full_read_span(context.full_every) };
+    let listed: Vec<ListedPlaylist> = lists
+        .iter()
+        .map(|list| ListedPlaylist {
+            key: context.missing_key(&list.id),
+            snapshot_id: list.snapshot_id.clone(),
+            is_foreign: list.owner == PlaylistOwner::Other,
+        })
+        .collect();
+    Ok(sync.store.write(move |s| missing_ids::find_playlists(s, &listed, &recent, &always)).await?)
+}
+
+/// Records refusals that are not asked for again.
+async fn note_missing(
+    sync: &SyncContext,
+    context: &FetchContext,
+    ids: Vec<String>,
+    refusals: Vec<Option<(String, String)>>,
+) -> Result<Vec<Option<MissingId>>, SyncError> {
     let (stream, run, now) = (context.stream.name, sync.run_id, timestamp(sync.now()));
-    let (fetch, keys) = (context.fetch.clone(), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
-    let reporting = Reporting::of(context);
+    let (fetch, reporting) = (context.fetch.clone(), Reporting::of(context));
     let missing = sync.store.write(move |s| {
-        let mut missing = Vec::with_capacity(keys.len());
-        for (MissingIdKey { id, .. }, refusal) in keys.iter().zip(missing_ids::find(s, &keys, &span)?) {
+        let mut missing = Vec::with_capacity(ids.len());
+        for (id, refusal) in ids.iter().zip(refusals) {
             let Some((reason, detail)) = refusal else {
                 missing.push(None);
                 continue;
@@ -155,12 +205,6 @@ pub(super) async fn are_missing(
     let (span, keys) = (missing_span(sync), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
     let refusals = sync.store.write(move |s| missing_ids::find(s, &keys, &span));
     Ok(refusals.await?.iter().map(Option::is_some).collect())
-}
-
-/// Whether a request was refused within a week.
-pub(super) async fn is_missing(sync: &SyncContext, key: &MissingIdKey) -> Result<bool, SyncError> {
-    let (span, keys) = (missing_span(sync), [key.clone()]);
-    Ok(sync.store.write(move |s| missing_ids::find(s, &keys, &span)).await?.iter().any(Option::is_some))
 }
 
 /// Records that Spotify answers for an id again.

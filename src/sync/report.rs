@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::work_result::LibraryCounts;
 use super::fetch_progress::ResumedRead;
 use crate::export::FileReport;
 use crate::store::FetchState;
@@ -93,6 +94,8 @@ pub struct FetchReport {
     pub stored: i64,
     /// Items with a row in `skipped_items`.
     pub skipped: i64,
+    /// What came of the playlists in the user's library, where they were read.
+    pub playlists: Option<LibraryCounts>,
     /// The interrupted reads that it found.
     pub taken_up: Vec<ResumedRead>,
     /// How it ended.
