@@ -79,8 +79,7 @@ pub fn copy_profile(tx: &mut WriteTx, user_id: &str, stored_as: &str) -> Result<
 /// # Errors
 /// If the store cannot be read.
 pub fn ids_of(tx: &WriteTx, stored_as: &str) -> Result<AccountIds, StoreError> {
-    let account_id: Option<String> =
-        tx.query_one("SELECT account_id FROM users WHERE id = ?1", params![stored_as])?;
+    let account_id: Option<String> = tx.query_one("SELECT account_id FROM users WHERE id = ?1", params![stored_as])?;
     let mut statement = tx.prepare("SELECT id FROM users WHERE stored_as = ?1 ORDER BY id")?;
     let later = statement.query_map([stored_as], |row| row.get(0)).map_err(|e| tx.error("cannot be read", e))?;
     let later = later.collect::<Result<Vec<String>, _>>().map_err(|e| tx.error("cannot be read", e))?;
@@ -131,8 +130,7 @@ mod tests {
     #[test]
     fn owners_are_compared_by_stable_id_first() {
         let claim = |account_id, user_id, is_collaborative| OwnerClaim { user_id, account_id, is_collaborative };
-        let me =
-            AccountIds { account_id: Some("stable".into()), user_ids: vec!["home".into(), "hOme.new".into()] };
+        let me = AccountIds { account_id: Some("stable".into()), user_ids: vec!["home".into(), "hOme.new".into()] };
         let table = [
             ("same stable id, other id", claim(Some("stable"), Some("x"), false), PlaylistOwner::User),
             ("other stable id, same id", claim(Some("else"), Some("home"), false), PlaylistOwner::Other),

@@ -69,7 +69,15 @@ pub fn find_playlists(
         let (recent_span, always_span) = ((&recent.since, &recent.until), (&always.since, &always.until));
         let found = statement.query_row(
             params![
-                stream, id, audience, market, recent_span.0, recent_span.1, always_span.0, always_span.1, list.is_foreign,
+                stream,
+                id,
+                audience,
+                market,
+                recent_span.0,
+                recent_span.1,
+                always_span.0,
+                always_span.1,
+                list.is_foreign,
                 list.snapshot_id
             ],
             |row| Ok((row.get(0)?, row.get(1)?)),

@@ -9,8 +9,8 @@ use super::open_list::requested_list;
 use super::work_result::{MissingId, WorkResult};
 use crate::store::timestamp;
 use crate::store::{
-    LibraryPlaylist, ListKey, ListedPlaylist, PlaylistOwner, SkippedItem, StoreError, TimeSpan, WriteTx, entity,
-    lists, missing_ids, skipped_items,
+    LibraryPlaylist, ListKey, ListedPlaylist, PlaylistOwner, SkippedItem, StoreError, TimeSpan, WriteTx, entity, lists,
+    missing_ids, skipped_items,
 };
 use crate::stream::StreamTable;
 use spotify_client::error::ApiError;

@@ -153,7 +153,7 @@ impl OwnPlaylistsReader<'_> {
     /// verified that by now.
     async fn read_changed(&self, list: &LibraryPlaylist, deferred_verification: bool) -> Result<WorkResult, SyncError> {
         let (sync, context) = (self.sync, self.context);
-        let items = PlaylistItems { id: &list.id, deferred_verification };
+        let items = PlaylistItems { id: &list.id, deferred_verification, is_listed: true };
         if list.reached_end && !sync.full {
             let open = OpenList::lock(sync, context, playlist_key(context, &list.id)).await?;
             if let Some(checkpoint) = open.row.checkpoint.clone().filter(|at| at.reached_end) {
@@ -508,7 +508,7 @@ async fn estimate_each_playlist(
         }
         let total_trust = match total {
             Some(total) => {
-                let items = PlaylistItems { id: &list.id, deferred_verification: true };
+                let items = PlaylistItems { id: &list.id, deferred_verification: true, is_listed: true };
                 let request = playlist_items_request(context, items, class == Some(AppClass::Extended));
                 check_total(estimator, context, (&request, &row), total).await?
             }

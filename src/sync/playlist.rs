@@ -42,6 +42,8 @@ pub(super) struct PlaylistItems<'p> {
     pub id: &'p str,
     /// The caller verifies the list later, together with others.
     pub deferred_verification: bool,
+    /// It comes from a library, whose refusals the caller has looked up.
+    pub is_listed: bool,
 }
 
 /// What the answer about a playlist says.
@@ -76,8 +78,7 @@ impl ListStrategy for PlaylistItems<'_> {
     }
 
     fn remembered_id(&self) -> Option<&str> {
-        // Lists that are verified together were checked together too.
-        (!self.deferred_verification).then_some(self.id)
+        (!self.is_listed).then_some(self.id)
     }
 
     async fn read(&self, open: &OpenList<'_>) -> Result<ReadOutcome, SyncError> {

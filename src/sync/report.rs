@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::work_result::LibraryCounts;
 use super::fetch_progress::ResumedRead;
+use super::work_result::LibraryCounts;
 use crate::export::FileReport;
 use crate::store::FetchState;
 

@@ -7,6 +7,7 @@ pub mod gaps;
 pub mod list_history;
 pub mod odd_lists;
 pub mod odd_pages;
+pub mod owners;
 pub mod playlists;
 pub mod readers;
 pub mod resume;
