@@ -7,8 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::brake::SUSPECT_BATCH;
 use super::change_detection::{self, ProofMethod};
-use super::commit::{abandon_read, clear_skips, publish_staged, staged_hash, start_read};
+use super::commit::{PublishOutcome, abandon_read, clear_skips, publish_staged, staged_hash, start_read};
 use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
@@ -31,8 +32,8 @@ use super::users::confirm_account;
 use super::work_result::{LibraryCounts, WorkResult};
 use crate::store::timestamp;
 use crate::store::{
-    AccountIds, LibraryPlaylist, ListRow, OwnerClaim, PlaylistOwner, ProofKind, accounts, library_playlists, lists,
-    skipped_items,
+    AccountIds, Checkpoint, LibraryPlaylist, ListRow, OwnerClaim, PlaylistOwner, ProofKind, accounts,
+    library_playlists, lists, skipped_items,
 };
 use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
@@ -161,11 +162,14 @@ impl OwnPlaylistsReader<'_> {
                     // Nothing is requested any more, so either route will do.
                     let request = playlist_items_request(context, items, false);
                     let newest = open.row.shared.read_at.clone();
-                    let stored = publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot, newest).await?;
-                    if let Some(stored) = stored {
-                        let counts = RecordCounts { stored, ..RecordCounts::default() };
-                        let counts = request.with_wrong_total(&checkpoint, counts);
-                        return Ok(WorkResult::complete(Vec::new(), counts));
+                    match publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot, newest).await? {
+                        PublishOutcome::Stored(stored) => {
+                            let counts = RecordCounts { stored, ..RecordCounts::default() };
+                            let counts = request.with_wrong_total(&checkpoint, counts);
+                            return Ok(WorkResult::complete(Vec::new(), counts));
+                        }
+                        PublishOutcome::Suspect { detail } => return leave_out(&open, &checkpoint, detail).await,
+                        PublishOutcome::Superseded => {}
                     }
                 } else if deferred_verification {
                     let is_old_route = sync.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
@@ -261,14 +265,17 @@ impl OwnPlaylistsReader<'_> {
             return self.finish_after_other_run(&read, row).await;
         }
         let open = OpenList::with_row(sync, context, list.key.clone(), read.row.clone());
-        if snapshot_id.is_some()
-            && snapshot_id == at.snapshot_id
-            && let Some(stored) =
-                publish_staged(&open, list, at, ProofKind::Snapshot, read.row.shared.read_at.clone()).await?
-        {
-            let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
-            let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
-            return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
+        if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
+            let newest = read.row.shared.read_at.clone();
+            match publish_staged(&open, list, at, ProofKind::Snapshot, newest).await? {
+                PublishOutcome::Stored(stored) => {
+                    let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
+                    let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
+                    return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
+                }
+                PublishOutcome::Suspect { detail } => return leave_out(&open, at, detail).await,
+                PublishOutcome::Superseded => {}
+            }
         }
         if at.restarts >= MAX_RESTARTS {
             abandon_read(&open, at, snapshot_id, "moved").await?;
@@ -322,6 +329,12 @@ fn count_as_skipped(result: &mut WorkResult) {
         counts.read -= 1;
         counts.skipped += 1;
     }
+}
+
+/// Discards a suspicious batch. The old list stays.
+async fn leave_out(open: &OpenList<'_>, at: &Checkpoint, detail: String) -> Result<WorkResult, SyncError> {
+    abandon_read(open, at, None, SUSPECT_BATCH).await?;
+    finish_read(open, ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }).await
 }
 
 /// A playlist as the list of playlists has it, with its length if that is known.
