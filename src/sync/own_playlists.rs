@@ -60,8 +60,9 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
     }
     sync.observer.fetch_started(&context.fetch, listed.len());
     result.playlists = Some(count_entries(sync, context, listed.len()).await?);
-    let parts = FetchContext { from_own_library: true, ..context.clone() };
+    let parts = FetchContext { from_own_library: true, is_listed: true, ..context.clone() };
     let reader = OwnPlaylistsReader { sync, context: &parts, lists: &lists };
+    let all = listed.clone();
     let (own, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(LibraryPlaylist::is_own);
     let (changed, unchanged): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| has_changed(sync, list));
     reader.record_unchanged(unchanged, &mut result).await?;
@@ -81,7 +82,18 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
         }
         reader.verify_group(offset, pending, &mut result).await?;
     }
-    reader.read_others(others, &mut result).await?;
+    // Spotify refuses many lists of others, although the library names them.
+    let parts_of_others = FetchContext { is_listed: false, ..parts.clone() };
+    let reader_of_others = OwnPlaylistsReader { sync, context: &parts_of_others, lists: &lists };
+    reader_of_others.read_others(others, &mut result).await?;
+    // What was refused may have been refused by mistake.
+    let unanswered = std::mem::take(&mut result.unanswered);
+    for list in all.iter().filter(|list| unanswered.contains(&list.id)) {
+        let context = FetchContext { is_second_look: true, is_listed: list.is_own(), ..parts.clone() };
+        let reader = OwnPlaylistsReader { sync, context: &context, lists: &lists };
+        let read = reader.read_changed(list, false).await?;
+        reader.add(&mut result, read);
+    }
     Ok(result)
 }
 
@@ -208,7 +220,7 @@ impl OwnPlaylistsReader<'_> {
     /// Adds the result of one playlist. The list of playlists is recorded as requested for all of them.
     fn add(&self, result: &mut WorkResult, mut read: WorkResult) {
         read.requested.clear();
-        if read.counts.read + read.counts.unchanged == 0 {
+        if read.counts.read + read.counts.unchanged == 0 && read.unanswered.is_empty() {
             count_as_skipped(result);
         }
         result.add(read);

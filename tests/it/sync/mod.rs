@@ -13,5 +13,6 @@ pub mod playlists;
 pub mod readers;
 pub mod resume;
 pub mod searches;
+pub mod stray_refusals;
 pub mod streams;
 pub mod users;

@@ -210,7 +210,9 @@ fn user_with_a_new_id_keeps_the_data() {
         };
         let without_first = |lists: &[usize]| {
             let mut rows = five_of(&[0, 1, 2, 3]);
-            lists.iter().for_each(|list| drop(rows.remove(rows.iter().position(|row| row == list).unwrap())));
+            for list in lists {
+                rows.remove(rows.iter().position(|row| row == list).unwrap());
+            }
             rows
         };
         change(&world, 1);
