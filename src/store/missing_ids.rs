@@ -48,8 +48,8 @@ pub struct ListedPlaylist {
     pub is_foreign: bool,
 }
 
-/// Returns reason and details for each playlist that Spotify refused. A refusal holds in `always` for the version that
-/// was refused, and in `recent` also where the version says nothing.
+/// Returns reason and details for each playlist that Spotify refused. A refusal holds in `recent` for the version that
+/// was refused and where the version says nothing. A 403 holds for its version in `always` too.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -63,7 +63,7 @@ pub fn find_playlists(
         "SELECT reason, coalesce(detail, '') FROM known_gaps
          WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND is_settled AND (
            checked_at BETWEEN ?5 AND ?6 AND (?9 OR snapshot_id IS NULL OR ?10 IS NULL OR snapshot_id = ?10)
-           OR checked_at BETWEEN ?7 AND ?8 AND snapshot_id = ?10)",
+           OR checked_at BETWEEN ?7 AND ?8 AND snapshot_id = ?10 AND reason = 'forbidden')",
     )?;
     let mut find = |list: &ListedPlaylist| {
         let MissingIdKey { stream, id, audience, market } = &list.key;

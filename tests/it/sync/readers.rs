@@ -129,7 +129,7 @@ fn known_gap_is_told_once_per_reader() {
     }
     // A reader who is not refused does not make the other one be told again.
     let refused = Fault::on_path(&format!("/v1/playlists/{}", fixtures::FOREIGN_PLAYLIST), FaultAction::status(403));
-    world.sandbox.inject(refused.times(1));
+    world.sandbox.inject(refused.times(2));
     world.run(&["x", "--full"]).exits(3).says(fixtures::FOREIGN_PLAYLIST);
     for (job, code) in [(&app, 0), (&user, 0), (&app, 0), (&user, 0)] {
         world.project.write("jobs/x.toml", job);
