@@ -11,7 +11,8 @@
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
 //!   `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
-//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `missing_ids`, `planned_calls`;
+//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `field_notes`, `missing_ids`,
+//!   `planned_calls`;
 //! - exports: `views`, `query`, `published_files`, `file_dependencies` with `changed_entities`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
@@ -28,6 +29,7 @@ pub mod entity;
 mod entity_table;
 mod error;
 pub mod etags;
+pub mod field_notes;
 mod file_dependencies;
 pub mod freshness;
 pub mod future_times;
@@ -86,6 +88,7 @@ pub use compact::{CompactReport, bytes_needed_to_compact};
 pub use disk_space::{MIN_FREE_BYTES, free_bytes};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
+pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use info::{StoreIdentity, data_version};
 pub use interrupted_reads::InterruptedRead;

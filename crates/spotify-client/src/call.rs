@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustc_hash::FxHashSet;
 use url::Url;
 
+use super::json_repair::repair_surrogates;
 use super::auth::{self, BearerToken, TokenError, UserTokens};
 use super::client::ClientInner;
 use super::deferral::{DeferralReason, DeferralScope};
@@ -283,7 +284,8 @@ impl ApiCall<'_> {
         let conditional = self.request.etag.is_some();
         let status = incoming.status;
         if status == 200 || (status == 304 && conditional) {
-            let answer = ApiResponse { status, body: incoming.body.clone(), etag: incoming.etag.clone() };
+            let body = repair_surrogates(incoming.body.clone());
+            let answer = ApiResponse { status, body, etag: incoming.etag.clone() };
             let checked = match looks_like_json(&answer) {
                 Ok(()) => check(&answer),
                 Err(unusable) => Err(unusable),

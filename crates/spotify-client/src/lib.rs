@@ -13,6 +13,7 @@ pub mod forbidden;
 mod hex;
 pub mod http;
 mod id;
+pub mod json_repair;
 mod limits;
 pub mod page;
 mod random;

@@ -151,7 +151,7 @@ impl Shelf {
             .iter()
             .map(|text| text.as_ref().map_or(Some(Value::Null), |text| serde_json::from_str(text).ok()))
             .collect();
-        let asked = IngestContext { now: "2026-11-23T09:00:00.000Z".into(), market: String::new(), user_id: None };
+        let asked = IngestContext::new("2026-11-23T09:00:00.000Z".into(), String::new(), None);
         let work = self.store.write(move |s| {
             for parent in [EntityKind::Playlist, EntityKind::Artist, EntityKind::Show] {
                 ensure_row(s, parent, "parent", &asked)?;
