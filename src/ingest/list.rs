@@ -2,7 +2,8 @@
 
 use serde_json::value::RawValue;
 
-use super::cell::{full_text, id_of, plain};
+use super::cell::{full_text, plain};
+use super::flaws::find_flaws;
 use super::{
     IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
     write_entity,
@@ -11,7 +12,7 @@ use crate::store::{EntityTable, FieldCounts, StagedItem, StoreError, WriteTx, ca
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
 use spotify_client::wire::{
-    Album, Category, EntryDiscriminator, Episode, JsonField, JsonText, SavedObject, Track, scan,
+    Album, Category, Episode, JsonField, JsonText, SavedObject, Track, scan,
 };
 
 /// What staging a page could not store completely.
@@ -39,6 +40,7 @@ pub fn stage_entries(
     let mut staged = StagedPage::default();
     asked.findings.discard();
     for (position, entry) in (offset..).zip(entries) {
+        let findings = asked.findings.count();
         let gap = if shape == EntryKind::PlaylistItems {
             playlist::stage_item(s, list, position, *entry, asked, &mut staged.fields)
                 .map(|gap| gap.map(|gap| (gap.reason, gap.detail)))
@@ -47,7 +49,12 @@ pub fn stage_entries(
             stage_member(s, place, *entry, asked, &mut staged.fields)
         };
         match gap {
-            Ok(None) => {}
+            Ok(None) => {
+                let has_anomalies = asked.findings.count() > findings;
+                if let Some(flaws) = entry.and_then(|raw| find_flaws(shape, raw, has_anomalies)) {
+                    staging::set_flaws(s, list, position, &flaws)?;
+                }
+            }
             Ok(Some((reason, detail))) => staged.unstored.push((position, reason, detail)),
             Err(IngestError::Malformed(detail)) => staged.unstored.push((position, "malformed", Some(detail))),
             Err(IngestError::Store(e)) => return Err(e),

@@ -9,6 +9,7 @@ mod artist;
 mod audiobook;
 mod cell;
 mod findings;
+mod flaws;
 mod html_entities;
 mod list;
 mod playlist;
@@ -18,7 +19,6 @@ mod track;
 mod user;
 
 pub use list::{StagedPage, ensure_row, stage_entries};
-pub use playlist::write_playlist;
 pub use search::{SearchWindow, StagedSearchPage, discard_search, first_hit, stage_search};
 
 use crate::store::{CellValue, EntityTable, FieldCounts, FieldProblem, StoreError, WriteTx, entity};

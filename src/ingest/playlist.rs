@@ -19,7 +19,7 @@ use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, PlaylistI
 ///
 /// # Errors
 /// If it has no id or the store cannot be written.
-pub fn write_playlist(
+pub(super) fn write_playlist(
     s: &mut WriteTx,
     p: &Playlist<'_>,
     asked: &IngestContext,

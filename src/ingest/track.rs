@@ -126,8 +126,7 @@ pub(super) fn write_local_file(
 /// Artist, album and title in `spotify:local:ARTIST:ALBUM:TITLE:SECONDS`.
 fn names_in_local_uri(uri: &str) -> [Option<String>; 3] {
     let mut names = uri.strip_prefix(LOCAL_URI).unwrap_or_default().split(':').map(|part| {
-        let spaced = part.replace('+', " ");
-        percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(String::from).filter(|name| !name.is_empty())
+        spotify_client::percent_decoded(&part.replace('+', " ")).filter(|name| !name.is_empty())
     });
     std::array::from_fn(|_| names.next().flatten())
 }

@@ -139,6 +139,11 @@ fn read_reports(conn: &Connection, run: i64, fetch: &str, audience: &str) -> rus
 }
 
 impl FieldReport {
+    /// Whether the field is empty or keeps its old value, because its value had no plain meaning.
+    pub fn is_unreadable(&self) -> bool {
+        self.problem == FieldProblem::Unreadable.as_str()
+    }
+
     /// One line for people, given the number of items that were served.
     pub fn describe(&self, served: i64) -> String {
         let FieldReport { field, items, sent, .. } = self;

@@ -9,7 +9,7 @@
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
-//!   `list_kinds`, `interrupted_reads`;
+//!   `list_quality`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
 //! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `field_notes`, `missing_ids`,
 //!   `planned_calls`;
@@ -39,6 +39,7 @@ pub mod library_playlists;
 pub mod list_commit;
 mod list_kinds;
 pub mod list_proof;
+pub mod list_quality;
 mod list_result;
 pub mod lists;
 pub mod members;
@@ -95,6 +96,7 @@ pub use interrupted_reads::InterruptedRead;
 pub use library_playlists::LibraryPlaylist;
 pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
+pub use list_quality::{FieldFlaws, ListQuality, StoredBatch};
 pub use list_result::ListCommit;
 pub use lists::{Checkpoint, ListKey, ListRow};
 pub use members::ListMember;
@@ -121,7 +123,7 @@ pub use skipped_items::SkippedItem;
 pub use staging::StagedItem;
 pub use staleness::{OldestRow, oldest_rows};
 pub use time_span::TimeSpan;
-pub use timestamp::timestamp;
+pub use timestamp::{canonical_time, timestamp};
 pub use verify::{StoreFinding, StoreReport, verify_store};
 pub use wal::WAL_BLOCKED_WAIT;
 pub use write_tx::WriteTx;
