@@ -3,8 +3,8 @@
 use super::artist::{write_images, write_mentioned, write_metrics};
 use super::cell::{id_of, inner, int, link, number, plain, positive_int, release_date, required_text, text};
 use super::{IngestContext, IngestError, write_row};
-use crate::store::{CreditedEntity, EntityTable, WriteTx};
 use crate::store::children;
+use crate::store::{CreditedEntity, EntityTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{Album, JsonField};
 

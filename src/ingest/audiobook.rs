@@ -1,11 +1,13 @@
 //! Audiobooks and their chapters.
 
 use super::artist::write_images;
-use super::cell::{id_of, link, plain, positive_int, release_date, required_boolean, required_int, required_text, text};
+use super::cell::{
+    id_of, link, plain, positive_int, release_date, required_boolean, required_int, required_text, text,
+};
 use super::show::{write_languages, write_market};
 use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
-use crate::store::{CellValue, EntityTable, MarketTable, WriteTx};
 use crate::store::children;
+use crate::store::{CellValue, EntityTable, MarketTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{Audiobook, Episode, JsonField, JsonList, NamedPerson};
 
@@ -54,7 +56,10 @@ pub(super) fn write_chapter(
     book: Option<&str>,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&c.id, &c.uri, EntityKind::Chapter).or_else(|| id_of(&c.id, &c.uri, EntityKind::Episode)) else { return Ok(None) };
+    let Some(id) = id_of(&c.id, &c.uri, EntityKind::Chapter).or_else(|| id_of(&c.id, &c.uri, EntityKind::Episode))
+    else {
+        return Ok(None);
+    };
     let own_book = match inner_object(c.audiobook, "audiobook", asked) {
         Some(raw) => {
             let _place = asked.findings.enter("audiobook");

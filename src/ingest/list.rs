@@ -11,9 +11,7 @@ use super::{
 use crate::store::{EntityTable, FieldCounts, StagedItem, StoreError, WriteTx, canonical_time, entity, staging};
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
-use spotify_client::wire::{
-    Album, Category, Episode, JsonField, JsonText, SavedObject, Track, scan,
-};
+use spotify_client::wire::{Album, Category, Episode, JsonField, JsonText, SavedObject, Track, scan};
 
 /// What staging a page could not store completely.
 #[derive(Debug, Default)]

@@ -8,9 +8,7 @@ use super::cell::{
     text,
 };
 use super::html_entities::decode_html_entities;
-use super::{
-    Fingerprint, IngestContext, IngestError, no_id, parse_object, show, track, user, with_repair, write_row,
-};
+use super::{Fingerprint, IngestContext, IngestError, no_id, parse_object, show, track, user, with_repair, write_row};
 use crate::store::{CellValue, EntityTable, FieldCounts, StagedItem, WriteTx, staging};
 use spotify_client::EntityKind;
 use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count};

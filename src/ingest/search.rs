@@ -64,8 +64,7 @@ pub fn stage_search(
     asked: &IngestContext,
 ) -> Result<StagedSearchPage, IngestError> {
     let SearchWindow { offset, limit, max_hits: most } = window;
-    let pages: SearchPages<'_> =
-        serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let mut found = StagedSearchPage::default();
     for (n, kind) in (0i64..).zip(kinds) {
         let page = page_of_kind(&pages, *kind)?;
@@ -137,8 +136,7 @@ pub fn first_hit(
     kind: EntityKind,
     asked: &IngestContext,
 ) -> Result<Option<String>, IngestError> {
-    let pages: SearchPages<'_> =
-        serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let page = page_of_kind(&pages, kind)?;
     let first = page.items.as_deref().unwrap_or_default().iter().flatten().next();
     first.map(|raw| write_hit(s, kind, raw.get(), asked)).transpose()

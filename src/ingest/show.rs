@@ -1,10 +1,12 @@
 //! Podcasts and their episodes.
 
 use super::artist::write_images;
-use super::cell::{full_text, id_of, link, number, plain, positive_int, release_date, required_boolean, required_text, text};
+use super::cell::{
+    full_text, id_of, link, number, plain, positive_int, release_date, required_boolean, required_text, text,
+};
 use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
-use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use crate::store::children;
+use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{EntryDiscriminator, Episode, JsonField, JsonList, JsonText, Show};
 
@@ -95,7 +97,8 @@ fn write_own_show(s: &mut WriteTx, e: &Episode<'_>, asked: &IngestContext) -> Re
     let Some(raw) = inner_object(e.album, "album", asked) else { return Ok(None) };
     let _place = asked.findings.enter("album");
     let album: EntryDiscriminator<'_> = parse_object(raw, asked)?;
-    let is_show = plain(&album.kind) == Some("show") || plain(&album.uri).is_some_and(|it| it.starts_with("spotify:show:"));
+    let is_show =
+        plain(&album.kind) == Some("show") || plain(&album.uri).is_some_and(|it| it.starts_with("spotify:show:"));
     if is_show { write_show(s, &parse_object(raw, asked)?, asked, false) } else { Ok(None) }
 }
 

@@ -1,10 +1,13 @@
 //! Tracks, full (in playlists, libraries and by id) or simplified (in albums).
 
 use super::artist::{write_mentioned, write_metrics};
-use super::cell::{LOCAL_URI, full_text, id_of, inner, int, link, local_uri, number, plain, positive_int, required_boolean, required_text, text};
+use super::cell::{
+    LOCAL_URI, full_text, id_of, inner, int, link, local_uri, number, plain, positive_int, required_boolean,
+    required_text, text,
+};
 use super::{Fingerprint, IngestContext, IngestError, album, inner_object, parse_object, write_row};
-use crate::store::{CellValue, CreditedEntity, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use crate::store::children;
+use crate::store::{CellValue, CreditedEntity, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{Album, LocalAlbum, OtherItem, Track, scan};
 
@@ -90,12 +93,7 @@ fn write_mentioned_album(s: &mut WriteTx, raw: &str, asked: &IngestContext) -> R
 }
 
 /// Writes a local file in a list of tracks and returns its URI, which is the key of its row among the tracks.
-fn write_local_track(
-    s: &mut WriteTx,
-    uri: &str,
-    t: &Track<'_>,
-    asked: &IngestContext,
-) -> Result<String, IngestError> {
+fn write_local_track(s: &mut WriteTx, uri: &str, t: &Track<'_>, asked: &IngestContext) -> Result<String, IngestError> {
     write_local_file(s, uri, t, asked)?;
     let mut cells = [CellValue::Absent; 13];
     cells[..2].copy_from_slice(&[required_text(&t.name), CellValue::Text(uri)]);
@@ -125,9 +123,11 @@ pub(super) fn write_local_file(
 
 /// Artist, album and title in `spotify:local:ARTIST:ALBUM:TITLE:SECONDS`.
 fn names_in_local_uri(uri: &str) -> [Option<String>; 3] {
-    let mut names = uri.strip_prefix(LOCAL_URI).unwrap_or_default().split(':').map(|part| {
-        spotify_client::percent_decoded(&part.replace('+', " ")).filter(|name| !name.is_empty())
-    });
+    let mut names = uri
+        .strip_prefix(LOCAL_URI)
+        .unwrap_or_default()
+        .split(':')
+        .map(|part| spotify_client::percent_decoded(&part.replace('+', " ")).filter(|name| !name.is_empty()));
     std::array::from_fn(|_| names.next().flatten())
 }
 
@@ -138,7 +138,8 @@ pub(super) fn write_other_item(
     item: &OtherItem<'_>,
     asked: &IngestContext,
 ) -> Result<(), IngestError> {
-    let names = item.artists.value().map(|artists| artists.iter().filter_map(|a| full_text(&a.name)).collect::<Vec<_>>());
+    let names =
+        item.artists.value().map(|artists| artists.iter().filter_map(|a| full_text(&a.name)).collect::<Vec<_>>());
     let artists = names.filter(|names| !names.is_empty()).map(|names| names.join("; "));
     let parents = [&item.album, &item.audiobook, &item.show];
     let parent = parents.into_iter().find_map(|parent| full_text(&parent.value()?.name));

@@ -166,8 +166,10 @@ mod tests {
     fn findings_of_several_pages_add_up() {
         let conn = Connection::open_in_memory().unwrap();
         crate::store::schema::create_tables(&conn).unwrap();
-        conn.execute_batch("INSERT INTO runs (id, job, state, started_at, version) VALUES (1, 'j', 'running', '2026', '1')")
-            .unwrap();
+        conn.execute_batch(
+            "INSERT INTO runs (id, job, state, started_at, version) VALUES (1, 'j', 'running', '2026', '1')",
+        )
+        .unwrap();
         let mut tx = WriteTx::new(conn, "test".into());
         let finding = FieldFinding { path: "duration_ms".into(), problem: FieldProblem::Unreadable, sent: "object" };
         let counts = |items| FieldCounts::from([(finding.clone(), FieldCount { items, ..FieldCount::default() })]);

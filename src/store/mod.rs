@@ -8,10 +8,11 @@
 //!   `info`, `disk_space`;
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`;
-//! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
+//! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
 //!   `list_quality`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
-//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `field_notes`, `missing_ids`,
+//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `field_notes`, `skip_list`,
+//!   `missing_ids`,
 //!   `planned_calls`;
 //! - exports: `views`, `query`, `published_files`, `file_dependencies` with `changed_entities`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
@@ -35,6 +36,7 @@ pub mod freshness;
 pub mod future_times;
 mod info;
 pub mod interrupted_reads;
+mod known_rows;
 pub mod library_playlists;
 pub mod list_commit;
 mod list_kinds;
@@ -69,6 +71,7 @@ mod schema;
 mod schema_doc;
 #[cfg(test)]
 mod schema_wording;
+mod skip_list;
 pub mod skipped_items;
 pub mod staging;
 mod staleness;
@@ -93,6 +96,7 @@ pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, Field
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use info::{StoreIdentity, data_version};
 pub use interrupted_reads::InterruptedRead;
+pub use known_rows::KeptRow;
 pub use library_playlists::LibraryPlaylist;
 pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
@@ -119,6 +123,7 @@ pub use run_history::{
     state_after_run,
 };
 pub use runs::{CRASHED_REASON, FetchRecord, FetchState, RunRecord, RunState};
+pub use skip_list::{SkipEntry, SkipFilter, each_skip};
 pub use skipped_items::SkippedItem;
 pub use staging::StagedItem;
 pub use staleness::{OldestRow, oldest_rows};

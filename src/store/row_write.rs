@@ -124,7 +124,9 @@ impl RowWrite {
     ) -> Option<(DependencyKind, &'a str)> {
         use RowWrite as W;
         let (kind, id) = match self {
-            W::Track | W::TrackArtist | W::TrackArtistsFrom | W::MissingTrackArtist | W::TrackMarket => (DependencyKind::Track, first),
+            W::Track | W::TrackArtist | W::TrackArtistsFrom | W::MissingTrackArtist | W::TrackMarket => {
+                (DependencyKind::Track, first)
+            }
             W::Album | W::AlbumArtist | W::AlbumArtistsFrom | W::MissingAlbumArtist => (DependencyKind::Album, first),
             W::Image | W::ImagesFrom if first == CellValue::Text("album") => (DependencyKind::Album, second),
             W::Artist | W::Genre | W::GenresFrom => (DependencyKind::Artist, first),

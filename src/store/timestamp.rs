@@ -20,7 +20,9 @@ mod tests {
 
     #[test]
     fn one_time_has_one_text() {
-        for text in ["2026-11-23T09:00:00Z", "2026-11-23T09:00:00.000Z", "2026-11-23T10:00:00+01:00", "2026-11-23t09:00:00.0z"] {
+        for text in
+            ["2026-11-23T09:00:00Z", "2026-11-23T09:00:00.000Z", "2026-11-23T10:00:00+01:00", "2026-11-23t09:00:00.0z"]
+        {
             assert_eq!(canonical_time(text), "2026-11-23T09:00:00.000Z", "{text}");
         }
         assert_eq!(canonical_time("yesterday"), "yesterday");

@@ -10,8 +10,8 @@ use super::skip_notes::SkipNotes;
 use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_commit, list_proof,
-    list_quality, lists, members, runs, skipped_items, staging,
+    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_commit,
+    list_proof, list_quality, lists, members, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -105,7 +105,9 @@ pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<
             return Ok(PublishOutcome::Suspect { detail: suspicion.describe(first.as_deref()) });
         }
     }
-    let stored = list_commit::commit(s, list, key, proof, run, now)?.stored;
+    let committed = list_commit::commit(s, list, key, proof, run, now)?;
+    notes.record_kept(s, &committed.kept)?;
+    let stored = committed.stored;
     list_quality::save(s, list, &merged_quality(before.as_ref(), quality, is_incremental))?;
     Ok(PublishOutcome::Stored(stored))
 }

@@ -86,7 +86,12 @@ impl FetchRun<'_> {
         record.reason = reason;
         let read = result.counts.read;
         let mut warnings = result.warnings.clone();
-        let fields = self.read_field_notes().await?;
+        let fields = match (self.read_field_notes().await, &error) {
+            (Ok(fields), _) => fields,
+            // Of two failures of the store, the first one is reported.
+            (Err(_), Some(_)) => Vec::new(),
+            (Err(e), None) => return Err(e),
+        };
         let unreadable = fields.iter().filter(|field| field.is_unreadable());
         warnings.extend(unreadable.map(|field| field.describe(record.served)));
         if let Err(e) = self.write_record(state, &record, result, came_to_its_end).await {

@@ -3,7 +3,9 @@
 use super::brake::SUSPECT_BATCH;
 use super::context::{FetchContext, SyncContext};
 use crate::ingest::StagedPage;
-use crate::store::{FieldCounts, FieldScope, ListMember, SkippedItem, StoreError, WriteTx, field_notes, skipped_items};
+use crate::store::{
+    FieldCounts, FieldScope, KeptRow, ListMember, SkippedItem, StoreError, WriteTx, field_notes, skipped_items,
+};
 
 /// Writes notes about the items of one list.
 #[derive(Debug, Clone)]
@@ -61,6 +63,13 @@ impl SkipNotes {
         let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
         let skip = SkippedItem { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
         skipped_items::record(s, self.run, &skip, &self.now)
+    }
+
+    /// Records which items nulls stand for. Their rows stay.
+    pub(super) fn record_kept(&self, s: &mut WriteTx, kept: &[KeptRow]) -> Result<(), StoreError> {
+        kept.iter().try_for_each(|row| {
+            skipped_items::name_null(s, self.run, (&self.fetch, self.parent_id.as_deref()), (row.position, &row.item))
+        })
     }
 
     /// Position, reason and detail of the first item of the list that this run could not store.

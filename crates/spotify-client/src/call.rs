@@ -6,13 +6,13 @@ use std::time::Duration;
 use rustc_hash::FxHashSet;
 use url::Url;
 
-use super::json_repair::repair_surrogates;
 use super::auth::{self, BearerToken, TokenError, UserTokens};
 use super::client::ClientInner;
 use super::deferral::{DeferralReason, DeferralScope};
 use super::error::ApiError;
 use super::error_body::{ErrorBody, looks_like_json};
 use super::forbidden::ForbiddenReason;
+use super::json_repair::repair_surrogates;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
 use crate::http::cancellation;
 use crate::http::limiter::CallIntent;

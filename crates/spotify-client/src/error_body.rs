@@ -42,13 +42,14 @@ impl ErrorBody {
         // before the text is cut, because the cut could fall within the token.
         let token = authorization.expose_secret().split_once(' ').map(|(_, token)| token);
         let bare = |text: &str| token.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"));
-        let message = parsed.and_then(|body| body.error.message.value().map(|it| it.to_string())).unwrap_or_else(|| {
-            match String::from_utf8_lossy(&incoming.body).trim() {
-                "" => "no words".to_owned(),
-                text if text.starts_with('<') => "an HTML page".to_owned(),
-                text => bare(text).chars().take(300).collect(),
-            }
-        });
+        let message =
+            parsed.and_then(|body| body.error.message.value().map(|it| it.to_string())).unwrap_or_else(|| {
+                match String::from_utf8_lossy(&incoming.body).trim() {
+                    "" => "no words".to_owned(),
+                    text if text.starts_with('<') => "an HTML page".to_owned(),
+                    text => bare(text).chars().take(300).collect(),
+                }
+            });
         let mut words = format!("status {}, {message}", incoming.status);
         if let Some(reason) = &reason {
             words.push_str(&format!(" ({reason})"));

@@ -63,10 +63,6 @@ impl<'de: 'a, 'a> LenientValue<'de> for JsonText<'a> {
     fn from_int(number: i64) -> Lenient<Self> {
         Lenient::Converted(JsonText(Cow::Owned(number.to_string())))
     }
-
-    fn from_float(number: f64) -> Lenient<Self> {
-        Lenient::Converted(JsonText(Cow::Owned(number.to_string())))
-    }
 }
 
 /// A count: a whole number that is not negative. For weeks in 2024, Spotify sent `806.0` and `4.9022656E7`.

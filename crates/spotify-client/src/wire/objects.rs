@@ -540,7 +540,9 @@ impl<'de> LenientValue<'de> for ResumePoint {
 }
 
 /// Reads an optional object; any other JSON type in its place counts as none.
-pub(super) fn optional<'de, D: Deserializer<'de>, T: LenientValue<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn optional<'de, D: Deserializer<'de>, T: LenientValue<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     Ok(match JsonField::<T>::deserialize(deserializer)? {
         JsonField::Value(value) => Some(value),
         JsonField::Absent | JsonField::Null | JsonField::Unreadable => None,
