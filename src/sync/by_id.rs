@@ -75,7 +75,9 @@ impl EntityReader {
         let resolved = resolve_references(sync, context, references).await?;
         let mut result = resolved.result;
         result.add(self.read(sync, context, &resolved.ids).await?);
-        result.places = resolved.places;
+        let is_answered = |id: &&String| !result.unanswered.contains(*id);
+        let answered = resolved.ids.iter().zip(resolved.places).filter(|(id, _)| is_answered(id));
+        result.places = answered.map(|(_, place)| place).collect();
         Ok(result)
     }
 
@@ -116,7 +118,8 @@ impl EntityReader {
             list_id: None,
             item_id: Some(requests.answered_as.get(id).unwrap_or(id).clone()),
         };
-        result.requested = ids.iter().map(requested).collect();
+        let answered = ids.iter().filter(|id| !result.unanswered.contains(*id));
+        result.requested = answered.map(requested).collect();
         Ok(result)
     }
 
