@@ -177,7 +177,7 @@ fn match_nulls(old: &[KnownRow], new: &[KnownRow]) -> Vec<(usize, usize)> {
             let mut missing: Vec<usize> = gap.filter(|place| !is_found[*place] && old[*place].name.is_some()).collect();
             for null in nulls {
                 let fits = |from: &usize| is_compatible(&old[*from], &new[null]);
-                if let Some(n) = missing.iter().position(|from| fits(from)) {
+                if let Some(n) = missing.iter().position(fits) {
                     matched.push((null, missing.remove(n)));
                 }
             }

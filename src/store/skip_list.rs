@@ -88,7 +88,7 @@ fn find_name(store: &Connection, id: Option<&str>) -> rusqlite::Result<Option<St
     let id = if uri.starts_with("spotify:local:") { uri } else { uri.rsplit(':').next().unwrap_or(uri) };
     let of = |table: &str| format!("SELECT name FROM {table} WHERE id = ?1");
     let tables = ["tracks", "albums", "artists", "playlists", "shows", "episodes", "audiobooks", "chapters"];
-    let names = tables.map(|table| of(table)).join(" UNION ALL ");
+    let names = tables.map(of).join(" UNION ALL ");
     let sql = format!(
         "SELECT name FROM ({names} UNION ALL SELECT display_name FROM users WHERE id = ?1
          UNION ALL SELECT name FROM local_files WHERE uri = ?2) WHERE name <> '' LIMIT 1"
