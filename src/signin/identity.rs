@@ -1,28 +1,23 @@
 //! Reads the account of a token from `/me`.
 
 use secrecy::SecretString;
-use serde_json::Value;
 
 use spotify_client::client::{ApiCaller, ApiRequest, ApiResponse, SpotifyClient, UnusableResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::state::grants::SpotifyAccount;
+use spotify_client::wire::{JsonField, JsonText, UserProfile};
+use spotify_client::{EntityKind, SpotifyId};
 
 /// Reads the account of `/me`. A profile is usable as long as it has one of the account's ids.
 fn read(answer: &ApiResponse) -> Result<SpotifyAccount, UnusableResponse> {
-    let nameless = || UnusableResponse::new("`/me` names no account");
-    let me: Value = serde_json::from_slice(&answer.body).map_err(|_| nameless())?;
-    let text = |key: &str| match &me[key] {
-        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        // Ids of old accounts consist of digits.
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    let account_id = text("account_id");
-    let id_of_uri = text("uri").and_then(|uri| uri.strip_prefix("spotify:user:").map(str::to_owned));
-    let user_id = text("id").or(id_of_uri).or_else(|| account_id.clone()).ok_or_else(nameless)?;
-    Ok(SpotifyAccount { account_id, user_id, display_name: text("display_name") })
+    let no_account = || UnusableResponse::new("`/me` names no account");
+    let me: UserProfile<'_> = serde_json::from_slice(&answer.body).map_err(|_| no_account())?;
+    let full = |text: &JsonField<JsonText<'_>>| text.value().filter(|it| !it.is_empty()).map(|it| it.to_string());
+    let from_uri = || SpotifyId::parse(me.uri.value()?, EntityKind::User).ok().map(|id| id.as_str().to_owned());
+    let user_id = full(&me.id).or_else(from_uri).or_else(|| full(&me.account_id)).ok_or_else(no_account)?;
+    Ok(SpotifyAccount { account_id: full(&me.account_id), user_id, display_name: full(&me.display_name) })
 }
 
 fn request() -> ApiRequest {

@@ -329,7 +329,7 @@ impl OwnPlaylistsReader<'_> {
         };
         let version = |entry: Option<&str>| {
             let list: Playlist<'_> = serde_json::from_str(entry?).ok()?;
-            Some((list.id.value()?.to_string(), list.snapshot_id.value().map(|id| id.to_string())))
+            Some((list.id_or_uri()?, list.snapshot_id.value().map(|id| id.to_string())))
         };
         Ok(page.entries().into_iter().filter_map(version).collect())
     }
@@ -580,7 +580,7 @@ fn current_listing(
     account: &AccountIds,
     known: &HashMap<&str, &LibraryPlaylist>,
 ) -> Option<PlaylistListing> {
-    let id = list.id.value()?.to_string();
+    let id = list.id_or_uri()?;
     let before = known.get(id.as_str());
     let owner = list.owner.value();
     let claim = OwnerClaim {

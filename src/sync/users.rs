@@ -139,7 +139,7 @@ async fn identify_user(sync: &SyncContext, name: &str) -> Result<UserAccount, Sy
 
 /// Records which ids an account has, and under which of them its rows are stored.
 fn record_account(s: &mut WriteTx, account: &SpotifyAccount, stored_as: &str, now: String) -> Result<(), StoreError> {
-    let asked = IngestContext { now, market: String::new(), user_id: Some(stored_as.to_owned()) };
+    let asked = IngestContext::new(now, String::new(), Some(stored_as.to_owned()));
     ensure_row(s, EntityKind::User, stored_as, &asked)?;
     if account.user_id != stored_as {
         ensure_row(s, EntityKind::User, &account.user_id, &asked)?;
