@@ -6,6 +6,7 @@ pub mod codes;
 pub mod edited_playlists;
 pub mod gaps;
 pub mod list_history;
+pub mod odd_fields;
 pub mod odd_lists;
 pub mod odd_pages;
 pub mod playlists;
