@@ -253,7 +253,7 @@ impl EntityRequests<'_> {
                     let alone = self.read_one_by_one(now).await?;
                     // A route that is missing while each of its ids answers is missing for all batches.
                     let is_route_missing = matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. });
-                    if is_route_missing && alone.counts.skipped == 0 {
+                    if is_route_missing && alone.counts.skipped == 0 && alone.unanswered.is_empty() {
                         let evidence = format!("a batch read of {} was refused: {e}", reader.kind.plural());
                         sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
                     }

@@ -1,7 +1,7 @@
 //! Commits what was read of a list: a page with its checkpoint is staged, and the whole list is published.
 
 use super::anomalies::PageAnomaly;
-use super::brake::{NewBatch, find_suspicion, merged_quality};
+use super::brake::{BatchVersion, NewBatch, find_suspicion, merged_quality};
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
 use super::list_request::{ListRequest, Prefetch};
@@ -91,13 +91,16 @@ pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<
     let (quality, flaws) = list_quality::of_staged(s, list, key, served)?;
     let before = list_quality::of_published(s, list, key)?;
     if let Some(before) = before.as_ref().filter(|_| !publication.is_accepted) {
-        let version = proof.snapshot_id.as_ref();
         let batch = NewBatch {
             items: list_quality::distinct_rows(s, list, key)? + quality.unreadable,
             quality: quality.clone(),
             flaws,
             announced: proof.announced.map(as_wanted),
-            has_new_version: version.is_some() && version != before.snapshot_id.as_ref(),
+            version: match proof.snapshot_id.as_ref() {
+                None => BatchVersion::Missing,
+                same if same == before.snapshot_id.as_ref() => BatchVersion::Same,
+                Some(_) => BatchVersion::New,
+            },
             left_out_before: list_proof::rows_left_out_before(s, list, run)?,
         };
         if let Some(suspicion) = find_suspicion(before, &batch) {

@@ -319,3 +319,68 @@ fn listed_episodes_are_not_read_whole() {
     assert!(world.new_calls().iter().any(|call| call.starts_with("/episodes?")));
     assert_eq!(world.one("SELECT count(*) FROM episodes WHERE fetched_at IS NULL AND show_id IS NULL"), "0");
 }
+
+#[test]
+fn entities_and_hits_are_read_field_by_field() {
+    let job = [
+        by_ids("tracks", &[fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK]),
+        by_ids("artists", &[fixtures::BUSY_ARTIST, fixtures::SEMICOLON_ARTIST]),
+        by_ids("albums", &[fixtures::LONG_ALBUM]),
+        by_ids("shows", &[fixtures::SHOW]),
+        by_ids("episodes", &[fixtures::EPISODE]),
+        by_ids("audiobooks", &[fixtures::AUDIOBOOK]),
+        by_ids("audiobook_chapters", &[fixtures::AUDIOBOOK]),
+        fetch("search", "query = \"a\"\ntypes = [\"track\", \"album\"]\nmax_results = 20"),
+    ];
+    let world = World::extended().job(&format!("market = \"US\"\n{}", job.concat()));
+    world.run(&[]).exits(0);
+    let columns = [
+        ("tracks.csv", "track_name"),
+        ("tracks.csv", "isrc"),
+        ("tracks.csv", "duration_ms"),
+        ("artists.csv", "artist_name"),
+        ("albums.csv", "album_name"),
+        ("albums.csv", "upc"),
+        ("shows.csv", "show_name"),
+        ("shows.csv", "total_episodes"),
+        ("episodes.csv", "show_id"),
+        ("audiobooks.csv", "authors"),
+        ("audiobook_chapters.csv", "chapter_name"),
+    ];
+    let before = columns.map(|(file, column)| world.column(file, column));
+    set(
+        &world,
+        "/v1/tracks",
+        &[("/tracks/*/duration_ms", json!([])), ("/tracks/*/external_ids", json!("x")), ("/tracks/0/id", Value::Null)],
+    );
+    set(
+        &world,
+        "/v1/artists",
+        &[("/artists/*/name", json!(false)), ("/artists/*/genres", json!({})), ("/artists/*/followers", json!(5))],
+    );
+    let album =
+        [("/name", json!([])), ("/external_ids", Value::Null), ("/artists", json!([null])), ("/images", json!([null]))];
+    set(&world, "/v1/albums/*", &album);
+    set(&world, "/v1/shows/*", &[("/total_episodes", json!(-4)), ("/languages", json!("en")), ("/name", json!(""))]);
+    set(&world, "/v1/episodes/*", &[("/show", json!([])), ("/resume_point", json!(3)), ("/duration_ms", json!("5e3"))]);
+    set(&world, "/v1/audiobooks/*", &[("/authors", json!([null])), ("/items/*/name", json!({}))]);
+    set(
+        &world,
+        "/v1/search",
+        &[
+            ("/tracks/total", json!("400")),
+            ("/albums/items/0/artists", json!("x")),
+            ("/tracks/items/1/album", json!([])),
+        ],
+    );
+    let run = world.run(&["--full", "--json"]).exits(0);
+    for ((file, column), before) in columns.into_iter().zip(before) {
+        assert_eq!(world.column(file, column), before, "{file}: {column}");
+    }
+    assert_eq!(world.column("artists.csv", "followers"), ["5", "5"]);
+    assert_eq!(world.column("episodes.csv", "duration_ms"), ["5000"]);
+    for stream in ["tracks", "artists", "albums", "shows", "episodes", "audiobooks", "audiobook_chapters", "search"] {
+        assert!(!fields(&run, stream).is_empty(), "{stream}");
+    }
+    world.cli(&["verify"]).exits(0);
+}

@@ -179,6 +179,31 @@ fn ids_that_were_read_before_get_a_second_look() {
 }
 
 #[test]
+fn null_in_a_batch_gets_a_second_look() {
+    for (kind, ids) in [
+        ("albums", [fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM]),
+        ("tracks", [fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK]),
+    ] {
+        let world = World::extended().job(&by_ids(kind, &ids));
+        world.run(&[]).exits(0);
+        let file = format!("{kind}.csv");
+        let null = FaultAction::set(&format!("/{kind}/0"), serde_json::Value::Null);
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}"), null).times(1));
+        world.new_calls();
+        world.run(&["--full"]).exits(0);
+        let calls = world.new_calls();
+        assert_eq!((calls.len(), world.csv(&file).len()), (2, 2), "{calls:?}");
+        // A batch that answers 404, and one of its ids as well: batches are still sent afterwards.
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}"), FaultAction::status(404)).times(1));
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}/{}", ids[0]), FaultAction::status(404)).times(1));
+        world.run(&["--full"]).exits(0);
+        world.new_calls();
+        world.run(&["--full"]).exits(0);
+        assert!(world.new_calls()[0].contains("ids="), "{kind}");
+    }
+}
+
+#[test]
 fn unknown_id_is_asked_once_a_week() {
     let world = World::extended().job(&by_ids("playlist_items", &["0000000000000000000000"]));
     world.run(&[]).exits(3);
