@@ -79,8 +79,7 @@ fn forget_missing_files_in(
     let is_missing = |path: &str| check_name(path).is_ok() && folder.is_missing(path);
     let recorded = store::recorded_files(store, Some(job)).map_err(failed)?;
     let forgotten = forget(store, &recorded, is_missing).map_err(failed)?;
-    let left: Vec<RecordedFile> =
-        recorded.into_iter().filter(|file| !forgotten.contains(&file.path)).collect();
+    let left: Vec<RecordedFile> = recorded.into_iter().filter(|file| !forgotten.contains(&file.path)).collect();
     let ended = package.run_id().map(|run| store::run_state(store, run, job)).transpose().map_err(failed)?;
     package.write_without_job(&folder, job, &left, ended.flatten())?;
     abandoned.delete(&folder)?;

@@ -33,10 +33,21 @@ pub(super) struct NewBatch {
     pub items: i64,
     /// Total that Spotify announced, as far as the list is wanted.
     pub announced: Option<i64>,
-    /// Spotify gave the list another version than the published one.
-    pub has_new_version: bool,
+    /// What the version of the list says.
+    pub version: BatchVersion,
     /// Rows of a suspicious batch that an earlier run left out.
     pub left_out_before: Option<i64>,
+}
+
+/// What the version of a batch says, compared with that of the published list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BatchVersion {
+    /// The list has no version.
+    Missing,
+    /// Nothing has changed, by Spotify's own word.
+    Same,
+    /// The list has changed.
+    New,
 }
 
 /// Why a batch is suspicious.
@@ -92,18 +103,31 @@ pub(super) fn find_suspicion(before: &StoredBatch, batch: &NewBatch) -> Option<B
     }
     let (items, announced) = (batch.items, batch.announced);
     if is_nearly_emptied(before.rows, items) && announced.is_none_or(|total| is_nearly_emptied(before.rows, total)) {
-        let is_confirmed = batch.has_new_version
-            || batch.left_out_before.is_some_and(|items_before| is_nearly_emptied(before.rows, items_before));
+        let seen_before =
+            batch.left_out_before.is_some_and(|items_before| is_nearly_emptied(before.rows, items_before));
+        let is_confirmed = batch.is_confirmed(seen_before);
         return (!is_confirmed).then_some(BatchSuspicion::Emptied { items, before: before.rows });
     }
-    let expected = announced.map_or(before.rows, |total| total.min(before.rows));
+    // A total that was too large before is as much too large again.
+    let expected = announced.map_or(before.rows, |total| (total - before.unserved).min(before.rows));
     // Without a total, the same number of rows in two runs says as much as one.
-    let is_confirmed = announced.is_none() && (batch.has_new_version || batch.left_out_before == Some(items));
+    let is_confirmed = announced.is_none() && batch.is_confirmed(batch.left_out_before == Some(items));
     (!is_confirmed && is_sharp(expected - items, before.rows)).then_some(BatchSuspicion::Shrunk {
         items,
         before: before.rows,
         announced,
     })
+}
+
+impl NewBatch {
+    /// Whether a change of size is real, given that an earlier run saw the same.
+    fn is_confirmed(&self, seen_before: bool) -> bool {
+        match self.version {
+            BatchVersion::New => true,
+            BatchVersion::Same => false,
+            BatchVersion::Missing => seen_before,
+        }
+    }
 }
 
 impl BatchSuspicion {
@@ -167,7 +191,7 @@ mod tests {
         let flaws = FieldFlaws { field: "name".into(), count: flawed, sent: "blank".into(), first_item: None };
         let quality = ListQuality { items, unreadable: nulls, ..ListQuality::default() };
         let flaws = if flawed > 0 { vec![flaws] } else { Vec::new() };
-        NewBatch { quality, flaws, items, announced, has_new_version: false, left_out_before: None }
+        NewBatch { quality, flaws, items, announced, version: BatchVersion::Missing, left_out_before: None }
     }
 
     #[test]
@@ -200,6 +224,13 @@ mod tests {
     }
 
     #[test]
+    fn wrong_total_does_not_hide_a_real_shrink() {
+        let before = StoredBatch { unserved: 3, ..before(9, 0, &[]) };
+        assert_eq!(find_suspicion(&before, &batch(6, 0, 0, Some(9))), None);
+        assert!(find_suspicion(&before, &batch(6, 0, 0, Some(12))).is_some());
+    }
+
+    #[test]
     fn emptied_list_is_believed_at_a_second_look() {
         let old = before(120, 0, &[]);
         let empty = || batch(0, 0, 0, Some(0));
@@ -207,7 +238,9 @@ mod tests {
             assert_eq!(find_suspicion(&old, &NewBatch { left_out_before, ..empty() }), None);
         }
         assert!(find_suspicion(&old, &NewBatch { left_out_before: Some(100), ..empty() }).is_some());
-        assert_eq!(find_suspicion(&old, &NewBatch { has_new_version: true, ..empty() }), None);
+        assert_eq!(find_suspicion(&old, &NewBatch { version: BatchVersion::New, ..empty() }), None);
+        let same = NewBatch { version: BatchVersion::Same, left_out_before: Some(0), ..empty() };
+        assert!(find_suspicion(&old, &same).is_some(), "Spotify says that nothing has changed");
     }
 
     #[test]

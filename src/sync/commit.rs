@@ -1,7 +1,7 @@
 //! Commits what was read of a list: a page with its checkpoint is staged, and the whole list is published.
 
 use super::anomalies::PageAnomaly;
-use super::brake::{NewBatch, find_suspicion, merged_quality};
+use super::brake::{BatchVersion, NewBatch, find_suspicion, merged_quality};
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
 use super::list_request::{ListRequest, Prefetch};
@@ -10,8 +10,8 @@ use super::skip_notes::SkipNotes;
 use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, list_commit, list_proof,
-    list_quality, lists, members, runs, skipped_items, staging,
+    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_commit,
+    list_proof, list_quality, lists, members, playlist_commit, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -31,6 +31,8 @@ pub(super) struct PageCommit {
     pub is_accepted: bool,
     /// Hashes of the rows that are published, and of what an earlier pass read to its end.
     pub known_hashes: Vec<String>,
+    /// When the playlist was last read by any reader before this read began.
+    pub newest_read_at: Option<String>,
 }
 
 /// A list in order may have this many items twice, as long as they are not close to each other.
@@ -60,6 +62,8 @@ pub(super) enum PublishOutcome {
     Stored(i64),
     /// The batch is suspicious, and the old list stays.
     Suspect { detail: String },
+    /// Another reader has published another version of the playlist since the read began.
+    Superseded,
 }
 
 /// A list whose staged rows are to be published.
@@ -87,13 +91,16 @@ pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<
     let (quality, flaws) = list_quality::of_staged(s, list, key, served)?;
     let before = list_quality::of_published(s, list, key)?;
     if let Some(before) = before.as_ref().filter(|_| !publication.is_accepted) {
-        let version = proof.snapshot_id.as_ref();
         let batch = NewBatch {
             items: list_quality::distinct_rows(s, list, key)? + quality.unreadable,
             quality: quality.clone(),
             flaws,
             announced: proof.announced.map(as_wanted),
-            has_new_version: version.is_some() && version != before.snapshot_id.as_ref(),
+            version: match proof.snapshot_id.as_ref() {
+                None => BatchVersion::Missing,
+                same if same == before.snapshot_id.as_ref() => BatchVersion::Same,
+                Some(_) => BatchVersion::New,
+            },
             left_out_before: list_proof::rows_left_out_before(s, list, run)?,
         };
         if let Some(suspicion) = find_suspicion(before, &batch) {
@@ -105,7 +112,9 @@ pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<
             return Ok(PublishOutcome::Suspect { detail: suspicion.describe(first.as_deref()) });
         }
     }
-    let stored = list_commit::commit(s, list, key, proof, run, now)?.stored;
+    let committed = list_commit::commit(s, list, key, proof, run, now)?;
+    notes.record_kept(s, &committed.kept)?;
+    let stored = committed.stored;
     list_quality::save(s, list, &merged_quality(before.as_ref(), quality, is_incremental))?;
     Ok(PublishOutcome::Stored(stored))
 }
@@ -123,7 +132,11 @@ pub(super) async fn commit_page(
     let (wrong_total, calls, accepts_batch) =
         (list.describe_wrong_total(&commit.at), sync.calls(), open.accepts_batch());
     let write = move |s: &mut WriteTx| {
-        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes } = commit;
+        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes, newest_read_at } = commit;
+        let (newest, version) = (newest_read_at.as_deref(), at.snapshot_id.as_deref());
+        if finish.is_some() && playlist_commit::is_superseded(s, id, &key, newest, version)? {
+            return Ok(CommitOutcome::Anomalous(PageAnomaly::OtherVersion, page));
+        }
         if let Some(kind) = parent {
             // A parent that answers gets a row for its list to refer to. One that is refused gets none.
             ensure_row(s, kind, &key.parent_id, &asked)?;
@@ -154,6 +167,7 @@ pub(super) async fn commit_page(
             }
         }
         runs::update_counts(s, run, calls, reached - offset - i64::from(overlap))?;
+        notes.record_fields(s, Some(id), &staged.fields)?;
         let mut skipped = 0;
         for (position, reason, detail) in staged.unstored {
             if overlap && position == offset {
@@ -182,6 +196,7 @@ pub(super) async fn commit_page(
                     CommitOutcome::Published { stored, skipped }
                 }
                 PublishOutcome::Suspect { detail } => CommitOutcome::Suspect { detail, skipped },
+                PublishOutcome::Superseded => CommitOutcome::Anomalous(PageAnomaly::OtherVersion, page),
             });
         }
         at.skipped += skipped;
@@ -209,12 +224,14 @@ pub(super) async fn starts_with_page(
     Ok(same.await?)
 }
 
-/// Publishes what is staged in place of the old list.
+/// Publishes what is staged in place of the old list. `newest_read_at` is the newest read of the playlist by any
+/// reader when this read began.
 pub(super) async fn publish_staged(
     open: &OpenList<'_>,
     list: &ListRequest,
     at: &Checkpoint,
     by: ProofKind,
+    newest_read_at: Option<String>,
 ) -> Result<PublishOutcome, SyncError> {
     // The version was requested once more and is the same, or it says nothing.
     let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProofKind::Snapshot);
@@ -225,6 +242,9 @@ pub(super) async fn publish_staged(
     let is_accepted = open.accepts_batch();
     let write = move |s: &mut WriteTx| {
         let (key, proof, now, notes) = (&key, &proof, &*asked.now, &notes);
+        if playlist_commit::is_superseded(s, id, key, newest_read_at.as_deref(), proof.snapshot_id.as_deref())? {
+            return Ok(PublishOutcome::Superseded);
+        }
         let outcome = publish(s, &Publication { list: id, key, max_items, proof, run, now, is_accepted, notes })?;
         if matches!(outcome, PublishOutcome::Stored(_)) {
             notes.record_wrong_total(s, wrong_total)?;
@@ -306,7 +326,12 @@ pub(super) async fn discard_checkpoint(open: &OpenList<'_>) -> Result<(), SyncEr
 /// Removes what this run noted about items of the list.
 pub(super) async fn clear_skips(open: &OpenList<'_>) -> Result<(), SyncError> {
     let (run, fetch, parent) = (open.sync.run_id, open.context.fetch.clone(), open.key.parent_id.clone());
-    Ok(open.sync.store.write(move |s| skipped_items::clear(s, run, &fetch, &parent)).await?)
+    let list = open.row.id;
+    let clear = move |s: &mut WriteTx| {
+        field_notes::clear(s, run, &fetch, list)?;
+        skipped_items::clear(s, run, &fetch, &parent)
+    };
+    Ok(open.sync.store.write(clear).await?)
 }
 
 /// Records that the published rows are still the list's.

@@ -14,7 +14,7 @@ use super::report::FetchReport;
 use super::work_items::{WorkItem, item_order, work_items};
 use super::work_result::WorkResult;
 use crate::job::{Fetch, Job};
-use crate::store::{FetchRecord, FetchState, SkippedItem, requested, runs};
+use crate::store::{FetchRecord, FetchState, FieldReport, SkippedItem, field_notes, requested, runs};
 use crate::stream::StreamAccess;
 use spotify_client::Reference;
 use spotify_client::error::ApiError;
@@ -85,7 +85,15 @@ impl FetchRun<'_> {
         let FetchEnding { state, reason, error } = self.classify_end(problem, error).await?;
         record.reason = reason;
         let read = result.counts.read;
-        let warnings = result.warnings.clone();
+        let (mut warnings, playlists) = (result.warnings.clone(), result.playlists);
+        let fields = match (self.read_field_notes().await, &error) {
+            (Ok(fields), _) => fields,
+            // Of two failures of the store, the first one is reported.
+            (Err(_), Some(_)) => Vec::new(),
+            (Err(e), None) => return Err(e),
+        };
+        let unreadable = fields.iter().filter(|field| field.is_unreadable());
+        warnings.extend(unreadable.map(|field| field.describe(record.served)));
         if let Err(e) = self.write_record(state, &record, result, came_to_its_end).await {
             // Of two failures of the store, the first one is reported.
             return Err(error.unwrap_or(e));
@@ -105,6 +113,8 @@ impl FetchRun<'_> {
             served: record.served,
             stored: record.stored,
             skipped: record.skipped,
+            playlists,
+            fields,
             taken_up: context.progress.resumed_reads(),
             outcome: state,
             is_incomplete: has_problem || state == FetchState::Partial,
@@ -139,6 +149,12 @@ impl FetchRun<'_> {
         Ok(written.await?)
     }
 
+    /// What the run noted about the fields of what it read.
+    async fn read_field_notes(&self) -> Result<Vec<FieldReport>, SyncError> {
+        let (run, fetch, audience) = (self.sync.run_id, self.context.fetch.clone(), self.context.audience.clone());
+        Ok(self.sync.store.write(move |s| field_notes::of_fetch(s, run, &fetch, &audience)).await?)
+    }
+
     /// Whether the app has the stream, and none of its families is deferred.
     async fn check_startable(&self, inputs: &FetchInputs) -> Result<(), SyncError> {
         let (sync, stream) = (self.sync, self.fetch.stream);
@@ -171,7 +187,8 @@ impl FetchRun<'_> {
                 sync.app.learn_development(&context.bearer, &evidence).await?;
             }
             let (fetch, stream, detail) = (context.fetch.clone(), context.stream.name, Some(message.clone()));
-            let skip = SkippedItem { fetch, stream, reason: "not_for_this_app", detail, ..SkippedItem::default() };
+            let (reason, user_id) = ("not_for_this_app", Some(context.recorded_for.clone()));
+            let skip = SkippedItem { fetch, stream, reason, detail, user_id, ..SkippedItem::default() };
             sync.record_skip(skip).await?;
             return Ok(FetchEnding { state: FetchState::Partial, reason: Some(message), error: None });
         }

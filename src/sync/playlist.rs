@@ -15,6 +15,7 @@ use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
 use super::paged_list::expected_drift;
 use super::read_outcome::ReadOutcome;
+use super::skip_notes::SkipNotes;
 use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
@@ -42,6 +43,8 @@ pub(super) struct PlaylistItems<'p> {
     pub id: &'p str,
     /// The caller verifies the list later, together with others.
     pub deferred_verification: bool,
+    /// It comes from a library, whose refusals the caller has looked up.
+    pub is_listed: bool,
 }
 
 /// What the answer about a playlist says.
@@ -76,8 +79,7 @@ impl ListStrategy for PlaylistItems<'_> {
     }
 
     fn remembered_id(&self) -> Option<&str> {
-        // Lists that are verified together were checked together too.
-        (!self.deferred_verification).then_some(self.id)
+        (!self.is_listed).then_some(self.id)
     }
 
     async fn read(&self, open: &OpenList<'_>) -> Result<ReadOutcome, SyncError> {
@@ -89,7 +91,9 @@ impl ListStrategy for PlaylistItems<'_> {
             return Ok(ReadOutcome::Unchanged(open.unchanged()));
         }
         let is_recent = change_detection::is_full_read_recent(row, sync.full, &recent);
-        let etag = row.etag.clone().filter(|_| is_recent && row.checkpoint.is_none());
+        // A version that another reader has replaced is requested whole.
+        let is_published = row.published_version() == row.snapshot_id.as_deref();
+        let etag = row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none());
         let playlist = match request_playlist(sync, context, self.id, etag).await {
             Ok(Some(playlist)) => playlist,
             Ok(None) => {
@@ -362,11 +366,11 @@ async fn write_playlist(
     playlist: &PlaylistMetadata,
 ) -> Result<(), SyncError> {
     let (body, asked) = (playlist.body.clone(), context.asked(sync.now()));
+    let notes = SkipNotes::new(sync, context, None, asked.now.clone());
     let written = sync.store.write(move |s| {
-        // It was parsed when the answer came, so it can be parsed again.
-        let Ok(object) = serde_json::from_slice::<Playlist<'_>>(&body) else { return Ok(()) };
-        match ingest::write_playlist(s, &object, &asked, true) {
-            Ok(_) | Err(IngestError::Malformed(_)) => Ok(()),
+        match ingest::ingest_entity(s, EntityKind::Playlist, std::str::from_utf8(&body).unwrap_or_default(), &asked) {
+            Ok(id) => notes.record_fields(s, None, &asked.take_findings(Some(&id))),
+            Err(IngestError::Malformed(_)) => Ok(()),
             Err(IngestError::Store(e)) => Err(e),
         }
     });

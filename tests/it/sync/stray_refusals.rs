@@ -60,7 +60,8 @@ fn stray_404_of_a_listed_playlist_freezes_nothing() {
         world.sandbox.clear_faults();
         world.run(&[]).exits(0);
         assert_eq!((items_of(&world, HOME), world.one(GONE)), (117, "0".to_owned()), "{status}");
-        assert_eq!(world.one("SELECT count(*) FROM known_gaps"), "0", "{status}");
+        let gaps = format!("SELECT count(*) FROM known_gaps WHERE id = '{HOME}'");
+        assert_eq!(world.one(&gaps), "0", "{status}");
         world.cli(&["verify"]).exits(0);
     }
 }
@@ -83,10 +84,11 @@ fn two_runs_a_day_apart_say_that_it_is_gone() {
     world.new_calls();
     world.run(&[]).exits(0);
     assert_eq!(requests(&world, HOME), 0, "it is looked at once a week");
+    // A new version shows that it lives.
     world.sandbox.clear_faults();
-    age_refusals(&world, 24 * 8);
+    remove_first(&world, HOME);
     world.run(&[]).exits(0);
-    assert_eq!((items_of(&world, HOME), world.one(GONE)), (119, "0".to_owned()));
+    assert_eq!((items_of(&world, HOME), world.one(GONE)), (118, "0".to_owned()));
     world.cli(&["verify"]).exits(0);
 }
 
@@ -175,6 +177,31 @@ fn ids_that_were_read_before_get_a_second_look() {
         let asked = world.new_calls();
         assert!(!asked.iter().any(|call| format!("/v1{call}").starts_with(path.trim_end_matches('*'))), "{asked:?}");
         assert_eq!((world.csv(&file).len(), world.one(GONE)), (before, "0".to_owned()), "{stream}");
+    }
+}
+
+#[test]
+fn null_in_a_batch_gets_a_second_look() {
+    for (kind, ids) in [
+        ("albums", [fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM]),
+        ("tracks", [fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK]),
+    ] {
+        let world = World::extended().job(&by_ids(kind, &ids));
+        world.run(&[]).exits(0);
+        let file = format!("{kind}.csv");
+        let null = FaultAction::set(&format!("/{kind}/0"), serde_json::Value::Null);
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}"), null).times(1));
+        world.new_calls();
+        world.run(&["--full"]).exits(0);
+        let calls = world.new_calls();
+        assert_eq!((calls.len(), world.csv(&file).len()), (2, 2), "{calls:?}");
+        // A batch that answers 404, and one of its ids as well: batches are still sent afterwards.
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}"), FaultAction::status(404)).times(1));
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}/{}", ids[0]), FaultAction::status(404)).times(1));
+        world.run(&["--full"]).exits(0);
+        world.new_calls();
+        world.run(&["--full"]).exits(0);
+        assert!(world.new_calls()[0].contains("ids="), "{kind}");
     }
 }
 

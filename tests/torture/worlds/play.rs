@@ -121,12 +121,20 @@ impl RandomWorld {
             }
             Step::Export if self.world.database().exists() => {
                 let ran = self.cli(&["export"]);
-                return if ran.code == 0 { Ok(()) } else { Err(format!("export ends with {}: {}", ran.code, ran.stderr)) };
+                return if ran.code == 0 {
+                    Ok(())
+                } else {
+                    Err(format!("export ends with {}: {}", ran.code, ran.stderr))
+                };
             }
             Step::Backup if self.world.database().exists() => {
                 drop(std::fs::remove_file(self.backup()));
                 let ran = self.cli(&["backup", "copy.db"]);
-                return if ran.code == 0 { Ok(()) } else { Err(format!("backup ends with {}: {}", ran.code, ran.stderr)) };
+                return if ran.code == 0 {
+                    Ok(())
+                } else {
+                    Err(format!("backup ends with {}: {}", ran.code, ran.stderr))
+                };
             }
             Step::Restore if self.backup().exists() => {
                 for suffix in ["-wal", "-shm"] {
@@ -158,8 +166,7 @@ impl RandomWorld {
                 code => Err(format!("the run ends with {code}: {}", ran.stderr)),
             };
         };
-        let mut child =
-            self.command(&["run", job]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = self.command(&["run", job]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(ms));
         child.kill().unwrap();
         self.totals.kills += usize::from(child.wait().unwrap().code().is_none());

@@ -21,20 +21,33 @@ pub enum Step {
     /// A playlist changes, at once or while it is read.
     Edit(Value),
     /// Somebody saves the track with this number.
-    Save { user: &'static str, track: usize },
+    Save {
+        user: &'static str,
+        track: usize,
+    },
     /// Somebody removes the saved track at this place.
-    Unsave { user: &'static str, place: usize },
+    Unsave {
+        user: &'static str,
+        place: usize,
+    },
     /// Spotify answers wrongly.
     Fault(Value),
-    Run { job: &'static str, kill_after_ms: Option<u64> },
+    Run {
+        job: &'static str,
+        kill_after_ms: Option<u64>,
+    },
     /// The files are deleted, or only changed.
-    SpoilFiles { job: &'static str },
+    SpoilFiles {
+        job: &'static str,
+    },
     Export,
     Backup,
     /// The store becomes that of the last backup.
     Restore,
     /// A user is deleted, and signs in again.
-    Purge { user: &'static str },
+    Purge {
+        user: &'static str,
+    },
     /// No fault is left, and each job runs until it is complete: everything must be true now.
     Check,
 }
@@ -58,7 +71,9 @@ fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
         6 => {
             let edit = random_edit(rng);
             let (page, times) = (rng.below(3), 1 + rng.below(2));
-            Step::Edit(json!({"do": "when_served", "playlist": edit["playlist"], "page": page, "times": times, "edit": edit}))
+            Step::Edit(
+                json!({"do": "when_served", "playlist": edit["playlist"], "page": page, "times": times, "edit": edit}),
+            )
         }
         7..=8 => Step::Save { user, track: rng.below(200) },
         9 => Step::Unsave { user, place: rng.below(40) },
@@ -81,7 +96,9 @@ fn random_edit(rng: &mut Rng) -> Value {
     let place = rng.below(100);
     match rng.below(4) {
         0 => json!({"do": "remove", "playlist": playlist, "position": place, "count": 1 + rng.below(3)}),
-        1 => json!({"do": "move", "playlist": playlist, "from": place, "count": 1 + rng.below(4), "to": rng.below(100)}),
+        1 => {
+            json!({"do": "move", "playlist": playlist, "from": place, "count": 1 + rng.below(4), "to": rng.below(100)})
+        }
         2 => json!({"do": "rename", "playlist": playlist, "name": format!("Name {place}")}),
         _ => json!({"do": "insert", "playlist": playlist, "position": place, "items": [fixtures::PLAIN_TRACK, null]}),
     }
