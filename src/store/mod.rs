@@ -11,11 +11,13 @@
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
 //!   `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
-//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `missing_ids`, `planned_calls`;
+//! - runs: `runs`, `run_history`, `requested`, `skipped_items` with `anomaly_table`, `missing_ids`,
+//!   `planned_calls`;
 //! - exports: `views`, `query`, `published_files`, `file_dependencies` with `changed_entities`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
 mod access;
+pub mod anomaly_table;
 mod backup;
 mod cell_value;
 mod changed_entities;
@@ -78,6 +80,7 @@ mod write_tx;
 mod writer_thread;
 
 pub use access::{AccessTarget, FileAccess};
+pub use anomaly_table::{Anomaly, AnomalyEffect};
 pub use backup::backup;
 pub use cell_value::CellValue;
 pub use changes::{ListChange, ListName, changes_of_job, title_and_owner};

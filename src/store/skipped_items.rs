@@ -1,8 +1,10 @@
 //! Items that a run could not store whole, each with its reason.
 
+use std::collections::HashMap;
+
 use rusqlite::params;
 
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, anomaly_table};
 
 /// An item that could not be stored completely.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +17,7 @@ pub struct SkippedItem {
     pub position: Option<i64>,
     /// Id, if known.
     pub item_id: Option<String>,
-    /// null_item, malformed, not_found, forbidden, moved, …
+    /// A reason of the table of anomalies.
     pub reason: &'static str,
     /// Details, in Spotify's words if there are any.
     pub detail: Option<String>,
@@ -39,11 +41,27 @@ pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bo
     .map_err(|e| tx.error("cannot be read", e))
 }
 
+/// Returns when the requests for ids of a stream last failed, for those that ever did.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn failed_ids(tx: &WriteTx, stream: &str) -> Result<HashMap<String, String>, StoreError> {
+    let sql = format!(
+        "SELECT item_id, max(seen_at) FROM skipped_items
+         WHERE stream = ?1 AND item_id IS NOT NULL AND position IS NULL AND reason IN ({}) GROUP BY item_id",
+        anomaly_table::failures_sql()
+    );
+    let mut statement = tx.prepare(&sql)?;
+    let rows = statement.query_map([stream], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
+}
+
 /// Records an item that could not be stored completely.
 ///
 /// # Errors
 /// If the store cannot be written.
 pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<(), StoreError> {
+    debug_assert!(anomaly_table::find(s.reason).is_some(), "{} is not in the table of anomalies", s.reason);
     tx.execute(
         "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

@@ -11,6 +11,7 @@ use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
 use super::estimate::{CallEstimate, CallRange, JobEstimator, RowChanges, reasons};
+use super::halving::Halving;
 use super::missing;
 use super::ordering::IndexedReference;
 use super::references::{estimate_references, resolve_references};
@@ -236,13 +237,17 @@ impl EntityRequests<'_> {
                 rest = later;
                 continue;
             }
-            match self.read_batch(now).await {
+            match self.read_batch(now, None).await {
                 Ok(batch) => result.add(batch),
                 Err(SyncError::Api(ApiError::Refused { kind: ForbiddenReason::EndpointRemoved, message, .. })) => {
                     let evidence = format!("a batch read of {} was refused: {message}", reader.kind.plural());
                     sync.app.learn_development(&self.context.bearer, &evidence).await?;
                     sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
                     continue;
+                }
+                Err(SyncError::Api(e)) if e.is_failure() => {
+                    tracing::debug!(error = %e, ids = now.len(), "a batch read failed; it is read in halves");
+                    result.add(self.read_in_halves(now).await?);
                 }
                 Err(SyncError::Api(e)) if is_about_one_list(&e) => {
                     // One id can spoil a batch for all others. Alone, each is judged by itself.
@@ -271,12 +276,36 @@ impl EntityRequests<'_> {
         Ok(result)
     }
 
-    async fn read_batch(&mut self, ids: &[String]) -> Result<WorkResult, SyncError> {
+    /// Reads a batch that failed, so that one bad id costs itself only.
+    async fn read_in_halves(&mut self, ids: &[String]) -> Result<WorkResult, SyncError> {
+        let mut result = WorkResult::default();
+        let mut halving = Halving::new(0..i64::try_from(ids.len()).unwrap_or(0));
+        while let Some(range) = halving.next_range() {
+            let (from, to) = (usize::try_from(range.start).unwrap_or(0), usize::try_from(range.end).unwrap_or(0));
+            let part = ids.get(from..to).unwrap_or_default();
+            let read = match part {
+                [one] => self.read_one(one).await,
+                part => self.read_batch(part, Some(1)).await,
+            };
+            match read {
+                Ok(read) => {
+                    result.add(read);
+                    halving.record_success(range.end);
+                }
+                Err(SyncError::Api(e)) if is_about_one_list(&e) => drop(halving.record_failure()),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(result)
+    }
+
+    async fn read_batch(&mut self, ids: &[String], max_attempts: Option<u32>) -> Result<WorkResult, SyncError> {
         let (sync, context, reader) = (self.sync, self.context, self.reader);
         let plural = reader.kind.plural();
         let mut request = ApiRequest::new(reader.family, format!("/{plural}"));
         request.query = context.query();
         request = request.with_query("ids", ids.join(","));
+        request.max_attempts = max_attempts;
         let wanted = ids.len();
         let check = |answer: &ApiResponse| {
             let text = utf8(&answer.body)?;
@@ -334,6 +363,7 @@ impl EntityRequests<'_> {
         let path = format!("/{}/{}", reader.kind.plural(), spotify_client::path_segment(id));
         let mut request = ApiRequest::new(reader.family, path);
         request.query = context.query();
+        request.max_attempts = context.progress.max_attempts(id);
         let tag = EntityTagKey {
             table: EntityTable::for_kind(reader.kind),
             audience: context.audience.clone(),
@@ -392,7 +422,7 @@ impl EntityRequests<'_> {
                 Ok(WorkResult::complete(Vec::new(), one_record()))
             }
             Err(what) => {
-                let e = ApiError::Unusable { family: reader.family, what, attempts: 1 };
+                let e = ApiError::Unusable { family: reader.family, what, attempts: 1, is_json: true };
                 missing::record_missing(sync, context, id, &e).await
             }
         }

@@ -15,6 +15,7 @@ use super::list_reader::{MAX_RESTARTS, finish_read, read_list, read_pages};
 use super::list_request::{ListRequest, Prefetch};
 use super::missing;
 use super::open_list::{OpenList, lock_list};
+use super::ordering::FailedRequests;
 use super::page_request::{PagePosition, PageResponse, request_page, request_version};
 use super::paged_list::{expected_drift, page_sizes};
 use super::playlist::{
@@ -25,7 +26,9 @@ use super::read_outcome::{PendingVerification, ReadOutcome};
 use super::user_lists::user_list_request;
 use super::work_result::WorkResult;
 use crate::store::timestamp;
-use crate::store::{LibraryPlaylist, ListRow, MissingIdKey, ProofKind, library_playlists, lists, missing_ids};
+use crate::store::{
+    LibraryPlaylist, ListRow, MissingIdKey, ProofKind, freshness, library_playlists, lists, missing_ids,
+};
 use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
@@ -106,7 +109,18 @@ impl OwnPlaylistsReader<'_> {
                 None => rest.push(list),
             }
         }
-        Ok(rest)
+        self.failing_last(rest).await
+    }
+
+    /// The same lists, with those last that failed when they were last requested.
+    async fn failing_last(&self, lists: Vec<LibraryPlaylist>) -> Result<Vec<LibraryPlaylist>, SyncError> {
+        let keys: Vec<_> = lists.iter().map(|list| playlist_key(self.context, &list.id)).collect();
+        let ages = self.sync.store.write(move |s| freshness::checked_at(s, &keys)).await?;
+        let failed = FailedRequests::of_fetch(self.sync, self.context).await?;
+        let is_failing =
+            |(list, age): &(LibraryPlaylist, Option<String>)| failed.is_failing(self.context, &list.id, age.as_deref());
+        let (failing, good): (Vec<_>, Vec<_>) = lists.into_iter().zip(ages).partition(is_failing);
+        Ok(good.into_iter().chain(failing).map(|(list, _)| list).collect())
     }
 
     /// Reads a playlist that changed, unless it was read to its end already and the list of playlists has

@@ -48,7 +48,8 @@ pub(super) async fn request_page(
             Some(Ok(wanted)) => wanted.clamp(1, largest),
             _ => largest,
         };
-        let request = page_request(list, &path, position, limit);
+        let mut request = page_request(list, &path, position, limit);
+        request.max_attempts = context.progress.max_attempts(&list.key.parent_id);
         let check = |answer: &ApiResponse| match answer.status {
             304 => Ok(PageResponse::Unchanged),
             _ => check_page(answer, list.envelope, position.offset, limit).map(PageResponse::Page),

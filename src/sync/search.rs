@@ -105,7 +105,7 @@ impl SearchCommit {
         let missing = found.missing + if found.more { 0 } else { found.beyond };
         if missing > 0 {
             let detail = Some(format!("{missing} of the hits that were due did not come"));
-            notes.record(s, window.offset, SkippedItem { reason: "short_page", detail, ..SkippedItem::default() })?;
+            notes.record(s, window.offset, SkippedItem { reason: "missing_hits", detail, ..SkippedItem::default() })?;
         }
         for (position, reason, detail) in &found.staged.unstored {
             notes.record(s, *position, SkippedItem { reason, detail: detail.clone(), ..SkippedItem::default() })?;
@@ -194,6 +194,7 @@ impl ListStrategy for SearchRequest {
                         family: EndpointFamily::SEARCH,
                         what,
                         attempts: 1,
+                        is_json: true,
                     }));
                 }
             }

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::{StoreReport, list_label};
+use crate::store::anomaly_table;
 use crate::store::list_kinds::log_kinds;
 use crate::store::list_proof::current_rows_sql;
 use crate::store::pending_writes;
@@ -121,12 +122,13 @@ pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlit
         ),
         (
             "SELECT DISTINCT run_id FROM run_fetches f WHERE state = 'complete' AND EXISTS (SELECT 1 FROM skipped_items s
-             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short', 'no_cursor'))",
-            "has a complete fetch with a list that was not proved complete",
+             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ({partial}))",
+            "has a complete fetch with something that makes it partial",
         ),
     ];
     for (sql, what) in claims {
-        report.add_each(conn, "run", sql, |row| Ok(format!("run {} {what}", row.get::<_, i64>(0)?)))?;
+        let sql = sql.replace("{partial}", &anomaly_table::partial_reasons_sql());
+        report.add_each(conn, "run", &sql, |row| Ok(format!("run {} {what}", row.get::<_, i64>(0)?)))?;
     }
     // Records that retention has deleted cannot be counted.
     if conn

@@ -3,6 +3,7 @@
 pub mod call_counts;
 pub mod codes;
 pub mod edited_playlists;
+pub mod failures;
 pub mod gaps;
 pub mod list_history;
 pub mod odd_lists;

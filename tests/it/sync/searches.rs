@@ -45,7 +45,7 @@ fn odd_search_answer_is_requested_again() {
                 // An empty answer ends a search: what is wanted beyond it did not come either.
                 let lacks = if name == "empty_page" { 100 } else { 25 };
                 let detail = format!("{lacks} of the hits that were due did not come");
-                assert_eq!(notes, [["short_page", "50", detail.as_str()]], "{name}");
+                assert_eq!(notes, [["missing_hits", "50", detail.as_str()]], "{name}");
             }
         }
         world.cli(&["verify"]).exits(0);
