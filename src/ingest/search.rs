@@ -1,12 +1,13 @@
 //! Search results: one response has a page per type.
 
 use crate::store::staging;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
 use super::list::StagedPage;
-use super::{IngestContext, IngestError, album, ingest_entity, parse_object, playlist};
+use super::{IngestContext, IngestError, album, ingest_entity, no_id, parse_object, playlist, with_repair};
 use crate::store::{SEARCH_POSITIONS_PER_TYPE, StagedItem, StoreError, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::PageObject;
@@ -40,11 +41,14 @@ pub struct SearchWindow {
     pub max_hits: i64,
 }
 
+/// The pages of a response by the plural of their type.
+type SearchPages<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
 /// Returns the page of one type.
-fn page_of_kind<'a>(pages: &BTreeMap<&str, &'a RawValue>, kind: EntityKind) -> Result<PageObject<'a>, IngestError> {
+fn page_of_kind<'a>(pages: &SearchPages<'a>, kind: EntityKind) -> Result<PageObject<'a>, IngestError> {
     let key = kind.plural();
     let raw = pages.get(key).ok_or_else(|| IngestError::Malformed(format!("the answer has no {key}")))?;
-    parse_object(raw.get())
+    serde_json::from_str(raw.get()).map_err(|e| IngestError::Malformed(e.to_string()))
 }
 
 /// Stages the hits of one response. Hits of a type beyond `max_hits` are skipped.
@@ -60,8 +64,7 @@ pub fn stage_search(
     asked: &IngestContext,
 ) -> Result<StagedSearchPage, IngestError> {
     let SearchWindow { offset, limit, max_hits: most } = window;
-    let pages: BTreeMap<&str, &RawValue> =
-        serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let mut found = StagedSearchPage::default();
     for (n, kind) in (0i64..).zip(kinds) {
         let page = page_of_kind(&pages, *kind)?;
@@ -81,7 +84,8 @@ pub fn stage_search(
             };
             match write_hit(s, *kind, raw.get(), asked) {
                 Ok(id) => {
-                    let uri = format!("spotify:{kind}:{id}");
+                    asked.findings.move_to(&mut found.staged.fields, Some(&id));
+                    let uri = if id.starts_with("spotify:") { id.clone() } else { format!("spotify:{kind}:{id}") };
                     staging::stage(
                         s,
                         list,
@@ -132,8 +136,7 @@ pub fn first_hit(
     kind: EntityKind,
     asked: &IngestContext,
 ) -> Result<Option<String>, IngestError> {
-    let pages: BTreeMap<&str, &RawValue> =
-        serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let page = page_of_kind(&pages, kind)?;
     let first = page.items.as_deref().unwrap_or_default().iter().flatten().next();
     first.map(|raw| write_hit(s, kind, raw.get(), asked)).transpose()
@@ -141,18 +144,20 @@ pub fn first_hit(
 
 /// A search returns full tracks and artists, and simplified albums and playlists.
 fn write_hit(s: &mut WriteTx, kind: EntityKind, raw: &str, asked: &IngestContext) -> Result<String, IngestError> {
-    match kind {
-        EntityKind::Track | EntityKind::Artist => ingest_entity(s, kind, raw, asked),
-        EntityKind::Playlist => playlist::write_playlist(s, &parse_object(raw)?, asked, false),
-        EntityKind::Album => album::write_album(s, &parse_object(raw)?, asked, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
-        EntityKind::Show => super::show::write_show(s, &parse_object(raw)?, asked, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
-        EntityKind::Episode => super::show::write_episode(s, &parse_object(raw)?, asked, None, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
-        _ => super::audiobook::write_audiobook(s, &parse_object(raw)?, asked, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
+    if matches!(kind, EntityKind::Track | EntityKind::Artist) {
+        return ingest_entity(s, kind, raw, asked);
     }
+    asked.findings.discard();
+    with_repair(raw, asked, |raw| {
+        let id = match kind {
+            EntityKind::Playlist => Some(playlist::write_playlist(s, &parse_object(raw, asked)?, asked, false)?),
+            EntityKind::Album => album::write_album(s, &parse_object(raw, asked)?, asked, false)?,
+            EntityKind::Show => super::show::write_show(s, &parse_object(raw, asked)?, asked, false)?,
+            EntityKind::Episode => super::show::write_episode(s, &parse_object(raw, asked)?, asked, None, false)?,
+            _ => super::audiobook::write_audiobook(s, &parse_object(raw, asked)?, asked, false)?,
+        };
+        id.ok_or_else(no_id)
+    })
 }
 
 fn store_error(e: StoreError) -> IngestError {

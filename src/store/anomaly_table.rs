@@ -12,6 +12,8 @@ pub enum AnomalyEffect {
     Noted,
     /// The fetch is partial.
     Partial,
+    /// The list was not proved complete, so the fetch is partial.
+    Unproved,
     /// The fetch is partial until a run of the job has reported it.
     PartialOnce,
 }
@@ -21,7 +23,7 @@ impl AnomalyEffect {
     pub fn state(self) -> &'static str {
         match self {
             AnomalyEffect::Noted => "complete",
-            AnomalyEffect::Partial => "partial",
+            AnomalyEffect::Partial | AnomalyEffect::Unproved => "partial",
             AnomalyEffect::PartialOnce => "partial, and complete once it was reported",
         }
     }
@@ -30,7 +32,7 @@ impl AnomalyEffect {
     pub fn exit_code(self) -> &'static str {
         match self {
             AnomalyEffect::Noted => "0",
-            AnomalyEffect::Partial => "3",
+            AnomalyEffect::Partial | AnomalyEffect::Unproved => "3",
             AnomalyEffect::PartialOnce => "3, then 0",
         }
     }
@@ -153,7 +155,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         stored: "what was stored before stays",
         effect: AnomalyEffect::Partial,
         calls: "4",
-        tests: &["fault_17_broken_answer_stores_nothing"],
+        tests: &["lasting_fault_costs_one_list_only"],
     },
     Anomaly {
         reason: "missing_hits",
@@ -178,7 +180,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         what: "a list ends before its total",
         evidence: "a second answer",
         stored: "the old list stays",
-        effect: AnomalyEffect::Partial,
+        effect: AnomalyEffect::Unproved,
         calls: "1",
         tests: &["short_list_is_never_silently_complete"],
     },
@@ -196,7 +198,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         what: "a page has the items of the page before it",
         evidence: "the list seen from another offset, and a second answer",
         stored: "the old list stays",
-        effect: AnomalyEffect::Partial,
+        effect: AnomalyEffect::Unproved,
         calls: "2",
         tests: &["repeated_playlist_page_is_not_stored", "repeated_album_page_removes_no_track"],
     },
@@ -205,7 +207,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         what: "a page says that more follows, and names no cursor for it",
         evidence: "a second answer",
         stored: "the old list stays",
-        effect: AnomalyEffect::Partial,
+        effect: AnomalyEffect::Unproved,
         calls: "1",
         tests: &["short_cursor_list_is_partial"],
     },
@@ -214,7 +216,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         what: "a list has a thousand items more than it announces, and goes on",
         evidence: "the answers",
         stored: "the old list stays",
-        effect: AnomalyEffect::Partial,
+        effect: AnomalyEffect::Unproved,
         calls: "those for the items",
         tests: &["endless_playlist_is_reported"],
     },
@@ -223,9 +225,27 @@ pub const ANOMALIES: &[Anomaly] = &[
         what: "a list changes in each of three reads",
         evidence: "another version, other totals, or other rows",
         stored: "the old list stays",
-        effect: AnomalyEffect::Partial,
+        effect: AnomalyEffect::Unproved,
         calls: "two more reads of the list",
-        tests: &["fault_19_edited_playlist_is_read_again"],
+        tests: &["moving_list_is_read_again"],
+    },
+    Anomaly {
+        reason: "suspect_batch",
+        what: "a list is suddenly much worse than what is stored",
+        evidence: "a second answer",
+        stored: "the old list stays until a person accepts the new one",
+        effect: AnomalyEffect::Unproved,
+        calls: "1",
+        tests: &["spoiled_batch_replaces_no_list"],
+    },
+    Anomaly {
+        reason: "page_refused",
+        what: "404 for a page of a list that was there before",
+        evidence: "the answer",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Unproved,
+        calls: "1",
+        tests: &["refused_pages_of_a_living_list_are_partial"],
     },
 ];
 
@@ -238,9 +258,9 @@ pub fn find(reason: &str) -> Option<&'static Anomaly> {
 }
 
 /// The reasons that a complete fetch cannot have, as a list in SQL.
-pub(super) fn partial_reasons_sql() -> String {
-    let partial = ANOMALIES.iter().filter(|anomaly| anomaly.effect == AnomalyEffect::Partial);
-    partial.map(|anomaly| format!("'{}'", anomaly.reason)).collect::<Vec<_>>().join(", ")
+pub(super) fn unproved_reasons_sql() -> String {
+    let unproved = ANOMALIES.iter().filter(|anomaly| anomaly.effect == AnomalyEffect::Unproved);
+    unproved.map(|anomaly| format!("'{}'", anomaly.reason)).collect::<Vec<_>>().join(", ")
 }
 
 /// The reasons of requests that failed and may be answered next time, as a list in SQL.

@@ -8,10 +8,11 @@
 //!   `info`, `disk_space`;
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`;
-//! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
-//!   `list_kinds`, `interrupted_reads`;
+//! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
+//!   `list_quality`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
-//! - runs: `runs`, `run_history`, `requested`, `skipped_items` with `anomaly_table`, `missing_ids`,
+//! - runs: `runs`, `run_history`, `requested`, `skipped_items` with `anomaly_table`, `field_notes`, `skip_list`,
+//!   `missing_ids`,
 //!   `planned_calls`;
 //! - exports: `views`, `query`, `published_files`, `file_dependencies` with `changed_entities`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
@@ -30,15 +31,18 @@ pub mod entity;
 mod entity_table;
 mod error;
 pub mod etags;
+pub mod field_notes;
 mod file_dependencies;
 pub mod freshness;
 pub mod future_times;
 mod info;
 pub mod interrupted_reads;
+mod known_rows;
 pub mod library_playlists;
 pub mod list_commit;
 mod list_kinds;
 pub mod list_proof;
+pub mod list_quality;
 mod list_result;
 pub mod lists;
 pub mod members;
@@ -68,6 +72,7 @@ mod schema;
 mod schema_doc;
 #[cfg(test)]
 mod schema_wording;
+mod skip_list;
 pub mod skipped_items;
 pub mod staging;
 mod staleness;
@@ -89,12 +94,15 @@ pub use compact::{CompactReport, bytes_needed_to_compact};
 pub use disk_space::{MIN_FREE_BYTES, free_bytes};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
+pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use info::{StoreIdentity, data_version};
 pub use interrupted_reads::InterruptedRead;
+pub use known_rows::KeptRow;
 pub use library_playlists::LibraryPlaylist;
 pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
+pub use list_quality::{FieldFlaws, ListQuality, StoredBatch};
 pub use list_result::ListCommit;
 pub use lists::{Checkpoint, ListKey, ListRow};
 pub use members::ListMember;
@@ -117,11 +125,12 @@ pub use run_history::{
     state_after_run,
 };
 pub use runs::{CRASHED_REASON, FetchRecord, FetchState, RunRecord, RunState};
+pub use skip_list::{SkipEntry, SkipFilter, each_skip};
 pub use skipped_items::SkippedItem;
 pub use staging::StagedItem;
 pub use staleness::{OldestRow, oldest_rows};
 pub use time_span::TimeSpan;
-pub use timestamp::timestamp;
+pub use timestamp::{canonical_time, timestamp};
 pub use verify::{StoreFinding, StoreReport, verify_store};
 pub use wal::WAL_BLOCKED_WAIT;
 pub use write_tx::WriteTx;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, WriteTx, anomaly_table};
 
@@ -56,12 +56,30 @@ pub fn failed_ids(tx: &WriteTx, stream: &str) -> Result<HashMap<String, String>,
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
+/// Returns position, reason and detail of the first item of a list that a run could not store.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn first_of_list(
+    tx: &WriteTx,
+    run: i64,
+    fetch: &str,
+    parent: Option<&str>,
+) -> Result<Option<(i64, String, Option<String>)>, StoreError> {
+    tx.prepare(
+        "SELECT position, reason, detail FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3
+         AND position IS NOT NULL ORDER BY position LIMIT 1",
+    )?
+    .query_row(params![run, fetch, parent], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    .optional()
+    .map_err(|e| tx.error("cannot be read", e))
+}
+
 /// Records an item that could not be stored completely.
 ///
 /// # Errors
 /// If the store cannot be written.
 pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<(), StoreError> {
-    debug_assert!(anomaly_table::find(s.reason).is_some(), "{} is not in the table of anomalies", s.reason);
     tx.execute(
         "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
@@ -78,5 +96,24 @@ pub fn clear(tx: &mut WriteTx, run: i64, fetch: &str, parent: &str) -> Result<()
         "DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS nullif(?3, '')
          AND position IS NOT NULL",
         params![run, fetch, parent],
+    )
+}
+
+/// Names the item that a null of a list stands for.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn name_null(
+    tx: &mut WriteTx,
+    run: i64,
+    (fetch, parent): (&str, Option<&str>),
+    (position, item): (i64, &str),
+) -> Result<(), StoreError> {
+    // Of two users of a fetch, the one whose list was read last.
+    tx.execute(
+        "UPDATE skipped_items SET item_id = ?5, detail = 'the last known row stays' WHERE id = (
+           SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)
+         AND reason IN ('null_item', 'malformed')",
+        params![run, fetch, parent, position, item],
     )
 }

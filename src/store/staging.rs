@@ -11,7 +11,7 @@ pub struct StagedItem<'a> {
     /// Position, from 0.
     pub position: i64,
     /// track, episode, local, unavailable, album, …
-    pub kind: &'static str,
+    pub kind: &'a str,
     /// Id of the item.
     pub item_id: Option<&'a str>,
     /// `spotify:` URI.
@@ -35,6 +35,17 @@ pub fn stage(tx: &mut WriteTx, list: i64, m: &StagedItem<'_>) -> Result<(), Stor
     )?
     .execute(params![list, m.position, m.kind, m.item_id, m.uri, m.added_at, m.added_by, m.detail])
     .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
+
+/// Records what was sent for the blank or unreadable fields of a staged item, as a JSON object.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_flaws(tx: &mut WriteTx, list: i64, position: i64, flaws: &str) -> Result<(), StoreError> {
+    tx.prepare("UPDATE staged_items SET flaws = ?3 WHERE list_id = ?1 AND position = ?2")?
+        .execute(params![list, position, flaws])
+        .map_err(|e| tx.error("cannot be written", e))?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use super::report::FetchReport;
 use super::work_items::{WorkItem, item_order, work_items};
 use super::work_result::WorkResult;
 use crate::job::{Fetch, Job};
-use crate::store::{FetchRecord, FetchState, SkippedItem, requested, runs};
+use crate::store::{FetchRecord, FetchState, FieldReport, SkippedItem, field_notes, requested, runs};
 use crate::stream::StreamAccess;
 use spotify_client::Reference;
 use spotify_client::error::ApiError;
@@ -85,7 +85,15 @@ impl FetchRun<'_> {
         let FetchEnding { state, reason, error } = self.classify_end(problem, error).await?;
         record.reason = reason;
         let read = result.counts.read;
-        let warnings = result.warnings.clone();
+        let mut warnings = result.warnings.clone();
+        let fields = match (self.read_field_notes().await, &error) {
+            (Ok(fields), _) => fields,
+            // Of two failures of the store, the first one is reported.
+            (Err(_), Some(_)) => Vec::new(),
+            (Err(e), None) => return Err(e),
+        };
+        let unreadable = fields.iter().filter(|field| field.is_unreadable());
+        warnings.extend(unreadable.map(|field| field.describe(record.served)));
         if let Err(e) = self.write_record(state, &record, result, came_to_its_end).await {
             // Of two failures of the store, the first one is reported.
             return Err(error.unwrap_or(e));
@@ -105,6 +113,7 @@ impl FetchRun<'_> {
             served: record.served,
             stored: record.stored,
             skipped: record.skipped,
+            fields,
             taken_up: context.progress.resumed_reads(),
             outcome: state,
             is_incomplete: has_problem || state == FetchState::Partial,
@@ -137,6 +146,12 @@ impl FetchRun<'_> {
             runs::finish_fetch(s, run, state, &record)
         });
         Ok(written.await?)
+    }
+
+    /// What the run noted about the fields of what it read.
+    async fn read_field_notes(&self) -> Result<Vec<FieldReport>, SyncError> {
+        let (run, fetch, audience) = (self.sync.run_id, self.context.fetch.clone(), self.context.audience.clone());
+        Ok(self.sync.store.write(move |s| field_notes::of_fetch(s, run, &fetch, &audience)).await?)
     }
 
     /// Whether the app has the stream, and none of its families is deferred.
@@ -225,12 +240,30 @@ impl FetchRun<'_> {
                 (one, two) => one.or(two),
             };
         }
+        if error.is_none() {
+            error = self.look_again(&items, &mut results).await;
+        }
         results.sort_by_key(|(index, _)| *index);
         let mut sum = WorkResult::default();
         for (_, result) in results {
             sum.add(result);
         }
         Ok((sum, error))
+    }
+
+    /// Requests once more what was refused, perhaps by mistake. Returns what stopped that.
+    async fn look_again(&self, items: &[WorkItem], results: &mut Vec<(usize, WorkResult)>) -> Option<SyncError> {
+        let context = FetchContext { is_second_look: true, ..(*self.context).clone() };
+        let unanswered: Vec<(usize, Vec<String>)> =
+            results.iter_mut().map(|(index, result)| (*index, std::mem::take(&mut result.unanswered))).collect();
+        for (index, ids) in unanswered.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+            let Some(item) = items.get(index) else { continue };
+            match run_item(self.sync, &context, &item.for_second_look(&ids)).await {
+                Ok(result) => results.push((index, result)),
+                Err(e) => return Some(e),
+            }
+        }
+        None
     }
 }
 

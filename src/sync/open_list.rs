@@ -49,6 +49,11 @@ impl<'a> OpenList<'a> {
         self.sync.is_from_this_run(self.row.checked_at.as_ref())
     }
 
+    /// Whether a batch is published however suspicious it is: a person has looked at it.
+    pub(super) fn accepts_batch(&self) -> bool {
+        self.sync.full || self.context.accepts_batch
+    }
+
     /// The counts of a list whose published rows are still right.
     pub(super) fn unchanged(&self) -> RecordCounts {
         RecordCounts { unchanged: 1, stored: self.row.stored.unwrap_or(0), ..RecordCounts::default() }
@@ -73,13 +78,8 @@ impl<'a> OpenList<'a> {
 
     /// Notes about items of the list.
     pub(super) fn skip_notes(&self, asked: &IngestContext) -> SkipNotes {
-        SkipNotes {
-            run: self.sync.run_id,
-            fetch: self.context.fetch.clone(),
-            stream: self.context.stream.name,
-            parent_id: Some(self.key.parent_id.clone()).filter(|id| !id.is_empty()),
-            now: asked.now.clone(),
-        }
+        let parent_id = Some(self.key.parent_id.clone()).filter(|id| !id.is_empty());
+        SkipNotes::new(self.sync, self.context, parent_id, asked.now.clone())
     }
 
     /// What the fetch records as requested.

@@ -12,6 +12,7 @@ use super::deferral::{DeferralReason, DeferralScope};
 use super::error::ApiError;
 use super::error_body::{ErrorBody, looks_like_json};
 use super::forbidden::ForbiddenReason;
+use super::json_repair::repair_surrogates;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
 use crate::http::cancellation;
 use crate::http::limiter::CallIntent;
@@ -296,7 +297,8 @@ impl ApiCall<'_> {
         let conditional = self.request.etag.is_some();
         let status = incoming.status;
         if status == 200 || (status == 304 && conditional) {
-            let answer = ApiResponse { status, body: incoming.body.clone(), etag: incoming.etag.clone() };
+            let body = repair_surrogates(incoming.body.clone());
+            let answer = ApiResponse { status, body, etag: incoming.etag.clone() };
             let is_json = looks_like_json(&answer);
             let by_spotify = is_json.is_ok();
             let checked = is_json.and_then(|()| check(&answer));

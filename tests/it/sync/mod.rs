@@ -1,15 +1,18 @@
 //! Reading from Spotify into the store.
 
+pub mod brake;
 pub mod call_counts;
 pub mod codes;
 pub mod edited_playlists;
 pub mod failures;
 pub mod gaps;
 pub mod list_history;
+pub mod odd_fields;
 pub mod odd_lists;
 pub mod odd_pages;
 pub mod playlists;
 pub mod resume;
 pub mod searches;
+pub mod stray_refusals;
 pub mod streams;
 pub mod users;
