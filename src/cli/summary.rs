@@ -49,6 +49,13 @@ fn run_summary(report: &RunReport) -> String {
             out.push_str(&format!(", {} listed in skipped_items", fetch.skipped));
         }
         out.push('\n');
+        if let Some(lists) = fetch.playlists.filter(|lists| lists.skipped > 0) {
+            let listed = print::count(lists.listed, "playlist");
+            out.push_str(&format!(
+                "    {listed} listed: {} read or unchanged, {} in skipped_items\n",
+                lists.read, lists.skipped
+            ));
+        }
     }
     let mut line = |what: &str, text: &str| out.push_str(&format!("  {what}: {}\n", printable(text)));
     report.warnings.iter().for_each(|text| line("warning", text));

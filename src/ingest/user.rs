@@ -16,8 +16,9 @@ pub(super) fn write_user(
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
     let Some(id) = id_of(&u.id, &u.uri, EntityKind::User) else { return Ok(None) };
+    let text_hash = |field| xxh3_64(plain(field).unwrap_or_default().as_bytes());
     let content =
-        xxh3_64(plain(&u.display_name).unwrap_or_default().as_bytes()) ^ u64::from(u.display_name.is_present());
+        text_hash(&u.display_name) ^ text_hash(&u.account_id).rotate_left(1) ^ u64::from(u.display_name.is_present());
     let key = xxh3_128(format!("user:{id}").as_bytes());
     if !whole && s.was_written(key, content) {
         return Ok(Some(id.to_owned()));

@@ -10,12 +10,13 @@ use spotify_client::state::grants::SpotifyAccount;
 use spotify_client::wire::{JsonField, JsonText, UserProfile};
 use spotify_client::{EntityKind, SpotifyId};
 
+/// Reads the account of `/me`. A profile is usable as long as it has one of the account's ids.
 fn read(answer: &ApiResponse) -> Result<SpotifyAccount, UnusableResponse> {
     let no_account = || UnusableResponse::new("`/me` names no account");
     let me: UserProfile<'_> = serde_json::from_slice(&answer.body).map_err(|_| no_account())?;
     let full = |text: &JsonField<JsonText<'_>>| text.value().filter(|it| !it.is_empty()).map(|it| it.to_string());
     let from_uri = || SpotifyId::parse(me.uri.value()?, EntityKind::User).ok().map(|id| id.as_str().to_owned());
-    let user_id = full(&me.id).or_else(from_uri).ok_or_else(no_account)?;
+    let user_id = full(&me.id).or_else(from_uri).or_else(|| full(&me.account_id)).ok_or_else(no_account)?;
     Ok(SpotifyAccount { account_id: full(&me.account_id), user_id, display_name: full(&me.display_name) })
 }
 
@@ -52,9 +53,24 @@ pub async fn identify(api: &SpotifyClient, user: &str) -> Result<SpotifyAccount,
     {
         return Ok(account);
     }
-    let bearer = ApiCaller::User(user.to_owned());
-    let account = api.get_checked(&bearer, &request(), read).await?;
-    if let Some(grants) = grants {
+    identify_again(api, user).await
+}
+
+/// The account of a user with a grant as Spotify names it now, for one call. A grant is one account's for good, so
+/// another id than before is a later id of the same account.
+///
+/// # Errors
+///
+/// As [`SpotifyClient::get`].
+pub async fn identify_again(api: &SpotifyClient, user: &str) -> Result<SpotifyAccount, ApiError> {
+    let account = api.get_checked(&ApiCaller::User(user.to_owned()), &request(), read).await?;
+    let Some(grants) = api.grants() else { return Ok(account) };
+    let before = grants.get(user)?.and_then(|grant| grant.account);
+    let account = match &before {
+        Some(before) => account.or_stable_id_of(before),
+        None => account,
+    };
+    if before.as_ref() != Some(&account) {
         grants.record_account(user, &account)?;
     }
     Ok(account)

@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 pub use error::{DASHBOARD, SignInError, invalid_redirect};
-pub use identity::identify;
+pub use identity::{identify, identify_again};
 pub use redirect::RedirectUri;
 
 use answer::CallbackAnswer;
@@ -156,7 +156,7 @@ pub async fn finish(
         access: Some(StoredAccessToken { token: granted.access_token, issued_at: now, expires_at: now + lasts }),
         scopes: Some(scopes.clone()),
         flow: pending.flow,
-        account: account.clone(),
+        account: None,
         authorized_at: Some(granted.at),
         imported_at: None,
         environment: None,
@@ -164,13 +164,17 @@ pub async fn finish(
     let user = &pending.user;
     let _lock = grants.lock(user)?;
     let before = grants.get(user)?.and_then(|grant| grant.account);
-    if let (Some(before), Some(account), false) = (before, &account, pending.replace)
+    if let (Some(before), Some(account), false) = (&before, &account, pending.replace)
         && !before.is_same(account)
     {
-        let (before, now) = (Box::new(before), Box::new(account.clone()));
+        let (before, now) = (Box::new(before.clone()), Box::new(account.clone()));
         return Err(SignInError::OtherAccount { user: user.clone(), before, now });
     }
-    grants.put(&[new], now)?;
+    let account = match (account, &before) {
+        (Some(account), Some(before)) => Some(account.or_stable_id_of(before)),
+        (account, _) => account,
+    };
+    grants.put(&[NewGrant { account: account.clone(), ..new }], now)?;
     let lacking = pending.scopes.iter().filter(|scope| !scopes.contains(scope)).cloned().collect();
     let also =
         account.as_ref().and_then(|account| other_user_of_account(grants, user, account).transpose()).transpose()?;

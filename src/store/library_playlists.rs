@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{StoreError, TimeSpan, WriteTx};
+use super::{OwnerClaim, PlaylistOwner, StoreError, TimeSpan, WriteTx, accounts};
 
 /// A playlist in a user's library.
 #[derive(Debug, Clone)]
@@ -10,8 +10,7 @@ pub struct LibraryPlaylist {
     pub id: String,
     /// Spotify's current version.
     pub snapshot_id: Option<String>,
-    /// Owned by the user, or collaborative.
-    pub is_own: bool,
+    pub owner: PlaylistOwner,
     /// The version at the last complete read of its items.
     pub read_snapshot_id: Option<String>,
     /// Number of stored items.
@@ -22,6 +21,13 @@ pub struct LibraryPlaylist {
     pub reached_end: bool,
     /// The list of playlists has confirmed since then that it stayed the same.
     pub verified: bool,
+}
+
+impl LibraryPlaylist {
+    /// Whether the user owns it, or may edit it with others.
+    pub fn is_own(&self) -> bool {
+        self.owner == PlaylistOwner::User
+    }
 }
 
 /// Whether a playlist was in a library and no library has it any more.
@@ -41,19 +47,31 @@ pub fn was_removed(tx: &WriteTx, playlist: &str) -> Result<bool, StoreError> {
 /// If the store cannot be read.
 pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Result<Vec<LibraryPlaylist>, StoreError> {
     let mut statement = tx.prepare(
-        "SELECT p.id, p.snapshot_id, coalesce(p.owner_id = ?1, 0) OR coalesce(p.collaborative, 0),
-                iif(l.whole_at BETWEEN ?3 AND ?4 AND c.list_id IS NULL, l.snapshot_id, NULL), coalesce(l.stored, 0), m.position,
-                coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.whole_at, 0)
+        "SELECT p.id, p.snapshot_id, coalesce(p.collaborative, 0),
+                iif(l.whole_at BETWEEN ?3 AND ?4 AND c.list_id IS NULL AND l.snapshot_id = (
+                  SELECT n.snapshot_id FROM lists n WHERE n.kind = 'playlist_items' AND n.parent_id = p.id
+                  AND n.read_at IS NOT NULL ORDER BY n.read_at DESC LIMIT 1), l.snapshot_id, NULL),
+                coalesce(l.stored, 0), m.position,
+                coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.whole_at, 0),
+                p.owner_id, w.account_id
          FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
          LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
          LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN lists o ON o.id = m.list_id
+         LEFT JOIN users w ON w.id = p.owner_id
          WHERE m.user_id = ?1 AND m.removed_at IS NULL ORDER BY m.position",
     )?;
+    let account = accounts::ids_of(tx, user)?;
     let read = |row: &rusqlite::Row<'_>| {
+        let (user_id, account_id): (Option<String>, Option<String>) = (row.get(8)?, row.get(9)?);
+        let claim = OwnerClaim {
+            user_id: user_id.as_deref(),
+            account_id: account_id.as_deref(),
+            is_collaborative: row.get(2)?,
+        };
         Ok(LibraryPlaylist {
             id: row.get(0)?,
             snapshot_id: row.get(1)?,
-            is_own: row.get(2)?,
+            owner: account.owner_of(&claim),
             read_snapshot_id: row.get(3)?,
             stored: row.get(4)?,
             position: row.get(5)?,

@@ -45,12 +45,32 @@ pub struct ListRow {
     pub whole_at: Option<String>,
     /// When it was last read completely or found unchanged.
     pub checked_at: Option<String>,
+    /// For a playlist: what its newest read says, whichever reader read it.
+    pub shared: SharedRows,
     /// When the current read started.
     pub read_started_at: Option<String>,
     /// The run that last committed a page of the current read, and its job.
     pub last_read_by: Option<(i64, String)>,
     /// The current read, if there is one.
     pub checkpoint: Option<Checkpoint>,
+}
+
+/// The newest read of a playlist. All its readers share one set of rows, and each has a list of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SharedRows {
+    /// When it was read; none if never.
+    pub read_at: Option<String>,
+    /// Spotify's version of the rows.
+    pub snapshot_id: Option<String>,
+}
+
+impl ListRow {
+    /// Spotify's version of the published rows: that of the last read of this list, unless another reader of the
+    /// playlist has put another version in their place since then.
+    pub fn published_version(&self) -> Option<&str> {
+        let is_current = self.shared.read_at.is_none() || self.shared.snapshot_id == self.snapshot_id;
+        self.snapshot_id.as_deref().filter(|_| is_current)
+    }
 }
 
 /// How much of a read is committed.
@@ -96,13 +116,30 @@ pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> 
     tx.prepare(
         "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
                 c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
-                l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job
+                l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job, n.read_at, n.snapshot_id
          FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
+         LEFT JOIN lists n ON l.kind = 'playlist_items' AND n.id = (SELECT o.id FROM lists o WHERE o.kind = l.kind
+           AND o.parent_id = l.parent_id AND o.read_at IS NOT NULL ORDER BY o.read_at DESC LIMIT 1)
          WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
     )?
     .query_row(params![key.kind, key.parent_id, key.audience, key.market, key.variant], read_list_row)
     .optional()
     .map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns the newest read of a playlist by any reader.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn shared_rows(tx: &WriteTx, playlist: &str) -> Result<SharedRows, StoreError> {
+    let newest = tx
+        .prepare(
+            "SELECT read_at, snapshot_id FROM lists WHERE kind = 'playlist_items' AND parent_id = ?1 AND read_at IS NOT NULL
+             ORDER BY read_at DESC LIMIT 1",
+        )?
+        .query_row([playlist], |row| Ok(SharedRows { read_at: row.get(0)?, snapshot_id: row.get(1)? }))
+        .optional();
+    Ok(newest.map_err(|e| tx.error("cannot be read", e))?.unwrap_or_default())
 }
 
 /// Whether a list of this kind and parent was ever read completely with the token of an audience.
@@ -206,6 +243,7 @@ fn read_list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         served: row.get(16)?,
         proof: row.get(17)?,
         unstable_version: row.get(18)?,
+        shared: SharedRows { read_at: row.get(22)?, snapshot_id: row.get(23)? },
         last_read_by: match (row.get(20)?, row.get(21)?) {
             (Some(run), Some(job)) => Some((run, job)),
             _ => None,

@@ -18,6 +18,7 @@
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
 mod access;
+pub mod accounts;
 pub mod anomaly_table;
 mod backup;
 mod cell_value;
@@ -53,7 +54,7 @@ mod open;
 mod open_writer;
 mod pending_writes;
 pub mod planned_calls;
-mod playlist_commit;
+pub mod playlist_commit;
 mod playlist_diff;
 mod playlist_names;
 mod published_files;
@@ -85,6 +86,7 @@ mod write_tx;
 mod writer_thread;
 
 pub use access::{AccessTarget, FileAccess};
+pub use accounts::{AccountIds, OwnerClaim, PlaylistOwner};
 pub use anomaly_table::{Anomaly, AnomalyEffect};
 pub use backup::backup;
 pub use cell_value::CellValue;
@@ -104,10 +106,10 @@ pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
 pub use list_quality::{FieldFlaws, ListQuality, StoredBatch};
 pub use list_result::ListCommit;
-pub use lists::{Checkpoint, ListKey, ListRow};
+pub use lists::{Checkpoint, ListKey, ListRow, SharedRows};
 pub use members::ListMember;
 pub use migration_backups::delete_old_backups;
-pub use missing_ids::MissingIdKey;
+pub use missing_ids::{ListedPlaylist, MissingIdKey};
 pub use open::{canonical_path, open_current_schema, open_reader, quick_check};
 pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;

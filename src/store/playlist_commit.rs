@@ -4,14 +4,37 @@
 //! tracks for the same items (Spotify relinks them), and since 2026 most apps are not told which track replaces
 //! which. So if another reader read it before, an item added by the same person at the same time as a missing
 //! item is taken for that item, and no change is recorded.
+//!
+//! "Last" goes by when Spotify gave the rows and not by when they are written: a read is refused if another reader
+//! has published another version since it began ([`is_superseded`]).
 
 use rusqlite::{OptionalExtension, ToSql, params};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::playlist_diff::{ItemChange, diff_items};
 use super::write_tx::row_count;
-use super::{ListCommit, ListProof};
+use super::{ListCommit, ListKey, ListProof};
 use super::{StoreError, WriteTx};
+
+/// Whether another reader has published another version of a playlist since a read of this list began. The read may
+/// show an older state then, and is not published. `seen` is the newest read of the playlist when it began.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn is_superseded(
+    tx: &WriteTx,
+    list: i64,
+    key: &ListKey,
+    seen: Option<&str>,
+    snapshot_id: Option<&str>,
+) -> Result<bool, StoreError> {
+    let found: Option<bool> = tx.query_one(
+        "SELECT EXISTS (SELECT 1 FROM lists WHERE ?2 = 'playlist_items' AND kind = ?2 AND parent_id = ?3 AND id <> ?1
+           AND read_at > coalesce(?4, '') AND (snapshot_id IS NOT ?5 OR ?5 IS NULL))",
+        params![list, key.kind, key.parent_id, seen, snapshot_id],
+    )?;
+    Ok(found == Some(true))
+}
 
 pub(super) fn commit(
     tx: &mut WriteTx,

@@ -87,7 +87,8 @@ fn find_purged_playlists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
         "CREATE TEMP TABLE IF NOT EXISTS purged_playlists AS SELECT DISTINCT p.id FROM playlists p
          LEFT JOIN my_playlists m ON m.playlist_id = p.id AND m.user_id = ?1
          LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1
-         WHERE (m.playlist_id IS NOT NULL OR l.id IS NOT NULL OR p.owner_id = ?1)
+         WHERE (m.playlist_id IS NOT NULL OR l.id IS NOT NULL
+           OR p.owner_id IN (SELECT id FROM users WHERE id = ?1 OR stored_as = ?1))
          AND NOT EXISTS (SELECT 1 FROM my_playlists o WHERE o.playlist_id = p.id AND o.user_id <> ?1)
          AND NOT EXISTS (SELECT 1 FROM user_playlists o WHERE o.playlist_id = p.id)
          AND NOT EXISTS (SELECT 1 FROM search_results s WHERE s.kind = 'playlist' AND s.item_id = p.id)
@@ -164,10 +165,15 @@ fn purge_account(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
         "DELETE FROM metrics WHERE kind = 'user' AND id = ?1",
         "DELETE FROM known_gaps WHERE audience = ?1",
         "DELETE FROM etags WHERE audience = ?1",
-        "UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL WHERE id = ?1",
-        "DELETE FROM users WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = ?1)
-         AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = ?1)
-         AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = ?1)",
+        // The later ids of the account too.
+        "UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL
+         WHERE id = ?1 OR stored_as = ?1",
+        "DELETE FROM users WHERE (id = ?1 OR stored_as = ?1)
+         AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = users.id)
+         AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = users.id)
+         AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = users.id)",
+        "UPDATE users SET stored_as = NULL WHERE stored_as = ?1",
+        "UPDATE skipped_items SET user_id = NULL WHERE user_id = ?1",
     ] {
         execute_for_user(tx, sql, user)?;
     }

@@ -177,27 +177,23 @@ fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> 
         execute_batch(tx, &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM {table} WHERE {old}"))?;
         deleted += execute_batch(tx, &format!("DELETE FROM {table} WHERE {old}"))?;
     }
-    // All readers share the items of a playlist. They are deleted when no reader is left.
-    let unread =
-        "FROM playlist_items WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
+    // All readers share the items and the history of a playlist. They are deleted when no reader is left, so that
+    // the next read is a first read. A playlist without items may well be read.
+    let unread = "playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
          AND playlist_id NOT IN (SELECT parent_id FROM lists WHERE kind = 'playlist_items' AND checked_at IS NOT NULL
          AND id NOT IN (SELECT id FROM old_lists))";
     for (kind, item) in [("track", "track_id"), ("episode", "episode_id"), ("playlist", "playlist_id")] {
         execute_batch(
             tx,
-            &format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {unread} AND {item} IS NOT NULL"),
+            &format!(
+                "INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM playlist_items
+                 WHERE {unread} AND {item} IS NOT NULL"
+            ),
         )?;
     }
-    deleted += execute_batch(tx, &format!("DELETE {unread}"))?;
-    // The next read of it is a first read.
+    deleted += execute_batch(tx, &format!("DELETE FROM playlist_items WHERE {unread}"))?;
     for table in ["playlist_versions", "playlist_changes"] {
-        execute_batch(
-            tx,
-            &format!(
-            "DELETE FROM {table} WHERE playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
-             AND NOT EXISTS (SELECT 1 FROM playlist_items i WHERE i.playlist_id = {table}.playlist_id)"
-        ),
-        )?;
+        execute_batch(tx, &format!("DELETE FROM {table} WHERE {unread}"))?;
     }
     // These records describe rows that no longer exist.
     for table in ["run_lists", "returned_members"] {

@@ -23,21 +23,25 @@ pub struct SkippedItem {
     pub detail: Option<String>,
     /// It was known before, so the run still counts as complete.
     pub already_known: bool,
+    /// The user whose token was used; empty for the app.
+    pub user_id: Option<String>,
 }
 
-/// Whether the job of a run already reported that an id is not available: its newest earlier finished run
-/// listed it. Unfinished runs and other jobs do not count.
+/// Whether the job of a run already reported that an id is not available to a reader: the newest earlier finished
+/// run that read the stream for this reader listed it. Unfinished runs, other jobs and other readers do not count.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bool, StoreError> {
+pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str, reader: &str) -> Result<bool, StoreError> {
     tx.prepare(
         "SELECT EXISTS (SELECT 1 FROM skipped_items WHERE stream = ?2 AND item_id = ?3
-          AND reason IN ('not_found', 'forbidden') AND run_id = (
-           SELECT id FROM runs WHERE job = (SELECT job FROM runs WHERE id = ?1) AND id < ?1
-           AND state IN ('complete', 'partial') ORDER BY started_at DESC, id DESC LIMIT 1))",
+          AND reason IN ('not_found', 'forbidden') AND coalesce(user_id, ?4) = ?4 AND run_id = (
+           SELECT r.id FROM runs r WHERE job = (SELECT job FROM runs WHERE id = ?1) AND r.id < ?1
+           AND state IN ('complete', 'partial')
+           AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = r.id AND f.stream = ?2 AND f.user_id = ?4)
+           ORDER BY started_at DESC, r.id DESC LIMIT 1))",
     )?
-    .query_row(params![run, stream, id], |row| row.get(0))
+    .query_row(params![run, stream, id, reader], |row| row.get(0))
     .map_err(|e| tx.error("cannot be read", e))
 }
 
@@ -54,6 +58,19 @@ pub fn failed_ids(tx: &WriteTx, stream: &str) -> Result<HashMap<String, String>,
     let mut statement = tx.prepare(&sql)?;
     let rows = statement.query_map([stream], |row| Ok((row.get(0)?, row.get(1)?)));
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns how many entries of a user's list of playlists a run could not read as a playlist.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn unread_playlist_entries(tx: &WriteTx, run: i64, user: &str) -> Result<i64, StoreError> {
+    let entries: Option<i64> = tx.query_one(
+        "SELECT count(*) FROM skipped_items WHERE run_id = ?1 AND user_id = ?2 AND parent_id IS NULL
+         AND position IS NOT NULL AND reason <> 'listed_twice' AND stream IN ('my_playlists', 'my_playlist_items')",
+        params![run, user],
+    )?;
+    Ok(entries.unwrap_or(0))
 }
 
 /// Returns position, reason and detail of the first item of a list that a run could not store.
@@ -81,9 +98,11 @@ pub fn first_of_list(
 /// If the store cannot be written.
 pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        params![run, s.fetch, s.stream, s.parent_id, s.position, s.item_id, s.reason, s.detail, s.already_known, now],
+        "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at,
+         user_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            run, s.fetch, s.stream, s.parent_id, s.position, s.item_id, s.reason, s.detail, s.already_known, now, s.user_id
+        ],
     )
 }
 

@@ -13,6 +13,7 @@
 //! | repeated page | by offset: the list seen from one place aside | page is used | a second answer, then `repeated_page` |
 //! | changed total | the list's version | new total is used | read again from the start |
 //! | other rows than before an interruption | none | | read again from the start |
+//! | another reader published another version meanwhile | none | | read again from the start |
 //! | many duplicates | the same rows in two reads | one row each, `listed_twice` | read again from the start |
 //! | endless | none | | `endless`, the old list stays |
 //! | nearly emptied | a second answer, and a new version or a second run | list is published | `suspect_batch`, the old list stays |
@@ -55,6 +56,8 @@ pub(super) enum PageAnomaly {
     ChangedTotal,
     /// The page does not continue the read that was interrupted.
     DifferentRows,
+    /// Another reader of the playlist has published another version since the read began.
+    OtherVersion,
     /// More items are in the list twice than a list in order has, or they are close to each other.
     ManyDuplicates {
         /// Hash of the rows.
@@ -122,7 +125,9 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
         PageAnomaly::NearlyEmptied { .. } => {
             return if evidence.is_second_answer { AnomalyDecision::Accept } else { AnomalyDecision::ReadAgain };
         }
-        PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => return AnomalyDecision::Restart,
+        PageAnomaly::DifferentRows | PageAnomaly::OtherVersion | PageAnomaly::ManyDuplicates { .. } => {
+            return AnomalyDecision::Restart;
+        }
         PageAnomaly::ChangedTotal => {
             return match evidence.version {
                 VersionEvidence::NotRequested => AnomalyDecision::RequestVersion,
@@ -161,7 +166,10 @@ impl PageAnomaly {
             PageAnomaly::RepeatedPage { .. } => "repeated_page",
             PageAnomaly::Endless { .. } => "endless",
             PageAnomaly::NearlyEmptied { .. } => SUSPECT_BATCH,
-            PageAnomaly::ChangedTotal | PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => "moved",
+            PageAnomaly::ChangedTotal
+            | PageAnomaly::DifferentRows
+            | PageAnomaly::OtherVersion
+            | PageAnomaly::ManyDuplicates { .. } => "moved",
         }
     }
 
@@ -180,6 +188,7 @@ impl PageAnomaly {
             PageAnomaly::NearlyEmptied { items, before } => format!("{items} items are left of {before}"),
             PageAnomaly::ChangedTotal => "the announced total changed".to_owned(),
             PageAnomaly::DifferentRows => "it changed since the read was interrupted".to_owned(),
+            PageAnomaly::OtherVersion => "another reader published another version of it meanwhile".to_owned(),
             PageAnomaly::ManyDuplicates { .. } => "many items are in it twice".to_owned(),
         }
     }
@@ -319,6 +328,7 @@ mod tests {
             ("total, same version before", &PageAnomaly::ChangedTotal, version(VersionEvidence::SameBefore), Accept),
             ("total, other version", &PageAnomaly::ChangedTotal, version(VersionEvidence::Different), Restart),
             ("other rows", &PageAnomaly::DifferentRows, first, Restart),
+            ("other version", &PageAnomaly::OtherVersion, twice, Restart),
             ("duplicates", &PageAnomaly::ManyDuplicates { content_hash: String::new() }, first, Restart),
             ("emptied list", &PageAnomaly::NearlyEmptied { items: 0, before: 60 }, first, ReadAgain),
             ("emptied list, second answer", &PageAnomaly::NearlyEmptied { items: 0, before: 60 }, twice, Accept),

@@ -11,9 +11,10 @@ pub fn is_full_read_recent(list: &ListRow, full: bool, whole: &TimeSpan) -> bool
     !full && whole.contains(list.whole_at.as_deref())
 }
 
-/// Whether a list with a version is unchanged, so that none of its items is requested.
+/// Whether a list with a version is unchanged, so that none of its items is requested. The published rows count:
+/// another reader of the playlist may have put another version in their place.
 pub fn is_unchanged(list: &ListRow, full: bool, whole: &TimeSpan, snapshot_id: Option<&str>) -> bool {
-    is_full_read_recent(list, full, whole) && snapshot_id.is_some() && list.snapshot_id.as_deref() == snapshot_id
+    is_full_read_recent(list, full, whole) && snapshot_id.is_some() && list.published_version() == snapshot_id
 }
 
 /// Whether a list is read from its start to the first known items, and not whole.

@@ -11,7 +11,7 @@ use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
     Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_commit,
-    list_proof, list_quality, lists, members, runs, skipped_items, staging,
+    list_proof, list_quality, lists, members, playlist_commit, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -31,6 +31,8 @@ pub(super) struct PageCommit {
     pub is_accepted: bool,
     /// Hashes of the rows that are published, and of what an earlier pass read to its end.
     pub known_hashes: Vec<String>,
+    /// When the playlist was last read by any reader before this read began.
+    pub newest_read_at: Option<String>,
 }
 
 /// A list in order may have this many items twice, as long as they are not close to each other.
@@ -60,6 +62,8 @@ pub(super) enum PublishOutcome {
     Stored(i64),
     /// The batch is suspicious, and the old list stays.
     Suspect { detail: String },
+    /// Another reader has published another version of the playlist since the read began.
+    Superseded,
 }
 
 /// A list whose staged rows are to be published.
@@ -128,7 +132,11 @@ pub(super) async fn commit_page(
     let (wrong_total, calls, accepts_batch) =
         (list.describe_wrong_total(&commit.at), sync.calls(), open.accepts_batch());
     let write = move |s: &mut WriteTx| {
-        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes } = commit;
+        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes, newest_read_at } = commit;
+        let (newest, version) = (newest_read_at.as_deref(), at.snapshot_id.as_deref());
+        if finish.is_some() && playlist_commit::is_superseded(s, id, &key, newest, version)? {
+            return Ok(CommitOutcome::Anomalous(PageAnomaly::OtherVersion, page));
+        }
         if let Some(kind) = parent {
             // A parent that answers gets a row for its list to refer to. One that is refused gets none.
             ensure_row(s, kind, &key.parent_id, &asked)?;
@@ -188,6 +196,7 @@ pub(super) async fn commit_page(
                     CommitOutcome::Published { stored, skipped }
                 }
                 PublishOutcome::Suspect { detail } => CommitOutcome::Suspect { detail, skipped },
+                PublishOutcome::Superseded => CommitOutcome::Anomalous(PageAnomaly::OtherVersion, page),
             });
         }
         at.skipped += skipped;
@@ -215,12 +224,14 @@ pub(super) async fn starts_with_page(
     Ok(same.await?)
 }
 
-/// Publishes what is staged in place of the old list.
+/// Publishes what is staged in place of the old list. `newest_read_at` is the newest read of the playlist by any
+/// reader when this read began.
 pub(super) async fn publish_staged(
     open: &OpenList<'_>,
     list: &ListRequest,
     at: &Checkpoint,
     by: ProofKind,
+    newest_read_at: Option<String>,
 ) -> Result<PublishOutcome, SyncError> {
     // The version was requested once more and is the same, or it says nothing.
     let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProofKind::Snapshot);
@@ -231,6 +242,9 @@ pub(super) async fn publish_staged(
     let is_accepted = open.accepts_batch();
     let write = move |s: &mut WriteTx| {
         let (key, proof, now, notes) = (&key, &proof, &*asked.now, &notes);
+        if playlist_commit::is_superseded(s, id, key, newest_read_at.as_deref(), proof.snapshot_id.as_deref())? {
+            return Ok(PublishOutcome::Superseded);
+        }
         let outcome = publish(s, &Publication { list: id, key, max_items, proof, run, now, is_accepted, notes })?;
         if matches!(outcome, PublishOutcome::Stored(_)) {
             notes.record_wrong_total(s, wrong_total)?;

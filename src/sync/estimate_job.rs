@@ -72,7 +72,7 @@ pub async fn estimate_job(
 ) -> Result<JobEstimate, SyncError> {
     let bound = query_bindings(job, parameters.fire_at.unwrap_or(sync.started_at), parameters.last_run_at);
     let resolver = InputResolver { sync, job, bound: &bound };
-    let users = known_users(parameters.grants.as_ref(), &parameters.user_names(job)?)?;
+    let users = known_users(sync, parameters.grants.as_ref(), &parameters.user_names(job)?).await?;
     let is_unknown = |account: &super::users::UserAccount| account.user_id == UNKNOWN_ACCOUNT;
     let unknown = users.iter().filter(|user| user.account.as_ref().is_ok_and(is_unknown)).count();
     let mut result =

@@ -85,7 +85,7 @@ impl FetchRun<'_> {
         let FetchEnding { state, reason, error } = self.classify_end(problem, error).await?;
         record.reason = reason;
         let read = result.counts.read;
-        let mut warnings = result.warnings.clone();
+        let (mut warnings, playlists) = (result.warnings.clone(), result.playlists);
         let fields = match (self.read_field_notes().await, &error) {
             (Ok(fields), _) => fields,
             // Of two failures of the store, the first one is reported.
@@ -113,6 +113,7 @@ impl FetchRun<'_> {
             served: record.served,
             stored: record.stored,
             skipped: record.skipped,
+            playlists,
             fields,
             taken_up: context.progress.resumed_reads(),
             outcome: state,
@@ -186,7 +187,8 @@ impl FetchRun<'_> {
                 sync.app.learn_development(&context.bearer, &evidence).await?;
             }
             let (fetch, stream, detail) = (context.fetch.clone(), context.stream.name, Some(message.clone()));
-            let skip = SkippedItem { fetch, stream, reason: "not_for_this_app", detail, ..SkippedItem::default() };
+            let (reason, user_id) = ("not_for_this_app", Some(context.recorded_for.clone()));
+            let skip = SkippedItem { fetch, stream, reason, detail, user_id, ..SkippedItem::default() };
             sync.record_skip(skip).await?;
             return Ok(FetchEnding { state: FetchState::Partial, reason: Some(message), error: None });
         }

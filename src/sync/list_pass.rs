@@ -53,6 +53,8 @@ pub(super) struct ListPass<'a> {
     content_hash: Option<String>,
     /// The announced total changed during this pass, and the version did not.
     total_changed: bool,
+    /// When the playlist was last read by any reader before this read began.
+    newest_read_at: Option<String>,
 }
 
 /// What a page means for the pass.
@@ -86,6 +88,7 @@ impl<'a> ListPass<'a> {
             short_page_end: None,
             content_hash: None,
             total_changed: false,
+            newest_read_at: None,
         }
     }
 
@@ -142,6 +145,7 @@ impl<'a> ListPass<'a> {
         let is_from_parent = std::mem::take(&mut prefetch.is_from_parent);
         let is_unproved = at.next_offset > 0 && at.snapshot_id.is_none() && !is_from_parent && !at.reached_end;
         self.content_hash.clone_from(&prefetch.content_hash);
+        self.newest_read_at = prefetch.newest_read_at(&self.open.row);
         // What came with the answer about the parent was served by this run too.
         self.resumed_at = if is_from_parent { 0 } else { at.next_offset };
         self.overlap = is_unproved && !self.list.has_cursor();
@@ -344,6 +348,7 @@ impl<'a> ListPass<'a> {
             finish: (progress.is_last && !needs_proof).then_some((by, progress.ended_early)),
             is_accepted: self.accepted_at == Some(offset),
             known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
+            newest_read_at: self.newest_read_at.clone(),
         };
         match commit_page(self.open, self.list, page_commit).await? {
             CommitOutcome::Staged { skipped, rows } => {
@@ -390,6 +395,7 @@ impl<'a> ListPass<'a> {
         let stored = match outcome {
             PublishOutcome::Stored(stored) => stored,
             PublishOutcome::Suspect { detail } => return Err(suspect(detail).into()),
+            PublishOutcome::Superseded => return Ok(Some(ReadOutcome::Moved)),
         };
         let counts = self.counts(at, stored);
         Ok(Some(ReadOutcome::Complete(RecordCounts {
@@ -437,10 +443,12 @@ impl<'a> ListPass<'a> {
         self.publish(at, ProofKind::Snapshot).await
     }
 
+    /// Publishes what is staged. A list that another reader has published in another version is read again.
     async fn publish(&self, at: &Checkpoint, by: ProofKind) -> Result<ReadOutcome, ReadStop> {
-        match publish_staged(self.open, self.list, at, by).await? {
+        match publish_staged(self.open, self.list, at, by, self.newest_read_at.clone()).await? {
             PublishOutcome::Stored(stored) => Ok(self.complete(at, stored)),
             PublishOutcome::Suspect { detail } => Err(suspect(detail).into()),
+            PublishOutcome::Superseded => Ok(ReadOutcome::Moved),
         }
     }
 

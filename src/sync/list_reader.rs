@@ -16,9 +16,10 @@ use super::list_pass::ListPass;
 use super::list_request::{ListRequest, Prefetch};
 use super::missing;
 use super::open_list::OpenList;
+use super::page_request::request_version;
 use super::read_outcome::ReadOutcome;
 use super::work_result::WorkResult;
-use crate::store::{ListKey, ListRow, SkippedItem, members};
+use crate::store::{ListKey, ListRow, SkippedItem, lists, members};
 use crate::stream::RowMode;
 use spotify_client::error::ApiError;
 
@@ -110,7 +111,8 @@ async fn record_unproved(open: &OpenList<'_>, reason: &'static str, detail: Stri
     let parent = &open.key.parent_id;
     let parent_id = Some(parent.clone()).filter(|p| !p.is_empty());
     let (fetch, stream) = (open.context.fetch.clone(), open.context.stream.name);
-    let skip = SkippedItem { fetch, stream, parent_id, reason, detail: Some(detail.clone()), ..SkippedItem::default() };
+    let (detail_text, user_id) = (Some(detail.clone()), Some(open.context.recorded_for.clone()));
+    let skip = SkippedItem { fetch, stream, parent_id, reason, detail: detail_text, user_id, ..SkippedItem::default() };
     open.sync.record_skip(skip).await?;
     let counts = RecordCounts { skipped: 1, stored: open.row.stored.unwrap_or(0), ..RecordCounts::default() };
     let kept = match &open.row.whole_at {
@@ -163,6 +165,9 @@ pub(super) async fn read_pages(
             ReadOutcome::Moved => {
                 let restarts = at.restarts + 1;
                 clear_skips(open).await?;
+                if let Err(outcome) = note_other_readers(open, list, &mut prefetch).await? {
+                    return Ok(outcome);
+                }
                 prefetch.page = None;
                 prefetch.etag = None;
                 at = start_read(open, &prefetch, restarts).await?;
@@ -182,6 +187,28 @@ pub(super) async fn read_pages(
             outcome => Ok(outcome),
         };
     }
+}
+
+/// Before a playlist is read again: where another reader published another version meanwhile, the read goes by
+/// Spotify's version now. An error that concerns this one list ends its read.
+async fn note_other_readers(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    prefetch: &mut Prefetch,
+) -> Result<Result<(), ReadOutcome>, SyncError> {
+    let Some(version) = &list.version else { return Ok(Ok(())) };
+    let playlist = list.key.parent_id.clone();
+    let newest = open.sync.store.write(move |s| lists::shared_rows(s, &playlist)).await?;
+    let is_known = newest.read_at == prefetch.newest_read_at(&open.row);
+    if is_known || newest.snapshot_id.is_some() && newest.snapshot_id == prefetch.snapshot_id {
+        return Ok(Ok(()));
+    }
+    prefetch.newest_read = Some(newest);
+    match request_version(open.sync, open.context, version).await {
+        Ok(snapshot_id) => prefetch.snapshot_id = snapshot_id,
+        Err(e) => return ReadOutcome::from_error(e).map(Err),
+    }
+    Ok(Ok(()))
 }
 
 /// Whether an answer says that there is nothing to read. Of a list that has just answered, only the page is affected.

@@ -1,7 +1,7 @@
 //! A list, and how Spotify is asked for it.
 
 use super::counts::RecordCounts;
-use crate::store::{Checkpoint, ListKey};
+use crate::store::{Checkpoint, ListKey, ListRow, SharedRows};
 use crate::stream::{ChangeDetection, EntryKind, Paging};
 use spotify_client::EntityKind;
 use spotify_client::client::ApiRequest;
@@ -47,6 +47,15 @@ pub(super) struct Prefetch {
     pub parent_answers: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
+    /// The newest read of the playlist by any reader when this read began, if it is not that of the open list.
+    pub newest_read: Option<SharedRows>,
+}
+
+impl Prefetch {
+    /// When the playlist was last read by any reader before this read began.
+    pub(super) fn newest_read_at(&self, row: &ListRow) -> Option<String> {
+        self.newest_read.as_ref().unwrap_or(&row.shared).read_at.clone()
+    }
 }
 
 impl ListRequest {

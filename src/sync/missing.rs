@@ -10,7 +10,10 @@ use super::open_list::requested_list;
 use super::refusal_weight::{RefusalScale, RefusalWeight};
 use super::work_result::{MissingId, WorkResult};
 use crate::store::timestamp;
-use crate::store::{ListKey, MissingIdKey, SkippedItem, TimeSpan, entity, lists, missing_ids, skipped_items};
+use crate::store::{
+    LibraryPlaylist, ListKey, ListedPlaylist, PlaylistOwner, SkippedItem, StoreError, TimeSpan, WriteTx, entity, lists,
+    missing_ids, skipped_items,
+};
 use crate::stream::StreamTable;
 use spotify_client::error::ApiError;
 
@@ -43,7 +46,7 @@ pub(super) async fn record_missing(
     let scale = RefusalScale::new(sync, context);
     let (stream, key, now, run) = (context.stream, context.missing_key(id), timestamp(sync.now()), sync.run_id);
     let is_playlist = stream.table == StreamTable::PlaylistItems;
-    let (fetch, id, text, own) = (context.fetch.clone(), id.to_owned(), detail.clone(), context.from_own_library);
+    let (fetch, id, text, reporting) = (context.fetch.clone(), id.to_owned(), detail.clone(), Reporting::of(context));
     let problem = format!("{id}: {detail}");
     let unanswered = id.clone();
     let recorded = sync
@@ -57,8 +60,9 @@ pub(super) async fn record_missing(
             if is_lasting && !weight.is_settled {
                 missing_ids::mark_unsettled(s, &key)?;
             }
-            let is_known =
-                weight.is_settled && ((was_known && skipped_items::was_reported(s, run, stream.name, &id)?) || own);
+            let is_known = weight.is_settled
+                && (was_known || reporting.is_own_library)
+                && reporting.is_settled(s, run, stream.name, &id)?;
             if weight.is_gone && is_playlist {
                 entity::mark_playlist_gone(s, &id, &now)?;
             }
@@ -69,6 +73,7 @@ pub(super) async fn record_missing(
                 reason,
                 detail: Some(text),
                 already_known: is_known,
+                user_id: Some(reporting.reader),
                 ..SkippedItem::default()
             };
             skipped_items::record(s, run, &skip, &now)?;
@@ -86,6 +91,25 @@ pub(super) async fn record_missing(
     let no_market = needs_market.then(|| "name a market: without one an app is shown no podcasts".to_owned());
     let hints = e.hint().or(no_market).into_iter().collect();
     Ok(WorkResult { hints, ..WorkResult::incomplete(Vec::new(), counts, problem) })
+}
+
+/// Who is to be told about a refusal, and whether that is so already.
+struct Reporting {
+    /// The user whose token is used, as the run records it; empty for the app.
+    reader: String,
+    is_own_library: bool,
+}
+
+impl Reporting {
+    fn of(context: &FetchContext) -> Reporting {
+        Reporting { reader: context.recorded_for.clone(), is_own_library: context.from_own_library }
+    }
+
+    /// Whether a refusal leaves the fetch complete: the job reported it to this reader, or the id comes from the
+    /// user's own library, where the note is enough.
+    fn is_settled(&self, s: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bool, StoreError> {
+        Ok(self.is_own_library || skipped_items::was_reported(s, run, stream, id, &self.reader)?)
+    }
 }
 
 /// The result of a list that was refused within a week; `None`: the list is requested. What was published
@@ -109,26 +133,77 @@ pub(super) async fn missing_ids(
     context: &FetchContext,
     ids: &[String],
 ) -> Result<Vec<Option<MissingId>>, SyncError> {
-    let span = missing_span(sync);
+    let (span, keys) = (missing_span(sync), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
+    let refusals = sync.store.write(move |s| missing_ids::find(s, &keys, &span)).await?;
+    note_missing(sync, context, ids.to_vec(), refusals).await
+}
+
+/// Of these playlists of a library, those that were refused in their version, or lately. They are recorded as
+/// skipped.
+pub(super) async fn missing_playlists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    lists: &[LibraryPlaylist],
+) -> Result<Vec<Option<MissingId>>, SyncError> {
+    let refusals = refused_playlists(sync, context, lists).await?;
+    note_missing(sync, context, lists.iter().map(|list| list.id.clone()).collect(), refusals).await
+}
+
+/// Whether each of these playlists of a library was refused in its version, or lately. Nothing is recorded.
+pub(super) async fn are_missing_playlists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    lists: &[LibraryPlaylist],
+) -> Result<Vec<bool>, SyncError> {
+    Ok(refused_playlists(sync, context, lists).await?.iter().map(Option::is_some).collect())
+}
+
+/// The refusals of playlists of a library: one try for each version, and for the lists of others one in a week.
+async fn refused_playlists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    lists: &[LibraryPlaylist],
+) -> Result<Vec<Option<(String, String)>>, SyncError> {
+    let recent = missing_span(sync);
+    let always = if sync.full { missing_span(sync) } else { sync.full_read_span(context.full_every) };
+    let listed: Vec<ListedPlaylist> = lists
+        .iter()
+        .map(|list| ListedPlaylist {
+            key: context.missing_key(&list.id),
+            snapshot_id: list.snapshot_id.clone(),
+            is_foreign: list.owner == PlaylistOwner::Other,
+        })
+        .collect();
+    Ok(sync.store.write(move |s| missing_ids::find_playlists(s, &listed, &recent, &always)).await?)
+}
+
+/// Records refusals that are not asked for again.
+async fn note_missing(
+    sync: &SyncContext,
+    context: &FetchContext,
+    ids: Vec<String>,
+    refusals: Vec<Option<(String, String)>>,
+) -> Result<Vec<Option<MissingId>>, SyncError> {
     let (stream, run, now) = (context.stream.name, sync.run_id, timestamp(sync.now()));
-    let (fetch, keys) = (context.fetch.clone(), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
+    let (fetch, reporting) = (context.fetch.clone(), Reporting::of(context));
     let missing = sync.store.write(move |s| {
-        let mut missing = Vec::with_capacity(keys.len());
-        for (MissingIdKey { id, .. }, refusal) in keys.iter().zip(missing_ids::find(s, &keys, &span)?) {
+        let mut missing = Vec::with_capacity(ids.len());
+        for (id, refusal) in ids.iter().zip(refusals) {
             let Some((reason, detail)) = refusal else {
                 missing.push(None);
                 continue;
             };
             let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
-            let was_reported = skipped_items::was_reported(s, run, stream, id)?;
-            let new_problem = (!was_reported).then(|| format!("{id}: {detail}"));
+            let is_settled = reporting.is_settled(s, run, stream, id)?;
+            let new_problem = (!is_settled).then(|| format!("{id}: {detail}"));
             let skip = SkippedItem {
                 fetch: fetch.clone(),
                 stream,
                 item_id: Some(id.clone()),
                 reason,
                 detail: Some(detail),
-                already_known: was_reported,
+                already_known: is_settled,
+                user_id: Some(reporting.reader.clone()),
                 ..SkippedItem::default()
             };
             skipped_items::record(s, run, &skip, &now)?;
@@ -148,12 +223,6 @@ pub(super) async fn are_missing(
     let (span, keys) = (missing_span(sync), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
     let refusals = sync.store.write(move |s| missing_ids::find(s, &keys, &span));
     Ok(refusals.await?.iter().map(Option::is_some).collect())
-}
-
-/// Whether a request was refused within a week.
-pub(super) async fn is_missing(sync: &SyncContext, key: &MissingIdKey) -> Result<bool, SyncError> {
-    let (span, keys) = (missing_span(sync), [key.clone()]);
-    Ok(sync.store.write(move |s| missing_ids::find(s, &keys, &span)).await?.iter().any(Option::is_some))
 }
 
 /// Records that Spotify answers for an id again.

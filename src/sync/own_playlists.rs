@@ -1,7 +1,11 @@
 //! The items of all playlists of a user. The list of playlists says which of them changed, and verifies,
 //! one page at a time, that those that were read did not change meanwhile.
+//!
+//! Whether a playlist can be read is asked and not guessed. Those of others, and those whose owner Spotify does not
+//! name, are requested once for each version; a refusal is remembered and noted. So each listed playlist ends as rows
+//! or as a row in `skipped_items`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::brake::SUSPECT_BATCH;
 use super::change_detection::{self, ProofMethod};
@@ -25,10 +29,12 @@ use super::playlist::{
 };
 use super::read_outcome::{PendingVerification, ReadOutcome};
 use super::user_lists::user_list_request;
-use super::work_result::WorkResult;
+use super::users::confirm_account;
+use super::work_result::{LibraryCounts, WorkResult};
 use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, LibraryPlaylist, ListRow, MissingIdKey, ProofKind, freshness, library_playlists, lists, missing_ids,
+    AccountIds, Checkpoint, LibraryPlaylist, ListRow, OwnerClaim, PlaylistOwner, ProofKind, accounts, freshness,
+    library_playlists, lists, skipped_items,
 };
 use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
@@ -42,17 +48,23 @@ type ListedVersions = HashMap<String, Option<String>>;
 /// Reads the items of all playlists of a user that may be read.
 pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
     let lists = playlists_request(context);
+    let own_before = library(sync, context).await?.into_iter().filter(LibraryPlaylist::is_own).map(|list| list.id);
+    let own_before: HashSet<String> = own_before.collect();
     let mut result = read_list(sync, context, &lists).await?;
     // The rows of this fetch are items. The lists are rows of another stream.
     result.counts.stored = 0;
-    let (user, market) = (context.audience.clone(), context.market.clone());
-    let recent = sync.full_read_span(context.full_every);
-    let listed = sync.store.write(move |s| library_playlists::of_user(s, &user, &market, &recent)).await?;
+    let mut listed = library(sync, context).await?;
+    if has_lost_lists(&own_before, &listed) {
+        // The owner of a playlist does not change, but the id of an account does.
+        confirm_account(sync, context).await?;
+        listed = library(sync, context).await?;
+    }
     sync.observer.fetch_started(&context.fetch, listed.len());
+    result.playlists = Some(count_entries(sync, context, listed.len()).await?);
     let parts = FetchContext { from_own_library: true, is_listed: true, ..context.clone() };
     let reader = OwnPlaylistsReader { sync, context: &parts, lists: &lists };
     let all = listed.clone();
-    let (own, foreign): (Vec<_>, Vec<_>) = listed.into_iter().partition(|list| list.is_own);
+    let (own, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(LibraryPlaylist::is_own);
     let (changed, unchanged): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| has_changed(sync, list));
     reader.record_unchanged(unchanged, &mut result).await?;
     let changed = reader.without_missing(changed, &mut result).await?;
@@ -73,17 +85,41 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
     }
     // Spotify refuses many lists of others, although the library names them.
     let parts_of_others = FetchContext { is_listed: false, ..parts.clone() };
-    let foreign_reader = OwnPlaylistsReader { sync, context: &parts_of_others, lists: &lists };
-    foreign_reader.read_foreign(foreign, &mut result).await?;
+    let reader_of_others = OwnPlaylistsReader { sync, context: &parts_of_others, lists: &lists };
+    reader_of_others.read_others(others, &mut result).await?;
     // What was refused may have been refused by mistake.
     let unanswered = std::mem::take(&mut result.unanswered);
     for list in all.iter().filter(|list| unanswered.contains(&list.id)) {
-        let context = FetchContext { is_second_look: true, is_listed: list.is_own, ..parts.clone() };
+        let context = FetchContext { is_second_look: true, is_listed: list.is_own(), ..parts.clone() };
         let reader = OwnPlaylistsReader { sync, context: &context, lists: &lists };
         let read = reader.read_changed(list, false).await?;
         reader.add(&mut result, read);
     }
     Ok(result)
+}
+
+/// The playlists in the user's library, as the store has them.
+async fn library(sync: &SyncContext, context: &FetchContext) -> Result<Vec<LibraryPlaylist>, SyncError> {
+    let (user, market) = (context.audience.clone(), context.market.clone());
+    let recent = sync.full_read_span(context.full_every);
+    Ok(sync.store.write(move |s| library_playlists::of_user(s, &user, &market, &recent)).await?)
+}
+
+/// Whether a playlist that was the user's belongs to another id now.
+fn has_lost_lists(own_before: &HashSet<String>, listed: &[LibraryPlaylist]) -> bool {
+    listed.iter().any(|list| list.owner == PlaylistOwner::Other && own_before.contains(&list.id))
+}
+
+/// The entries of the list of playlists: playlists, and what could not be read as one.
+async fn count_entries(
+    sync: &SyncContext,
+    context: &FetchContext,
+    playlists: usize,
+) -> Result<LibraryCounts, SyncError> {
+    let (run, user) = (sync.run_id, context.recorded_for.clone());
+    let unread = sync.store.write(move |s| skipped_items::unread_playlist_entries(s, run, &user)).await?;
+    let read = i64::try_from(playlists).unwrap_or(i64::MAX);
+    Ok(LibraryCounts { listed: read + unread, read, skipped: unread })
 }
 
 fn has_changed(sync: &SyncContext, list: &LibraryPlaylist) -> bool {
@@ -107,18 +143,20 @@ struct OwnPlaylistsReader<'a> {
 }
 
 impl OwnPlaylistsReader<'_> {
-    /// Of these lists, those that were not refused within a week. The others are recorded.
+    /// Of these lists, those that were not refused before. The others are recorded.
     async fn without_missing(
         &self,
         lists: Vec<LibraryPlaylist>,
         result: &mut WorkResult,
     ) -> Result<Vec<LibraryPlaylist>, SyncError> {
-        let ids: Vec<String> = lists.iter().map(|list| list.id.clone()).collect();
-        let missing = missing::missing_ids(self.sync, self.context, &ids).await?;
+        let missing = missing::missing_playlists(self.sync, self.context, &lists).await?;
         let mut rest = Vec::with_capacity(lists.len());
         for (list, missing) in lists.into_iter().zip(missing) {
             match missing {
-                Some(missing) => self.add(result, WorkResult::from_missing(missing)),
+                Some(missing) => {
+                    self.add(result, WorkResult::from_missing(missing));
+                    count_as_skipped(result);
+                }
                 None => rest.push(list),
             }
         }
@@ -140,22 +178,24 @@ impl OwnPlaylistsReader<'_> {
     /// verified that by now.
     async fn read_changed(&self, list: &LibraryPlaylist, deferred_verification: bool) -> Result<WorkResult, SyncError> {
         let (sync, context) = (self.sync, self.context);
-        let items = PlaylistItems { id: &list.id, deferred_verification };
+        let items = PlaylistItems { id: &list.id, deferred_verification, is_listed: true };
         if list.reached_end && !sync.full {
             let open = OpenList::lock(sync, context, playlist_key(context, &list.id)).await?;
             if let Some(checkpoint) = open.row.checkpoint.clone().filter(|at| at.reached_end) {
                 if list.verified && checkpoint.snapshot_id == list.snapshot_id {
                     // Nothing is requested any more, so either route will do.
                     let request = playlist_items_request(context, items, false);
-                    let stored = match publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot).await? {
-                        PublishOutcome::Stored(stored) => stored,
+                    let newest = open.row.shared.read_at.clone();
+                    match publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot, newest).await? {
+                        PublishOutcome::Stored(stored) => {
+                            let counts = RecordCounts { stored, ..RecordCounts::default() };
+                            let counts = request.with_wrong_total(&checkpoint, counts);
+                            return Ok(WorkResult::complete(Vec::new(), counts));
+                        }
                         PublishOutcome::Suspect { detail } => return leave_out(&open, &checkpoint, detail).await,
-                    };
-                    let counts = RecordCounts { stored, ..RecordCounts::default() };
-                    let counts = request.with_wrong_total(&checkpoint, counts);
-                    return Ok(WorkResult::complete(Vec::new(), counts));
-                }
-                if deferred_verification {
+                        PublishOutcome::Superseded => {}
+                    }
+                } else if deferred_verification {
                     let is_old_route = sync.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
                     let request = playlist_items_request(context, items, is_old_route);
                     let pending = vec![PendingVerification { request, row: open.row.clone(), checkpoint }];
@@ -166,16 +206,9 @@ impl OwnPlaylistsReader<'_> {
         read_list(sync, context, &items).await
     }
 
-    /// Reads the lists of others. In Development Mode they come without their items: they are listed, and
-    /// nothing more can be read.
-    async fn read_foreign(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
-        if lists.is_empty() {
-            return Ok(());
-        }
-        if self.class_for_foreign().await? != Some(AppClass::Extended) {
-            lists.iter().for_each(|_| self.sync.observer.item_done(&self.context.fetch));
-            return Ok(());
-        }
+    /// Reads the lists of others, and those whose owner is not known. Spotify refuses some of them, or gives them
+    /// without their items. Each is verified by itself.
+    async fn read_others(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
         let (changed, unchanged): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| has_changed(self.sync, list));
         self.record_unchanged(unchanged, result).await?;
         for list in self.without_missing(changed, result).await? {
@@ -183,33 +216,6 @@ impl OwnPlaylistsReader<'_> {
             self.add(result, read);
         }
         Ok(())
-    }
-
-    /// The class of the app, which says whether lists of others can be read. A probe finds it out if nothing
-    /// has shown it yet. Where the probe brings neither an answer nor a refusal, the limits of an unknown
-    /// class hold, and it is not sent again for a week.
-    async fn class_for_foreign(&self) -> Result<Option<AppClass>, SyncError> {
-        let sync = self.sync;
-        let known = sync.app.class().map_err(ApiError::from)?;
-        let failed_probe = MissingIdKey {
-            stream: stream::MARKETS,
-            id: "the class of the app".to_owned(),
-            audience: "app".to_owned(),
-            market: String::new(),
-        };
-        if known.is_some() || missing::is_missing(sync, &failed_probe).await? {
-            return Ok(known);
-        }
-        match sync.app.probe(&self.context.bearer).await {
-            Ok(class) => Ok(class),
-            Err(e) if is_about_one_endpoint(&e) => {
-                tracing::debug!(error = %e, "failed to find out the class of the app");
-                let (reason, text, now) = (missing::skip_reason(&e), e.to_string(), timestamp(sync.now()));
-                sync.store.write(move |s| missing_ids::record(s, &failed_probe, reason, &text, &now)).await?;
-                Ok(None)
-            }
-            Err(e) => Err(e.into()),
-        }
     }
 
     async fn record_unchanged(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
@@ -226,6 +232,9 @@ impl OwnPlaylistsReader<'_> {
     /// Adds the result of one playlist. The list of playlists is recorded as requested for all of them.
     fn add(&self, result: &mut WorkResult, mut read: WorkResult) {
         read.requested.clear();
+        if read.counts.read + read.counts.unchanged == 0 && read.unanswered.is_empty() {
+            count_as_skipped(result);
+        }
         result.add(read);
         self.sync.observer.item_done(&self.context.fetch);
     }
@@ -281,13 +290,16 @@ impl OwnPlaylistsReader<'_> {
         }
         let open = OpenList::with_row(sync, context, list.key.clone(), read.row.clone());
         if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
-            let stored = match publish_staged(&open, list, at, ProofKind::Snapshot).await? {
-                PublishOutcome::Stored(stored) => stored,
+            let newest = read.row.shared.read_at.clone();
+            match publish_staged(&open, list, at, ProofKind::Snapshot, newest).await? {
+                PublishOutcome::Stored(stored) => {
+                    let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
+                    let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
+                    return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
+                }
                 PublishOutcome::Suspect { detail } => return leave_out(&open, at, detail).await,
-            };
-            let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
-            let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
-            return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
+                PublishOutcome::Superseded => {}
+            }
         }
         if at.restarts >= MAX_RESTARTS {
             abandon_read(&open, at, snapshot_id, "moved").await?;
@@ -297,7 +309,7 @@ impl OwnPlaylistsReader<'_> {
         clear_skips(&open).await?;
         let prefetch = Prefetch { snapshot_id, content_hash, ..Prefetch::default() };
         let started = start_read(&open, &prefetch, at.restarts + 1).await?;
-        let row = ListRow { checkpoint: Some(started), ..read.row.clone() };
+        let row = ListRow { checkpoint: Some(started), shared: row.shared, ..read.row.clone() };
         let open = OpenList::with_row(sync, context, list.key.clone(), row);
         let outcome = read_pages(&open, list, prefetch).await?;
         finish_read(&open, outcome).await
@@ -329,9 +341,17 @@ impl OwnPlaylistsReader<'_> {
         };
         let version = |entry: Option<&str>| {
             let list: Playlist<'_> = serde_json::from_str(entry?).ok()?;
-            Some((list.id.value()?.to_string(), list.snapshot_id.value().map(|id| id.to_string())))
+            Some((list.id_or_uri()?, list.snapshot_id.value().map(|id| id.to_string())))
         };
         Ok(page.entries().into_iter().filter_map(version).collect())
+    }
+}
+
+/// A playlist has a row in `skipped_items` and was not read.
+fn count_as_skipped(result: &mut WorkResult) {
+    if let Some(counts) = &mut result.playlists {
+        counts.read -= 1;
+        counts.skipped += 1;
     }
 }
 
@@ -339,14 +359,6 @@ impl OwnPlaylistsReader<'_> {
 async fn leave_out(open: &OpenList<'_>, at: &Checkpoint, detail: String) -> Result<WorkResult, SyncError> {
     abandon_read(open, at, None, SUSPECT_BATCH).await?;
     finish_read(open, ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }).await
-}
-
-/// Whether the failure of a probe concerns that one endpoint, so that nothing else of the run fails by it.
-fn is_about_one_endpoint(e: &ApiError) -> bool {
-    match e {
-        ApiError::Deferred(deferral) => deferral.family().is_some(),
-        e => is_about_one_list(e),
-    }
 }
 
 /// A playlist as the list of playlists has it, with its length if that is known.
@@ -379,9 +391,7 @@ pub(super) async fn estimate_own_playlists(
     let sync = estimator.sync;
     let lists = playlists_request(context);
     let row = estimator.stored_row(&lists.key).await?;
-    let (user, market) = (context.audience.clone(), context.market.clone());
-    let recent = sync.full_read_span(context.full_every);
-    let known = sync.store.write(move |s| library_playlists::of_user(s, &user, &market, &recent)).await?;
+    let known = library(sync, context).await?;
     if sync.is_from_this_run(row.checked_at.as_ref()) {
         let each = known.into_iter().map(|list| (list, None)).collect();
         let mut estimate = estimate_each_playlist(estimator, context, &lists, each).await?;
@@ -403,17 +413,18 @@ pub(super) async fn estimate_own_playlists(
         estimate.by_family.remove(&lists.family);
     }
     if row.announced.is_some() {
-        for list in known.iter().filter(|list| list.is_own) {
+        let refused = missing::are_missing_playlists(sync, context, &known).await?;
+        for (list, refused) in known.iter().zip(refused) {
             let key = playlist_key(context, &list.id);
             let row = estimator.stored_row(&key).await?;
             let read_before = !estimator.lists.insert(key);
-            if read_before || sync.is_from_this_run(row.checked_at.as_ref()) {
+            if read_before || refused || sync.is_from_this_run(row.checked_at.as_ref()) {
                 estimate.add(CallEstimate::for_unchanged());
                 continue;
             }
             let mut one = estimate_without_probe(sync, &list.id, &row, true)?;
-            // The list of playlists says whether the playlist changed.
-            let may_be_unchanged = list.read_snapshot_id.is_some();
+            // The list of playlists says whether the playlist changed, and Spotify whether others may read it.
+            let may_be_unchanged = list.read_snapshot_id.is_some() || !list.is_own();
             for calls in one.by_family.values_mut() {
                 calls.at_least = if may_be_unchanged { 0 } else { calls.at_least.min(1) };
             }
@@ -455,6 +466,8 @@ async fn probe_own_playlists(
     known: &[LibraryPlaylist],
 ) -> Result<Option<(Vec<PlaylistListing>, CallEstimate)>, SyncError> {
     let known: HashMap<&str, &LibraryPlaylist> = known.iter().map(|list| (list.id.as_str(), list)).collect();
+    let user = context.audience.clone();
+    let account = estimator.sync.store.write(move |s| accounts::ids_of(s, &user)).await?;
     let (mut listed, mut offset, mut pages) = (Vec::<PlaylistListing>::new(), 0, 0);
     loop {
         if !estimator.take_probe() {
@@ -474,12 +487,12 @@ async fn probe_own_playlists(
             let Some(list) = entry.and_then(|entry| serde_json::from_str::<Playlist<'_>>(entry).ok()) else {
                 continue;
             };
-            listed.extend(current_listing(&list, position, &context.audience, &known));
+            listed.extend(current_listing(&list, position, &account, &known));
         }
         offset += page.served();
         if page.served() == 0 || (!page.more && page.total.is_none_or(|total| offset >= total)) {
             // A list that is not there any more takes its rows along.
-            let is_gone = |list: &LibraryPlaylist| list.is_own && listed.iter().all(|(it, _)| it.id != list.id);
+            let is_gone = |list: &LibraryPlaylist| listed.iter().all(|(it, _)| it.id != list.id);
             let changes = if known.values().any(|list| is_gone(list)) { RowChanges::UpTo(0) } else { RowChanges::None };
             let estimate = CallEstimate::for_one(lists.family, CallRange::exactly(pages));
             return Ok(Some((listed, estimate.with_changes(changes))));
@@ -498,17 +511,9 @@ async fn estimate_each_playlist(
     let class = sync.app.class().map_err(ApiError::from)?;
     let (_, size) = page_sizes(estimator, lists)?;
     let (mut estimate, mut groups) = (CallEstimate::default(), HashMap::<i64, ProofGroup>::new());
-    let has_foreign = listed.iter().any(|(list, _)| !list.is_own);
-    if has_foreign && class.is_none() {
-        estimate.add_calls(EndpointFamily::MARKETS, CallRange::between(0, 1));
-        estimate.add_reason(reasons::FOREIGN);
-    }
-    let ids: Vec<String> = listed.iter().map(|(list, _)| list.id.clone()).collect();
-    let refused = missing::are_missing(sync, context, &ids).await?;
+    let lists_now: Vec<LibraryPlaylist> = listed.iter().map(|(list, _)| list.clone()).collect();
+    let refused = missing::are_missing_playlists(sync, context, &lists_now).await?;
     for ((list, total), refused) in listed.into_iter().zip(refused) {
-        if !list.is_own && class == Some(AppClass::Development) {
-            continue;
-        }
         let key = playlist_key(context, &list.id);
         let row = estimator.stored_row(&key).await?;
         let at = row.checkpoint.as_ref();
@@ -527,7 +532,7 @@ async fn estimate_each_playlist(
         let page_sizes = item_page_sizes(sync, &list.id)?;
         let group = groups.entry(list.position / i64::from(size));
         let total = total.or(row.announced);
-        if list.is_own && at.is_some_and(|at| at.reached_end) && !sync.full {
+        if list.is_own() && at.is_some_and(|at| at.reached_end) && !sync.full {
             // It was read to its end, waits to be verified, and is read again if that fails.
             let again = total.map_or(0, |total| call_count(change_detection::page_count(total, page_sizes.0)));
             group.or_default().waiting += 1;
@@ -540,7 +545,7 @@ async fn estimate_each_playlist(
         }
         let total_trust = match total {
             Some(total) => {
-                let items = PlaylistItems { id: &list.id, deferred_verification: true };
+                let items = PlaylistItems { id: &list.id, deferred_verification: true, is_listed: true };
                 let request = playlist_items_request(context, items, class == Some(AppClass::Extended));
                 check_total(estimator, context, (&request, &row), total).await?
             }
@@ -549,13 +554,16 @@ async fn estimate_each_playlist(
         let snapshot_id = list.snapshot_id.clone();
         let state = PlaylistState { snapshot_id, total, total_trust, included: INCLUDED_ITEMS, page_sizes };
         let read = state.estimate_read(&row);
-        if list.is_own {
+        if list.is_own() {
             group.or_default().add(&read);
             estimate.add(read.estimate);
         } else {
             let mut one = read.with_own_proof();
-            if class.is_none() {
+            if class != Some(AppClass::Extended) {
+                // It may come without its items.
                 one.make_optional();
+                one.by_family.entry(EndpointFamily::PLAYLISTS).or_default().at_least = 1;
+                one.add_reason(reasons::FOREIGN);
             }
             estimate.add(one);
         }
@@ -581,18 +589,26 @@ async fn estimate_each_playlist(
 fn current_listing(
     list: &Playlist<'_>,
     position: i64,
-    user: &str,
+    account: &AccountIds,
     known: &HashMap<&str, &LibraryPlaylist>,
 ) -> Option<PlaylistListing> {
-    let id = list.id.value()?.to_string();
+    let id = list.id_or_uri()?;
     let before = known.get(id.as_str());
-    let owner = list.owner.value().and_then(|owner| owner.id.value().map(|id| id.to_string()));
+    let owner = list.owner.value();
+    let claim = OwnerClaim {
+        user_id: owner.and_then(|owner| owner.id.value()).map(|id| &**id).filter(|id| !id.is_empty()),
+        account_id: owner.and_then(|owner| owner.account_id.value()).map(|id| &**id).filter(|id| !id.is_empty()),
+        is_collaborative: list.collaborative.value().copied().unwrap_or(false),
+    };
     let total =
         [&list.items, &list.tracks].into_iter().flatten().find_map(|page| page.total.value().map(|total| total.0));
-    let is_own = owner.as_deref() == Some(user) || list.collaborative.value().copied().unwrap_or(false);
     let listed = LibraryPlaylist {
         snapshot_id: list.snapshot_id.value().map(|id| id.to_string()),
-        is_own,
+        // Where Spotify names no owner, the one that is known stays.
+        owner: match (account.owner_of(&claim), before) {
+            (PlaylistOwner::Unknown, Some(before)) => before.owner,
+            (owner, _) => owner,
+        },
         read_snapshot_id: before.and_then(|list| list.read_snapshot_id.clone()),
         stored: before.map_or(0, |list| list.stored),
         position,

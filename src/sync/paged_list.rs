@@ -143,7 +143,7 @@ async fn estimate_with_first_page(
 /// Notes the versions of the playlists on a page that the run will read.
 fn note_versions(estimator: &mut JobEstimator<'_>, page: &RawPage) {
     let listed = page.entries().into_iter().filter_map(|entry| serde_json::from_str::<Playlist<'_>>(entry?).ok());
-    let versions = listed.filter_map(|it| Some((it.id.value()?.to_string(), it.snapshot_id.value()?.to_string())));
+    let versions = listed.filter_map(|it| Some((it.id_or_uri()?, it.snapshot_id.value()?.to_string())));
     estimator.snapshots.extend(versions.map(|(id, version)| (id, Some(version))));
 }
 

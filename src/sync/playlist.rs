@@ -43,6 +43,8 @@ pub(super) struct PlaylistItems<'p> {
     pub id: &'p str,
     /// The caller verifies the list later, together with others.
     pub deferred_verification: bool,
+    /// It comes from a library, whose refusals the caller has looked up.
+    pub is_listed: bool,
 }
 
 /// What the answer about a playlist says.
@@ -77,8 +79,7 @@ impl ListStrategy for PlaylistItems<'_> {
     }
 
     fn remembered_id(&self) -> Option<&str> {
-        // Lists that are verified together were checked together too.
-        (!self.deferred_verification).then_some(self.id)
+        (!self.is_listed).then_some(self.id)
     }
 
     async fn read(&self, open: &OpenList<'_>) -> Result<ReadOutcome, SyncError> {
@@ -90,7 +91,9 @@ impl ListStrategy for PlaylistItems<'_> {
             return Ok(ReadOutcome::Unchanged(open.unchanged()));
         }
         let is_recent = change_detection::is_full_read_recent(row, sync.full, &recent);
-        let etag = row.etag.clone().filter(|_| is_recent && row.checkpoint.is_none());
+        // A version that another reader has replaced is requested whole.
+        let is_published = row.published_version() == row.snapshot_id.as_deref();
+        let etag = row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none());
         let playlist = match request_playlist(sync, context, self.id, etag).await {
             Ok(Some(playlist)) => playlist,
             Ok(None) => {

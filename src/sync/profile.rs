@@ -9,7 +9,7 @@ use super::missing;
 use super::skip_notes::SkipNotes;
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestError};
-use crate::store::{EntityTable, RequestedItem, freshness};
+use crate::store::{EntityTable, RequestedItem, accounts, freshness};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse};
 use spotify_client::error::ApiError;
@@ -39,9 +39,15 @@ pub(super) async fn read_profile(sync: &SyncContext, context: &FetchContext) -> 
     };
     let asked = context.asked(sync.now());
     let notes = SkipNotes::new(sync, context, None, asked.now.clone());
+    let audience = context.audience.clone();
     let written = sync.store.write(move |s| {
         match ingest::ingest_entity(s, EntityKind::User, std::str::from_utf8(&body).unwrap_or_default(), &asked) {
-            Ok(id) => notes.record_fields(s, None, &asked.take_findings(Some(&id))).map(|()| None),
+            Ok(id) => {
+                // The account may have another id than the one under which its rows are stored.
+                accounts::record(s, None, &id, &audience)?;
+                accounts::copy_profile(s, &id, &audience)?;
+                notes.record_fields(s, None, &asked.take_findings(Some(&id))).map(|()| None)
+            }
             Err(IngestError::Malformed(detail)) => Ok(Some(detail)),
             Err(IngestError::Store(e)) => Err(e),
         }

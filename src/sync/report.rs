@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::fetch_progress::ResumedRead;
+use super::work_result::LibraryCounts;
 use crate::export::FileReport;
 use crate::store::{FetchState, FieldReport};
 
@@ -93,6 +94,8 @@ pub struct FetchReport {
     pub stored: i64,
     /// Items with a row in `skipped_items`.
     pub skipped: i64,
+    /// What came of the playlists in the user's library, where they were read.
+    pub playlists: Option<LibraryCounts>,
     /// Fields that could not be read as documented, over all items.
     pub fields: Vec<FieldReport>,
     /// The interrupted reads that it found.

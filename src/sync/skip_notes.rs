@@ -16,6 +16,8 @@ pub(super) struct SkipNotes {
     /// `app`, or the id of the user whose token is used.
     pub audience: String,
     pub parent_id: Option<String>,
+    /// The user whose token is used, as the run records it; empty for the app.
+    pub user_id: String,
     pub now: String,
 }
 
@@ -28,6 +30,7 @@ impl SkipNotes {
             stream: context.stream.name,
             audience: context.audience.clone(),
             parent_id,
+            user_id: context.recorded_for.clone(),
             now,
         }
     }
@@ -60,9 +63,8 @@ impl SkipNotes {
 
     /// Records why the item at a position could not be stored whole.
     pub(super) fn record(&self, s: &mut WriteTx, position: i64, skip: SkippedItem) -> Result<(), StoreError> {
-        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
-        let skip = SkippedItem { fetch, stream: self.stream, parent_id, position: Some(position), ..skip };
-        skipped_items::record(s, self.run, &skip, &self.now)
+        let skip = SkippedItem { position: Some(position), ..skip };
+        skipped_items::record(s, self.run, &self.of_list(skip), &self.now)
     }
 
     /// Records which items nulls stand for. Their rows stay.
@@ -83,14 +85,13 @@ impl SkipNotes {
         if detail.is_none() {
             return Ok(());
         }
+        let note = SkippedItem { reason: "wrong_total", detail, ..SkippedItem::default() };
+        skipped_items::record(s, self.run, &self.of_list(note), &self.now)
+    }
+
+    fn of_list(&self, skip: SkippedItem) -> SkippedItem {
         let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
-        let reason = "wrong_total";
-        skipped_items::record(
-            s,
-            self.run,
-            &SkippedItem { fetch, stream: self.stream, parent_id, reason, detail, ..SkippedItem::default() },
-            &self.now,
-        )
+        SkippedItem { fetch, stream: self.stream, parent_id, user_id: Some(self.user_id.clone()), ..skip }
     }
 
     /// Records that a suspicious batch of the list was left out.

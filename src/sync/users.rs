@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use super::context::SyncContext;
+use super::context::{FetchContext, SyncContext};
 use super::error::{SyncError, SyncErrorClass};
 use crate::ingest::{IngestContext, ensure_row};
-use crate::signin::identify;
+use crate::signin::{identify, identify_again};
 use crate::store::timestamp;
-use crate::store::{CellValue, EntityTable, entity};
+use crate::store::{CellValue, EntityTable, StoreError, WriteTx, accounts, entity};
 use spotify_client::EntityKind;
+use spotify_client::client::ApiCaller;
 use spotify_client::error::ApiError;
-use spotify_client::state::grants::{GrantError, GrantStore};
+use spotify_client::state::grants::{GrantError, GrantStore, SpotifyAccount};
 
 /// The Spotify account of a user of a job.
 #[derive(Debug, Clone)]
 pub(super) struct UserAccount {
     /// The local name.
     pub name: String,
-    /// Spotify's id of the account; empty where it is not known.
+    /// The id under which the account's rows are stored: the first one that Spotify gave it. Empty where it is not
+    /// known.
     pub user_id: String,
 }
 
@@ -97,34 +99,68 @@ pub(super) async fn identify_users(
 
 /// The users of a job as far as they are known without a request or a write. A user whose account is not
 /// known yet has nothing in the store.
-pub(super) fn known_users(grants: Option<&Arc<GrantStore>>, names: &[String]) -> Result<Vec<JobUser>, SyncError> {
-    let user = |name: &String| {
+pub(super) async fn known_users(
+    sync: &SyncContext,
+    grants: Option<&Arc<GrantStore>>,
+    names: &[String],
+) -> Result<Vec<JobUser>, SyncError> {
+    let mut users = Vec::with_capacity(names.len());
+    for name in names {
         let grant = grants.map(|grants| grants.get(name)).transpose().map_err(ApiError::from)?.flatten();
-        let account = grant.map(|grant| {
-            let user_id = grant.account.map_or_else(|| UNKNOWN_ACCOUNT.to_owned(), |account| account.user_id);
-            UserAccount { name: name.clone(), user_id }
-        });
-        Ok(JobUser { name: name.clone(), account: account.ok_or_else(|| UserProblem(not_signed_in(name))) })
-    };
-    names.iter().map(user).collect()
+        let account = match grant.map(|grant| grant.account) {
+            None => Err(UserProblem(not_signed_in(name))),
+            Some(None) => Ok(UserAccount { name: name.clone(), user_id: UNKNOWN_ACCOUNT.to_owned() }),
+            Some(Some(SpotifyAccount { account_id, user_id, .. })) => {
+                let stored = sync.store.write(move |s| accounts::stored_id(s, account_id.as_deref(), &user_id));
+                Ok(UserAccount { name: name.clone(), user_id: stored.await? })
+            }
+        };
+        users.push(JobUser { name: name.clone(), account });
+    }
+    Ok(users)
 }
 
 async fn identify_user(sync: &SyncContext, name: &str) -> Result<UserAccount, SyncError> {
     let account = identify(&sync.api, name).await?;
-    let user_id = account.user_id.clone();
-    let asked = IngestContext::new(timestamp(sync.now()), String::new(), Some(user_id.clone()));
-    let local = name.to_owned();
+    let (local, now) = (name.to_owned(), timestamp(sync.now()));
     let written = sync.store.write(move |s| {
-        ensure_row(s, EntityKind::User, &user_id, &asked)?;
+        let stored_as = accounts::stored_id(s, account.account_id.as_deref(), &account.user_id)?;
+        record_account(s, &account, &stored_as, now.clone())?;
         let cells: Vec<CellValue<'_>> = EntityTable::users()
             .columns
             .iter()
             .map(|column| if *column == "local_name" { CellValue::Text(&local) } else { CellValue::Absent })
             .collect();
-        entity::upsert(s, EntityTable::users(), &user_id, &cells, &asked.now, false).map(|_| ())
+        entity::upsert(s, EntityTable::users(), &stored_as, &cells, &now, false)?;
+        Ok(stored_as)
     });
-    written.await?;
-    Ok(UserAccount { name: name.to_owned(), user_id: account.user_id })
+    Ok(UserAccount { name: name.to_owned(), user_id: written.await? })
+}
+
+/// Records which ids an account has, and under which of them its rows are stored.
+fn record_account(s: &mut WriteTx, account: &SpotifyAccount, stored_as: &str, now: String) -> Result<(), StoreError> {
+    let asked = IngestContext::new(now, String::new(), Some(stored_as.to_owned()));
+    ensure_row(s, EntityKind::User, stored_as, &asked)?;
+    if account.user_id != stored_as {
+        ensure_row(s, EntityKind::User, &account.user_id, &asked)?;
+    }
+    accounts::record(s, account.account_id.as_deref(), &account.user_id, stored_as)
+}
+
+/// Asks Spotify for the account of a fetch's user once more, and records a changed id. The token is the same, so
+/// the account is too, unless its stable id says otherwise.
+pub(super) async fn confirm_account(sync: &SyncContext, context: &FetchContext) -> Result<(), SyncError> {
+    let ApiCaller::User(name) = &context.bearer else { return Ok(()) };
+    let account = identify_again(&sync.api, name).await?;
+    let (stored_as, now) = (context.audience.clone(), timestamp(sync.now()));
+    let recorded = sync.store.write(move |s| {
+        let known = accounts::ids_of(s, &stored_as)?.account_id;
+        if known.is_some() && account.account_id.is_some() && known != account.account_id {
+            return Ok(());
+        }
+        record_account(s, &account, &stored_as, now)
+    });
+    Ok(recorded.await?)
 }
 
 fn not_signed_in(name: &str) -> ApiError {

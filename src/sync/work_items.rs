@@ -51,7 +51,7 @@ impl WorkItem {
             }
             WorkItem::AlbumTracks(albums) => return read_album_tracks(sync, context, albums).await,
             WorkItem::Playlist(id) => {
-                read_list(sync, context, &PlaylistItems { id, deferred_verification: false }).await
+                read_list(sync, context, &PlaylistItems { id, deferred_verification: false, is_listed: false }).await
             }
             WorkItem::List(list) => read_list(sync, context, &**list).await,
             WorkItem::Search(search) => read_list(sync, context, search).await,
@@ -81,7 +81,8 @@ impl WorkItem {
             WorkItem::Entities(reader, references) => reader.estimate(estimator, context, references).await,
             WorkItem::AlbumTracks(albums) => estimate_album_tracks(estimator, context, albums).await,
             WorkItem::Playlist(id) => {
-                estimate_list(estimator, context, &PlaylistItems { id, deferred_verification: false }).await
+                estimate_list(estimator, context, &PlaylistItems { id, deferred_verification: false, is_listed: false })
+                    .await
             }
             WorkItem::List(list) => estimate_list(estimator, context, &**list).await,
             WorkItem::Search(search) => estimate_list(estimator, context, search).await,
@@ -122,7 +123,9 @@ impl WorkItem {
     /// The list that the item reads, if it reads exactly one.
     fn list_key(&self, context: &FetchContext) -> Option<ListKey> {
         match self {
-            WorkItem::Playlist(id) => Some(PlaylistItems { id, deferred_verification: false }.key(context)),
+            WorkItem::Playlist(id) => {
+                Some(PlaylistItems { id, deferred_verification: false, is_listed: false }.key(context))
+            }
             WorkItem::List(list) => Some(list.key.clone()),
             WorkItem::Search(search) => Some(search.key(context)),
             _ => None,

@@ -31,6 +31,19 @@ pub(super) struct WorkResult {
     pub unanswered: Vec<String>,
     /// Lists that were read to their end and are still to be verified.
     pub pending: Vec<PendingVerification>,
+    /// What came of the playlists in a library.
+    pub playlists: Option<LibraryCounts>,
+}
+
+/// What came of the playlists in a user's library: each one has its rows or a row in `skipped_items`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LibraryCounts {
+    /// Entries of the list of playlists.
+    pub listed: i64,
+    /// Playlists that were read or found unchanged.
+    pub read: i64,
+    /// Playlists that cannot be read, and entries that are no playlist.
+    pub skipped: i64,
 }
 
 impl WorkResult {
@@ -78,6 +91,7 @@ impl WorkResult {
         self.warnings.extend(other.warnings);
         self.unanswered.extend(other.unanswered);
         self.pending.extend(other.pending);
+        self.playlists = self.playlists.or(other.playlists);
         for hint in other.hints {
             if !self.hints.contains(&hint) {
                 self.hints.push(hint);

@@ -9,7 +9,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
 use crate::job::{Job, JobUsers};
-use crate::store::{RawAnswers, StoreError, purge};
+use crate::store::{RawAnswers, StoreError, accounts, purge};
 use crate::sync::{JobLock, LockError};
 use spotify_client::state::grants::SpotifyAccount;
 
@@ -27,10 +27,13 @@ pub(super) fn run(
     let _locks = lock_jobs(name, app)?;
     let store = app.open_store()?;
     let runtime = runtime()?;
-    let (local, known) = (name.to_owned(), account.map(|account| account.user_id));
+    let (local, known) = (name.to_owned(), account);
     let found = runtime.block_on(store.write(move |s| {
         // A user who signed out earlier is still named in the store.
-        let user = known.map_or_else(|| purge::account_id(s, &local), |user| Ok(Some(user)))?;
+        let user = match &known {
+            Some(account) => Some(accounts::stored_id(s, account.account_id.as_deref(), &account.user_id)?),
+            None => purge::account_id(s, &local)?,
+        };
         Ok((user, purge::files_of_user(s, &local)?))
     }));
     let (user, files) = found.or_exit(ExitStatus::Storage)?;

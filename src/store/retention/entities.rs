@@ -117,6 +117,8 @@ const ENTITIES: &[EntityReferences] = &[
             "user_id FROM top_items",
             "user_id FROM plays",
             "user_id FROM resume_points",
+            // A later id of an account whose rows are stored under an earlier one.
+            "id FROM users WHERE stored_as IS NOT NULL",
             // A user whose token still reads.
             "audience FROM lists WHERE checked_at IS NOT NULL",
         ],

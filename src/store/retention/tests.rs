@@ -135,3 +135,32 @@ fn a_history_that_leads_to_no_list_goes_with_the_list() {
     assert_eq!(ids(&s, "SELECT playlist_id AS id FROM playlist_items WHERE playlist_id = 'p1'"), "");
     assert_eq!(ids(&s, "SELECT change AS id FROM playlist_changes UNION ALL SELECT items FROM playlist_versions"), "");
 }
+
+/// An empty playlist with two readers. The user's list is old, and the app reads it to this day.
+const TWO_READERS: &str = "
+    INSERT INTO users (id, first_seen_at) VALUES ('u', OLD);
+    INSERT INTO playlists (id, first_seen_at, fetched_at) VALUES ('p', OLD, NEW);
+    INSERT INTO lists (id, kind, parent_id, audience, market, variant, snapshot_id, stored, read_at, checked_at) VALUES
+      (1, 'playlist_items', 'p', 'u', '', '', 'v', 0, OLD, OLD), (2, 'playlist_items', 'p', 'app', '', '', 'w', 0, NEW, NEW);
+    INSERT INTO requested (job, fetch, ordinal, list_id, item_id) VALUES ('mine', 'items', 0, 1, 'p'), ('other', 'items', 0, 2, 'p');
+    INSERT INTO playlist_changes (playlist_id, change, kind, position_before, seen_at) VALUES ('p', 'removed', 'track', 0, NEW);
+    INSERT INTO playlist_versions (playlist_id, seen_at, items) VALUES ('p', OLD, 1), ('p', NEW, 0);";
+
+const HISTORY: &str = "SELECT change AS id FROM playlist_changes UNION ALL SELECT items FROM playlist_versions";
+
+#[test]
+fn empty_playlist_keeps_history_of_a_reader() {
+    for job in [None, Some("mine")] {
+        let mut s = store(TWO_READERS);
+        match job {
+            None => retention::delete_old_rows(&mut s, CUTOFF).unwrap(),
+            Some(job) => retention::delete_old_rows_of_job(&mut s, job, CUTOFF).unwrap(),
+        };
+        assert_eq!(ids(&s, HISTORY), "removed 1 0", "{job:?}");
+        assert_eq!(ids(&s, "SELECT id FROM lists WHERE read_at IS NOT NULL"), "2", "{job:?}");
+    }
+    // Without a reader, the next read is a first read.
+    let mut s = store(&format!("{TWO_READERS} UPDATE lists SET checked_at = OLD, read_at = OLD;"));
+    retention::delete_old_rows(&mut s, CUTOFF).unwrap();
+    assert_eq!(ids(&s, HISTORY), "");
+}

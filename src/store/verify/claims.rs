@@ -121,8 +121,11 @@ pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlit
             "counts fewer items than its fetches received",
         ),
         (
+            // Of several users, one may be partial. Notes of older versions do not name the user.
             "SELECT DISTINCT run_id FROM run_fetches f WHERE state = 'complete' AND EXISTS (SELECT 1 FROM skipped_items s
-             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ({unproved}))",
+             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND (s.user_id = f.user_id OR s.user_id IS NULL AND NOT EXISTS (
+               SELECT 1 FROM run_fetches o WHERE o.run_id = f.run_id AND o.fetch = f.fetch AND o.state <> 'complete'))
+             AND s.reason IN ({unproved}))",
             "has a complete fetch with a list that was not proved complete",
         ),
     ];

@@ -18,7 +18,7 @@ pub(in crate::sync) mod reasons {
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";
-    pub const FOREIGN: &str = "whether the items of others' playlists may be read is not known yet";
+    pub const FOREIGN: &str = "whether Spotify gives the items of others' playlists shows when they are requested";
     pub const ANNOUNCED: &str = "lists that were never read to their end are taken to be as long as Spotify says";
     pub const WRONG: &str = "Spotify was wrong about the length of a list before";
     pub const ALBUMS: &str = "how many tracks an album has that was never read, only Spotify knows";

@@ -87,15 +87,16 @@ fn refused_profile_costs_itself_only() {
 }
 
 #[test]
-fn useless_probe_costs_one_call() {
+fn foreign_list_is_asked_without_a_probe() {
     let world = lists_of_home();
-    world.sandbox.inject(Fault::on_path("/v1/markets", FaultAction::status(404)));
-    let probes = |world: &World| world.new_calls().iter().filter(|call| call.starts_with("/markets")).count();
-    world.run(&[]).exits(0);
-    assert_eq!(probes(&world), 1);
-    assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == fixtures::HOME_PLAYLIST));
-    world.run(&[]).exits(0);
-    assert_eq!(probes(&world), 0);
+    for asked in [1, 0] {
+        world.run(&[]).exits(0);
+        let calls = world.new_calls();
+        let foreign = calls.iter().filter(|call| call.contains(fixtures::FOREIGN_PLAYLIST)).count();
+        assert_eq!(foreign, asked, "{calls:?}");
+        assert!(!calls.iter().any(|call| call.starts_with("/markets")), "{calls:?}");
+        assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == fixtures::HOME_PLAYLIST));
+    }
 }
 
 #[test]

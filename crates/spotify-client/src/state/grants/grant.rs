@@ -66,12 +66,21 @@ pub struct SpotifyAccount {
 }
 
 impl SpotifyAccount {
-    /// Whether both are the same account: by the stable id where both have one.
+    /// Whether both are the same account: by the stable id where both have one. The case of the other id does not
+    /// matter.
     pub fn is_same(&self, other: &SpotifyAccount) -> bool {
         match (&self.account_id, &other.account_id) {
             (Some(one), Some(another)) => one == another,
-            _ => self.user_id == other.user_id,
+            _ => self.user_id.to_lowercase() == other.user_id.to_lowercase(),
         }
+    }
+
+    /// The account with the stable id that it had in an earlier answer, if this one names none.
+    pub fn or_stable_id_of(mut self, before: &SpotifyAccount) -> SpotifyAccount {
+        if self.is_same(before) && self.account_id.is_none() {
+            self.account_id.clone_from(&before.account_id);
+        }
+        self
     }
 }
 
