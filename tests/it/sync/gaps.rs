@@ -1,5 +1,5 @@
-//! What Spotify no longer gives: what was had of it before stays, in the store and in every CSV, however
-//! many runs look at it.
+//! When Spotify no longer serves a list, its last rows are kept, in the store and in every CSV, however
+//! many runs ask for it.
 
 use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, fixtures};
@@ -21,7 +21,7 @@ fn vanished_playlist_keeps_its_rows() {
         world.run(&[]).exits(code);
         assert!(world.csv_bytes("playlist_items.csv") == before, "run {run}");
         let asked = world.new_calls().iter().any(|call| call.contains(fixtures::HOME_PLAYLIST));
-        assert_eq!(asked, run == 2, "a known gap is not asked for");
+        assert_eq!(asked, run == 2, "a known gap is not requested again");
         assert_eq!(world.one(&format!("SELECT count(*) FROM skipped_items WHERE run_id = {run}")), "1");
     }
     assert_eq!(world.one("SELECT count(*) FROM playlists WHERE gone_at IS NOT NULL"), "1");
@@ -38,7 +38,7 @@ fn refused_list_keeps_its_rows() {
     world.run(&[]).exits(0);
     let files = || ["artist_albums.csv", "albums.csv"].map(|file| world.csv_bytes(file));
     let before = files();
-    // One that passes: what was had stays, also while it is not asked for again.
+    // A refusal that passes: the old rows are also kept while the list is not requested again.
     world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::status(404)).times(1));
     for (run, code) in [(2, 3), (3, 0), (4, 0)] {
         world.run(&[]).exits(code);
