@@ -1,5 +1,6 @@
 //! Reading from Spotify into the store.
 
+pub mod brake;
 pub mod call_counts;
 pub mod codes;
 pub mod edited_playlists;
@@ -10,5 +11,6 @@ pub mod odd_pages;
 pub mod playlists;
 pub mod resume;
 pub mod searches;
+pub mod stray_refusals;
 pub mod streams;
 pub mod users;
