@@ -91,7 +91,7 @@ fn spoil(world: &World, file: &str) {
 }
 
 #[test]
-fn verify_accepts_files_being_published() {
+fn publishing_files_is_no_difference() {
     let world = tracks();
     world.run(&["x"]).exits(0);
     // Each export finds a new delimiter, so it rewrites every file, its record and the data package.
