@@ -1,4 +1,4 @@
-//! Codes in place of ids.
+//! Jobs that name tracks and albums by ISRC or UPC instead of an id.
 
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, fetch};

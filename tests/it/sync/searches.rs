@@ -1,4 +1,4 @@
-//! Searches whose answers lack hits, or repeat the ones before.
+//! Searches with answers that lack hits or repeat earlier ones.
 
 use spotify_sandbox::{Fault, FaultAction};
 
@@ -31,7 +31,7 @@ fn odd_search_answer_is_requested_again() {
         assert_eq!(hits(&world), wanted, "{name}");
         assert_eq!(world.new_calls().len(), fewest + 1, "{name}");
         assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0", "{name}");
-        // For good.
+        // Every answer is wrong.
         world.sandbox.inject(Fault::on_path("/v1/search", action.clone()).with_query("offset=50"));
         let ran = world.run(&[]);
         let notes = world.rows("SELECT reason, position, detail FROM skipped_items");
@@ -42,7 +42,7 @@ fn odd_search_answer_is_requested_again() {
             }
             _ => {
                 ran.exits(0);
-                // An empty answer ends a search: what is wanted beyond it did not come either.
+                // An empty answer ends a search, so the hits of the pages after it are missing, too.
                 let lacks = if name == "empty_page" { 100 } else { 25 };
                 let detail = format!("{lacks} of the hits that were due did not come");
                 assert_eq!(notes, [["missing_hits", "50", detail.as_str()]], "{name}");
@@ -50,8 +50,8 @@ fn odd_search_answer_is_requested_again() {
         }
         world.cli(&["verify"]).exits(0);
     }
-    assert_eq!(whole.one("SELECT proof FROM run_lists"), "cut", "more is announced than is wanted");
-    // Hits are announced, and none comes: there is nothing to add to the log.
+    assert_eq!(whole.one("SELECT proof FROM run_lists"), "cut", "Spotify announces more hits than the job wants");
+    // Spotify announces hits and sends none, so the log gets no new search.
     whole.sandbox.inject(Fault::on_path("/v1/search", FaultAction::EmptyPage));
     whole.run(&[]).exits(3).shows("odd_search_answer_is_requested_again_2");
     assert_eq!(hits(&whole), wanted);
