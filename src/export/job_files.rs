@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::error::ExportError;
+use super::not_found_file::{NOT_FOUND, NotFoundFile};
 use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::publish::{check_target, publish};
@@ -18,8 +19,8 @@ use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, Job, JobQuery, OutputName, TemplateValues};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
-    FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, known_file,
-    no_list_was_read, open_writer, outdated_files, timestamp, users_of_job,
+    FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, has_not_found,
+    known_file, no_list_was_read, open_writer, outdated_files, timestamp, users_of_job,
 };
 use crate::stream::{Column, ReadStrategy};
 
@@ -194,6 +195,27 @@ impl JobFiles {
             sheet.force = shown.force_render.contains(&sheet.path);
             sheets.push(sheet);
         }
+        let listed: Vec<NotFoundFile> = sheets
+            .iter()
+            .zip(&plans)
+            .filter_map(|(sheet, plan)| match &plan.content {
+                FileContent::Fetch { fetch, .. } if !held_back && !shown.unfinished.contains(&fetch.name) => {
+                    NotFoundFile::beside(&sheet.path, fetch, shown.run)
+                }
+                _ => None,
+            })
+            .filter(|file| sheets.iter().all(|sheet| sheet.path != file.path))
+            .collect();
+        let no_names = QueryParameters::default();
+        for file in &listed {
+            let path = format!("{}/{}", job.name, file.path);
+            // Once it was written it stays, without rows if all is found: a file of an earlier run would not be true.
+            if has_not_found(store, shown.run, &file.fetch).map_err(unreadable)?
+                || known_file(store, &path).map_err(unreadable)?.is_some()
+            {
+                sheets.push(file.output_file(&reader, &no_names, shown.force_render));
+            }
+        }
         let now = Utc::now();
         let run = RunInfo {
             job: job.name.clone(),
@@ -232,8 +254,8 @@ impl JobFiles {
         let dated: Vec<&OutputName> = names.filter(|name| name.is_dated()).collect();
         let mut old = outdated_files(store, &job.name, &before.to_rfc3339_opts(SecondsFormat::Secs, true))?;
         old.retain(|file| {
-            file.path_below_job(&job.name)
-                .is_some_and(|path| dated.iter().any(|name| name.could_expand_to(path, &job.name)))
+            let path = file.path_below_job(&job.name).map(|path| path.replace(NOT_FOUND, ".csv"));
+            path.is_some_and(|path| dated.iter().any(|name| name.could_expand_to(&path, &job.name)))
         });
         Ok(old)
     }

@@ -8,6 +8,7 @@ mod album;
 mod artist;
 mod audiobook;
 mod cell;
+mod code;
 mod list;
 mod playlist;
 mod search;
@@ -15,9 +16,10 @@ mod show;
 mod track;
 mod user;
 
+pub use code::{CodeCheck, CodeHit, SearchedCode, write_code_hit};
 pub use list::{StagedPage, ensure_row, stage_entries};
 pub use playlist::write_playlist;
-pub use search::{SearchWindow, StagedSearchPage, discard_search, first_hit, stage_search};
+pub use search::{SearchWindow, StagedSearchPage, discard_search, stage_search};
 
 use crate::store::{StoreError, WriteTx};
 use serde::Deserialize;

@@ -171,7 +171,13 @@ pub static FETCH: &[KeySpec] = &[
         "ids_file",
         ValueShape::Text(&rules::INPUT),
         "",
-        "A CSV file of ids, relative to the job file. The column named id, uri or url is read, else the first column.",
+        "A CSV file of ids or codes, relative to the job file: your own, one of this program, or one of another tool. The column is found by its name (id, uri, url, Track URI, Spotify - id, isrc and the like), else by its content. Rows without a usable id are skipped and reported.",
+    ),
+    KeySpec::new(
+        "ids_column",
+        ANY,
+        "",
+        "The name, or the number from 1, of the column of `ids_file` with the ids. Default: it is found.",
     ),
     KeySpec::new(
         "from",

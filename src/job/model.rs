@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::output_name::OutputName;
+use super::reference_file::IdsFile;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
@@ -97,6 +98,8 @@ pub struct Fetch {
     pub stream: &'static Stream,
     /// The input of the stream.
     pub source: FetchSource,
+    /// What its file of ids contained, if it has one.
+    pub ids_file: Option<IdsFile>,
     /// The CSV file; none for `csv = false`.
     pub csv: Option<OutputName>,
     /// Columns of the CSV file; without a value the stream's default columns.

@@ -7,12 +7,12 @@
 //! - the file: `open`, `open_writer`, `schema`, `migrations`, `migration_backups`, `backup`, `compact`, `wal`, `access`,
 //!   `info`, `disk_space`;
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
-//! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`;
+//! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
 //!   `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
 //! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `missing_ids`, `planned_calls`;
-//! - exports: `views`, `query`, `published_files`, `file_dependencies` with `changed_entities`;
+//! - exports: `views`, `query`, `published_files`, `not_found`, `file_dependencies` with `changed_entities`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
 mod access;
@@ -21,6 +21,7 @@ mod cell_value;
 mod changed_entities;
 mod changes;
 pub mod children;
+pub mod code_matches;
 mod compact;
 mod dependency_kind;
 mod disk_space;
@@ -43,6 +44,7 @@ pub mod members;
 mod migration_backups;
 mod migrations;
 pub mod missing_ids;
+mod not_found;
 mod open;
 mod open_writer;
 mod pending_writes;
@@ -97,6 +99,7 @@ pub use lists::{Checkpoint, ListKey, ListRow};
 pub use members::ListMember;
 pub use migration_backups::delete_old_backups;
 pub use missing_ids::MissingIdKey;
+pub use not_found::{has_not_found, not_found_query};
 pub use open::{canonical_path, open_current_schema, open_reader, quick_check};
 pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;

@@ -31,7 +31,7 @@ pub struct SkippedItem {
 pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bool, StoreError> {
     tx.prepare(
         "SELECT EXISTS (SELECT 1 FROM skipped_items WHERE stream = ?2 AND item_id = ?3
-          AND reason IN ('not_found', 'forbidden') AND run_id = (
+          AND reason IN ('not_found', 'forbidden', 'code_mismatch') AND run_id = (
            SELECT id FROM runs WHERE job = (SELECT job FROM runs WHERE id = ?1) AND id < ?1
            AND state IN ('complete', 'partial') ORDER BY started_at DESC, id DESC LIMIT 1))",
     )?

@@ -72,10 +72,19 @@ impl EntityReader {
         context: &FetchContext,
         references: &[IndexedReference],
     ) -> Result<WorkResult, SyncError> {
-        let resolved = resolve_references(sync, context, references).await?;
+        let mut resolved = resolve_references(sync, context, references).await?;
+        let read = self.read(sync, context, &resolved.ids).await?;
+        let wrong = resolved.check_codes(sync, context).await?;
         let mut result = resolved.result;
-        result.add(self.read(sync, context, &resolved.ids).await?);
+        result.add(read);
         result.places = resolved.places;
+        if !wrong.is_empty() {
+            // They are requested in the order of the ids.
+            let keep: Vec<bool> = resolved.ids.iter().map(|id| !wrong.contains(id)).collect();
+            let (mut requested, mut places) = (keep.iter(), keep.iter());
+            result.requested.retain(|_| requested.next().copied().unwrap_or(true));
+            result.places.retain(|_| places.next().copied().unwrap_or(true));
+        }
         Ok(result)
     }
 

@@ -14,13 +14,16 @@ use super::report::FetchReport;
 use super::work_items::{WorkItem, item_order, work_items};
 use super::work_result::WorkResult;
 use crate::job::{Fetch, Job};
-use crate::store::{FetchRecord, FetchState, SkippedItem, requested, runs};
+use crate::store::{FetchRecord, FetchState, SkippedItem, requested, runs, skipped_items, timestamp};
 use crate::stream::StreamAccess;
 use spotify_client::Reference;
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::state::AppClass;
+
+/// Rows without a usable id that are recorded one by one in each run.
+const MAX_NOTED_ROWS: usize = 1_000;
 
 /// One fetch of a run, for one user or for the app.
 pub(super) struct FetchRun<'a> {
@@ -85,7 +88,8 @@ impl FetchRun<'_> {
         let FetchEnding { state, reason, error } = self.classify_end(problem, error).await?;
         record.reason = reason;
         let read = result.counts.read;
-        let warnings = result.warnings.clone();
+        let mut warnings = result.warnings.clone();
+        warnings.extend(self.note_skipped_rows().await?);
         if let Err(e) = self.write_record(state, &record, result, came_to_its_end).await {
             // Of two failures of the store, the first one is reported.
             return Err(error.unwrap_or(e));
@@ -112,6 +116,30 @@ impl FetchRun<'_> {
             warnings,
         };
         Ok((report, error))
+    }
+
+    /// Records the rows of its file of ids that have no usable id. Returns what people should know about them.
+    async fn note_skipped_rows(&self) -> Result<Option<String>, SyncError> {
+        let Some(file) = self.fetch.ids_file.as_ref().filter(|file| !file.skipped.is_empty()) else { return Ok(None) };
+        let (run, now, stream) = (self.sync.run_id, timestamp(self.sync.now()), self.context.stream.name);
+        let (fetch, name, skipped) = (self.context.fetch.clone(), file.name.clone(), file.skipped.clone());
+        let noted = self.sync.store.write(move |s| {
+            for row in skipped.into_iter().take(MAX_NOTED_ROWS) {
+                let skip = SkippedItem {
+                    fetch: fetch.clone(),
+                    stream,
+                    item_id: Some(row.text),
+                    reason: "unusable_row",
+                    detail: Some(format!("line {} of {name}: {}", row.line, row.why)),
+                    already_known: true,
+                    ..SkippedItem::default()
+                };
+                skipped_items::record(s, run, &skip, &now)?;
+            }
+            Ok(())
+        });
+        noted.await?;
+        Ok(Some(format!("fetch `{}` reads {}", self.fetch.name, file.summary())))
     }
 
     /// Writes the record of the fetch, with what it requested. A fetch that did not come to its end keeps

@@ -31,9 +31,23 @@ pub(super) async fn record_missing(
     id: &str,
     e: &ApiError,
 ) -> Result<WorkResult, SyncError> {
-    let (reason, detail) = (skip_reason(e), e.to_string());
+    let needs_market = context.stream.needs_market && skip_reason(e) == "not_found" && context.market.is_empty();
+    let no_market = needs_market.then(|| "name a market: without one an app is shown no podcasts".to_owned());
+    let hints = e.hint().or(no_market).into_iter().collect();
+    let result = record_gap(sync, context, id, (skip_reason(e), e.to_string())).await?;
+    // A gap that is known needs no hint.
+    Ok(if result.problem.is_some() { WorkResult { hints, ..result } } else { result })
+}
+
+/// As [`record_missing`], for a reason that is not an error of the API.
+pub(super) async fn record_gap(
+    sync: &SyncContext,
+    context: &FetchContext,
+    id: &str,
+    (reason, detail): (&'static str, String),
+) -> Result<WorkResult, SyncError> {
     // Only a refusal that is likely to be the same next time is remembered.
-    let is_lasting = matches!(reason, "forbidden" | "not_found");
+    let is_lasting = matches!(reason, "forbidden" | "not_found" | "code_mismatch");
     let (stream, key, now, run) = (context.stream, context.missing_key(id), timestamp(sync.now()), sync.run_id);
     let is_playlist = stream.table == StreamTable::PlaylistItems;
     let (fetch, id, text, own) = (context.fetch.clone(), id.to_owned(), detail.clone(), context.from_own_library);
@@ -65,10 +79,7 @@ pub(super) async fn record_missing(
     if is_known {
         return Ok(WorkResult { counts, ..WorkResult::default() });
     }
-    let needs_market = stream.needs_market && reason == "not_found" && context.market.is_empty();
-    let no_market = needs_market.then(|| "name a market: without one an app is shown no podcasts".to_owned());
-    let hints = e.hint().or(no_market).into_iter().collect();
-    Ok(WorkResult { hints, ..WorkResult::incomplete(Vec::new(), counts, problem) })
+    Ok(WorkResult::incomplete(Vec::new(), counts, problem))
 }
 
 /// The result of a list that was refused within a week; `None`: the list is requested. What was published
@@ -102,7 +113,11 @@ pub(super) async fn missing_ids(
                 missing.push(None);
                 continue;
             };
-            let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
+            let reason = match reason.as_str() {
+                "forbidden" => "forbidden",
+                "code_mismatch" => "code_mismatch",
+                _ => "not_found",
+            };
             let was_reported = skipped_items::was_reported(s, run, stream, id)?;
             let new_problem = (!was_reported).then(|| format!("{id}: {detail}"));
             let skip = SkippedItem {

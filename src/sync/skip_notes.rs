@@ -20,6 +20,21 @@ impl SkipNotes {
         skipped_items::record(s, self.run, &skip, &self.now)
     }
 
+    /// Records that a search has no hits. This is no gap: the search is complete.
+    pub(super) fn record_no_hits(&self, s: &mut WriteTx, query: &str) -> Result<(), StoreError> {
+        let skip = SkippedItem {
+            fetch: self.fetch.clone(),
+            stream: self.stream,
+            parent_id: self.parent_id.clone(),
+            item_id: Some(query.to_owned()),
+            reason: "no_hits",
+            detail: Some("Spotify finds nothing".to_owned()),
+            already_known: true,
+            ..SkippedItem::default()
+        };
+        skipped_items::record(s, self.run, &skip, &self.now)
+    }
+
     /// Records a total that does not fit the list that is published. This belongs to the transaction that
     /// publishes the list: a kill in between would lose the note.
     pub(super) fn record_wrong_total(&self, s: &mut WriteTx, detail: Option<String>) -> Result<(), StoreError> {
