@@ -185,6 +185,9 @@ pub struct RunArgs {
     /// Read everything again, without checkpoints or change detection; create a new store if it is missing
     #[arg(long)]
     pub full: bool,
+    /// Run this job and accept what a fetch of it reads, although it is much worse than what is stored (suspect_batch)
+    #[arg(long, num_args = 2, action = clap::ArgAction::Set, value_names = ["JOB", "FETCH"], conflicts_with_all = ["jobs", "due"])]
+    pub accept: Vec<String>,
     /// Maximum number of API calls for this run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_calls: Option<u64>,
@@ -197,9 +200,27 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// The jobs to run, by name; all if there are none.
+    pub fn job_names(&self) -> &[String] {
+        if self.accept.is_empty() { &self.jobs } else { &self.accept[..1] }
+    }
+
+    /// The fetch whose suspicious batches are accepted.
+    pub fn accepted_fetch(&self) -> Option<&str> {
+        self.accept.get(1).map(String::as_str)
+    }
+
     /// Runs all jobs with default options and without confirmation.
     pub fn all() -> RunArgs {
-        RunArgs { jobs: Vec::new(), due: false, full: false, max_calls: None, ok_if_deferred: false, yes: true }
+        RunArgs {
+            jobs: Vec::new(),
+            due: false,
+            full: false,
+            accept: Vec::new(),
+            max_calls: None,
+            ok_if_deferred: false,
+            yes: true,
+        }
     }
 }
 

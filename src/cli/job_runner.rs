@@ -25,8 +25,8 @@ use crate::settings::{ScheduleSettings, Settings};
 use crate::store::timestamp;
 use crate::store::{self, PlannedCalls, RawAnswers, Store, future_times, runs};
 use crate::sync::{
-    AppFacts, CallRange, CauseScope, JobEstimate, JobLock, LockError, ProbeBudget, RunCause, RunReport, SyncContext,
-    SyncError, resume_start, retained_since, run_job,
+    AppFacts, CallRange, CauseScope, JobEstimate, JobLock, LockError, ProbeBudget, RunCause, RunParameters, RunReport,
+    SyncContext, SyncError, resume_start, retained_since, run_job,
 };
 use spotify_client::client::{RunAllowance, SpotifyClient};
 use spotify_client::state::{CallSpender, JobShare};
@@ -48,6 +48,8 @@ pub(super) struct RunOptions {
     pub watching_since: DateTime<Utc>,
     /// Whether to ignore checkpoints and change detection.
     pub full: bool,
+    /// The fetch whose suspicious batches a person accepts.
+    pub accept: Option<String>,
     /// The maximum number of calls of the run.
     pub max_calls: Option<u64>,
     pub price: PlannedPrice,
@@ -165,7 +167,8 @@ impl<'a> JobRunner<'a> {
             retained_since: retained_since(job, &app.settings.retention, started_at),
             full: options.full,
         };
-        let parameters = run_parameters(app, &history, fire_at, grants);
+        let accept = options.accept.clone();
+        let parameters = RunParameters { accept, ..run_parameters(app, &history, fire_at, grants) };
         let report = run_job(&sync, job, &parameters, &self.files).await;
         display.finish();
         let report = report.map_err(sync_error)?;

@@ -48,6 +48,7 @@ pub(super) fn run_parameters(
         refresh_after: app.settings.refresh_after.clone(),
         grants,
         retention: app.settings.retention.clone(),
+        accept: None,
     }
 }
 

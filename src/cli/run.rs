@@ -32,9 +32,12 @@ pub fn run(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comma
 
 fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
-    let loaded = context.jobs(&settings, &args.jobs);
-    if loaded.has_errors() && !args.jobs.is_empty() {
+    let loaded = context.jobs(&settings, args.job_names());
+    if loaded.has_errors() && !args.job_names().is_empty() {
         return Err(CommandError::Problems(loaded.problems));
+    }
+    if let (Some(fetch), [job]) = (args.accepted_fetch(), &loaded.jobs[..]) {
+        require_fetch(job, fetch)?;
     }
     let started_by = if args.due { StartedBy::Timer } else { StartedBy::User };
     let reporter = Reporter::new(context, &settings, started_by);
@@ -82,6 +85,16 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         report_json(&reports, &extras, exit)?;
     }
     Ok(if exit == ExitStatus::Deferred && args.ok_if_deferred { ExitStatus::Complete } else { exit })
+}
+
+/// Whether a job has a fetch with this name.
+fn require_fetch(job: &Job, fetch: &str) -> Result<(), CommandError> {
+    if job.fetches.iter().any(|known| known.name == fetch) {
+        return Ok(());
+    }
+    let names: Vec<&str> = job.fetches.iter().map(|known| known.name.as_str()).collect();
+    let error = anyhow::anyhow!("the job {} has no fetch named {fetch}", job.name);
+    Err(CommandError::new(ExitStatus::Usage, error).with_hint(format!("its fetches: {}", names.join(", "))))
 }
 
 /// The jobs to run next, each with the fire that its run serves.
@@ -162,7 +175,8 @@ impl RunCommand<'_> {
                     continue;
                 }
                 let (full, max_calls, watching_since) = (self.args.full, self.args.max_calls, self.watching_since);
-                let options = RunOptions { due, watching_since, full, max_calls, price };
+                let accept = self.args.accepted_fetch().map(str::to_owned);
+                let options = RunOptions { due, watching_since, full, accept, max_calls, price };
                 self.run_one(&open, job, &options, shutdown).await;
             }
             runner = Some(open);

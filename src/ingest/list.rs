@@ -4,11 +4,12 @@ use crate::store::{entity, staging};
 use serde_json::value::RawValue;
 
 use super::cell::{id, plain};
+use super::flaws::find_flaws;
 use super::{IngestContext, IngestError, album, artist, audiobook, parse_object, playlist, show, track};
 use crate::store::{EntityTable, StagedItem, StoreError, WriteTx};
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
-use spotify_client::wire::{Album, Category, Episode, SavedObject, Track};
+use spotify_client::wire::{Album, Category, Episode, SavedObject, Track, take_anomaly_count};
 
 /// What staging a page could not store completely.
 #[derive(Debug, Default)]
@@ -32,6 +33,7 @@ pub fn stage_entries(
 ) -> Result<StagedPage, StoreError> {
     let mut staged = StagedPage::default();
     for (position, entry) in (offset..).zip(entries) {
+        take_anomaly_count();
         let gap = if shape == EntryKind::PlaylistItems {
             playlist::stage_item(s, list, position, *entry, asked).map(|gap| gap.map(|g| (g.reason, g.detail)))
         } else {
@@ -41,7 +43,12 @@ pub fn stage_entries(
             }
         };
         match gap {
-            Ok(None) => {}
+            Ok(None) => {
+                let has_anomalies = take_anomaly_count() > 0;
+                if let Some(flaws) = entry.and_then(|raw| find_flaws(shape, raw, has_anomalies)) {
+                    staging::set_flaws(s, list, position, &flaws)?;
+                }
+            }
             Ok(Some((reason, detail))) => staged.unstored.push((position, reason, detail)),
             Err(IngestError::Malformed(detail)) => staged.unstored.push((position, "malformed", Some(detail))),
             Err(IngestError::Store(e)) => return Err(e),

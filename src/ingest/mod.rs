@@ -9,6 +9,7 @@ mod artist;
 mod audiobook;
 mod cell;
 mod code;
+mod flaws;
 mod list;
 mod playlist;
 mod search;
@@ -24,6 +25,7 @@ pub use search::{SearchWindow, StagedSearchPage, discard_search, stage_search};
 use crate::store::{StoreError, WriteTx};
 use serde::Deserialize;
 use spotify_client::EntityKind;
+use spotify_client::wire::anomaly_count;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 /// What the request of a response was sent with.
@@ -75,9 +77,12 @@ impl Fingerprint {
         session.was_written(self.key, self.context)
     }
 
-    /// Call this after the object is written.
+    /// Call this after the object is written. An object with values of unexpected types is read each time, so
+    /// that they are counted in each list that has it.
     fn remember_written(&self, session: &mut WriteTx) {
-        session.remember_written(self.key, self.context);
+        if anomaly_count() == 0 {
+            session.remember_written(self.key, self.context);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! served and stored counts are kept for each run, together with a hash of the rows in the list's table, so
 //! that `verify` can tell years later whether they are unchanged.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::list_kinds::{is_playlist, list_table};
 use super::row_hash::hash_rows;
@@ -137,6 +137,21 @@ pub fn record_unproved(
         ],
     )?;
     Ok(())
+}
+
+/// Returns how many rows the newest suspicious batch of a list had that an earlier run left out, if the list was not
+/// found in order since then.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn rows_left_out_before(tx: &WriteTx, list: i64, run: i64) -> Result<Option<i64>, StoreError> {
+    let sql = "SELECT u.staged FROM unproved_lists u JOIN lists l ON l.id = u.list_id
+               WHERE u.list_id = ?1 AND u.run_id <> ?2 AND u.reason = 'suspect_batch'
+               AND u.given_up_at > coalesce(l.checked_at, '') ORDER BY u.run_id DESC LIMIT 1";
+    tx.prepare(sql)?
+        .query_row(params![list, run], |row| row.get(0))
+        .optional()
+        .map_err(|e| tx.error("cannot be read", e))
 }
 
 impl ListProof {

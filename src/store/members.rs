@@ -73,7 +73,8 @@ pub(super) fn replace(
     for (column, staged) in t.extra_columns {
         columns.push_str(&format!("{column}, "));
         values.push_str(&format!("{staged}, "));
-        sets.push_str(&format!("{column} = excluded.{column}, "));
+        // A blank does not replace a known value.
+        sets.push_str(&format!("{column} = coalesce(excluded.{column}, {column}), "));
     }
     // If an item is listed twice, its first position counts: min() selects the row it came from.
     let stored = tx.execute_counted(

@@ -9,7 +9,7 @@
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
-//!   `list_kinds`, `interrupted_reads`;
+//!   `list_quality`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
 //! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `missing_ids`, `planned_calls`;
 //! - exports: `views`, `query`, `published_files`, `not_found`, `file_dependencies` with `changed_entities`;
@@ -38,6 +38,7 @@ pub mod library_playlists;
 pub mod list_commit;
 mod list_kinds;
 pub mod list_proof;
+pub mod list_quality;
 mod list_result;
 pub mod lists;
 pub mod members;
@@ -94,6 +95,7 @@ pub use interrupted_reads::InterruptedRead;
 pub use library_playlists::LibraryPlaylist;
 pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
+pub use list_quality::{FieldFlaws, ListQuality, StoredBatch};
 pub use list_result::ListCommit;
 pub use lists::{Checkpoint, ListKey, ListRow};
 pub use members::ListMember;

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_returned.sql"),
     include_str!("migrations/0008_unproved.sql"),
     include_str!("migrations/0009_clocks.sql"),
+    include_str!("migrations/0010_brake.sql"),
     include_str!("migrations/0011_inputs.sql"),
 ];
 

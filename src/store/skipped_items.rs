@@ -1,6 +1,6 @@
 //! Items that a run could not store whole, each with its reason.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, WriteTx};
 
@@ -36,6 +36,25 @@ pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str) -> Result<bo
            AND state IN ('complete', 'partial') ORDER BY started_at DESC, id DESC LIMIT 1))",
     )?
     .query_row(params![run, stream, id], |row| row.get(0))
+    .map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns position, reason and detail of the first item of a list that a run could not store.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn first_of_list(
+    tx: &WriteTx,
+    run: i64,
+    fetch: &str,
+    parent: Option<&str>,
+) -> Result<Option<(i64, String, Option<String>)>, StoreError> {
+    tx.prepare(
+        "SELECT position, reason, detail FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3
+         AND position IS NOT NULL ORDER BY position LIMIT 1",
+    )?
+    .query_row(params![run, fetch, parent], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    .optional()
     .map_err(|e| tx.error("cannot be read", e))
 }
 

@@ -38,6 +38,17 @@ pub fn stage(tx: &mut WriteTx, list: i64, m: &StagedItem<'_>) -> Result<(), Stor
     Ok(())
 }
 
+/// Records what was sent for the blank or unreadable fields of a staged item, as a JSON object.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn set_flaws(tx: &mut WriteTx, list: i64, position: i64, flaws: &str) -> Result<(), StoreError> {
+    tx.prepare("UPDATE staged_items SET flaws = ?3 WHERE list_id = ?1 AND position = ?2")?
+        .execute(params![list, position, flaws])
+        .map_err(|e| tx.error("cannot be written", e))?;
+    Ok(())
+}
+
 /// Returns the number of staged rows.
 ///
 /// # Errors

@@ -1,7 +1,11 @@
 //! The list of an album's tracks, as far as the answer about the album holds it.
 
+use super::brake::{SUSPECT_BATCH, describe_kept};
+use super::commit::{Publication, PublishOutcome, publish};
+use super::context::{FetchContext, SyncContext};
+use super::skip_notes::SkipNotes;
 use crate::ingest::{self, IngestContext, IngestError};
-use crate::store::{Checkpoint, ListKey, ListProof, WriteTx, list_commit, lists};
+use crate::store::{Checkpoint, ListKey, ListProof, WriteTx, list_proof, lists};
 use crate::stream::{ALBUM_TRACKS, EntryKind};
 use spotify_client::client::ApiResponse;
 use spotify_client::page::{Envelope, RawPage};
@@ -17,30 +21,77 @@ pub(super) fn album_tracks_key(album: &str, asked: &IngestContext) -> ListKey {
     }
 }
 
+/// Circumstances under which albums are read.
+#[derive(Debug, Clone)]
+pub(super) struct AlbumReading {
+    pub asked: IngestContext,
+    /// Name of the job.
+    pub job: String,
+    /// Notes of the fetch that reads the albums.
+    pub notes: SkipNotes,
+    /// A suspicious batch of tracks is published all the same.
+    pub accepts_batch: bool,
+}
+
+impl AlbumReading {
+    pub(super) fn new(sync: &SyncContext, context: &FetchContext) -> AlbumReading {
+        let asked = context.asked(sync.now());
+        let notes = SkipNotes {
+            run: sync.run_id,
+            fetch: context.fetch.clone(),
+            stream: context.stream.name,
+            parent_id: None,
+            now: asked.now.clone(),
+        };
+        let accepts_batch = sync.full || context.accepts_batch;
+        AlbumReading { asked, job: context.job.clone(), notes, accepts_batch }
+    }
+}
+
 /// Writes the tracks that the answer about an album holds: as the whole list if they are all there, and
-/// otherwise as the start of a read, if one is wanted.
+/// otherwise as the start of a read, if one is wanted. Returns why the tracks were left out, if they were.
 pub(super) fn write_album_tracks(
     s: &mut WriteTx,
     (album, answer): (&str, &ApiResponse),
     start_read: bool,
-    (asked, run): (&IngestContext, i64),
-) -> Result<(), IngestError> {
-    let Ok(Some(page)) = RawPage::read(answer, Envelope::Key("tracks")) else { return Ok(()) };
+    reading: &AlbumReading,
+) -> Result<Option<String>, IngestError> {
+    let (asked, run) = (&reading.asked, reading.notes.run);
+    let Ok(Some(page)) = RawPage::read(answer, Envelope::Key("tracks")) else { return Ok(None) };
     let is_whole = page.total.is_none_or(|total| page.served() >= total);
     if !is_whole && !start_read {
-        return Ok(());
+        return Ok(None);
     }
     let key = album_tracks_key(album, asked);
-    let list = lists::open(s, &key)?.id;
+    let row = lists::open(s, &key)?;
+    let list = row.id;
     lists::discard_checkpoint(s, list)?;
     let staged = ingest::stage_entries(s, list, EntryKind::AlbumTracks, album, 0, &page.entries(), asked)?;
     let skipped = i64::try_from(staged.unstored.len()).unwrap_or(i64::MAX);
     if is_whole {
         let proof = ListProof { announced: page.total, served: page.served(), skipped, ..ListProof::default() };
-        list_commit::commit(s, list, &key, &proof, run, &asked.now)?;
+        let notes = SkipNotes { parent_id: Some(album.to_owned()), ..reading.notes.clone() };
+        let is_accepted = reading.accepts_batch;
+        let publication = Publication {
+            list,
+            key: &key,
+            max_items: None,
+            proof: &proof,
+            run,
+            now: &asked.now,
+            is_accepted,
+            notes: &notes,
+        };
+        if let PublishOutcome::Suspect { detail } = publish(s, &publication)? {
+            list_proof::record_unproved(s, list, &proof, run, SUSPECT_BATCH, &asked.now)?;
+            lists::discard_checkpoint(s, list)?;
+            notes.record_suspect(s, &detail)?;
+            let kept = describe_kept(row.whole_at.as_deref().unwrap_or_default(), &reading.job, &notes.fetch);
+            return Ok(Some(format!("{album}: {SUSPECT_BATCH}: {detail}; {kept}")));
+        }
     } else {
         let at = Checkpoint { next_offset: page.served(), announced: page.total, skipped, ..Checkpoint::default() };
         lists::save_checkpoint(s, list, run, &at, &asked.now)?;
     }
-    Ok(())
+    Ok(None)
 }

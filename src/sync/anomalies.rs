@@ -15,12 +15,14 @@
 //! | other rows than before an interruption | none | | read again from the start |
 //! | many duplicates | the same rows in two reads | one row each, `listed_twice` | read again from the start |
 //! | endless | none | | `endless`, the old list stays |
+//! | nearly emptied | a second answer, and a new version or a second run | list is published | `suspect_batch`, the old list stays |
 //!
 //! "Read again from the start" happens a limited number of times; after that the list is `moved`. A
 //! refused list (403, 404) never gets here: its read ends with the refusal, which is remembered.
 
 use serde_json::Value;
 
+use super::brake::{SUSPECT_BATCH, is_nearly_emptied};
 use super::list_request::ListRequest;
 use crate::store::Checkpoint;
 use crate::stream::Paging;
@@ -60,6 +62,8 @@ pub(super) enum PageAnomaly {
     },
     /// The list serves far more items than it announced.
     Endless { reached: i64, bound: i64 },
+    /// The first page says that nearly nothing is left of a list that had many rows.
+    NearlyEmptied { items: i64, before: i64 },
 }
 
 /// What is known about an anomaly besides the page that has it.
@@ -114,6 +118,10 @@ pub(super) enum AnomalyDecision {
 pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> AnomalyDecision {
     let may_be_real = match anomaly {
         PageAnomaly::Endless { .. } => return AnomalyDecision::Reject,
+        // The same answer twice in one run is still no proof: the brake looks at it before it is published.
+        PageAnomaly::NearlyEmptied { .. } => {
+            return if evidence.is_second_answer { AnomalyDecision::Accept } else { AnomalyDecision::ReadAgain };
+        }
         PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => return AnomalyDecision::Restart,
         PageAnomaly::ChangedTotal => {
             return match evidence.version {
@@ -152,6 +160,7 @@ impl PageAnomaly {
             PageAnomaly::CutShort { .. } => "cut_short",
             PageAnomaly::RepeatedPage { .. } => "repeated_page",
             PageAnomaly::Endless { .. } => "endless",
+            PageAnomaly::NearlyEmptied { .. } => SUSPECT_BATCH,
             PageAnomaly::ChangedTotal | PageAnomaly::DifferentRows | PageAnomaly::ManyDuplicates { .. } => "moved",
         }
     }
@@ -168,6 +177,7 @@ impl PageAnomaly {
             }
             PageAnomaly::RepeatedPage { offset } => format!("the page at {offset} repeats the items before it"),
             PageAnomaly::Endless { reached, bound } => format!("{reached} items served of {bound} announced"),
+            PageAnomaly::NearlyEmptied { items, before } => format!("{items} items are left of {before}"),
             PageAnomaly::ChangedTotal => "the announced total changed".to_owned(),
             PageAnomaly::DifferentRows => "it changed since the read was interrupted".to_owned(),
             PageAnomaly::ManyDuplicates { .. } => "many items are in it twice".to_owned(),
@@ -221,6 +231,13 @@ pub(super) fn find_page_anomaly(
     // releases than they have. Any other list that ends early has rows missing.
     let is_plausible = !has_cursor && (list.version.is_some() || list.total_is_unreliable);
     Some(PageAnomaly::CutShort { reached, announced, is_plausible })
+}
+
+/// The anomaly of a first page that says that nearly nothing is left of a list with this many rows.
+pub(super) fn find_emptied(rows_before: i64, page: &RawPage, offset: i64) -> Option<PageAnomaly> {
+    let items = page.total.unwrap_or(0).max(page.served());
+    (offset == 0 && !page.more && is_nearly_emptied(rows_before, items))
+        .then_some(PageAnomaly::NearlyEmptied { items, before: rows_before })
 }
 
 /// The anomaly of a list that serves far more items than it announced.
@@ -303,6 +320,8 @@ mod tests {
             ("total, other version", &PageAnomaly::ChangedTotal, version(VersionEvidence::Different), Restart),
             ("other rows", &PageAnomaly::DifferentRows, first, Restart),
             ("duplicates", &PageAnomaly::ManyDuplicates { content_hash: String::new() }, first, Restart),
+            ("emptied list", &PageAnomaly::NearlyEmptied { items: 0, before: 60 }, first, ReadAgain),
+            ("emptied list, second answer", &PageAnomaly::NearlyEmptied { items: 0, before: 60 }, twice, Accept),
             ("endless", &PageAnomaly::Endless { reached: 2_000, bound: 50 }, first, Reject),
         ];
         for (name, anomaly, evidence, decision) in table {

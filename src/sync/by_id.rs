@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::value::RawValue;
 
-use super::album_list::write_album_tracks;
+use super::album_list::{AlbumReading, write_album_tracks};
 use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
@@ -15,7 +15,7 @@ use super::missing;
 use super::ordering::IndexedReference;
 use super::references::{estimate_references, resolve_references};
 use super::work_result::{MissingId, WorkResult};
-use crate::ingest::{self, IngestContext, IngestError};
+use crate::ingest::{self, IngestError};
 use crate::store::timestamp;
 use crate::store::{
     EntityTable, MarketAvailability, MarketTable, RequestedItem, WriteTx, children, etags, freshness, missing_ids, runs,
@@ -300,7 +300,7 @@ impl EntityRequests<'_> {
         sync.app
             .learn(AppClass::Extended, &format!("a batch read of {plural} was answered"))
             .map_err(ApiError::from)?;
-        let (asked, run, calls) = (context.asked(sync.now()), sync.run_id, sync.calls());
+        let (reading, run, calls) = (AlbumReading::new(sync, context), sync.run_id, sync.calls());
         let wanted = ids.to_vec();
         let written = sync.store.write(move |s| {
             // Both were checked when the answer came.
@@ -308,9 +308,9 @@ impl EntityRequests<'_> {
             let Ok(entries) = batch_entries(text, plural) else { return Ok(Vec::new()) };
             let mut written = Vec::with_capacity(entries.len());
             for (id, entry) in wanted.iter().zip(entries) {
-                written.push(match entry.map(|raw| write_entity(s, reader, id, raw.get(), (&asked, run))) {
+                written.push(match entry.map(|raw| write_entity(s, reader, id, raw.get(), &reading)) {
                     None => Err("Spotify answers null for it".to_owned()),
-                    Some(Ok(id)) => Ok(id),
+                    Some(Ok(written)) => Ok(written),
                     Some(Err(IngestError::Malformed(detail))) => Err(detail),
                     Some(Err(IngestError::Store(e))) => return Err(e),
                 });
@@ -319,14 +319,13 @@ impl EntityRequests<'_> {
             runs::update_counts(s, run, calls, i64::try_from(items).unwrap_or(i64::MAX))?;
             Ok(written)
         });
-        let written: Vec<Result<String, String>> = written.await?;
+        let written: Vec<Result<WrittenEntity, String>> = written.await?;
         let mut result = WorkResult::default();
         for (id, written) in ids.iter().zip(written) {
             result.add(match written {
-                Ok(answered) => {
+                Ok(written) => {
                     missing::clear_missing(sync, context, id).await?;
-                    self.answered_as.insert(id.clone(), answered);
-                    WorkResult::complete(Vec::new(), one_record())
+                    self.written_result(id, written, one_record())
                 }
                 Err(message) => {
                     let e = ApiError::NotFound { family: reader.family, message };
@@ -336,6 +335,17 @@ impl EntityRequests<'_> {
             sync.observer.item_done(&context.fetch);
         }
         Ok(result)
+    }
+
+    /// The result of an entity that was written. A list that was left out makes it incomplete.
+    fn written_result(&mut self, id: &str, written: WrittenEntity, counts: RecordCounts) -> WorkResult {
+        self.answered_as.insert(id.to_owned(), written.id);
+        match written.left_out {
+            None => WorkResult::complete(Vec::new(), counts),
+            Some(problem) => {
+                WorkResult::incomplete(Vec::new(), RecordCounts { skipped: 1, read: 1, ..counts }, problem)
+            }
+        }
     }
 
     async fn read_one(&mut self, id: &str) -> Result<WorkResult, SyncError> {
@@ -379,27 +389,25 @@ impl EntityRequests<'_> {
             Err(e) if is_about_one_list(&e) => return missing::record_missing(sync, context, id, &e).await,
             Err(e) => return Err(e.into()),
         };
-        let (asked, run, calls) = (context.asked(sync.now()), sync.run_id, sync.calls());
+        let (reading, run, calls) = (AlbumReading::new(sync, context), sync.run_id, sync.calls());
         let (missing_key, wanted) = (context.missing_key(id), id.to_owned());
         let written = sync.store.write(move |s| {
             let text = std::str::from_utf8(&body).unwrap_or_default();
-            match write_entity(s, reader, &wanted, text, (&asked, run)) {
-                Ok(id) => {
-                    // An entity that answers with another id would be requested by this one.
-                    let etag = etag.filter(|_| id == wanted);
+            match write_entity(s, reader, &wanted, text, &reading) {
+                Ok(written) => {
+                    // An entity that answers with another id would be requested by this one. A list that was left
+                    // out has to come again.
+                    let etag = etag.filter(|_| written.id == wanted && written.left_out.is_none());
                     etags::save(s, &tag.audience, &tag.request, etag.as_deref())?;
                     runs::update_counts(s, run, calls, 1)?;
-                    missing_ids::clear(s, &missing_key).map(|()| Ok(id))
+                    missing_ids::clear(s, &missing_key).map(|()| Ok(written))
                 }
                 Err(IngestError::Malformed(detail)) => Ok(Err(detail)),
                 Err(IngestError::Store(e)) => Err(e),
             }
         });
         match written.await? {
-            Ok(answered) => {
-                self.answered_as.insert(id.to_owned(), answered);
-                Ok(WorkResult::complete(Vec::new(), one_record()))
-            }
+            Ok(written) => Ok(self.written_result(id, written, one_record())),
             Err(what) => {
                 let e = ApiError::Unusable { family: reader.family, what, attempts: 1 };
                 missing::record_missing(sync, context, id, &e).await
@@ -408,25 +416,35 @@ impl EntityRequests<'_> {
     }
 }
 
-/// Writes an entity and returns its id. Of an album it also writes the tracks that the answer holds.
+/// An entity that was written.
+struct WrittenEntity {
+    /// The id that Spotify answered with.
+    id: String,
+    /// Why the list in the answer was left out, if it was.
+    left_out: Option<String>,
+}
+
+/// Writes an entity. Of an album it also writes the tracks that the answer holds.
 fn write_entity(
     s: &mut WriteTx,
     reader: EntityReader,
     wanted: &str,
     raw: &str,
-    (asked, run): (&IngestContext, i64),
-) -> Result<String, IngestError> {
+    reading: &AlbumReading,
+) -> Result<WrittenEntity, IngestError> {
+    let asked = &reading.asked;
     let id = ingest::ingest_entity(s, reader.kind, raw, asked)?;
     if reader.kind == EntityKind::Track && id != wanted {
         // In Development Mode, Spotify does not say which track the answer replaces.
         let fact = MarketAvailability { linked_from: Some(wanted), ..MarketAvailability::default() };
         children::set_market(s, MarketTable::Tracks, &id, &asked.market, fact, &asked.now)?;
     }
+    let mut left_out = None;
     if reader.kind == EntityKind::Album {
         let answer = ApiResponse { status: 200, body: Bytes::copy_from_slice(raw.as_bytes()), etag: None };
-        write_album_tracks(s, (&id, &answer), reader.start_tracks, (asked, run))?;
+        left_out = write_album_tracks(s, (&id, &answer), reader.start_tracks, reading)?;
     }
-    Ok(id)
+    Ok(WrittenEntity { id, left_out })
 }
 
 fn batch_entries<'a>(text: &'a str, key: &str) -> Result<Vec<Option<&'a RawValue>>, UnusableResponse> {

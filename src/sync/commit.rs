@@ -1,15 +1,17 @@
 //! Commits what was read of a list: a page with its checkpoint is staged, and the whole list is published.
 
 use super::anomalies::PageAnomaly;
+use super::brake::{NewBatch, find_suspicion, merged_quality};
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
 use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
+use super::skip_notes::SkipNotes;
 use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
     Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, list_commit, list_proof,
-    lists, members, runs, skipped_items, staging,
+    list_quality, lists, members, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -45,8 +47,67 @@ pub(super) enum CommitOutcome {
     },
     /// The page completed the list, which is published.
     Published { stored: i64, skipped: i64 },
+    /// The page completed the list, which is suspicious. It is staged and not published.
+    Suspect { detail: String, skipped: i64 },
     /// The page does not continue the list. Nothing was committed.
     Anomalous(PageAnomaly, RawPage),
+}
+
+/// What publishing a list did.
+#[derive(Debug)]
+pub(super) enum PublishOutcome {
+    /// The list has this many rows.
+    Stored(i64),
+    /// The batch is suspicious, and the old list stays.
+    Suspect { detail: String },
+}
+
+/// A list whose staged rows are to be published.
+pub(super) struct Publication<'a> {
+    pub list: i64,
+    pub key: &'a ListKey,
+    /// The maximum number of items that the job wants.
+    pub max_items: Option<i64>,
+    pub proof: &'a ListProof,
+    pub run: i64,
+    pub now: &'a str,
+    /// The batch is published whatever it holds.
+    pub is_accepted: bool,
+    pub notes: &'a SkipNotes,
+}
+
+/// Publishes a list, unless its batch is much worse than what is published.
+pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<PublishOutcome, StoreError> {
+    let Publication { list, key, proof, run, now, notes, .. } = *publication;
+    let as_wanted = |count: i64| publication.max_items.map_or(count, |max| max.min(count));
+    let (served, is_incremental) = match proof.kind {
+        ProofKind::Presumed { read } => (read, true),
+        _ => (as_wanted(proof.served), false),
+    };
+    let (quality, flaws) = list_quality::of_staged(s, list, key, served)?;
+    let before = list_quality::of_published(s, list, key)?;
+    if let Some(before) = before.as_ref().filter(|_| !publication.is_accepted) {
+        let version = proof.snapshot_id.as_ref();
+        let batch = NewBatch {
+            items: list_quality::distinct_rows(s, list, key)? + quality.unreadable,
+            quality: quality.clone(),
+            flaws,
+            announced: proof.announced.map(as_wanted),
+            has_new_version: version.is_some() && version != before.snapshot_id.as_ref(),
+            left_out_before: list_proof::rows_left_out_before(s, list, run)?,
+        };
+        if let Some(suspicion) = find_suspicion(before, &batch) {
+            let first = notes.first_of_list(s)?;
+            let first = first.map(|(position, reason, detail)| match detail {
+                Some(detail) => format!("position {position}: {reason}: {detail}"),
+                None => format!("position {position}: {reason}"),
+            });
+            return Ok(PublishOutcome::Suspect { detail: suspicion.describe(first.as_deref()) });
+        }
+    }
+    let stored = list_commit::commit(s, list, key, proof, run, now)?.stored;
+    list_quality::save(s, list, &merged_quality(before.as_ref(), quality, is_incremental))?;
+    Ok(PublishOutcome::Stored(stored))
 }
 
 /// Commits a page and the checkpoint that goes with it in one transaction.
@@ -59,7 +120,8 @@ pub(super) async fn commit_page(
     let asked = open.context.asked(sync.now());
     let (key, kind, max_items, run) = (list.key.clone(), list.entry_kind, list.max_items, sync.run_id);
     let (parent, notes, finishes) = (list.parent, open.skip_notes(&asked), commit.finish.is_some());
-    let (wrong_total, calls) = (list.describe_wrong_total(&commit.at), sync.calls());
+    let (wrong_total, calls, accepts_batch) =
+        (list.describe_wrong_total(&commit.at), sync.calls(), open.accepts_batch());
     let write = move |s: &mut WriteTx| {
         let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes } = commit;
         if let Some(kind) = parent {
@@ -102,11 +164,25 @@ pub(super) async fn commit_page(
         }
         if let Some((by, short)) = finish {
             skipped += notes.record_duplicates(s, &duplicates)?;
-            notes.record_wrong_total(s, wrong_total)?;
             let proof =
                 ListProof { ended_early: short, first_items_only: max_items.is_some(), ..proof(&at, by, skipped) };
-            let published = list_commit::commit(s, id, &key, &proof, run, &asked.now)?;
-            return Ok(CommitOutcome::Published { stored: published.stored, skipped });
+            let publication = Publication {
+                list: id,
+                key: &key,
+                max_items,
+                proof: &proof,
+                run,
+                now: &asked.now,
+                is_accepted: accepts_batch,
+                notes: &notes,
+            };
+            return Ok(match publish(s, &publication)? {
+                PublishOutcome::Stored(stored) => {
+                    notes.record_wrong_total(s, wrong_total)?;
+                    CommitOutcome::Published { stored, skipped }
+                }
+                PublishOutcome::Suspect { detail } => CommitOutcome::Suspect { detail, skipped },
+            });
         }
         at.skipped += skipped;
         lists::save_checkpoint(s, id, run, &at, &asked.now)?;
@@ -133,40 +209,46 @@ pub(super) async fn starts_with_page(
     Ok(same.await?)
 }
 
-/// Publishes what is staged in place of the old list. Returns the number of rows.
+/// Publishes what is staged in place of the old list.
 pub(super) async fn publish_staged(
     open: &OpenList<'_>,
     list: &ListRequest,
     at: &Checkpoint,
     by: ProofKind,
-) -> Result<i64, SyncError> {
+) -> Result<PublishOutcome, SyncError> {
     // The version was requested once more and is the same, or it says nothing.
     let snapshot_after = at.snapshot_id.clone().filter(|_| by == ProofKind::Snapshot);
     let proof = ListProof { snapshot_after, ..proof(at, by, 0) };
     let asked = open.context.asked(open.sync.now());
     let (notes, wrong_total) = (open.skip_notes(&asked), list.describe_wrong_total(at));
-    let (id, key, run) = (open.row.id, list.key.clone(), open.sync.run_id);
-    let publish = move |s: &mut WriteTx| {
-        notes.record_wrong_total(s, wrong_total)?;
-        Ok(list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored)
+    let (id, key, run, max_items) = (open.row.id, list.key.clone(), open.sync.run_id, list.max_items);
+    let is_accepted = open.accepts_batch();
+    let write = move |s: &mut WriteTx| {
+        let (key, proof, now, notes) = (&key, &proof, &*asked.now, &notes);
+        let outcome = publish(s, &Publication { list: id, key, max_items, proof, run, now, is_accepted, notes })?;
+        if matches!(outcome, PublishOutcome::Stored(_)) {
+            notes.record_wrong_total(s, wrong_total)?;
+        }
+        Ok(outcome)
     };
-    Ok(open.sync.store.write(publish).await?)
+    Ok(open.sync.store.write(write).await?)
 }
 
-/// Publishes the pages of an incremental read with the rows that are presumed to follow them. Returns the
-/// number of rows, and how many of those that were read are in the list twice.
+/// Publishes the pages of an incremental read with the rows that are presumed to follow them. Returns what that
+/// did, and how many of the items that were read are in the list twice.
 pub(super) async fn publish_incremental(
     open: &OpenList<'_>,
     list: &ListRequest,
     at: &Checkpoint,
     read: &IncrementalRead,
-) -> Result<(i64, i64), SyncError> {
+) -> Result<(PublishOutcome, i64), SyncError> {
     let (sync, row) = (open.sync, &open.row);
     let asked = open.context.asked(sync.now());
     let notes = open.skip_notes(&asked);
     let (id, key, rest, at, run) = (row.id, list.key.clone(), read.presumed_rows(), at.clone(), sync.run_id);
     let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
     let served = row.served.unwrap_or(0) + grown;
+    let is_accepted = open.accepts_batch();
     let published = sync.store.write(move |s| {
         let duplicates = members::duplicates(s, id, &key, at.next_offset)?;
         let duplicates = notes.record_duplicates(s, &duplicates)?;
@@ -175,7 +257,9 @@ pub(super) async fn publish_incremental(
         let skipped = (served - staging::count(s, id)? + all).max(0);
         let by = ProofKind::Presumed { read: at.next_offset };
         let proof = ListProof { served, skipped, ..proof(&at, by, 0) };
-        Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, duplicates))
+        let (key, proof, now, notes) = (&key, &proof, &*asked.now, &notes);
+        let publication = Publication { list: id, key, max_items: None, proof, run, now, is_accepted, notes };
+        Ok((publish(s, &publication)?, duplicates))
     });
     Ok(published.await?)
 }

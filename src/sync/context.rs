@@ -117,6 +117,10 @@ pub struct FetchContext {
     /// The user that the fetch is recorded for: the id, or the local name while no id is known; empty for
     /// none.
     pub recorded_for: String,
+    /// Name of the job, for commands that a message names.
+    pub job: String,
+    /// A person has looked at a suspicious batch of the fetch and accepts it.
+    pub accepts_batch: bool,
     /// The ids come from the user's own library, where an id that is missing is no gap.
     pub from_own_library: bool,
     /// The position of the user in the job, where the stream is read once for each user.

@@ -91,7 +91,7 @@ pub async fn estimate_job(
         estimator.skip_probes = parent.is_some();
         let (mut changes, mut requested) = (RowChanges::None, 0);
         for (index, part) in (0i64..).zip(&partitions(&users, parameters, fetch)) {
-            let context = part.fetch_context(parameters, fetch, index);
+            let context = part.fetch_context(parameters, (job, fetch), index);
             let mut one = FetchEstimate {
                 fetch: fetch.name.clone(),
                 user: part.user.as_ref().map(|user| user.name.clone()),

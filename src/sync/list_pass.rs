@@ -6,11 +6,12 @@
 
 use super::anomalies::{
     AnomalyDecision, AnomalyEvidence, PageAnomaly, ShortPageEnd, VersionEvidence, decide, find_changed_total,
-    find_endless, find_page_anomaly, is_empty_end, is_same_from_aside, short_page_end,
+    find_emptied, find_endless, find_page_anomaly, is_empty_end, is_same_from_aside, short_page_end,
 };
+use super::brake::SUSPECT_BATCH;
 use super::commit::{
-    CommitOutcome, PageCommit, commit_page, mark_unchanged, publish_incremental, publish_staged, staged_hash,
-    starts_with_page,
+    CommitOutcome, PageCommit, PublishOutcome, commit_page, mark_unchanged, publish_incremental, publish_staged,
+    staged_hash, starts_with_page,
 };
 use super::counts::RecordCounts;
 use super::error::SyncError;
@@ -103,14 +104,14 @@ impl<'a> ListPass<'a> {
         }
         if at.reached_end {
             // It was read to its end before an interruption, and its version is the same.
-            let stored = publish_staged(self.open, self.list, at, ProofKind::Snapshot).await?;
-            return Ok(self.complete(at, stored));
+            return self.publish(at, ProofKind::Snapshot).await;
         }
         loop {
             let offset = at.next_offset - i64::from(self.overlap);
             let page = self.next_page(at, prefetch, offset).await?;
             if self.accepted_at != Some(offset)
                 && let Some(anomaly) = find_page_anomaly(self.list, at, (&page, offset), self.short_page_end.as_ref())
+                    .or_else(|| find_emptied(self.rows_to_protect(), &page, offset))
                 && !self.resolve_page_anomaly(&anomaly, at, (&page, offset)).await?
             {
                 continue;
@@ -129,6 +130,11 @@ impl<'a> ListPass<'a> {
                 return self.verify_complete(at, prefetch).await;
             }
         }
+    }
+
+    /// Rows that must not vanish by one odd answer.
+    fn rows_to_protect(&self) -> i64 {
+        if self.open.accepts_batch() { 0 } else { self.open.row.stored.unwrap_or(0) }
     }
 
     /// Continues an interrupted read, if the list still begins as it did.
@@ -353,6 +359,11 @@ impl<'a> ListPass<'a> {
                 *at = next;
                 return Ok(Some(self.complete(at, stored)));
             }
+            CommitOutcome::Suspect { detail, skipped } => {
+                next.skipped += skipped;
+                *at = next;
+                return Err(suspect(detail).into());
+            }
             CommitOutcome::Anomalous(anomaly, page) => {
                 match &anomaly {
                     PageAnomaly::DifferentRows => self.report_resume(false),
@@ -375,7 +386,11 @@ impl<'a> ListPass<'a> {
     async fn finish_incrementally(&self, at: &Checkpoint) -> Result<Option<ReadOutcome>, ReadStop> {
         let is_enough = |read: &&IncrementalRead| at.announced.is_some_and(|total| read.is_enough(total));
         let Some(read) = self.incremental.as_ref().filter(is_enough) else { return Ok(None) };
-        let (stored, duplicates) = publish_incremental(self.open, self.list, at, read).await?;
+        let (outcome, duplicates) = publish_incremental(self.open, self.list, at, read).await?;
+        let stored = match outcome {
+            PublishOutcome::Stored(stored) => stored,
+            PublishOutcome::Suspect { detail } => return Err(suspect(detail).into()),
+        };
         let counts = self.counts(at, stored);
         Ok(Some(ReadOutcome::Complete(RecordCounts {
             presumed: 1,
@@ -403,8 +418,7 @@ impl<'a> ListPass<'a> {
         let is_same_content = prefetch.content_hash.as_ref() == Some(&content_hash)
             || (row.unstable_version && row.content_hash.as_ref() == Some(&content_hash));
         if is_same_content {
-            let stored = publish_staged(self.open, self.list, at, ProofKind::Content).await?;
-            return Ok(self.complete(at, stored));
+            return self.publish(at, ProofKind::Content).await;
         }
         prefetch.content_hash = Some(content_hash);
         // Two missing versions do not show that the list is the same.
@@ -420,8 +434,14 @@ impl<'a> ListPass<'a> {
             prefetch.snapshot_id = snapshot_id;
             return Ok(ReadOutcome::Moved);
         }
-        let stored = publish_staged(self.open, self.list, at, ProofKind::Snapshot).await?;
-        Ok(self.complete(at, stored))
+        self.publish(at, ProofKind::Snapshot).await
+    }
+
+    async fn publish(&self, at: &Checkpoint, by: ProofKind) -> Result<ReadOutcome, ReadStop> {
+        match publish_staged(self.open, self.list, at, by).await? {
+            PublishOutcome::Stored(stored) => Ok(self.complete(at, stored)),
+            PublishOutcome::Suspect { detail } => Err(suspect(detail).into()),
+        }
     }
 
     fn complete(&self, at: &Checkpoint, stored: i64) -> ReadOutcome {
@@ -432,6 +452,10 @@ impl<'a> ListPass<'a> {
         let served = at.next_offset - self.resumed_at;
         RecordCounts { announced: at.announced, served, stored, skipped: at.skipped, ..RecordCounts::default() }
     }
+}
+
+fn suspect(detail: String) -> ReadOutcome {
+    ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }
 }
 
 fn rejected(anomaly: &PageAnomaly) -> ReadOutcome {

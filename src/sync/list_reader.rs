@@ -4,6 +4,7 @@
 //! strategy ([`ListStrategy`]) says how it is read and what that costs; the outcome becomes the result
 //! of a work item here and nowhere else.
 
+use super::brake::{SUSPECT_BATCH, describe_kept};
 use super::change_detection;
 use super::commit::{abandon_read, clear_skips, start_read};
 use super::context::{FetchContext, SyncContext};
@@ -111,7 +112,11 @@ async fn record_unproved(open: &OpenList<'_>, reason: &'static str, detail: Stri
     let skip = SkippedItem { fetch, stream, parent_id, reason, detail: Some(detail.clone()), ..SkippedItem::default() };
     open.sync.record_skip(skip).await?;
     let counts = RecordCounts { skipped: 1, stored: open.row.stored.unwrap_or(0), ..RecordCounts::default() };
-    let kept = if open.row.whole_at.is_some() { "the last whole list stays" } else { "it was never read whole" };
+    let kept = match &open.row.whole_at {
+        Some(at) if reason == SUSPECT_BATCH => describe_kept(at, &open.context.job, &open.context.fetch),
+        Some(_) => "the last whole list stays".to_owned(),
+        None => "it was never read whole".to_owned(),
+    };
     let name = if parent.is_empty() { reason.to_owned() } else { format!("{parent}: {reason}") };
     Ok(WorkResult::incomplete(vec![open.requested()], counts, format!("{name}: {detail}; {kept}")))
 }

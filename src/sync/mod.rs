@@ -12,7 +12,7 @@
 //! - Strategies, each with its read and its estimate: `by_id`, `album_tracks`, `paged_list`, `playlist`,
 //!   `own_playlists`, `recent_plays`, `search`, `profile`.
 //! - `list_reader` is the one loop that reads lists: `open_list` before, `list_pass` for each pass
-//!   (`page_request`, `anomalies`, `incremental`, `commit`), and `read_outcome` after. What decides whether
+//!   (`page_request`, `anomalies`, `incremental`, `commit`, `brake`), and `read_outcome` after. What decides whether
 //!   a list is read at all is `change_detection`.
 //! - `context` and `error` are what all of these work with.
 
@@ -21,6 +21,7 @@ mod album_list;
 mod album_tracks;
 mod anomalies;
 mod app_facts;
+mod brake;
 mod by_id;
 pub mod change_detection;
 mod commit;

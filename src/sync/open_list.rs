@@ -49,6 +49,11 @@ impl<'a> OpenList<'a> {
         self.sync.is_from_this_run(self.row.checked_at.as_ref())
     }
 
+    /// Whether a batch is published however suspicious it is: a person has looked at it.
+    pub(super) fn accepts_batch(&self) -> bool {
+        self.sync.full || self.context.accepts_batch
+    }
+
     /// The counts of a list whose published rows are still right.
     pub(super) fn unchanged(&self) -> RecordCounts {
         RecordCounts { unchanged: 1, stored: self.row.stored.unwrap_or(0), ..RecordCounts::default() }

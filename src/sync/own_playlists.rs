@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use super::brake::SUSPECT_BATCH;
 use super::change_detection::{self, ProofMethod};
-use super::commit::{abandon_read, clear_skips, publish_staged, staged_hash, start_read};
+use super::commit::{PublishOutcome, abandon_read, clear_skips, publish_staged, staged_hash, start_read};
 use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
@@ -25,7 +26,9 @@ use super::read_outcome::{PendingVerification, ReadOutcome};
 use super::user_lists::user_list_request;
 use super::work_result::WorkResult;
 use crate::store::timestamp;
-use crate::store::{LibraryPlaylist, ListRow, MissingIdKey, ProofKind, library_playlists, lists, missing_ids};
+use crate::store::{
+    Checkpoint, LibraryPlaylist, ListRow, MissingIdKey, ProofKind, library_playlists, lists, missing_ids,
+};
 use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
@@ -120,7 +123,10 @@ impl OwnPlaylistsReader<'_> {
                 if list.verified && checkpoint.snapshot_id == list.snapshot_id {
                     // Nothing is requested any more, so either route will do.
                     let request = playlist_items_request(context, items, false);
-                    let stored = publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot).await?;
+                    let stored = match publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot).await? {
+                        PublishOutcome::Stored(stored) => stored,
+                        PublishOutcome::Suspect { detail } => return leave_out(&open, &checkpoint, detail).await,
+                    };
                     let counts = RecordCounts { stored, ..RecordCounts::default() };
                     let counts = request.with_wrong_total(&checkpoint, counts);
                     return Ok(WorkResult::complete(Vec::new(), counts));
@@ -251,7 +257,10 @@ impl OwnPlaylistsReader<'_> {
         }
         let open = OpenList::with_row(sync, context, list.key.clone(), read.row.clone());
         if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
-            let stored = publish_staged(&open, list, at, ProofKind::Snapshot).await?;
+            let stored = match publish_staged(&open, list, at, ProofKind::Snapshot).await? {
+                PublishOutcome::Stored(stored) => stored,
+                PublishOutcome::Suspect { detail } => return leave_out(&open, at, detail).await,
+            };
             let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
             let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
             return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
@@ -300,6 +309,12 @@ impl OwnPlaylistsReader<'_> {
         };
         Ok(page.entries().into_iter().filter_map(version).collect())
     }
+}
+
+/// Discards a suspicious batch. The old list stays.
+async fn leave_out(open: &OpenList<'_>, at: &Checkpoint, detail: String) -> Result<WorkResult, SyncError> {
+    abandon_read(open, at, None, SUSPECT_BATCH).await?;
+    finish_read(open, ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }).await
 }
 
 /// Whether the failure of a probe concerns that one endpoint, so that nothing else of the run fails by it.

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::context::FetchContext;
 use super::run_parameters::RunParameters;
 use super::users::{JobUser, UserAccount, UserProblem};
-use crate::job::Fetch;
+use crate::job::{Fetch, Job};
 use crate::stream::Stream;
 use spotify_client::client::ApiCaller;
 use spotify_client::error::ApiError;
@@ -63,7 +63,12 @@ impl Partition {
     }
 
     /// What all requests of the partition have in common.
-    pub(super) fn fetch_context(&self, parameters: &RunParameters, fetch: &Fetch, index: i64) -> FetchContext {
+    pub(super) fn fetch_context(
+        &self,
+        parameters: &RunParameters,
+        (job, fetch): (&Job, &Fetch),
+        index: i64,
+    ) -> FetchContext {
         let user = self.user.as_ref().filter(|user| !user.user_id.is_empty());
         FetchContext {
             fetch: fetch.name.clone(),
@@ -72,6 +77,8 @@ impl Partition {
             bearer: user.map_or(ApiCaller::App, |user| ApiCaller::User(user.name.clone())),
             audience: user.map_or_else(|| "app".to_owned(), |user| user.user_id.clone()),
             recorded_for: self.user.as_ref().map(UserAccount::recorded_id).unwrap_or_default(),
+            job: job.name.clone(),
+            accepts_batch: parameters.accept.as_ref() == Some(&fetch.name),
             from_own_library: false,
             partition_index: fetch.stream.needs_user().then_some(index),
             full_every: TimeDelta::from_std(fetch.full_every).unwrap_or(TimeDelta::MAX),

@@ -128,7 +128,7 @@ impl JobRun<'_> {
                 (None, Some(problem)) => Err(problem.to_error()),
                 (None, None) => resolver.resolve(fetch, &accumulator.unfinished).await,
             };
-            let context = Arc::new(part.fetch_context(self.parameters, fetch, index));
+            let context = Arc::new(part.fetch_context(self.parameters, (job, fetch), index));
             let refresh_after = self.parameters.refresh_age(fetch);
             let result = FetchRun { sync, job, fetch, context, refresh_after }.run(inputs).await?;
             has_served_some |= matches!(result.0.outcome, FetchState::Complete | FetchState::Partial);

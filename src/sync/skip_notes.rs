@@ -1,5 +1,6 @@
 //! Notes in `skipped_items` about items of a list.
 
+use super::brake::SUSPECT_BATCH;
 use crate::store::{ListMember, SkippedItem, StoreError, WriteTx, skipped_items};
 
 /// Writes notes about the items of one list.
@@ -35,6 +36,11 @@ impl SkipNotes {
         skipped_items::record(s, self.run, &skip, &self.now)
     }
 
+    /// Position, reason and detail of the first item of the list that this run could not store.
+    pub(super) fn first_of_list(&self, s: &WriteTx) -> Result<Option<(i64, String, Option<String>)>, StoreError> {
+        skipped_items::first_of_list(s, self.run, &self.fetch, self.parent_id.as_deref())
+    }
+
     /// Records a total that does not fit the list that is published. This belongs to the transaction that
     /// publishes the list: a kill in between would lose the note.
     pub(super) fn record_wrong_total(&self, s: &mut WriteTx, detail: Option<String>) -> Result<(), StoreError> {
@@ -49,6 +55,14 @@ impl SkipNotes {
             &SkippedItem { fetch, stream: self.stream, parent_id, reason, detail, ..SkippedItem::default() },
             &self.now,
         )
+    }
+
+    /// Records that a suspicious batch of the list was left out.
+    pub(super) fn record_suspect(&self, s: &mut WriteTx, detail: &str) -> Result<(), StoreError> {
+        let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
+        let (reason, detail) = (SUSPECT_BATCH, Some(detail.to_owned()));
+        let skip = SkippedItem { fetch, stream: self.stream, parent_id, reason, detail, ..SkippedItem::default() };
+        skipped_items::record(s, self.run, &skip, &self.now)
     }
 
     /// Records items that are in a list more than once. One row of each is kept.

@@ -1,5 +1,6 @@
 //! Reading from Spotify into the store.
 
+pub mod brake;
 pub mod call_counts;
 pub mod codes;
 pub mod edited_playlists;

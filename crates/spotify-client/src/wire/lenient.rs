@@ -26,6 +26,11 @@ pub fn take_anomaly_count() -> usize {
     ANOMALIES.replace(0)
 }
 
+/// The number of fields that were converted or unreadable on this thread since the last [`take_anomaly_count`].
+pub fn anomaly_count() -> usize {
+    ANOMALIES.get()
+}
+
 /// A field of an answer whose value had an unexpected JSON type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldAnomaly {

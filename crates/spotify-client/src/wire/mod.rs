@@ -8,7 +8,7 @@ mod page;
 pub mod scan;
 
 pub use field::{JsonField, JsonInt, JsonText};
-pub use lenient::{FieldAnomaly, find_field_anomalies, take_anomaly_count};
+pub use lenient::{FieldAnomaly, anomaly_count, find_field_anomalies, take_anomaly_count};
 pub use objects::{
     Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,
     Image, LinkedTrack, LocalAlbum, NamedPerson, PlayContext, Playlist, PlaylistItem, Restrictions, ResumePoint,

@@ -1,0 +1,148 @@
+//! What is wrong with an item of a list that has a row all the same: fields of an unexpected type, and fields that
+//! are blank although every item of the kind has them.
+//!
+//! One such item is everyday life. A batch full of them is suspicious, so they are counted with the staged rows.
+
+use std::collections::BTreeMap;
+
+use crate::stream::EntryKind;
+use spotify_client::EntityKind;
+use spotify_client::wire::{
+    Album, Artist, Audiobook, Category, Episode, Playlist, SavedObject, Show, Track, find_field_anomalies, scan,
+};
+
+/// Fields that Spotify blanks in objects that are no longer available.
+const REQUIRED_FIELDS: [&str; 4] = ["name", "duration_ms", "release_date", "artists"];
+
+/// What was sent for each blank or unreadable field of an item, as a JSON object; `None` if there are none.
+/// `has_anomalies` says that reading the item found values of unexpected types.
+pub(super) fn find_flaws(shape: EntryKind, raw: &str, has_anomalies: bool) -> Option<String> {
+    let (kind, object, place) = item_object(shape, raw);
+    let mut flaws: BTreeMap<String, &str> = BTreeMap::new();
+    if let Some(place) = place
+        && let [Some(added_at)] = scan::find_values(place, ["added_at"])
+        && is_blank("added_at", added_at)
+    {
+        flaws.insert("added_at".to_owned(), "blank");
+    }
+    for (field, value) in REQUIRED_FIELDS.into_iter().zip(scan::find_values(object, REQUIRED_FIELDS)) {
+        if value.is_some_and(|value| is_blank(field, value)) {
+            flaws.insert(field.to_owned(), "blank");
+        }
+    }
+    if has_anomalies {
+        if place.is_some() {
+            add_anomalies::<SavedObject<'_>>(raw, "", &mut flaws);
+        }
+        add_entity_anomalies(kind, object, &mut flaws);
+    }
+    if flaws.is_empty() { None } else { serde_json::to_string(&flaws).ok() }
+}
+
+/// The kind and the JSON of the entity in an entry of a list, and the object around it.
+fn item_object(shape: EntryKind, raw: &str) -> (Option<EntityKind>, &str, Option<&str>) {
+    let is_object = |value: &&str| value.starts_with('{');
+    match shape {
+        EntryKind::PlaylistItems => {
+            let [item, track] = scan::find_values(raw, ["item", "track"]);
+            let object = item.filter(is_object).or(track.filter(is_object)).unwrap_or("{}");
+            let [kind, uri] = scan::find_values(object, ["type", "uri"]);
+            if uri.is_some_and(|uri| uri.starts_with("\"spotify:local:")) {
+                // Files of a user have what the user wrote into them.
+                return (None, "{}", Some(raw));
+            }
+            let kind = if kind == Some("\"episode\"") { EntityKind::Episode } else { EntityKind::Track };
+            (Some(kind), object, Some(raw))
+        }
+        EntryKind::Saved(kind) => {
+            let [object] = scan::find_values(raw, [kind.as_str()]);
+            (Some(kind), object.filter(is_object).unwrap_or(raw), Some(raw))
+        }
+        EntryKind::Albums => (Some(EntityKind::Album), raw, None),
+        EntryKind::Tracks | EntryKind::AlbumTracks => (Some(EntityKind::Track), raw, None),
+        EntryKind::Episodes => (Some(EntityKind::Episode), raw, None),
+        EntryKind::Chapters => (Some(EntityKind::Chapter), raw, None),
+        EntryKind::Playlists => (Some(EntityKind::Playlist), raw, None),
+        EntryKind::Artists => (Some(EntityKind::Artist), raw, None),
+        EntryKind::Categories => (None, raw, None),
+        EntryKind::Markets => (None, "{}", None),
+    }
+}
+
+/// Whether a value is what Spotify sends for a field of an object that is no longer available.
+fn is_blank(field: &str, value: &str) -> bool {
+    let text = scan::plain_text(value);
+    match field {
+        "duration_ms" => matches!(value, "0" | "null"),
+        "artists" => value == "null" || value.strip_prefix('[').is_some_and(|rest| rest.trim_start() == "]"),
+        "release_date" => value == "null" || text.is_some_and(|date| date.is_empty() || date.starts_with("0000")),
+        _ => value == "null" || text.is_some_and(|text| text.trim().is_empty()),
+    }
+}
+
+fn add_entity_anomalies(kind: Option<EntityKind>, object: &str, flaws: &mut BTreeMap<String, &'static str>) {
+    match kind {
+        Some(EntityKind::Track) => {
+            add_anomalies::<Track<'_>>(object, "", flaws);
+            if let [Some(album)] = scan::find_values(object, ["album"]) {
+                add_anomalies::<Album<'_>>(album, "album.", flaws);
+            }
+        }
+        Some(EntityKind::Album) => add_anomalies::<Album<'_>>(object, "", flaws),
+        Some(EntityKind::Artist) => add_anomalies::<Artist<'_>>(object, "", flaws),
+        Some(EntityKind::Episode | EntityKind::Chapter) => {
+            add_anomalies::<Episode<'_>>(object, "", flaws);
+            if let [Some(show)] = scan::find_values(object, ["show"]) {
+                add_anomalies::<Show<'_>>(show, "show.", flaws);
+            }
+        }
+        Some(EntityKind::Show) => add_anomalies::<Show<'_>>(object, "", flaws),
+        Some(EntityKind::Audiobook) => add_anomalies::<Audiobook<'_>>(object, "", flaws),
+        Some(EntityKind::Playlist) => add_anomalies::<Playlist<'_>>(object, "", flaws),
+        Some(EntityKind::User) => {}
+        None => add_anomalies::<Category<'_>>(object, "", flaws),
+    }
+}
+
+fn add_anomalies<'a, T: serde::Deserialize<'a>>(
+    raw: &'a str,
+    prefix: &str,
+    flaws: &mut BTreeMap<String, &'static str>,
+) {
+    if !raw.starts_with('{') {
+        return;
+    }
+    for anomaly in find_field_anomalies::<T>(raw).into_iter().filter(|anomaly| !anomaly.converted) {
+        flaws.insert(format!("{prefix}{}", anomaly.path), anomaly.sent);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flaws_name_field_and_value() {
+        let saved = EntryKind::Saved(EntityKind::Track);
+        let table = [
+            ("in order", saved, r#"{"added_at":"2020","track":{"name":"a","duration_ms":5}}"#, None),
+            ("blank name", saved, r#"{"added_at":"2020","track":{"name":" "}}"#, Some(r#"{"name":"blank"}"#)),
+            ("null name", EntryKind::Albums, r#"{"name":null}"#, Some(r#"{"name":"blank"}"#)),
+            ("no artists", EntryKind::Albums, r#"{"artists":[]}"#, Some(r#"{"artists":"blank"}"#)),
+            ("no date", saved, r#"{"added_at":null,"track":{}}"#, Some(r#"{"added_at":"blank"}"#)),
+            ("date", EntryKind::Episodes, r#"{"release_date":"0000"}"#, Some(r#"{"release_date":"blank"}"#)),
+            ("object", saved, r#"{"track":{"duration_ms":{"a":1}}}"#, Some(r#"{"duration_ms":"object"}"#)),
+            ("converted", saved, r#"{"track":{"duration_ms":"10"}}"#, None),
+            (
+                "nested",
+                EntryKind::PlaylistItems,
+                r#"{"track":{"album":{"name":[1]}}}"#,
+                Some(r#"{"album.name":"list"}"#),
+            ),
+            ("local", EntryKind::PlaylistItems, r#"{"track":{"uri":"spotify:local:a","artists":[]}}"#, None),
+        ];
+        for (name, shape, raw, expected) in table {
+            assert_eq!(find_flaws(shape, raw, true).as_deref(), expected, "{name}");
+        }
+    }
+}
