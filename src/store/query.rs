@@ -25,8 +25,19 @@ pub use text::is_volatile;
 use super::views::{RowScope, ViewSelect, identifier};
 use crate::stream::Stream;
 
-/// Maximum size of a value: `printf('%.1000000000c')` is one call away.
-const MAX_VALUE_BYTES: i32 = 64 << 20;
+/// Bounds of SQLite for queries, since a query must not abort the process or use up its memory.
+const QUERY_LIMITS: [(Limit, i32); 7] = [
+    // `printf('%.1000000000c')` is one call away.
+    (Limit::SQLITE_LIMIT_LENGTH, 64 << 20),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    // LIKE and GLOB call themselves for each wildcard: 24,000 of them overflowed the stack.
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
+    // The parser calls itself for each level of an expression.
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+];
 /// SQLite instructions between two checks of the clock, which take a fraction of a millisecond.
 const PROGRESS_INTERVAL: i32 = 10_000;
 
@@ -149,8 +160,9 @@ impl QueryReader {
             store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
         }
         store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
-        store.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
-        store.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+        for (limit, most) in QUERY_LIMITS {
+            store.set_limit(limit, most)?;
+        }
         let watch = Arc::new(Mutex::new(QueryWatch::default()));
         let seen = Arc::clone(&watch);
         store.authorizer(Some(move |context: AuthContext<'_>| {

@@ -137,3 +137,28 @@ fn a_store_on_disk_is_opened_so_that_it_cannot_be_written() {
     assert!(reader.store.is_readonly("main").unwrap());
     assert!(QueryReader::open(&folder.path().join("none.db"), "j", Vec::new(), Duration::from_secs(1)).is_err());
 }
+
+#[test]
+fn queries_that_overflow_the_stack_are_errors() {
+    let reader = reader();
+    let wildcards = "%a".repeat(12_000);
+    let deep = |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(3_000), close.repeat(3_000));
+    let killers = [
+        format!("SELECT '{}' LIKE '{wildcards}'", "a".repeat(20_000)),
+        format!("SELECT '{}' GLOB '{}'", "a".repeat(20_000), "*a".repeat(12_000)),
+        deep("(", ")"),
+        deep("abs(", ")"),
+        deep("-", ""),
+        deep("CASE WHEN 1 THEN ", " END"),
+        format!("SELECT 1{}", " UNION SELECT 1".repeat(3_000)),
+        format!("SELECT max(1{})", ", 1".repeat(3_000)),
+        format!("SELECT {}1", "1 + ".repeat(30_000)),
+        format!("SELECT 1 -- {}", "x".repeat(2 << 20)),
+        "SELECT length(zeroblob(1000000000))".to_owned(),
+    ];
+    for sql in killers {
+        let end: String = sql.chars().take(40).collect();
+        assert!(first_column(&reader, &sql).is_err(), "{end}");
+    }
+    assert_eq!(first_column(&reader, "SELECT 'abc' LIKE '%b%'").unwrap(), ["Integer(1)"]);
+}
