@@ -116,7 +116,7 @@ pub(super) fn check_hit(
     };
     let fields: &[&str] = if kind == EntityKind::Track { &["isrc"] } else { &["upc", "ean"] };
     let named = hit.get("external_ids").map(|ids| fields.iter().filter_map(|field| text(ids.get(field)?)).collect());
-    match check_codes(&wanted, &named.unwrap_or_else(Vec::new)) {
+    match check_codes(&wanted, &named.unwrap_or_default()) {
         CodeCheck::Unknown => {
             let Some(id) = hit.get("id").and_then(Value::as_str) else { return Ok(CodeCheck::Unknown) };
             Ok(check_codes(&wanted, &freshness::stored_codes(s, kind, id)?))

@@ -231,7 +231,7 @@ impl QueryReader {
         let mut columns = Vec::new();
         for table in tables().unwrap_or_default().iter().filter(|name| words.contains(&name.to_ascii_lowercase())) {
             if let Ok(all) = self.store.prepare(&format!("SELECT * FROM {}", identifier(table))) {
-                columns.extend(all.column_names().into_iter().map(str::to_owned));
+                columns.extend(all.column_names().map(str::to_owned));
             }
         }
         columns

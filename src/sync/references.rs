@@ -41,7 +41,7 @@ enum ResolvedCode {
     /// Spotify finds nothing for it.
     Missing {
         /// What came of the search.
-        result: WorkResult,
+        result: Box<WorkResult>,
         /// The id that the code had at some time before.
         previous_id: Option<String>,
     },
@@ -78,7 +78,7 @@ async fn resolve_code(
         return Ok(ResolvedCode::Id { id, is_verified });
     }
     let previous_id = stored_id(sync, code, TimeSpan::all_time()).await?;
-    let missing = |result| Ok(ResolvedCode::Missing { result, previous_id });
+    let missing = |result| Ok(ResolvedCode::Missing { result: Box::new(result), previous_id });
     let query = code.query();
     if let Some(known) = missing::missing_ids(sync, context, std::slice::from_ref(&query)).await?.pop().flatten() {
         return missing(WorkResult::from_missing(known));
@@ -184,7 +184,7 @@ pub(super) async fn resolve_references(
                     Some(id)
                 }
                 ResolvedCode::Missing { result, previous_id } => {
-                    resolved.result.add(result);
+                    resolved.result.add(*result);
                     // What was read for the code before stays requested, by its id.
                     previous_id
                 }
