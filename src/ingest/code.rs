@@ -115,7 +115,8 @@ pub(super) fn check_hit(
         _ => None,
     };
     let fields: &[&str] = if kind == EntityKind::Track { &["isrc"] } else { &["upc", "ean"] };
-    let named = hit.get("external_ids").map(|ids| fields.iter().filter_map(|field| text(ids.get(field)?)).collect());
+    let named: Option<Vec<String>> =
+        hit.get("external_ids").map(|ids| fields.iter().filter_map(|field| text(ids.get(field)?)).collect());
     match check_codes(&wanted, &named.unwrap_or_default()) {
         CodeCheck::Unknown => {
             let Some(id) = hit.get("id").and_then(Value::as_str) else { return Ok(CodeCheck::Unknown) };

@@ -24,6 +24,16 @@ pub struct LibraryPlaylist {
     pub verified: bool,
 }
 
+/// Whether a playlist was in a library and no library has it any more.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn was_removed(tx: &WriteTx, playlist: &str) -> Result<bool, StoreError> {
+    tx.prepare("SELECT count(*) > 0 AND count(removed_at) = count(*) FROM my_playlists WHERE playlist_id = ?1")?
+        .query_row([playlist], |row| row.get(0))
+        .map_err(|e| tx.error("cannot be read", e))
+}
+
 /// Returns the playlists in a user's library by the newest read, with what is known about their items in a
 /// market. A complete read outside of `whole` does not count.
 ///

@@ -105,6 +105,18 @@ pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> 
     .map_err(|e| tx.error("cannot be read", e))
 }
 
+/// Whether a list of this kind and parent was ever read completely with the token of an audience.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn was_read(tx: &WriteTx, kind: &str, parent: &str, audience: &str) -> Result<bool, StoreError> {
+    tx.prepare(
+        "SELECT EXISTS (SELECT 1 FROM lists WHERE kind = ?1 AND parent_id = ?2 AND audience = ?3 AND read_at IS NOT NULL)",
+    )?
+    .query_row(params![kind, parent, audience], |row| row.get(0))
+    .map_err(|e| tx.error("cannot be read", e))
+}
+
 /// Records that a list was found unchanged without being read.
 ///
 /// # Errors

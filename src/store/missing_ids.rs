@@ -16,14 +16,15 @@ pub struct MissingIdKey {
     pub market: String,
 }
 
-/// Returns reason and details for each id that Spotify refused when it was requested in that time.
+/// Returns reason and details for each id that Spotify refused when it was requested in that time. A refusal that is
+/// not settled is left out: its id is requested again.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub fn find(tx: &WriteTx, gaps: &[MissingIdKey], when: &TimeSpan) -> Result<Vec<Option<(String, String)>>, StoreError> {
     let mut statement = tx.prepare(
         "SELECT reason, coalesce(detail, '') FROM known_gaps
-         WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND checked_at BETWEEN ?5 AND ?6",
+         WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND checked_at BETWEEN ?5 AND ?6 AND is_settled",
     )?;
     gaps.iter()
         .map(|MissingIdKey { stream, id, audience, market }| {
@@ -53,10 +54,38 @@ pub fn record(tx: &mut WriteTx, gap: &MissingIdKey, reason: &str, detail: &str, 
         "INSERT INTO known_gaps (stream, id, audience, market, reason, detail, since_at, checked_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (stream, id, audience, market) DO UPDATE SET
          reason = excluded.reason, detail = excluded.detail,
-         since_at = iif(reason = excluded.reason, since_at, excluded.since_at), checked_at = excluded.checked_at",
+         since_at = iif(reason = excluded.reason, since_at, excluded.since_at), checked_at = excluded.checked_at,
+         is_settled = 1",
         params![stream, id, audience, market, reason, detail, now],
     )?;
     Ok(known)
+}
+
+/// Returns when an id was first refused for a reason, and when it was last refused.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn refused_since(tx: &WriteTx, gap: &MissingIdKey, reason: &str) -> Result<Option<(String, String)>, StoreError> {
+    let MissingIdKey { stream, id, audience, market } = gap;
+    tx.prepare(
+        "SELECT since_at, checked_at FROM known_gaps
+         WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4 AND reason = ?5",
+    )?
+    .query_row(params![stream, id, audience, market, reason], |row| Ok((row.get(0)?, row.get(1)?)))
+    .optional()
+    .map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Marks a recorded refusal as one that may be a mistake, so that the next run requests the id again.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn mark_unsettled(tx: &mut WriteTx, gap: &MissingIdKey) -> Result<(), StoreError> {
+    let MissingIdKey { stream, id, audience, market } = gap;
+    tx.execute(
+        "UPDATE known_gaps SET is_settled = 0 WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4",
+        params![stream, id, audience, market],
+    )
 }
 
 /// Deletes the record of an id that Spotify answers again.

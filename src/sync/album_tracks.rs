@@ -60,9 +60,9 @@ pub(super) async fn read_album_tracks(
     result.counts = RecordCounts { skipped: result.counts.skipped, ..RecordCounts::default() };
     let wrong = resolved.check_codes(sync, context).await?;
     result.add(resolved.result);
-    let is_kept = |album: &&String| !wrong.contains(*album);
-    resolved.places = albums.iter().zip(resolved.places).filter(|(id, _)| is_kept(id)).map(|(_, at)| at).collect();
-    for album in albums.iter().filter(is_kept) {
+    let mut places = Vec::with_capacity(albums.len());
+    let kept = albums.iter().zip(&resolved.places).filter(|(album, _)| !wrong.contains(*album));
+    for (album, place) in kept {
         let key = album_tracks_key(album, &asked);
         let came_with_album = wanted.contains(album);
         // What the answer about the album has just started is no earlier read, also where everything is
@@ -75,9 +75,14 @@ pub(super) async fn read_album_tracks(
         };
         let open = OpenList::with_row(sync, context, key, row);
         let is_read = open.is_read();
+        if result.unanswered.contains(album) {
+            continue;
+        }
+        places.push(*place);
         if open.row.checkpoint.is_some() || (listed.contains(album) && !is_read) {
             let list = album_tracks_request(context, open.key.clone());
-            let prefetch = Prefetch { is_from_parent: came_with_album, ..Prefetch::default() };
+            let parent_answers = came_with_album || listed.contains(album);
+            let prefetch = Prefetch { is_from_parent: came_with_album, parent_answers, ..Prefetch::default() };
             let outcome = read_pages(&open, &list, prefetch).await?;
             result.add(finish_read(&open, outcome).await?);
             continue;
@@ -92,7 +97,7 @@ pub(super) async fn read_album_tracks(
             result.add(WorkResult { requested, ..WorkResult::default() });
         }
     }
-    result.places = resolved.places;
+    result.places = places;
     Ok(result)
 }
 

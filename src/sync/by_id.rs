@@ -77,14 +77,13 @@ impl EntityReader {
         let wrong = resolved.check_codes(sync, context).await?;
         let mut result = resolved.result;
         result.add(read);
-        result.places = resolved.places;
-        if !wrong.is_empty() {
-            // They are requested in the order of the ids.
-            let keep: Vec<bool> = resolved.ids.iter().map(|id| !wrong.contains(id)).collect();
-            let (mut requested, mut places) = (keep.iter(), keep.iter());
-            result.requested.retain(|_| requested.next().copied().unwrap_or(true));
-            result.places.retain(|_| places.next().copied().unwrap_or(true));
-        }
+        // What was answered is requested in the order of the ids.
+        let is_answered = |id: &&String| !result.unanswered.contains(*id);
+        let keep: Vec<bool> = resolved.ids.iter().filter(is_answered).map(|id| !wrong.contains(id)).collect();
+        let answered = resolved.ids.iter().zip(resolved.places).filter(|(id, _)| is_answered(id));
+        result.places = answered.zip(&keep).filter(|(_, keep)| **keep).map(|((_, place), _)| place).collect();
+        let mut kept = keep.iter();
+        result.requested.retain(|_| kept.next().copied().unwrap_or(true));
         Ok(result)
     }
 
@@ -125,7 +124,8 @@ impl EntityReader {
             list_id: None,
             item_id: Some(requests.answered_as.get(id).unwrap_or(id).clone()),
         };
-        result.requested = ids.iter().map(requested).collect();
+        let answered = ids.iter().filter(|id| !result.unanswered.contains(*id));
+        result.requested = answered.map(requested).collect();
         Ok(result)
     }
 

@@ -121,6 +121,10 @@ pub struct FetchContext {
     pub job: String,
     /// A person has looked at a suspicious batch of the fetch and accepts it.
     pub accepts_batch: bool,
+    /// The ids are named by a list that this run has read, so one refusal does not show that they are gone.
+    pub is_listed: bool,
+    /// What was refused is requested once more.
+    pub is_second_look: bool,
     /// The ids come from the user's own library, where an id that is missing is no gap.
     pub from_own_library: bool,
     /// The position of the user in the job, where the stream is read once for each user.

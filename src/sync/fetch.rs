@@ -253,12 +253,30 @@ impl FetchRun<'_> {
                 (one, two) => one.or(two),
             };
         }
+        if error.is_none() {
+            error = self.look_again(&items, &mut results).await;
+        }
         results.sort_by_key(|(index, _)| *index);
         let mut sum = WorkResult::default();
         for (_, result) in results {
             sum.add(result);
         }
         Ok((sum, error))
+    }
+
+    /// Requests once more what was refused, perhaps by mistake. Returns what stopped that.
+    async fn look_again(&self, items: &[WorkItem], results: &mut Vec<(usize, WorkResult)>) -> Option<SyncError> {
+        let context = FetchContext { is_second_look: true, ..(*self.context).clone() };
+        let unanswered: Vec<(usize, Vec<String>)> =
+            results.iter_mut().map(|(index, result)| (*index, std::mem::take(&mut result.unanswered))).collect();
+        for (index, ids) in unanswered.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+            let Some(item) = items.get(index) else { continue };
+            match run_item(self.sync, &context, &item.for_second_look(&ids)).await {
+                Ok(result) => results.push((index, result)),
+                Err(e) => return Some(e),
+            }
+        }
+        None
     }
 }
 

@@ -147,7 +147,7 @@ impl<'a> ListPass<'a> {
         self.overlap = is_unproved && !self.list.has_cursor();
         self.interrupted = (at.next_offset > 0 && !is_from_parent && !at.reached_end).then(|| at.clone());
         if is_unproved && let Err(stop) = self.check_first_page(at).await {
-            if matches!(stop, ReadStop::Outcome(_)) {
+            if matches!(stop, ReadStop::Outcome(ReadOutcome::Moved)) {
                 self.report_resume(false);
             }
             return Err(stop);

@@ -20,6 +20,7 @@ use super::read_outcome::ReadOutcome;
 use super::work_result::WorkResult;
 use crate::store::{ListKey, ListRow, SkippedItem, members};
 use crate::stream::RowMode;
+use spotify_client::error::ApiError;
 
 /// A list that changes while it is read is read again from its start this often.
 pub(super) const MAX_RESTARTS: i64 = 2;
@@ -138,10 +139,12 @@ pub(super) async fn read_pages(
             start_read(open, &prefetch, 0).await?
         }
     };
+    let (mut is_answered, was_begun) = (prefetch.parent_answers, at.next_offset > 0);
     loop {
         let pass = ListPass::new(open, list, previous.clone(), etag.clone());
         let started_at = at.next_offset;
         let outcome = pass.read(&mut at, &mut prefetch).await;
+        is_answered |= at.next_offset > started_at;
         let is_last_pass = at.restarts >= MAX_RESTARTS;
         let is_in_vain = match &outcome {
             Ok(ReadOutcome::Moved) => is_last_pass,
@@ -167,8 +170,23 @@ pub(super) async fn read_pages(
             }
             _ => {}
         }
-        return Ok(outcome);
+        return match outcome {
+            ReadOutcome::Refused(e) if (is_answered || was_begun) && is_denial(&e) => {
+                let reason = "page_refused";
+                if !is_answered {
+                    // The next run asks whether there still is such a list.
+                    abandon_read(open, &at, None, reason).await?;
+                }
+                Ok(ReadOutcome::Unproved { reason, detail: e.to_string() })
+            }
+            outcome => Ok(outcome),
+        };
     }
+}
+
+/// Whether an answer says that there is nothing to read. Of a list that has just answered, only the page is affected.
+fn is_denial(e: &ApiError) -> bool {
+    matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. } | ApiError::Refused { .. })
 }
 
 /// The rows that are published, if they are enough to read the list incrementally.

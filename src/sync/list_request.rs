@@ -43,6 +43,8 @@ pub(super) struct Prefetch {
     /// The checkpoint was written a moment ago, from the answer about the parent, so what it staged is not
     /// checked again.
     pub is_from_parent: bool,
+    /// Spotify has answered for the parent of the list, so the list cannot be gone.
+    pub parent_answers: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
 }

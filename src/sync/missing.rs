@@ -1,4 +1,5 @@
-//! Ids and lists that Spotify refuses: each refusal is recorded, and remembered for a week.
+//! Ids and lists that Spotify refuses: each refusal is weighed and recorded, and remembered for a week once it is
+//! settled.
 
 use chrono::TimeDelta;
 
@@ -6,6 +7,7 @@ use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::open_list::requested_list;
+use super::refusal_weight::{RefusalScale, RefusalWeight};
 use super::work_result::{MissingId, WorkResult};
 use crate::store::timestamp;
 use crate::store::{ListKey, MissingIdKey, SkippedItem, TimeSpan, entity, lists, missing_ids, skipped_items};
@@ -23,8 +25,9 @@ pub(super) fn skip_reason(e: &ApiError) -> &'static str {
     }
 }
 
-/// Records that Spotify refused an id: the fetch is partial until a run of the job has reported that, and
-/// the id counts as known to be missing from then on.
+/// Records that Spotify refused an id: the fetch is partial until the refusal is settled and a run of the job has
+/// reported it, and the id counts as known to be missing from then on. A refusal that may be a mistake is not
+/// recorded at first: the result names the id, so that it is requested once more.
 pub(super) async fn record_missing(
     sync: &SyncContext,
     context: &FetchContext,
@@ -39,27 +42,42 @@ pub(super) async fn record_missing(
     Ok(if result.problem.is_some() { WorkResult { hints, ..result } } else { result })
 }
 
-/// As [`record_missing`], for a reason that is not an error of the API.
+/// As [`record_missing`], for a reason that need not be an error of the API.
 pub(super) async fn record_gap(
     sync: &SyncContext,
     context: &FetchContext,
     id: &str,
     (reason, detail): (&'static str, String),
 ) -> Result<WorkResult, SyncError> {
-    // Only a refusal that is likely to be the same next time is remembered.
-    let is_lasting = matches!(reason, "forbidden" | "not_found" | "code_mismatch");
+    // Only a refusal that is likely to be the same next time is remembered. A user always has a library.
+    let is_own_list = context.stream.needs_user() && id == context.stream.name;
+    let is_mismatch = reason == "code_mismatch";
+    let is_lasting = is_mismatch || (matches!(reason, "forbidden" | "not_found") && !is_own_list);
+    let scale = RefusalScale::new(sync, context);
     let (stream, key, now, run) = (context.stream, context.missing_key(id), timestamp(sync.now()), sync.run_id);
     let is_playlist = stream.table == StreamTable::PlaylistItems;
     let (fetch, id, text, own) = (context.fetch.clone(), id.to_owned(), detail.clone(), context.from_own_library);
     let problem = format!("{id}: {detail}");
-    let is_known = sync
+    let unanswered = id.clone();
+    let recorded = sync
         .store
         .write(move |s| {
-            let is_known = is_lasting
-                && ((missing_ids::record(s, &key, reason, &text, &now)?
-                    && skipped_items::was_reported(s, run, stream.name, &id)?)
-                    || own);
-            if reason == "not_found" && is_playlist {
+            let weight = match is_lasting {
+                // Spotify has answered: what it found has another code.
+                true if is_mismatch => RefusalWeight { is_settled: true, ..RefusalWeight::PASSING },
+                true => scale.weigh(s, &key, reason)?,
+                false => RefusalWeight::PASSING,
+            };
+            if weight.wants_second_look {
+                return Ok(None);
+            }
+            let was_known = is_lasting && missing_ids::record(s, &key, reason, &text, &now)?;
+            if is_lasting && !weight.is_settled {
+                missing_ids::mark_unsettled(s, &key)?;
+            }
+            let is_known =
+                weight.is_settled && ((was_known && skipped_items::was_reported(s, run, stream.name, &id)?) || own);
+            if weight.is_gone && is_playlist {
                 entity::mark_playlist_gone(s, &id, &now)?;
             }
             let skip = SkippedItem {
@@ -72,9 +90,12 @@ pub(super) async fn record_gap(
                 ..SkippedItem::default()
             };
             skipped_items::record(s, run, &skip, &now)?;
-            Ok(is_known)
+            Ok(Some(is_known))
         })
         .await?;
+    let Some(is_known) = recorded else {
+        return Ok(WorkResult { unanswered: vec![unanswered], ..WorkResult::default() });
+    };
     let counts = RecordCounts { skipped: 1, ..RecordCounts::default() };
     if is_known {
         return Ok(WorkResult { counts, ..WorkResult::default() });

@@ -8,7 +8,8 @@
 //! - `run_job` runs a job, and `estimate_job` says what that would cost. `accumulator` and `report` hold
 //!   what a run did; `run_parameters`, `users`, `partition` and `fetch_inputs` hold what it starts from.
 //! - `fetch` runs one fetch. `work_items` cuts it into work items and `ordering` puts them in order;
-//!   `work_result` is what came of them, and `missing` remembers what Spotify refuses.
+//!   `work_result` is what came of them, `missing` remembers what Spotify refuses, and `refusal_weight` says
+//!   how much a refusal means.
 //! - Strategies, each with its read and its estimate: `by_id`, `album_tracks`, `paged_list`, `playlist`,
 //!   `own_playlists`, `recent_plays`, `search`, `profile`.
 //! - `list_reader` is the one loop that reads lists: `open_list` before, `list_pass` for each pass
@@ -54,6 +55,7 @@ mod profile;
 mod read_outcome;
 mod recent_plays;
 mod references;
+mod refusal_weight;
 mod report;
 mod retention;
 mod run_job;

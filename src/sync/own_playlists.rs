@@ -48,8 +48,9 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
     let recent = sync.full_read_span(context.full_every);
     let listed = sync.store.write(move |s| library_playlists::of_user(s, &user, &market, &recent)).await?;
     sync.observer.fetch_started(&context.fetch, listed.len());
-    let parts = FetchContext { from_own_library: true, ..context.clone() };
+    let parts = FetchContext { from_own_library: true, is_listed: true, ..context.clone() };
     let reader = OwnPlaylistsReader { sync, context: &parts, lists: &lists };
+    let all = listed.clone();
     let (own, foreign): (Vec<_>, Vec<_>) = listed.into_iter().partition(|list| list.is_own);
     let (changed, unchanged): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| has_changed(sync, list));
     reader.record_unchanged(unchanged, &mut result).await?;
@@ -69,7 +70,18 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
         }
         reader.verify_group(offset, pending, &mut result).await?;
     }
-    reader.read_foreign(foreign, &mut result).await?;
+    // Spotify refuses many lists of others, although the library names them.
+    let parts_of_others = FetchContext { is_listed: false, ..parts.clone() };
+    let foreign_reader = OwnPlaylistsReader { sync, context: &parts_of_others, lists: &lists };
+    foreign_reader.read_foreign(foreign, &mut result).await?;
+    // What was refused may have been refused by mistake.
+    let unanswered = std::mem::take(&mut result.unanswered);
+    for list in all.iter().filter(|list| unanswered.contains(&list.id)) {
+        let context = FetchContext { is_second_look: true, is_listed: list.is_own, ..parts.clone() };
+        let reader = OwnPlaylistsReader { sync, context: &context, lists: &lists };
+        let read = reader.read_changed(list, false).await?;
+        reader.add(&mut result, read);
+    }
     Ok(result)
 }
 

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::context::FetchContext;
 use super::run_parameters::RunParameters;
 use super::users::{JobUser, UserAccount, UserProblem};
-use crate::job::{Fetch, Job};
+use crate::job::{Fetch, FetchSource, Job};
 use crate::stream::Stream;
 use spotify_client::client::ApiCaller;
 use spotify_client::error::ApiError;
@@ -79,6 +79,8 @@ impl Partition {
             recorded_for: self.user.as_ref().map(UserAccount::recorded_id).unwrap_or_default(),
             job: job.name.clone(),
             accepts_batch: parameters.accept.as_ref() == Some(&fetch.name),
+            is_listed: matches!(fetch.source, FetchSource::From { .. }),
+            is_second_look: false,
             from_own_library: false,
             partition_index: fetch.stream.needs_user().then_some(index),
             full_every: TimeDelta::from_std(fetch.full_every).unwrap_or(TimeDelta::MAX),

@@ -117,7 +117,7 @@ impl ListStrategy for PlaylistItems<'_> {
         }
         let list = playlist_items_request(context, *self, is_old_route);
         let PlaylistMetadata { page, snapshot_id, etag, .. } = playlist;
-        read_pages(open, &list, Prefetch { page, snapshot_id, etag, ..Prefetch::default() }).await
+        read_pages(open, &list, Prefetch { page, snapshot_id, etag, parent_answers: true, ..Prefetch::default() }).await
     }
 
     async fn estimate(

@@ -98,6 +98,27 @@ impl WorkItem {
         }
     }
 
+    /// The item with only what was refused and is requested once more.
+    pub(super) fn for_second_look(&self, unanswered: &[String]) -> WorkItem {
+        let only = |references: &[IndexedReference]| -> Vec<IndexedReference> {
+            let named = |id: &str| unanswered.iter().any(|one| one == id);
+            let ids = |one: &IndexedReference| match &one.reference {
+                Reference::Id(id) => named(id.as_str()),
+                Reference::Isrc(_) | Reference::Upc(_) => false,
+            };
+            let found = references.iter().filter(|one| ids(one)).count();
+            // An id that no reference names belongs to one of the codes.
+            let with_codes = found < unanswered.len();
+            let is_code = |one: &IndexedReference| !matches!(one.reference, Reference::Id(_));
+            references.iter().filter(|one| ids(one) || with_codes && is_code(one)).cloned().collect()
+        };
+        match self {
+            WorkItem::Entities(reader, references) => WorkItem::Entities(*reader, only(references)),
+            WorkItem::AlbumTracks(albums) => WorkItem::AlbumTracks(only(albums)),
+            other => other.clone(),
+        }
+    }
+
     /// The list that the item reads, if it reads exactly one.
     fn list_key(&self, context: &FetchContext) -> Option<ListKey> {
         match self {

@@ -27,6 +27,8 @@ pub(super) struct WorkResult {
     pub hints: Vec<String>,
     /// What people should know although it is complete.
     pub warnings: Vec<String>,
+    /// Ids that were refused, perhaps by mistake, and are requested once more before anything is recorded.
+    pub unanswered: Vec<String>,
     /// Lists that were read to their end and are still to be verified.
     pub pending: Vec<PendingVerification>,
 }
@@ -74,6 +76,7 @@ impl WorkResult {
         self.counts.add(other.counts);
         self.problem_count += other.problem_count;
         self.warnings.extend(other.warnings);
+        self.unanswered.extend(other.unanswered);
         self.pending.extend(other.pending);
         for hint in other.hints {
             if !self.hints.contains(&hint) {

@@ -121,7 +121,7 @@ pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlit
         ),
         (
             "SELECT DISTINCT run_id FROM run_fetches f WHERE state = 'complete' AND EXISTS (SELECT 1 FROM skipped_items s
-             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short', 'no_cursor', 'suspect_batch'))",
+             WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short', 'no_cursor', 'suspect_batch', 'page_refused'))",
             "has a complete fetch with a list that was not proved complete",
         ),
     ];

@@ -6,6 +6,9 @@ use crate::support::snapshot::assert_text;
 
 const ID: &str = "4Z8W4fKeB5YxbbsqsVdVSj";
 
+/// Name, stream, file, line of the job, ids, and how many rows are skipped.
+type IdsFileCase = (&'static str, &'static str, Vec<u8>, &'static str, Vec<String>, usize);
+
 /// The ids that a fetch of tracks reads from a file, and how many rows it skips.
 fn ids_in(stream: &str, file: &[u8], column: &str) -> (Vec<String>, usize, String) {
     let project = Project::with_job(&format!("[[fetch]]\nstream = \"{stream}\"\nids_file = \"a.csv\"\n{column}"));
@@ -40,7 +43,7 @@ fn files_of_other_tools_are_read() {
         .collect();
     let deezer = format!("url\turi\nhttps://www.deezer.com/track/1\tspotify:track:{a}\nx\tspotify:track:{b}\n");
     let both = vec![a.to_owned(), b.to_owned()];
-    let cases: Vec<(&str, &str, Vec<u8>, &str, Vec<String>, usize)> = vec![
+    let cases: Vec<IdsFileCase> = vec![
         ("exportify", "tracks", exportify.clone().into(), "", both.clone(), 1),
         ("exportify, artists", "artists", exportify.clone().into(), "", both.clone(), 1),
         ("exportify, albums", "albums", exportify.into(), "", vec![b.to_owned()], 1),

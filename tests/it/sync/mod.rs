@@ -11,5 +11,6 @@ pub mod odd_pages;
 pub mod playlists;
 pub mod resume;
 pub mod searches;
+pub mod stray_refusals;
 pub mod streams;
 pub mod users;

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, SandboxOptions, fixtures};
 
+use super::stray_refusals::age_refusals;
 use super::users::{both, signed_in};
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch, ran};
@@ -98,22 +99,24 @@ fn useless_probe_costs_one_call() {
 }
 
 #[test]
-fn missing_playlist_is_tried_once_a_week() {
+fn missing_playlist_is_known_after_a_day() {
     let world = lists_of_home();
     let gone = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
     world.sandbox.inject(Fault::on_path(&gone, FaultAction::status(404)));
-    for run in 1..4 {
-        world.run(&[]).exits(0);
+    for (run, code, calls) in [(1, 3, 2), (2, 3, 2), (3, 0, 1), (4, 0, 0)] {
+        if run == 3 {
+            age_refusals(&world, 24);
+        }
+        world.run(&[]).exits(code);
         let asked = world.new_calls().iter().filter(|call| call.contains(fixtures::HOME_PLAYLIST)).count();
-        assert_eq!(asked, usize::from(run == 1), "run {run}");
+        assert_eq!(asked, calls, "run {run}");
         let noted = format!(
             "SELECT count(*) FROM skipped_items WHERE run_id = {run} AND item_id = '{}'",
             fixtures::HOME_PLAYLIST
         );
         assert_eq!(world.one(&noted), "1", "run {run}");
     }
-    let week = "UPDATE known_gaps SET checked_at = '2026-01-01T00:00:00.000Z'";
-    rusqlite::Connection::open(world.database()).unwrap().execute_batch(week).unwrap();
+    age_refusals(&world, 24 * 8);
     world.sandbox.clear_faults();
     world.run(&[]).exits(0);
     assert!(world.csv("my_playlist_items.csv").iter().any(|row| row["playlist_id"] == fixtures::HOME_PLAYLIST));
