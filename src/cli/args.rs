@@ -74,6 +74,8 @@ pub enum Command {
     Diff(DiffArgs),
     /// Show a playlist as it is now, or as it was at an earlier time
     Show(ShowArgs),
+    /// List everything that runs skipped, kept, converted or repaired
+    Skipped(SkippedArgs),
     /// Check the store and the CSV files against their records, offline
     Verify(VerifyArgs),
     /// Copy the store, even while jobs are running
@@ -352,6 +354,17 @@ pub struct ShowArgs {
     /// Show the playlist at this time: a date, an ISO 8601 time or an age such as 7d
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+}
+
+/// `skipped`
+#[derive(Debug, Args)]
+pub struct SkippedArgs {
+    /// The job to list entries of [default: all]
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
+    /// List the entries of this run only
+    #[arg(long, value_name = "N")]
+    pub run: Option<i64>,
 }
 
 /// `verify`

@@ -46,6 +46,7 @@ mod schema;
 mod show;
 mod shutdown;
 mod sign_in_status;
+mod skipped;
 mod store_file;
 mod streams;
 mod summary;
@@ -135,6 +136,7 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Plan(args) => plan::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::Show(args) => show::run(&args, context),
+        Command::Skipped(args) => skipped::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
         Command::Compact => compact::run(context),

@@ -20,8 +20,13 @@ pub(super) struct NotFoundFile {
 }
 
 impl NotFoundFile {
+    /// The files beside those of fetches, which come with the paths of their files.
+    pub(super) fn beside_all<'f>(fetches: impl Iterator<Item = (&'f str, &'f Fetch)>, run: i64) -> Vec<NotFoundFile> {
+        fetches.filter_map(|(path, fetch)| NotFoundFile::beside(path, fetch, run)).collect()
+    }
+
     /// The file beside that of a fetch, if the fetch requests ids, codes or searches.
-    pub(super) fn beside(path: &str, fetch: &Fetch, run: i64) -> Option<NotFoundFile> {
+    fn beside(path: &str, fetch: &Fetch, run: i64) -> Option<NotFoundFile> {
         if matches!(fetch.source, FetchSource::Nothing | FetchSource::User) {
             return None;
         }

@@ -1,10 +1,11 @@
 //! Albums.
 
 use super::artist::{write_images, write_mentioned, write_metrics};
-use super::cell::{id, inner, int, link, number, plain, positive_int, release_date, required_text, text};
-use super::{IngestContext, IngestError};
+use super::cell::{id_of, inner, int, link, number, plain, positive_int, release_date, required_text, text};
+use super::{IngestContext, IngestError, write_row};
+use crate::store::children;
 use crate::store::{CreditedEntity, EntityTable, WriteTx};
-use crate::store::{children, entity};
+use spotify_client::EntityKind;
 use spotify_client::wire::{Album, JsonField};
 
 /// Writes an album, complete or as a mention, and returns its id. The album of a local file has no id.
@@ -14,24 +15,24 @@ pub(super) fn write_album(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id(&a.id) else { return Ok(None) };
+    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Album) else { return Ok(None) };
     let artists = write_mentioned(s, &a.artists, asked)?;
     let cells = [
         required_text(&a.name),
         required_text(&a.uri),
-        text(&a.album_type),
+        required_text(&a.album_type),
         release_date(&a.release_date, &a.release_date),
         release_date(&a.release_date, &a.release_date_precision),
         positive_int(&a.total_tracks),
         text(&a.label),
         int(&a.popularity),
-        inner(&a.external_ids, |c| text(&c.upc)),
-        inner(&a.external_ids, |c| text(&c.ean)),
+        inner(&a.external_ids, |c| required_text(&c.upc)),
+        inner(&a.external_ids, |c| required_text(&c.ean)),
         link(&a.external_urls),
     ];
-    entity::upsert(s, EntityTable::albums(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::albums(), id, &cells, asked, whole)?;
     if let Some(artists) = artists {
-        children::set_artists(s, CreditedEntity::Album, id, &artists.iter().map(String::as_str).collect::<Vec<_>>())?;
+        artists.write(s, CreditedEntity::Album, id)?;
     }
     if let JsonField::Value(lines) = &a.copyrights {
         let lines: Vec<_> = lines.iter().map(|c| (plain(&c.kind), plain(&c.text))).collect();

@@ -1,10 +1,10 @@
 //! Artists.
 
-use super::cell::{id, inner, int, link, number, plain, required_text};
-use super::{IngestContext, IngestError};
-use crate::store::{EntityTable, WriteTx};
-use crate::store::{children, entity};
-use spotify_client::wire::{Artist, Image, JsonField};
+use super::cell::{full_text, id_of, inner, int, link, number, plain, required_text};
+use super::{IngestContext, IngestError, write_row};
+use crate::store::{CreditedEntity, EntityTable, WriteTx, children};
+use spotify_client::EntityKind;
+use spotify_client::wire::{Artist, Image, JsonField, JsonList};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Writes an artist, complete or as a mention, and returns its id.
@@ -14,13 +14,13 @@ pub(super) fn write_artist(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id(&a.id) else { return Ok(None) };
+    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Artist) else { return Ok(None) };
     if !whole && was_mentioned(s, id, a) {
         return Ok(Some(id.to_owned()));
     }
     let followers = inner(&a.followers, |f| int(&f.total));
     let cells = [required_text(&a.name), required_text(&a.uri), followers, int(&a.popularity), link(&a.external_urls)];
-    entity::upsert(s, EntityTable::artists(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::artists(), id, &cells, asked, whole)?;
     if let JsonField::Value(genres) = &a.genres {
         children::set_genres(s, id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
     }
@@ -32,25 +32,45 @@ pub(super) fn write_artist(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes artists as mentions and returns their ids in order. Artists without an id are skipped. `None` if the
-/// answer names no artist: Spotify blanks the artists of what is no longer available, and the known ones stay.
+/// The artists that an answer names for a track or album.
+pub(super) struct CreditedArtists {
+    ids: Vec<String>,
+    /// Some of them could not be read.
+    has_gaps: bool,
+}
+
+impl CreditedArtists {
+    /// Writes who is credited. A list with gaps adds to what is known and replaces nothing.
+    pub(super) fn write(&self, s: &mut WriteTx, of: CreditedEntity, id: &str) -> Result<(), IngestError> {
+        let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
+        let set = if self.has_gaps { children::add_artists } else { children::set_artists };
+        Ok(set(s, of, id, &ids)?)
+    }
+}
+
+/// Writes artists as mentions. Artists without an id are skipped. `None` if the answer names no artist: Spotify
+/// blanks the artists of what is no longer available, and the known ones stay.
 pub(super) fn write_mentioned(
     s: &mut WriteTx,
-    artists: &JsonField<Vec<Artist<'_>>>,
+    artists: &JsonField<JsonList<Artist<'_>>>,
     asked: &IngestContext,
-) -> Result<Option<Vec<String>>, IngestError> {
+) -> Result<Option<CreditedArtists>, IngestError> {
     let JsonField::Value(artists) = artists else {
         return Ok(None);
     };
-    let mut ids = Vec::with_capacity(artists.len());
-    for a in artists {
-        ids.extend(write_artist(s, a, asked, false)?);
+    let _place = asked.findings.enter("artists[]");
+    let mut credited = CreditedArtists { ids: Vec::with_capacity(artists.len()), has_gaps: artists.has_gaps };
+    for a in artists.iter() {
+        credited.ids.extend(write_artist(s, a, asked, false)?);
     }
-    Ok(Some(ids).filter(|ids| !ids.is_empty()))
+    Ok(Some(credited).filter(|credited| !credited.ids.is_empty()))
 }
 
 /// Every track and album mentions its artists. Each distinct mention is written once per run.
 fn was_mentioned(s: &mut WriteTx, id: &str, a: &Artist<'_>) -> bool {
+    if a.name.is_present() && full_text(&a.name).is_none() {
+        return false;
+    }
     let mut content = Xxh3::new();
     for field in [&a.name, &a.uri] {
         content.update(plain(field).unwrap_or_default().as_bytes());
@@ -65,20 +85,26 @@ fn was_mentioned(s: &mut WriteTx, id: &str, a: &Artist<'_>) -> bool {
     known
 }
 
-/// Writes the images of an entity if the response has an `images` key.
+/// Writes the images of an entity if the response has an `images` key. Playlists and users may have none. Of
+/// anything else, an empty list is what Spotify sends when it is no longer available, so the known images stay.
 pub(super) fn write_images(
     s: &mut WriteTx,
     kind: &str,
     id: &str,
-    images: &JsonField<Vec<Image<'_>>>,
+    images: &JsonField<JsonList<Image<'_>>>,
 ) -> Result<(), IngestError> {
-    let list: Vec<_> = match images {
+    let (list, has_gaps): (Vec<_>, bool) = match images {
         JsonField::Absent | JsonField::Unreadable => return Ok(()),
-        JsonField::Null => Vec::new(),
+        JsonField::Null => (Vec::new(), false),
         JsonField::Value(images) => {
-            images.iter().filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height)))).collect()
+            let rows = images.iter().filter_map(|i| Some((plain(&i.url)?, number(&i.width), number(&i.height))));
+            (rows.collect(), images.has_gaps)
         }
     };
+    let may_have_none = matches!(kind, "playlist" | "user") && !has_gaps;
+    if list.is_empty() && !may_have_none {
+        return Ok(());
+    }
     Ok(children::set_images(s, kind, id, &list)?)
 }
 

@@ -1,12 +1,15 @@
 //! Audiobooks and their chapters.
 
 use super::artist::write_images;
-use super::cell::{boolean, id, int, link, plain, positive_int, release_date, required_text, text};
+use super::cell::{
+    id_of, link, plain, positive_int, release_date, required_boolean, required_int, required_text, text,
+};
 use super::show::{write_languages, write_market};
-use super::{IngestContext, IngestError, parse_object};
+use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
+use crate::store::children;
 use crate::store::{CellValue, EntityTable, MarketTable, WriteTx};
-use crate::store::{children, entity};
-use spotify_client::wire::{Audiobook, Episode, JsonField, NamedPerson};
+use spotify_client::EntityKind;
+use spotify_client::wire::{Audiobook, Episode, JsonField, JsonList, NamedPerson};
 
 /// Writes an audiobook and returns its id.
 pub(super) fn write_audiobook(
@@ -15,7 +18,7 @@ pub(super) fn write_audiobook(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id(&b.id) else { return Ok(None) };
+    let Some(id) = id_of(&b.id, &b.uri, EntityKind::Audiobook) else { return Ok(None) };
     let cells = [
         required_text(&b.name),
         required_text(&b.uri),
@@ -24,11 +27,11 @@ pub(super) fn write_audiobook(
         text(&b.description),
         text(&b.html_description),
         text(&b.media_type),
-        boolean(&b.explicit),
-        int(&b.total_chapters),
+        required_boolean(&b.explicit),
+        positive_int(&b.total_chapters),
         link(&b.external_urls),
     ];
-    entity::upsert(s, EntityTable::audiobooks(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::audiobooks(), id, &cells, asked, whole)?;
     write_people(s, id, "author", &b.authors)?;
     write_people(s, id, "narrator", &b.narrators)?;
     write_languages(s, "audiobook", id, &b.languages)?;
@@ -53,25 +56,33 @@ pub(super) fn write_chapter(
     book: Option<&str>,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id(&c.id) else { return Ok(None) };
-    let own_book =
-        c.audiobook.map(|raw| write_audiobook(s, &parse_object(raw.get())?, asked, false)).transpose()?.flatten();
+    let Some(id) = id_of(&c.id, &c.uri, EntityKind::Chapter).or_else(|| id_of(&c.id, &c.uri, EntityKind::Episode))
+    else {
+        return Ok(None);
+    };
+    let own_book = match inner_object(c.audiobook, "audiobook", asked) {
+        Some(raw) => {
+            let _place = asked.findings.enter("audiobook");
+            write_audiobook(s, &parse_object(raw, asked)?, asked, false)?
+        }
+        None => None,
+    };
     let book = own_book.as_deref().or(book);
     let cells = [
         required_text(&c.name),
         required_text(&c.uri),
         book.map_or(CellValue::Absent, CellValue::Text),
-        int(&c.chapter_number),
+        required_int(&c.chapter_number),
         text(&c.description),
         text(&c.html_description),
         release_date(&c.release_date, &c.release_date),
         release_date(&c.release_date, &c.release_date_precision),
         positive_int(&c.duration_ms),
-        boolean(&c.explicit),
+        required_boolean(&c.explicit),
         text(&c.audio_preview_url),
         link(&c.external_urls),
     ];
-    entity::upsert(s, EntityTable::chapters(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::chapters(), id, &cells, asked, whole)?;
     write_languages(s, "chapter", id, &c.languages)?;
     write_images(s, "chapter", id, &c.images)?;
     write_market(s, MarketTable::Chapters, id, c, asked)?;
@@ -82,9 +93,11 @@ fn write_people(
     s: &mut WriteTx,
     id: &str,
     what: &str,
-    people: &JsonField<Vec<NamedPerson<'_>>>,
+    people: &JsonField<JsonList<NamedPerson<'_>>>,
 ) -> Result<(), IngestError> {
-    if let JsonField::Value(people) = people {
+    if let JsonField::Value(people) = people
+        && !people.is_empty()
+    {
         children::set_texts(
             s,
             "audiobook",

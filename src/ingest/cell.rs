@@ -1,6 +1,7 @@
 //! Converts fields of a response to cells of a row.
 
 use crate::store::CellValue;
+use spotify_client::EntityKind;
 use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText};
 
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
@@ -24,7 +25,7 @@ pub(super) fn required_text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue
 /// Converts a release date or its precision. An object that is no longer available comes with the date `0000`,
 /// which does not replace a known one.
 pub(super) fn release_date<'a>(date: &JsonField<JsonText<'_>>, field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
-    let is_blank = id(date).is_none_or(|date| date.starts_with("0000"));
+    let is_blank = full_text(date).is_none_or(|date| date.starts_with("0000"));
     match required_text(field) {
         CellValue::Text(text) if is_blank => CellValue::BlankText(text),
         cell => cell,
@@ -49,6 +50,16 @@ pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
     }
 }
 
+/// Converts a number that every object of its kind has: null does not replace a known value.
+pub(super) fn required_int(field: &JsonField<JsonInt>) -> CellValue<'static> {
+    number(field).map_or(CellValue::Absent, CellValue::Int)
+}
+
+/// Converts a flag that every object of its kind has: null does not replace a known value.
+pub(super) fn required_boolean(field: &JsonField<bool>) -> CellValue<'static> {
+    field.value().map_or(CellValue::Absent, |flag| CellValue::Int(i64::from(*flag)))
+}
+
 pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
     match field {
         JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
@@ -57,13 +68,9 @@ pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
     }
 }
 
-/// Converts a field inside an object that may itself be absent or null.
+/// Converts a field inside an object. If the object is absent or null, a known value stays.
 pub(super) fn inner<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> CellValue<'a>) -> CellValue<'a> {
-    match field {
-        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
-        JsonField::Null => CellValue::Null,
-        JsonField::Value(object) => cell(object),
-    }
+    field.value().map_or(CellValue::Absent, cell)
 }
 
 pub(super) fn link<'a>(field: &'a JsonField<ExternalUrls<'_>>) -> CellValue<'a> {
@@ -78,10 +85,32 @@ pub(super) fn plain<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
     field.value().map(|text| &**text)
 }
 
-/// Returns the id in a field. An empty id counts as none.
-pub(super) fn id<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
-    plain(field).filter(|id| !id.is_empty())
+/// Returns the text in a field, unless it is blank.
+pub(super) fn full_text<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
+    plain(field).filter(|text| !text.trim().is_empty())
 }
+
+/// Returns the id of an object: its own, or the one in its URI.
+pub(super) fn id_of<'a>(
+    id: &'a JsonField<JsonText<'_>>,
+    uri: &'a JsonField<JsonText<'_>>,
+    kind: EntityKind,
+) -> Option<&'a str> {
+    full_text(id).or_else(|| {
+        let rest = plain(uri)?.trim().strip_prefix("spotify:")?;
+        let (owner, id) = rest.rsplit_once(':')?;
+        let names_kind = owner.rsplit(':').next() == Some(kind.as_str());
+        (names_kind && !id.is_empty()).then_some(id)
+    })
+}
+
+/// Returns the URI of a local file.
+pub(super) fn local_uri<'a>(uri: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
+    plain(uri).filter(|uri| uri.starts_with(LOCAL_URI))
+}
+
+/// The start of the URI of a local file.
+pub(super) const LOCAL_URI: &str = "spotify:local:";
 
 /// Returns the number of a field, if it has one.
 pub(super) fn number(field: &JsonField<JsonInt>) -> Option<i64> {

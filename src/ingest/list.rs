@@ -1,21 +1,25 @@
 //! Stages the entries of a page as rows of their list.
 
-use crate::store::{entity, staging};
 use serde_json::value::RawValue;
 
-use super::cell::{id, plain};
+use super::cell::{full_text, plain};
 use super::flaws::find_flaws;
-use super::{IngestContext, IngestError, album, artist, audiobook, parse_object, playlist, show, track};
-use crate::store::{EntityTable, StagedItem, StoreError, WriteTx};
+use super::{
+    IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
+    write_entity,
+};
+use crate::store::{EntityTable, FieldCounts, StagedItem, StoreError, WriteTx, canonical_time, entity, staging};
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
-use spotify_client::wire::{Album, Category, Episode, SavedObject, Track, take_anomaly_count};
+use spotify_client::wire::{Album, Category, Episode, JsonField, JsonText, SavedObject, Track, scan};
 
 /// What staging a page could not store completely.
 #[derive(Debug, Default)]
 pub struct StagedPage {
     /// Position, reason and detail of each item.
     pub unstored: Vec<(i64, &'static str, Option<String>)>,
+    /// Fields that were not read as documented, over all items.
+    pub fields: FieldCounts,
 }
 
 /// Stages the entries of a page whose first entry is at `offset`.
@@ -32,19 +36,19 @@ pub fn stage_entries(
     asked: &IngestContext,
 ) -> Result<StagedPage, StoreError> {
     let mut staged = StagedPage::default();
+    asked.findings.discard();
     for (position, entry) in (offset..).zip(entries) {
-        take_anomaly_count();
+        let findings = asked.findings.count();
         let gap = if shape == EntryKind::PlaylistItems {
-            playlist::stage_item(s, list, position, *entry, asked).map(|gap| gap.map(|g| (g.reason, g.detail)))
+            playlist::stage_item(s, list, position, *entry, asked, &mut staged.fields)
+                .map(|gap| gap.map(|gap| (gap.reason, gap.detail)))
         } else {
-            match entry {
-                None => Ok(Some(("null_item", None))),
-                Some(raw) => stage_member(s, list, shape, parent, position, raw, asked).map(|()| None),
-            }
+            let place = ListPlace { list, shape, parent, position };
+            stage_member(s, place, *entry, asked, &mut staged.fields)
         };
         match gap {
             Ok(None) => {
-                let has_anomalies = take_anomaly_count() > 0;
+                let has_anomalies = asked.findings.count() > findings;
                 if let Some(flaws) = entry.and_then(|raw| find_flaws(shape, raw, has_anomalies)) {
                     staging::set_flaws(s, list, position, &flaws)?;
                 }
@@ -53,55 +57,135 @@ pub fn stage_entries(
             Err(IngestError::Malformed(detail)) => staged.unstored.push((position, "malformed", Some(detail))),
             Err(IngestError::Store(e)) => return Err(e),
         }
+        asked.findings.discard();
     }
     Ok(staged)
 }
 
-fn stage_member(
-    s: &mut WriteTx,
+/// A position of a list.
+#[derive(Clone, Copy)]
+struct ListPlace<'a> {
     list: i64,
     shape: EntryKind,
-    parent: &str,
+    /// The id of the list's parent.
+    parent: &'a str,
     position: i64,
+}
+
+/// Reason and detail of an entry that is not stored.
+type Gap = Option<(&'static str, Option<String>)>;
+
+fn stage_member(
+    s: &mut WriteTx,
+    place: ListPlace<'_>,
+    entry: Option<&str>,
+    asked: &IngestContext,
+    fields: &mut FieldCounts,
+) -> Result<Gap, IngestError> {
+    let Some(raw) = entry.filter(|raw| !is_null_inside(place.shape, raw)) else {
+        return Ok(Some(("null_item", None)));
+    };
+    let read = with_repair(raw, asked, |raw| match read_member(s, place, raw, asked)? {
+        MemberEntry { added_at: None, .. } if place.shape == EntryKind::Saved(EntityKind::Track) && is_play(raw) => {
+            Ok(Err("no time: a play is identified by the time at which it was played"))
+        }
+        member => {
+            let item = StagedItem {
+                position: place.position,
+                kind: member.kind,
+                item_id: Some(&member.id),
+                added_at: member.added_at.as_deref(),
+                detail: member.detail.as_deref(),
+                ..StagedItem::default()
+            };
+            staging::stage(s, place.list, &item)?;
+            Ok(Ok(member.id))
+        }
+    })?;
+    match read {
+        Ok(id) => {
+            asked.findings.move_to(fields, Some(&id));
+            Ok(None)
+        }
+        Err(why) => {
+            asked.findings.move_to(fields, None);
+            Ok(Some(("malformed", Some(why.to_owned()))))
+        }
+    }
+}
+
+/// Whether an entry of a library is a wrapper around null.
+fn is_null_inside(shape: EntryKind, raw: &str) -> bool {
+    let EntryKind::Saved(kind) = shape else { return false };
+    let [inside, id, uri] = scan::find_values(raw, [kind.as_str(), "id", "uri"]);
+    match inside {
+        Some(inside) => inside == "null",
+        None => raw.starts_with('{') && id.or(uri).is_none(),
+    }
+}
+
+/// Whether an entry of a library is a play.
+fn is_play(raw: &str) -> bool {
+    let [played_at, context, added_at] = scan::find_values(raw, ["played_at", "context", "added_at"]);
+    played_at.or(context).is_some() && added_at.is_none()
+}
+
+/// An entry of a list of entities that was written.
+struct MemberEntry {
+    kind: &'static str,
+    id: String,
+    added_at: Option<String>,
+    detail: Option<String>,
+}
+
+fn read_member(
+    s: &mut WriteTx,
+    place: ListPlace<'_>,
     raw: &str,
     asked: &IngestContext,
-) -> Result<(), IngestError> {
-    let mut place = StagedItem { position, ..StagedItem::default() };
-    let (saved, category, played_from): (SavedObject<'_>, Category<'_>, String);
-    let (kind, id) = match shape {
-        EntryKind::PlaylistItems => return Err(IngestError::Malformed("not a list of things".into())),
-        EntryKind::Albums => ("album", album::write_album(s, &parse_object::<Album<'_>>(raw)?, asked, false)?),
-        EntryKind::Tracks => ("track", track::write_track(s, &parse_object(raw)?, asked, true)?),
+) -> Result<MemberEntry, IngestError> {
+    let parent = place.parent;
+    let (mut added_at, mut detail) = (None, None);
+    let (kind, id) = match place.shape {
+        EntryKind::PlaylistItems => return Err(IngestError::Malformed("not a list of entities".into())),
+        EntryKind::Albums => ("album", album::write_album(s, &parse_object::<Album<'_>>(raw, asked)?, asked, false)?),
+        EntryKind::Tracks => ("track", track::write_track(s, &parse_object(raw, asked)?, asked, true)?),
         EntryKind::AlbumTracks => {
-            ("track", track::write_track_of_album(s, &parse_object::<Track<'_>>(raw)?, Some(parent), asked, false)?)
+            let track = parse_object::<Track<'_>>(raw, asked)?;
+            ("track", track::write_track_of_album(s, &track, Some(parent), asked, false)?)
         }
         EntryKind::Episodes => {
-            ("episode", show::write_episode(s, &parse_object::<Episode<'_>>(raw)?, asked, Some(parent), true)?)
+            let episode = parse_object::<Episode<'_>>(raw, asked)?;
+            ("episode", show::write_episode(s, &episode, asked, Some(parent), false)?)
         }
         EntryKind::Chapters => {
-            ("chapter", audiobook::write_chapter(s, &parse_object(raw)?, asked, Some(parent), true)?)
+            let chapter = parse_object::<Episode<'_>>(raw, asked)?;
+            ("chapter", audiobook::write_chapter(s, &chapter, asked, Some(parent), false)?)
         }
-        EntryKind::Playlists => ("playlist", Some(playlist::write_playlist(s, &parse_object(raw)?, asked, false)?)),
-        EntryKind::Artists => ("artist", artist::write_artist(s, &parse_object(raw)?, asked, true)?),
+        EntryKind::Playlists => {
+            ("playlist", Some(playlist::write_playlist(s, &parse_object(raw, asked)?, asked, false)?))
+        }
+        EntryKind::Artists => ("artist", artist::write_artist(s, &parse_object(raw, asked)?, asked, true)?),
         EntryKind::Categories => {
-            category = parse_object(raw)?;
-            place.detail = plain(&category.name);
-            let id = id(&category.id).map(str::to_owned);
+            let category: Category<'_> = parse_object(raw, asked)?;
+            detail = plain(&category.name).map(str::to_owned);
+            let id = full_text(&category.id).map(str::to_owned);
             if let Some(id) = &id {
                 artist::write_images(s, "category", id, &category.icons)?;
             }
             ("category", id)
         }
         EntryKind::Markets => {
-            let code: String = serde_json::from_str(raw).map_err(|e| IngestError::Malformed(e.to_string()))?;
-            ("market", Some(code))
+            let code: JsonField<JsonText<'_>> =
+                serde_json::from_str(raw).map_err(|e| IngestError::Malformed(e.to_string()))?;
+            ("market", full_text(&code).map(str::to_owned))
         }
         EntryKind::Saved(kind) => {
-            saved = parse_object(raw)?;
-            place.added_at = plain(&saved.added_at).or(plain(&saved.played_at));
+            let saved: SavedObject<'_> = parse_object(raw, asked)?;
+            let played_at = full_text(&saved.played_at).map(canonical_time);
+            added_at = full_text(&saved.added_at).map(str::to_owned).or(played_at);
             if let Some(context) = saved.context.value() {
-                played_from = serde_json::json!([plain(&context.kind), plain(&context.uri)]).to_string();
-                place.detail = Some(&played_from);
+                detail = Some(serde_json::json!([plain(&context.kind), plain(&context.uri)]).to_string());
             }
             let inside = match kind {
                 EntityKind::Track => saved.track,
@@ -112,13 +196,11 @@ fn stage_member(
                 _ => None,
             };
             // Spotify documents audiobooks without the wrapper object.
-            let id = super::ingest_entity(s, kind, inside.map_or(raw, RawValue::get), asked)?;
-            (kind.as_str(), Some(id))
+            (kind.as_str(), Some(write_entity(s, kind, inside.map_or(raw, RawValue::get), asked)?))
         }
     };
-    let id = id.ok_or_else(|| IngestError::Malformed("it has no id".into()))?;
-    staging::stage(s, list, &StagedItem { kind, item_id: Some(&id), ..place })?;
-    Ok(())
+    let id = id.ok_or_else(no_id)?;
+    Ok(MemberEntry { kind, id, added_at, detail })
 }
 
 /// Makes sure that the parent of a list has a row, so that the list can refer to it.

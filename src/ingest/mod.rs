@@ -9,7 +9,9 @@ mod artist;
 mod audiobook;
 mod cell;
 mod code;
+mod findings;
 mod flaws;
+mod html_entities;
 mod list;
 mod playlist;
 mod search;
@@ -19,13 +21,14 @@ mod user;
 
 pub use code::{CodeCheck, CodeHit, SearchedCode, write_code_hit};
 pub use list::{StagedPage, ensure_row, stage_entries};
-pub use playlist::write_playlist;
 pub use search::{SearchWindow, StagedSearchPage, discard_search, stage_search};
 
-use crate::store::{StoreError, WriteTx};
+use crate::store::{CellValue, EntityTable, FieldCounts, FieldProblem, StoreError, WriteTx, entity};
+use findings::EntryFindings;
 use serde::Deserialize;
 use spotify_client::EntityKind;
-use spotify_client::wire::anomaly_count;
+use spotify_client::json_repair::repair_object;
+use spotify_client::wire::{RawEntry, take_anomaly_count};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 /// What the request of a response was sent with.
@@ -37,6 +40,21 @@ pub struct IngestContext {
     pub market: String,
     /// Spotify's id of the user whose token was used, if any.
     pub user_id: Option<String>,
+    findings: EntryFindings,
+}
+
+impl IngestContext {
+    /// A response that arrived now, for a request with these values.
+    pub fn new(now: String, market: String, user_id: Option<String>) -> IngestContext {
+        IngestContext { now, market, user_id, findings: EntryFindings::default() }
+    }
+
+    /// What was wrong with the fields of the entity that was written last.
+    pub fn take_findings(&self, id: Option<&str>) -> FieldCounts {
+        let mut counts = FieldCounts::new();
+        self.findings.move_to(&mut counts, id);
+        counts
+    }
 }
 
 /// Why an object was not written.
@@ -50,12 +68,49 @@ pub enum IngestError {
     Store(#[from] StoreError),
 }
 
-/// Parses a raw object. Arrays are refused: serde would map their values to the fields of the object in order.
-fn parse_object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, IngestError> {
+/// Parses a raw object, and notes the fields that were not of the documented type. Arrays are refused: serde would
+/// map their values to the fields of the object in order.
+fn parse_object<'a, T: Deserialize<'a>>(raw: &'a str, asked: &IngestContext) -> Result<T, IngestError> {
     if !raw.trim_start().starts_with('{') {
         return Err(IngestError::Malformed("it is not an object".into()));
     }
-    serde_json::from_str(raw).map_err(|e| IngestError::Malformed(e.to_string()))
+    take_anomaly_count();
+    let object = serde_json::from_str(raw).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    if take_anomaly_count() > 0 {
+        asked.findings.note_anomalies::<T>(raw);
+    }
+    Ok(object)
+}
+
+/// The object in a field of an entry. A value of another type is noted, and counts as absent.
+fn inner_object<'a>(raw: RawEntry<'a>, field: &'static str, asked: &IngestContext) -> Option<&'a str> {
+    let raw = raw?.get();
+    let sent = match raw.as_bytes().first() {
+        Some(b'{') => return Some(raw),
+        Some(b'[') => "list",
+        Some(b'"') => "text",
+        Some(b't' | b'f') => "boolean",
+        _ => "number",
+    };
+    asked.findings.note(field, FieldProblem::Unreadable, sent, Some(raw.chars().take(80).collect()));
+    None
+}
+
+/// Writes an entity, and notes its blank cells: those of what is no longer available.
+fn write_row(
+    s: &mut WriteTx,
+    table: &EntityTable,
+    id: &str,
+    cells: &[CellValue<'_>],
+    asked: &IngestContext,
+    whole: bool,
+) -> Result<(), StoreError> {
+    for (column, cell) in table.columns.iter().zip(cells) {
+        if matches!(cell, CellValue::BlankText(_) | CellValue::BlankInt(_)) {
+            asked.findings.note(column, FieldProblem::Blank, "blank", None);
+        }
+    }
+    entity::upsert(s, table, id, cells, &asked.now, whole)
 }
 
 /// Identifies an object by its bytes and its request, so that equal objects are written only once.
@@ -77,37 +132,59 @@ impl Fingerprint {
         session.was_written(self.key, self.context)
     }
 
-    /// Call this after the object is written. An object with values of unexpected types is read each time, so
-    /// that they are counted in each list that has it.
+    /// Call this after the object is written.
     fn remember_written(&self, session: &mut WriteTx) {
-        if anomaly_count() == 0 {
-            session.remember_written(self.key, self.context);
-        }
+        session.remember_written(self.key, self.context);
     }
 }
 
 /// Writes one complete entity of a kind and returns its id.
 ///
 /// # Errors
-/// If it is malformed, has no id, or the store cannot be written.
+/// If it is malformed, has neither id nor URI, or the store cannot be written.
 pub fn ingest_entity(
     session: &mut WriteTx,
     kind: EntityKind,
     raw: &str,
     asked: &IngestContext,
 ) -> Result<String, IngestError> {
+    asked.findings.discard();
+    with_repair(raw, asked, |raw| write_entity(session, kind, raw, asked))
+}
+
+/// Reads a raw object, and where that fails because of one value, again without that value.
+fn with_repair<T>(
+    raw: &str,
+    asked: &IngestContext,
+    mut read: impl FnMut(&str) -> Result<T, IngestError>,
+) -> Result<T, IngestError> {
+    let first = read(raw);
+    if let Err(IngestError::Malformed(_)) = &first
+        && let Some(repaired) = repair_object(raw)
+    {
+        asked.findings.discard();
+        return read(&repaired);
+    }
+    first
+}
+
+fn write_entity(s: &mut WriteTx, kind: EntityKind, raw: &str, asked: &IngestContext) -> Result<String, IngestError> {
     let id = match kind {
-        EntityKind::Album => album::write_album(session, &parse_object(raw)?, asked, true)?,
-        EntityKind::Artist => artist::write_artist(session, &parse_object(raw)?, asked, true)?,
-        EntityKind::Track => track::write_track(session, &parse_object(raw)?, asked, true)?,
-        EntityKind::Playlist => Some(playlist::write_playlist(session, &parse_object(raw)?, asked, true)?),
-        EntityKind::Show => show::write_show(session, &parse_object(raw)?, asked, true)?,
-        EntityKind::Episode => show::write_episode(session, &parse_object(raw)?, asked, None, true)?,
-        EntityKind::Audiobook => audiobook::write_audiobook(session, &parse_object(raw)?, asked, true)?,
-        EntityKind::Chapter => audiobook::write_chapter(session, &parse_object(raw)?, asked, None, true)?,
-        EntityKind::User => user::write_user(session, &parse_object(raw)?, asked, true)?,
+        EntityKind::Album => album::write_album(s, &parse_object(raw, asked)?, asked, true)?,
+        EntityKind::Artist => artist::write_artist(s, &parse_object(raw, asked)?, asked, true)?,
+        EntityKind::Track => track::write_track(s, &parse_object(raw, asked)?, asked, true)?,
+        EntityKind::Playlist => Some(playlist::write_playlist(s, &parse_object(raw, asked)?, asked, true)?),
+        EntityKind::Show => show::write_show(s, &parse_object(raw, asked)?, asked, true)?,
+        EntityKind::Episode => show::write_episode(s, &parse_object(raw, asked)?, asked, None, true)?,
+        EntityKind::Audiobook => audiobook::write_audiobook(s, &parse_object(raw, asked)?, asked, true)?,
+        EntityKind::Chapter => audiobook::write_chapter(s, &parse_object(raw, asked)?, asked, None, true)?,
+        EntityKind::User => user::write_user(s, &parse_object(raw, asked)?, asked, true)?,
     };
-    id.ok_or_else(|| IngestError::Malformed("it has no id".into()))
+    id.ok_or_else(no_id)
+}
+
+fn no_id() -> IngestError {
+    IngestError::Malformed("it has neither id nor URI".into())
 }
 
 #[cfg(test)]
@@ -116,10 +193,8 @@ mod tests {
 
     #[test]
     fn what_was_written_for_one_user_or_market_is_not_known_for_another() {
-        let asked = |market: &str, user: Option<&str>| IngestContext {
-            now: "2026-01-01T00:00:00.000Z".to_owned(),
-            market: market.to_owned(),
-            user_id: user.map(str::to_owned),
+        let asked = |market: &str, user: Option<&str>| {
+            IngestContext::new("2026-01-01T00:00:00.000Z".to_owned(), market.to_owned(), user.map(str::to_owned))
         };
         let of = |asked: IngestContext| Fingerprint::from_raw("{\"id\":\"e\"}", true, &asked).context;
         let all =

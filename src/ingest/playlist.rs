@@ -1,39 +1,46 @@
 //! Playlists and the items in them.
 
+use std::borrow::Cow;
+
 use super::artist::{write_images, write_metrics};
-use super::cell::{boolean, id, inner, int, link, number, plain, required_text, text};
-use super::{Fingerprint, IngestContext, IngestError, parse_object, show, track, user};
-use crate::store::{CellValue, EntityTable, StagedItem, WriteTx};
-use crate::store::{entity, staging};
-use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, scan};
+use super::cell::{
+    LOCAL_URI, boolean, full_text, id_of, inner, int, link, local_uri, number, plain, required_boolean, required_text,
+    text,
+};
+use super::html_entities::decode_html_entities;
+use super::{Fingerprint, IngestContext, IngestError, no_id, parse_object, show, track, user, with_repair, write_row};
+use crate::store::{CellValue, EntityTable, FieldCounts, StagedItem, WriteTx, staging};
+use spotify_client::EntityKind;
+use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count};
 
 /// Writes a playlist without its items and returns its id.
 ///
 /// # Errors
 /// If it has no id or the store cannot be written.
-pub fn write_playlist(
+pub(super) fn write_playlist(
     s: &mut WriteTx,
     p: &Playlist<'_>,
     asked: &IngestContext,
     whole: bool,
 ) -> Result<String, IngestError> {
-    let id = id(&p.id).ok_or_else(|| IngestError::Malformed("the playlist has no id".into()))?;
+    let id = id_of(&p.id, &p.uri, EntityKind::Playlist).ok_or_else(no_id)?;
+    let description = plain(&p.description).map(decode_html_entities);
     let owner = p.owner.value().map(|owner| user::write_user(s, owner, asked, false)).transpose()?.flatten();
     let total = p.contents().and_then(|page| page.total()).map_or(CellValue::Absent, CellValue::Int);
     let cells = [
         required_text(&p.name),
         required_text(&p.uri),
-        text(&p.description),
+        description.as_deref().map_or_else(|| text(&p.description), CellValue::Text),
         owner.as_deref().map_or(CellValue::Absent, CellValue::Text),
         boolean(&p.public),
-        boolean(&p.collaborative),
-        text(&p.snapshot_id),
+        required_boolean(&p.collaborative),
+        required_text(&p.snapshot_id),
         total,
         inner(&p.followers, |f| int(&f.total)),
         link(&p.external_urls),
         if whole { CellValue::Null } else { CellValue::Absent },
     ];
-    entity::upsert(s, EntityTable::playlists(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::playlists(), id, &cells, asked, whole)?;
     write_images(s, "playlist", id, &p.images)?;
     if whole {
         write_metrics(s, "playlist", id, p.followers.value().and_then(|f| number(&f.total)), None, asked)?;
@@ -54,12 +61,14 @@ pub(super) fn stage_item(
     position: i64,
     raw: Option<&str>,
     asked: &IngestContext,
+    fields: &mut FieldCounts,
 ) -> Result<Option<UnstoredItem>, IngestError> {
     let nothing = StagedItem { position, kind: "unavailable", ..StagedItem::default() };
     let Some(raw) = raw else {
         staging::stage(s, list, &nothing)?;
         return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
     };
+    take_anomaly_count();
     let entry = match PlaylistItem::read(raw) {
         Ok(entry) => entry,
         Err(e) => {
@@ -67,19 +76,27 @@ pub(super) fn stage_item(
             return Ok(Some(UnstoredItem { reason: "malformed", detail: Some(e.to_string()) }));
         }
     };
+    if take_anomaly_count() > 0 {
+        asked.findings.note_anomalies::<PlaylistItemFields<'_>>(raw);
+    }
     let added_by = entry.added_by.value().map(|by| user::write_user(s, by, asked, false)).transpose()?.flatten();
-    let place = StagedItem { added_at: plain(&entry.added_at), added_by: added_by.as_deref(), ..nothing };
+    let place = StagedItem { added_at: full_text(&entry.added_at), added_by: added_by.as_deref(), ..nothing };
     // Spotify may send both keys; the one with a value counts.
     let Some(raw) = entry.item.or(entry.track) else {
         staging::stage(s, list, &place)?;
+        asked.findings.move_to(fields, None);
         return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
     };
-    match read_entry(s, raw, entry.is_local.value() == Some(&true), asked) {
+    let is_local = entry.is_local.value() == Some(&true);
+    match with_repair(raw, asked, |raw| read_entry(s, raw, is_local, asked)) {
         Ok(PlaylistEntry { kind, id, uri }) => {
-            staging::stage(s, list, &StagedItem { kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place })?;
+            asked.findings.move_to(fields, uri.as_deref());
+            let item = StagedItem { kind: &kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place };
+            staging::stage(s, list, &item)?;
             Ok(None)
         }
         Err(IngestError::Malformed(detail)) => {
+            asked.findings.move_to(fields, None);
             staging::stage(s, list, &place)?;
             Ok(Some(UnstoredItem { reason: "malformed", detail: Some(detail) }))
         }
@@ -89,9 +106,15 @@ pub(super) fn stage_item(
 
 /// The content of one position of a playlist.
 struct PlaylistEntry {
-    kind: &'static str,
+    kind: Cow<'static, str>,
     id: Option<String>,
     uri: Option<String>,
+}
+
+impl PlaylistEntry {
+    fn new(kind: impl Into<Cow<'static, str>>, id: Option<String>, uri: Option<String>) -> PlaylistEntry {
+        PlaylistEntry { kind: kind.into(), id, uri }
+    }
 }
 
 fn read_entry(
@@ -104,36 +127,48 @@ fn read_entry(
     if !marked_local && let Some(held) = find_written_entry(s, raw, &fingerprint) {
         return Ok(held);
     }
-    let what: EntryDiscriminator<'_> = parse_object(raw)?;
-    let uri = plain(&what.uri).map(str::to_owned);
-    let local = marked_local
-        || what.is_local.value() == Some(&true)
-        || uri.as_deref().is_some_and(|u| u.starts_with("spotify:local:"));
-    if local {
-        let uri = uri.ok_or_else(|| IngestError::Malformed("a local file without a URI".into()))?;
+    let findings = asked.findings.count();
+    let what: EntryDiscriminator<'_> = parse_object(raw, asked)?;
+    let uri = full_text(&what.uri).map(str::to_owned);
+    let local = marked_local || what.is_local.value() == Some(&true) || local_uri(&what.uri).is_some();
+    if let Some(uri) = uri.as_ref().filter(|_| local) {
         if !fingerprint.was_written(s) {
-            track::write_local_file(s, &uri, &parse_object(raw)?, asked)?;
-            fingerprint.remember_written(s);
+            track::write_local_file(s, uri, &parse_object(raw, asked)?, asked)?;
+            remember_without_findings(s, &fingerprint, asked, findings);
         }
-        return Ok(PlaylistEntry { kind: "local", id: None, uri: Some(uri) });
+        return Ok(PlaylistEntry::new("local", None, Some(uri.clone())));
     }
-    // `type` decides: boolean keys of the same name in the object have contradicted it.
-    let kind = match plain(&what.kind) {
-        Some("episode") => "episode",
-        Some("track") | None => "track",
-        Some(other) => return Err(IngestError::Malformed(format!("an item of unknown type {other:?}"))),
+    // `type` decides: boolean keys of the same name in the object have contradicted it. Without it, the URI does.
+    let in_uri = || uri.as_deref()?.strip_prefix("spotify:")?.split_once(':').map(|(kind, _)| kind);
+    let kind = full_text(&what.kind).or_else(in_uri).unwrap_or("track").trim().to_ascii_lowercase();
+    let (kind, entity) = match kind.as_str() {
+        "track" => ("track", EntityKind::Track),
+        "episode" => ("episode", EntityKind::Episode),
+        _ => {
+            let named = full_text(&what.id).map(|id| format!("spotify:{kind}:{id}"));
+            let uri = uri.or(named).ok_or_else(no_id)?;
+            track::write_other_item(s, &uri, &parse_object(raw, asked)?, asked)?;
+            return Ok(PlaylistEntry::new(kind, None, Some(uri)));
+        }
     };
-    let known = id(&what.id).map(str::to_owned);
-    if known.is_some() && fingerprint.was_written(s) {
-        return Ok(PlaylistEntry { kind, id: known, uri });
+    let id = id_of(&what.id, &what.uri, entity).ok_or_else(no_id)?.to_owned();
+    let uri = uri.or_else(|| Some(format!("spotify:{kind}:{id}")));
+    if fingerprint.was_written(s) {
+        return Ok(PlaylistEntry::new(kind, Some(id), uri));
     }
-    let id = match kind {
-        "episode" => show::write_episode(s, &parse_object(raw)?, asked, None, true)?,
-        _ => track::write_track(s, &parse_object(raw)?, asked, true)?,
+    match entity {
+        EntityKind::Episode => show::write_episode(s, &parse_object(raw, asked)?, asked, None, true)?,
+        _ => track::write_track(s, &parse_object(raw, asked)?, asked, true)?,
     };
-    let id = id.ok_or_else(|| IngestError::Malformed(format!("a {kind} without an id")))?;
-    fingerprint.remember_written(s);
-    Ok(PlaylistEntry { kind, id: Some(id), uri })
+    remember_without_findings(s, &fingerprint, asked, findings);
+    Ok(PlaylistEntry::new(kind, Some(id), uri))
+}
+
+/// Remembers an object that was written, unless something was noted about it: that is counted for each entry.
+fn remember_without_findings(s: &mut WriteTx, fingerprint: &Fingerprint, asked: &IngestContext, findings: u64) {
+    if asked.findings.count() == findings {
+        fingerprint.remember_written(s);
+    }
 }
 
 /// Identifies a track or episode that was already written in this run without parsing it. Local files and
@@ -149,6 +184,6 @@ fn find_written_entry(s: &WriteTx, raw: &str, fingerprint: &Fingerprint) -> Opti
         "\"episode\"" => "episode",
         _ => return None,
     };
-    let plain = !id.is_empty() && is_local != Some("true") && !uri.starts_with("spotify:local:");
-    plain.then(|| PlaylistEntry { kind, id: Some(id.to_owned()), uri: Some(uri.to_owned()) })
+    let plain = !id.is_empty() && is_local != Some("true") && !uri.is_empty() && !uri.starts_with(LOCAL_URI);
+    plain.then(|| PlaylistEntry::new(kind, Some(id.to_owned()), Some(uri.to_owned())))
 }

@@ -1,13 +1,14 @@
 //! Search results: one response has a page per type.
 
 use crate::store::staging;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
 use super::code::{CodeCheck, SearchedCode, check_hit};
 use super::list::StagedPage;
-use super::{IngestContext, IngestError, album, ingest_entity, parse_object, playlist};
+use super::{IngestContext, IngestError, album, ingest_entity, no_id, parse_object, playlist, with_repair};
 use crate::store::{SEARCH_POSITIONS_PER_TYPE, StagedItem, StoreError, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::PageObject;
@@ -43,11 +44,14 @@ pub struct SearchWindow {
     pub max_hits: i64,
 }
 
+/// The pages of a response by the plural of their type.
+type SearchPages<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
 /// Returns the page of one type.
-fn page_of_kind<'a>(pages: &BTreeMap<&str, &'a RawValue>, kind: EntityKind) -> Result<PageObject<'a>, IngestError> {
+fn page_of_kind<'a>(pages: &SearchPages<'a>, kind: EntityKind) -> Result<PageObject<'a>, IngestError> {
     let key = kind.plural();
     let raw = pages.get(key).ok_or_else(|| IngestError::Malformed(format!("the answer has no {key}")))?;
-    parse_object(raw.get())
+    serde_json::from_str(raw.get()).map_err(|e| IngestError::Malformed(e.to_string()))
 }
 
 /// Stages the hits of one response. Hits of a type beyond `max_hits` are skipped, and where a code was searched for,
@@ -64,8 +68,7 @@ pub fn stage_search(
     asked: &IngestContext,
 ) -> Result<StagedSearchPage, IngestError> {
     let SearchWindow { offset, limit, max_hits: most } = window;
-    let pages: BTreeMap<&str, &RawValue> =
-        serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let mut found = StagedSearchPage::default();
     for (n, kind) in (0i64..).zip(kinds) {
         let page = page_of_kind(&pages, *kind)?;
@@ -94,7 +97,8 @@ pub fn stage_search(
                     if check == CodeCheck::Unknown {
                         found.unverified.push((rank, id.clone()));
                     }
-                    let uri = format!("spotify:{kind}:{id}");
+                    asked.findings.move_to(&mut found.staged.fields, Some(&id));
+                    let uri = if id.starts_with("spotify:") { id.clone() } else { format!("spotify:{kind}:{id}") };
                     staging::stage(
                         s,
                         list,
@@ -137,8 +141,7 @@ pub fn discard_search(
 
 /// Returns the hits of one kind, without nulls.
 pub(super) fn hits_of_kind(body: &str, kind: EntityKind) -> Result<Vec<&str>, IngestError> {
-    let pages: BTreeMap<&str, &RawValue> =
-        serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let page = page_of_kind(&pages, kind)?;
     Ok(page.items.as_deref().unwrap_or_default().iter().flatten().map(|raw| raw.get()).collect())
 }
@@ -150,18 +153,20 @@ pub(super) fn write_hit(
     raw: &str,
     asked: &IngestContext,
 ) -> Result<String, IngestError> {
-    match kind {
-        EntityKind::Track | EntityKind::Artist => ingest_entity(s, kind, raw, asked),
-        EntityKind::Playlist => playlist::write_playlist(s, &parse_object(raw)?, asked, false),
-        EntityKind::Album => album::write_album(s, &parse_object(raw)?, asked, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
-        EntityKind::Show => super::show::write_show(s, &parse_object(raw)?, asked, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
-        EntityKind::Episode => super::show::write_episode(s, &parse_object(raw)?, asked, None, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
-        _ => super::audiobook::write_audiobook(s, &parse_object(raw)?, asked, false)?
-            .ok_or_else(|| IngestError::Malformed("it has no id".into())),
+    if matches!(kind, EntityKind::Track | EntityKind::Artist) {
+        return ingest_entity(s, kind, raw, asked);
     }
+    asked.findings.discard();
+    with_repair(raw, asked, |raw| {
+        let id = match kind {
+            EntityKind::Playlist => Some(playlist::write_playlist(s, &parse_object(raw, asked)?, asked, false)?),
+            EntityKind::Album => album::write_album(s, &parse_object(raw, asked)?, asked, false)?,
+            EntityKind::Show => super::show::write_show(s, &parse_object(raw, asked)?, asked, false)?,
+            EntityKind::Episode => super::show::write_episode(s, &parse_object(raw, asked)?, asked, None, false)?,
+            _ => super::audiobook::write_audiobook(s, &parse_object(raw, asked)?, asked, false)?,
+        };
+        id.ok_or_else(no_id)
+    })
 }
 
 /// What a hit is, and which other codes it names.

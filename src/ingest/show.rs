@@ -1,11 +1,14 @@
 //! Podcasts and their episodes.
 
 use super::artist::write_images;
-use super::cell::{boolean, id, int, link, number, plain, positive_int, release_date, required_text, text};
-use super::{IngestContext, IngestError, parse_object};
+use super::cell::{
+    full_text, id_of, link, number, plain, positive_int, release_date, required_boolean, required_text, text,
+};
+use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
+use crate::store::children;
 use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
-use crate::store::{children, entity};
-use spotify_client::wire::{Episode, JsonField, JsonText, Show};
+use spotify_client::EntityKind;
+use spotify_client::wire::{EntryDiscriminator, Episode, JsonField, JsonList, JsonText, Show};
 
 /// Writes a show and returns its id.
 pub(super) fn write_show(
@@ -14,7 +17,7 @@ pub(super) fn write_show(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id(&w.id) else { return Ok(None) };
+    let Some(id) = id_of(&w.id, &w.uri, EntityKind::Show) else { return Ok(None) };
     let cells = [
         required_text(&w.name),
         required_text(&w.uri),
@@ -22,12 +25,12 @@ pub(super) fn write_show(
         text(&w.description),
         text(&w.html_description),
         text(&w.media_type),
-        boolean(&w.explicit),
-        boolean(&w.is_externally_hosted),
-        int(&w.total_episodes),
+        required_boolean(&w.explicit),
+        required_boolean(&w.is_externally_hosted),
+        positive_int(&w.total_episodes),
         link(&w.external_urls),
     ];
-    entity::upsert(s, EntityTable::shows(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::shows(), id, &cells, asked, whole)?;
     write_languages(s, "show", id, &w.languages)?;
     if let JsonField::Value(lines) = &w.copyrights {
         children::set_texts(
@@ -51,9 +54,8 @@ pub(super) fn write_episode(
     show: Option<&str>,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id(&e.id) else { return Ok(None) };
-    let own_show =
-        e.show.map(|raw| self::write_show(s, &parse_object(raw.get())?, asked, false)).transpose()?.flatten();
+    let Some(id) = id_of(&e.id, &e.uri, EntityKind::Episode) else { return Ok(None) };
+    let own_show = write_own_show(s, e, asked)?;
     let show = own_show.as_deref().or(show);
     let cells = [
         required_text(&e.name),
@@ -64,12 +66,12 @@ pub(super) fn write_episode(
         release_date(&e.release_date, &e.release_date),
         release_date(&e.release_date, &e.release_date_precision),
         positive_int(&e.duration_ms),
-        boolean(&e.explicit),
-        boolean(&e.is_externally_hosted),
+        required_boolean(&e.explicit),
+        required_boolean(&e.is_externally_hosted),
         text(&e.audio_preview_url),
         link(&e.external_urls),
     ];
-    entity::upsert(s, EntityTable::episodes(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::episodes(), id, &cells, asked, whole)?;
     write_languages(s, "episode", id, &e.languages)?;
     write_images(s, "episode", id, &e.images)?;
     write_market(s, MarketTable::Episodes, id, e, asked)?;
@@ -86,14 +88,30 @@ pub(super) fn write_episode(
     Ok(Some(id.to_owned()))
 }
 
+/// Writes the show that an episode names. In the shape of a track, an episode has its show as its album.
+fn write_own_show(s: &mut WriteTx, e: &Episode<'_>, asked: &IngestContext) -> Result<Option<String>, IngestError> {
+    if let Some(raw) = inner_object(e.show, "show", asked) {
+        let _place = asked.findings.enter("show");
+        return write_show(s, &parse_object(raw, asked)?, asked, false);
+    }
+    let Some(raw) = inner_object(e.album, "album", asked) else { return Ok(None) };
+    let _place = asked.findings.enter("album");
+    let album: EntryDiscriminator<'_> = parse_object(raw, asked)?;
+    let is_show =
+        plain(&album.kind) == Some("show") || plain(&album.uri).is_some_and(|it| it.starts_with("spotify:show:"));
+    if is_show { write_show(s, &parse_object(raw, asked)?, asked, false) } else { Ok(None) }
+}
+
 /// Writes the languages of an entity if the response has a `languages` key.
 pub(super) fn write_languages(
     s: &mut WriteTx,
     kind: &str,
     id: &str,
-    languages: &JsonField<Vec<JsonText<'_>>>,
+    languages: &JsonField<JsonList<JsonText<'_>>>,
 ) -> Result<(), IngestError> {
-    if let JsonField::Value(languages) = languages {
+    if let JsonField::Value(languages) = languages
+        && !languages.is_empty()
+    {
         children::set_texts(s, kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
     }
     Ok(())
@@ -107,11 +125,10 @@ pub(super) fn write_market(
     e: &Episode<'_>,
     asked: &IngestContext,
 ) -> Result<(), IngestError> {
-    let fact = MarketAvailability {
-        is_playable: e.is_playable.value().copied(),
-        restriction: e.restrictions.value().and_then(|r| plain(&r.reason)),
-        linked_from: None,
-    };
+    let restriction = e.restrictions.value().and_then(|r| full_text(&r.reason));
+    // A restriction says that it cannot be played there, also where the flag is missing.
+    let is_playable = e.is_playable.value().copied().or(restriction.map(|_| false));
+    let fact = MarketAvailability { is_playable, restriction, linked_from: None };
     if fact.is_playable.is_some() || fact.restriction.is_some() {
         children::set_market(s, table, id, &asked.market, fact, &asked.now)?;
     }

@@ -1,10 +1,10 @@
 //! Users: owners, people who added items, and the signed-in user.
 
 use super::artist::write_images;
-use super::cell::{id, inner, int, link, plain, text};
-use super::{IngestContext, IngestError};
-use crate::store::entity;
+use super::cell::{id_of, inner, int, link, plain, required_text, text};
+use super::{IngestContext, IngestError, write_row};
 use crate::store::{CellValue, EntityTable, WriteTx};
+use spotify_client::EntityKind;
 use spotify_client::wire::UserProfile;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -15,7 +15,7 @@ pub(super) fn write_user(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id(&u.id) else { return Ok(None) };
+    let Some(id) = id_of(&u.id, &u.uri, EntityKind::User) else { return Ok(None) };
     let content =
         xxh3_64(plain(&u.display_name).unwrap_or_default().as_bytes()) ^ u64::from(u.display_name.is_present());
     let key = xxh3_128(format!("user:{id}").as_bytes());
@@ -25,16 +25,16 @@ pub(super) fn write_user(
     s.remember_written(key, content);
     let followers = inner(&u.followers, |f| int(&f.total));
     let cells = [
-        text(&u.account_id),
+        required_text(&u.account_id),
         CellValue::Absent,
         text(&u.display_name),
-        text(&u.uri),
+        required_text(&u.uri),
         text(&u.country),
         text(&u.product),
         followers,
         link(&u.external_urls),
     ];
-    entity::upsert(s, EntityTable::users(), id, &cells, &asked.now, whole)?;
+    write_row(s, EntityTable::users(), id, &cells, asked, whole)?;
     write_images(s, "user", id, &u.images)?;
     Ok(Some(id.to_owned()))
 }

@@ -189,7 +189,7 @@ pub static FETCH: &[KeySpec] = &[
         "where",
         ValueShape::Text(&rules::CONDITION),
         "",
-        "With `from`: use only the rows of that fetch for which this SQL condition is true. `:since` is available.",
+        "With `from`: use only the rows of that fetch for which this SQL condition is true. `:since` and `:last_file_at` are available.",
     ),
     KeySpec::new(
         "query",
@@ -256,7 +256,7 @@ pub static QUERY: &[KeySpec] = &[
         "sql",
         ValueShape::Text(&rules::SELECT),
         "",
-        "One SELECT over the store. Each fetch of the job is a view with the name of the fetch. `:since`, `:last_run_at`, `:fire_at`, `:job` and `:user_id` are available.",
+        "One SELECT over the store. Each fetch of the job is a view with the name of the fetch. `:since`, `:last_run_at`, `:last_file_at`, `:fire_at`, `:job` and `:user_id` are available.",
     ),
 ];
 

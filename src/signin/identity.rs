@@ -1,26 +1,22 @@
 //! Reads the account of a token from `/me`.
 
 use secrecy::SecretString;
-use serde::Deserialize;
 
 use spotify_client::client::{ApiCaller, ApiRequest, ApiResponse, SpotifyClient, UnusableResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::state::grants::SpotifyAccount;
-
-#[derive(Deserialize)]
-struct OwnProfile {
-    id: String,
-    account_id: Option<String>,
-    display_name: Option<String>,
-}
+use spotify_client::wire::{JsonField, JsonText, UserProfile};
+use spotify_client::{EntityKind, SpotifyId};
 
 fn read(answer: &ApiResponse) -> Result<SpotifyAccount, UnusableResponse> {
-    let me: OwnProfile =
-        serde_json::from_slice(&answer.body).map_err(|_| UnusableResponse::new("`/me` names no account"))?;
-    let full = |text: Option<String>| text.filter(|it| !it.is_empty());
-    Ok(SpotifyAccount { account_id: full(me.account_id), user_id: me.id, display_name: full(me.display_name) })
+    let no_account = || UnusableResponse::new("`/me` names no account");
+    let me: UserProfile<'_> = serde_json::from_slice(&answer.body).map_err(|_| no_account())?;
+    let full = |text: &JsonField<JsonText<'_>>| text.value().filter(|it| !it.is_empty()).map(|it| it.to_string());
+    let from_uri = || SpotifyId::parse(me.uri.value()?, EntityKind::User).ok().map(|id| id.as_str().to_owned());
+    let user_id = full(&me.id).or_else(from_uri).ok_or_else(no_account)?;
+    Ok(SpotifyAccount { account_id: full(&me.account_id), user_id, display_name: full(&me.display_name) })
 }
 
 fn request() -> ApiRequest {

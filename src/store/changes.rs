@@ -290,7 +290,9 @@ pub fn title_and_owner(
         "show" => "SELECT name, publisher FROM shows WHERE id = ?1",
         "audiobook" => "SELECT name, publisher FROM audiobooks WHERE id = ?1",
         "category" => "SELECT name, NULL FROM categories WHERE id = ?1 LIMIT 1",
-        _ => return Ok((id.map(str::to_owned), None)),
+        "market" | "unavailable" => return Ok((id.map(str::to_owned), None)),
+        // Items of playlists that are neither tracks nor episodes.
+        _ => "SELECT name, artist_names FROM local_files WHERE uri = ?1",
     };
     let found = store.prepare_cached(sql)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     Ok(found.unwrap_or_default())

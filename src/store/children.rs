@@ -26,6 +26,21 @@ pub fn set_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: Text
     pending_writes::write_row(tx, trim, &[id.into(), count_cell(artists.len())])
 }
 
+/// Adds artists at positions of an album or track at which none is known. The artists must already have rows.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn add_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: TextValues<'_>) -> Result<(), StoreError> {
+    let add = match of {
+        CreditedEntity::Album => RowWrite::MissingAlbumArtist,
+        CreditedEntity::Track => RowWrite::MissingTrackArtist,
+    };
+    for (position, artist) in (0i64..).zip(artists) {
+        pending_writes::write_row(tx, add, &[id.into(), position.into(), (*artist).into()])?;
+    }
+    Ok(())
+}
+
 /// Replaces the genres of an artist.
 ///
 /// # Errors

@@ -142,7 +142,7 @@ impl EntityChanges {
             return Ok(false);
         }
         let mut statement = store.prepare_cached(
-            "SELECT i.track_id, i.episode_id, i.added_by, iif(i.kind = 'local', i.uri, NULL)
+            "SELECT i.track_id, i.episode_id, i.added_by, iif(i.track_id IS NULL AND i.episode_id IS NULL, i.uri, NULL)
              FROM requested q CROSS JOIN playlist_items i
              ON i.playlist_id = coalesce(q.item_id, (SELECT parent_id FROM lists WHERE id = q.list_id))
              WHERE q.job = ?1 AND q.fetch = ?2",

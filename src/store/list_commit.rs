@@ -2,10 +2,10 @@
 
 use rusqlite::params;
 
-use super::list_kinds::list_table;
+use super::list_kinds::{is_playlist, list_table};
 use super::{
-    ListCommit, ListKey, ListProof, ProofKind, StoreError, WriteTx, list_proof, lists, members, playlist_commit,
-    staging,
+    ListCommit, ListKey, ListProof, ProofKind, StoreError, WriteTx, known_rows, list_proof, lists, members,
+    playlist_commit, staging,
 };
 use crate::stream::StreamTable;
 use spotify_client::EntityKind;
@@ -26,6 +26,7 @@ pub fn commit(
     now: &str,
 ) -> Result<ListCommit, StoreError> {
     list_proof::refuse_missing_rows(tx, list, key, proof)?;
+    let kept = known_rows::stage_known(tx, list, key, proof)?;
     let hash = staging::hash(tx, list)?;
     let known: Option<String> = tx.query_one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
     let same = known.as_deref() == Some(hash.as_str());
@@ -38,6 +39,10 @@ pub fn commit(
         Some(StreamTable::Members(table)) => members::replace(tx, list, key, &table, proof, same, seen)?,
         Some(StreamTable::Entities(_)) | None => ListCommit::default(),
     };
+    if is_playlist(key.kind) {
+        commit.changed |= known_rows::mark_unavailable(tx, &key.parent_id, &kept)?;
+    }
+    commit.kept = kept;
     commit.changed |= !same;
     tx.changed |= commit.changed;
     let doubled = members::duplicates_as_json(tx, list, key)?;
@@ -76,7 +81,7 @@ fn append_search(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Resul
          FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL",
         params![list, now, key.parent_id, key.market, SEARCH_POSITIONS_PER_TYPE],
     )?;
-    Ok(ListCommit { stored, changed: stored > 0, changes: 0 })
+    Ok(ListCommit { stored, changed: stored > 0, ..ListCommit::default() })
 }
 
 /// Replaces the ranks of a day: a later reading of the same day wins.
@@ -97,7 +102,7 @@ fn replace_tops(
          FROM staged_items WHERE list_id = ?6 AND item_id IS NOT NULL",
         params![key.audience, kind, key.variant, day, now, list],
     )?;
-    Ok(ListCommit { stored, changed: stored > 0, changes: 0 })
+    Ok(ListCommit { stored, changed: stored > 0, ..ListCommit::default() })
 }
 
 /// Adds plays that are new; `stored` counts these.
@@ -105,8 +110,12 @@ fn append_plays(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result
     let stored = tx.execute_counted(
         "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, context_type, context_uri, list_id, first_seen_at, fetched_at)
          SELECT ?1, added_at, item_id, detail ->> 0, detail ->> 1, list_id, ?2, ?2
-         FROM staged_items WHERE list_id = ?3 AND item_id IS NOT NULL AND added_at IS NOT NULL",
+         FROM staged_items i WHERE list_id = ?3 AND item_id IS NOT NULL AND added_at IS NOT NULL
+         -- Earlier versions stored the time as Spotify wrote it.
+         AND NOT EXISTS (SELECT 1 FROM plays p WHERE p.user_id = ?1 AND p.track_id = i.item_id
+           AND p.played_at > date(i.added_at, '-1 day') AND p.played_at < date(i.added_at, '+2 days')
+           AND strftime('%Y-%m-%dT%H:%M:%fZ', p.played_at) = i.added_at)",
         params![key.audience, now, list],
     )?;
-    Ok(ListCommit { stored, changed: stored > 0, changes: 0 })
+    Ok(ListCommit { stored, changed: stored > 0, ..ListCommit::default() })
 }

@@ -38,6 +38,8 @@ pub struct StoredBatch {
     pub quality: Option<ListQuality>,
     /// Number of rows.
     pub rows: i64,
+    /// Items that Spotify announced and did not serve.
+    pub unserved: i64,
     /// Items of the read that could not be stored.
     pub skipped: i64,
     /// Spotify's version.
@@ -54,7 +56,8 @@ pub struct StoredBatch {
 pub fn of_published(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<StoredBatch>, StoreError> {
     let stored = tx
         .prepare(
-            "SELECT quality, coalesce(stored, 0), coalesce(skipped, 0), snapshot_id, read_at FROM lists
+            "SELECT quality, coalesce(stored, 0), coalesce(skipped, 0), snapshot_id, read_at,
+                    max(coalesce(announced - served, 0), 0) FROM lists
              WHERE (id = ?1 OR ?2 AND kind = ?3 AND parent_id = ?4) AND read_at IS NOT NULL ORDER BY read_at DESC LIMIT 1",
         )?
         .query_row(params![list, is_playlist(key.kind), key.kind, key.parent_id], |row| {
@@ -65,6 +68,7 @@ pub fn of_published(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<Sto
                 skipped: row.get(2)?,
                 snapshot_id: row.get(3)?,
                 read_at: row.get(4)?,
+                unserved: row.get(5)?,
             })
         })
         .optional();

@@ -1,7 +1,9 @@
 //! The result of committing a list.
 
+use super::KeptRow;
+
 /// The result of committing a list.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListCommit {
     /// Rows after the commit.
     pub stored: i64,
@@ -9,4 +11,6 @@ pub struct ListCommit {
     pub changed: bool,
     /// Items added, removed or moved, where that is recorded.
     pub changes: i64,
+    /// Items that Spotify did not send, and whose rows stay.
+    pub kept: Vec<KeptRow>,
 }

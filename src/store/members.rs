@@ -87,7 +87,7 @@ pub(super) fn replace(
         ),
         &parameters,
     )?;
-    Ok(ListCommit { stored, changed: true, changes: 0 })
+    Ok(ListCommit { stored, changed: true, ..ListCommit::default() })
 }
 
 /// Staged rows whose item also has an earlier position.

@@ -8,11 +8,13 @@
 //!   `info`, `disk_space`;
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
-//! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members` and `playlist_commit`, `list_proof`,
+//! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
 //!   `list_quality`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
-//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `missing_ids`, `planned_calls`;
-//! - exports: `views`, `query`, `published_files`, `not_found`, `file_dependencies` with `changed_entities`;
+//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `field_notes`, `skip_list`,
+//!   `missing_ids`,
+//!   `planned_calls`;
+//! - exports: `views`, `query`, `published_files`, `file_marks`, `not_found`, `file_dependencies` with `changed_entities`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
 mod access;
@@ -29,11 +31,14 @@ pub mod entity;
 mod entity_table;
 mod error;
 pub mod etags;
+pub mod field_notes;
 mod file_dependencies;
+mod file_marks;
 pub mod freshness;
 pub mod future_times;
 mod info;
 pub mod interrupted_reads;
+mod known_rows;
 pub mod library_playlists;
 pub mod list_commit;
 mod list_kinds;
@@ -69,6 +74,7 @@ mod schema;
 mod schema_doc;
 #[cfg(test)]
 mod schema_wording;
+mod skip_list;
 pub mod skipped_items;
 pub mod staging;
 mod staleness;
@@ -89,9 +95,12 @@ pub use compact::{CompactReport, bytes_needed_to_compact};
 pub use disk_space::{MIN_FREE_BYTES, free_bytes};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
+pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
+pub use file_marks::{last_file_at, last_file_of_job, record_marks};
 pub use info::{StoreIdentity, data_version};
 pub use interrupted_reads::InterruptedRead;
+pub use known_rows::KeptRow;
 pub use library_playlists::LibraryPlaylist;
 pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
@@ -119,11 +128,12 @@ pub use run_history::{
     state_after_run,
 };
 pub use runs::{CRASHED_REASON, FetchRecord, FetchState, RunRecord, RunState};
+pub use skip_list::{SkipEntry, SkipFilter, each_skip};
 pub use skipped_items::SkippedItem;
 pub use staging::StagedItem;
 pub use staleness::{OldestRow, oldest_rows};
 pub use time_span::TimeSpan;
-pub use timestamp::timestamp;
+pub use timestamp::{canonical_time, timestamp};
 pub use verify::{StoreFinding, StoreReport, verify_store};
 pub use wal::WAL_BLOCKED_WAIT;
 pub use write_tx::WriteTx;

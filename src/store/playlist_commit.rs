@@ -35,7 +35,7 @@ pub(super) fn commit(
             params![list, playlist, now],
         )?;
         add_version(tx, playlist, stored, proof, run, now)?;
-        return Ok(ListCommit { stored, changed: true, changes: 0 });
+        return Ok(ListCommit { stored, changed: true, ..ListCommit::default() });
     };
     let before = read_items(
         tx,
@@ -127,6 +127,7 @@ pub(super) fn commit(
         stored: row_count(after.len()),
         changed: !diff.changes.is_empty(),
         changes: row_count(diff.changes.len()),
+        ..ListCommit::default()
     })
 }
 

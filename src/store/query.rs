@@ -59,6 +59,8 @@ pub struct QueryFetch {
 pub struct QueryParameters {
     pub since: Option<String>,
     pub last_run_at: Option<String>,
+    /// Up to which time the last file shows what was new.
+    pub last_file_at: Option<String>,
     pub fire_at: Option<String>,
     pub job: Option<String>,
     pub user_id: Option<String>,
@@ -66,7 +68,7 @@ pub struct QueryParameters {
 
 impl QueryParameters {
     /// All names as they are written in a query.
-    pub const NAMES: [&'static str; 5] = [":since", ":last_run_at", ":fire_at", ":job", ":user_id"];
+    pub const NAMES: [&'static str; 6] = [":since", ":last_run_at", ":last_file_at", ":fire_at", ":job", ":user_id"];
 
     /// Returns the names that appear in a query and their values: what its rows depend on besides the store.
     pub fn used_in(&self, sql: &str) -> Vec<(&'static str, Option<&str>)> {
@@ -78,6 +80,7 @@ impl QueryParameters {
         match name {
             ":since" => Some(&self.since),
             ":last_run_at" => Some(&self.last_run_at),
+            ":last_file_at" => Some(&self.last_file_at),
             ":fire_at" => Some(&self.fire_at),
             ":job" => Some(&self.job),
             ":user_id" => Some(&self.user_id),

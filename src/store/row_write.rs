@@ -40,12 +40,14 @@ pub(super) enum RowWrite {
     ChapterMarket = 58,
     ResumePoint = 60,
     Metrics = 62,
+    MissingAlbumArtist = 64,
+    MissingTrackArtist = 66,
 }
 
 impl RowWrite {
     pub(super) fn from_number(number: u8) -> Option<RowWrite> {
         use RowWrite as W;
-        const ALL: [RowWrite; 27] = [
+        const ALL: [RowWrite; 29] = [
             W::User,
             W::Artist,
             W::Album,
@@ -73,6 +75,8 @@ impl RowWrite {
             W::ChapterMarket,
             W::ResumePoint,
             W::Metrics,
+            W::MissingAlbumArtist,
+            W::MissingTrackArtist,
         ];
         ALL.into_iter().find(|write| *write as u8 == number)
     }
@@ -120,8 +124,10 @@ impl RowWrite {
     ) -> Option<(DependencyKind, &'a str)> {
         use RowWrite as W;
         let (kind, id) = match self {
-            W::Track | W::TrackArtist | W::TrackArtistsFrom | W::TrackMarket => (DependencyKind::Track, first),
-            W::Album | W::AlbumArtist | W::AlbumArtistsFrom => (DependencyKind::Album, first),
+            W::Track | W::TrackArtist | W::TrackArtistsFrom | W::MissingTrackArtist | W::TrackMarket => {
+                (DependencyKind::Track, first)
+            }
+            W::Album | W::AlbumArtist | W::AlbumArtistsFrom | W::MissingAlbumArtist => (DependencyKind::Album, first),
             W::Image | W::ImagesFrom if first == CellValue::Text("album") => (DependencyKind::Album, second),
             W::Artist | W::Genre | W::GenresFrom => (DependencyKind::Artist, first),
             W::Episode | W::EpisodeMarket => (DependencyKind::Episode, first),
@@ -152,10 +158,12 @@ impl RowWrite {
             | RowWrite::Playlist => self.table().map_or("", EntityTable::upsert_sql),
             RowWrite::LocalFile => {
                 "INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (uri) DO UPDATE SET name = excluded.name,
-                 artist_names = excluded.artist_names, album_name = excluded.album_name, duration_ms = excluded.duration_ms,
-                 fetched_at = met_again(excluded.fetched_at) WHERE name IS NOT excluded.name OR artist_names IS NOT excluded.artist_names
-                 OR album_name IS NOT excluded.album_name OR duration_ms IS NOT excluded.duration_ms"
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (uri) DO UPDATE SET name = coalesce(excluded.name, name),
+                 artist_names = coalesce(excluded.artist_names, artist_names), album_name = coalesce(excluded.album_name, album_name),
+                 duration_ms = coalesce(excluded.duration_ms, duration_ms), fetched_at = met_again(excluded.fetched_at)
+                 WHERE name IS NOT coalesce(excluded.name, name) OR artist_names IS NOT coalesce(excluded.artist_names, artist_names)
+                 OR album_name IS NOT coalesce(excluded.album_name, album_name)
+                 OR duration_ms IS NOT coalesce(excluded.duration_ms, duration_ms)"
             }
             RowWrite::AlbumArtist => {
                 "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (album_id, position)
@@ -167,6 +175,12 @@ impl RowWrite {
                  DO UPDATE SET artist_id = excluded.artist_id WHERE artist_id <> excluded.artist_id"
             }
             RowWrite::TrackArtistsFrom => "DELETE FROM track_artists WHERE track_id = ?1 AND position >= ?2",
+            RowWrite::MissingAlbumArtist => {
+                "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
+            }
+            RowWrite::MissingTrackArtist => {
+                "INSERT INTO track_artists (track_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
+            }
             RowWrite::Genre => {
                 "INSERT INTO artist_genres (artist_id, position, genre) VALUES (?1, ?2, ?3) ON CONFLICT (artist_id, position)
                  DO UPDATE SET genre = excluded.genre WHERE genre <> excluded.genre"

@@ -22,7 +22,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_unproved.sql"),
     include_str!("migrations/0009_clocks.sql"),
     include_str!("migrations/0010_brake.sql"),
-    include_str!("migrations/0011_inputs.sql"),
+    include_str!("migrations/0011_readings.sql"),
+    include_str!("migrations/0012_inputs.sql"),
 ];
 
 /// The schema version of this program.

@@ -81,3 +81,22 @@ pub fn clear(tx: &mut WriteTx, run: i64, fetch: &str, parent: &str) -> Result<()
         params![run, fetch, parent],
     )
 }
+
+/// Names the item that a null of a list stands for.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn name_null(
+    tx: &mut WriteTx,
+    run: i64,
+    (fetch, parent): (&str, Option<&str>),
+    (position, item): (i64, &str),
+) -> Result<(), StoreError> {
+    // Of two users of a fetch, the one whose list was read last.
+    tx.execute(
+        "UPDATE skipped_items SET item_id = ?5, detail = 'the last known row stays' WHERE id = (
+           SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)
+         AND reason IN ('null_item', 'malformed')",
+        params![run, fetch, parent, position, item],
+    )
+}

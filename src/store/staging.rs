@@ -11,7 +11,7 @@ pub struct StagedItem<'a> {
     /// Position, from 0.
     pub position: i64,
     /// track, episode, local, unavailable, album, …
-    pub kind: &'static str,
+    pub kind: &'a str,
     /// Id of the item.
     pub item_id: Option<&'a str>,
     /// `spotify:` URI.

@@ -148,7 +148,7 @@ pub(super) const ARTIST: &[Column] = &[
 pub(super) const PLAYLIST: &[Column] = &[
     text("playlist_id", "Spotify's id of the playlist"),
     text("playlist_name", "name of the playlist"),
-    text("description", "description"),
+    text("description", "description, with HTML entities decoded"),
     text("owner_id", "id of the owner"),
     text("owner_name", "display name of the owner"),
     boolean("public", "shown on the owner's profile; null if not relevant"),

@@ -15,7 +15,7 @@ const ITEM: &[Column] = &[
     text("playlist_id", "id of the playlist"),
     text("playlist_name", "name of the playlist"),
     integer("position", "position in the playlist, from 0"),
-    text("kind", "track, episode, local or unavailable"),
+    text("kind", "track, episode, local, unavailable, or the type of another item such as chapter"),
     time("added_at", "time when it was added; null in very old playlists"),
     text("added_by", "id of the user who added it"),
     text("uri", "spotify: URI of the item"),

@@ -45,7 +45,6 @@ pub(super) const STREAMS: &[Stream] = &[
             has_market: true,
             ..MembershipTable::new("show_episodes", "episode", "episode_id")
         }),
-        full_entities: &[EntityKind::Episode, EntityKind::Show],
         takes_market: true,
         needs_market: true,
         ..BASE

@@ -36,41 +36,44 @@ pub(super) struct AlbumReading {
 impl AlbumReading {
     pub(super) fn new(sync: &SyncContext, context: &FetchContext) -> AlbumReading {
         let asked = context.asked(sync.now());
-        let notes = SkipNotes {
-            run: sync.run_id,
-            fetch: context.fetch.clone(),
-            stream: context.stream.name,
-            parent_id: None,
-            now: asked.now.clone(),
-        };
+        let notes = SkipNotes::new(sync, context, None, asked.now.clone());
         let accepts_batch = sync.full || context.accepts_batch;
         AlbumReading { asked, job: context.job.clone(), notes, accepts_batch }
     }
 }
 
+/// What came of the tracks in the answer about an album.
+#[derive(Debug, Default)]
+pub(super) struct IncludedTracks {
+    /// Tracks that could not be stored, if the list is whole. Otherwise its read counts them.
+    pub skipped: i64,
+    /// Why the tracks were left out, if they were.
+    pub left_out: Option<String>,
+}
+
 /// Writes the tracks that the answer about an album holds: as the whole list if they are all there, and
-/// otherwise as the start of a read, if one is wanted. Returns why the tracks were left out, if they were.
+/// otherwise as the start of a read, if one is wanted.
 pub(super) fn write_album_tracks(
     s: &mut WriteTx,
     (album, answer): (&str, &ApiResponse),
     start_read: bool,
     reading: &AlbumReading,
-) -> Result<Option<String>, IngestError> {
+) -> Result<IncludedTracks, IngestError> {
     let (asked, run) = (&reading.asked, reading.notes.run);
-    let Ok(Some(page)) = RawPage::read(answer, Envelope::Key("tracks")) else { return Ok(None) };
+    let Ok(Some(page)) = RawPage::read(answer, Envelope::Key("tracks")) else { return Ok(IncludedTracks::default()) };
     let is_whole = page.total.is_none_or(|total| page.served() >= total);
     if !is_whole && !start_read {
-        return Ok(None);
+        return Ok(IncludedTracks::default());
     }
     let key = album_tracks_key(album, asked);
     let row = lists::open(s, &key)?;
     let list = row.id;
     lists::discard_checkpoint(s, list)?;
     let staged = ingest::stage_entries(s, list, EntryKind::AlbumTracks, album, 0, &page.entries(), asked)?;
-    let skipped = i64::try_from(staged.unstored.len()).unwrap_or(i64::MAX);
+    let notes = SkipNotes { parent_id: Some(album.to_owned()), ..reading.notes.clone() };
+    let skipped = notes.record_page(s, list, staged)?;
     if is_whole {
         let proof = ListProof { announced: page.total, served: page.served(), skipped, ..ListProof::default() };
-        let notes = SkipNotes { parent_id: Some(album.to_owned()), ..reading.notes.clone() };
         let is_accepted = reading.accepts_batch;
         let publication = Publication {
             list,
@@ -87,11 +90,13 @@ pub(super) fn write_album_tracks(
             lists::discard_checkpoint(s, list)?;
             notes.record_suspect(s, &detail)?;
             let kept = describe_kept(row.whole_at.as_deref().unwrap_or_default(), &reading.job, &notes.fetch);
-            return Ok(Some(format!("{album}: {SUSPECT_BATCH}: {detail}; {kept}")));
+            let left_out = Some(format!("{album}: {SUSPECT_BATCH}: {detail}; {kept}"));
+            return Ok(IncludedTracks { skipped, left_out });
         }
+        Ok(IncludedTracks { skipped, left_out: None })
     } else {
         let at = Checkpoint { next_offset: page.served(), announced: page.total, skipped, ..Checkpoint::default() };
         lists::save_checkpoint(s, list, run, &at, &asked.now)?;
+        Ok(IncludedTracks::default())
     }
-    Ok(None)
 }

@@ -96,7 +96,8 @@ pub(super) fn find_suspicion(before: &StoredBatch, batch: &NewBatch) -> Option<B
             || batch.left_out_before.is_some_and(|items_before| is_nearly_emptied(before.rows, items_before));
         return (!is_confirmed).then_some(BatchSuspicion::Emptied { items, before: before.rows });
     }
-    let expected = announced.map_or(before.rows, |total| total.min(before.rows));
+    // A total that was too large before is as much too large again.
+    let expected = announced.map_or(before.rows, |total| (total - before.unserved).min(before.rows));
     // Without a total, the same number of rows in two runs says as much as one.
     let is_confirmed = announced.is_none() && (batch.has_new_version || batch.left_out_before == Some(items));
     (!is_confirmed && is_sharp(expected - items, before.rows)).then_some(BatchSuspicion::Shrunk {
@@ -197,6 +198,13 @@ mod tests {
             let (old, new) = (before(rows, nulls, &[("name", blank)]), batch(items, now_nulls, now_blank, announced));
             assert_eq!(find_suspicion(&old, &new).is_some(), is_left_out, "{name}");
         }
+    }
+
+    #[test]
+    fn wrong_total_does_not_hide_a_real_shrink() {
+        let before = StoredBatch { unserved: 3, ..before(9, 0, &[]) };
+        assert_eq!(find_suspicion(&before, &batch(6, 0, 0, Some(9))), None);
+        assert!(find_suspicion(&before, &batch(6, 0, 0, Some(12))).is_some());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use serde_json::value::RawValue;
 
-use super::album_list::{AlbumReading, write_album_tracks};
+use super::album_list::{AlbumReading, IncludedTracks, write_album_tracks};
 use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
@@ -340,10 +340,13 @@ impl EntityRequests<'_> {
     /// The result of an entity that was written. A list that was left out makes it incomplete.
     fn written_result(&mut self, id: &str, written: WrittenEntity, counts: RecordCounts) -> WorkResult {
         self.answered_as.insert(id.to_owned(), written.id);
-        match written.left_out {
+        let IncludedTracks { skipped, left_out } = written.tracks;
+        let counts = RecordCounts { skipped, ..counts };
+        match left_out {
             None => WorkResult::complete(Vec::new(), counts),
             Some(problem) => {
-                WorkResult::incomplete(Vec::new(), RecordCounts { skipped: 1, read: 1, ..counts }, problem)
+                let counts = RecordCounts { skipped: skipped + 1, read: 1, ..counts };
+                WorkResult::incomplete(Vec::new(), counts, problem)
             }
         }
     }
@@ -397,7 +400,7 @@ impl EntityRequests<'_> {
                 Ok(written) => {
                     // An entity that answers with another id would be requested by this one. A list that was left
                     // out has to come again.
-                    let etag = etag.filter(|_| written.id == wanted && written.left_out.is_none());
+                    let etag = etag.filter(|_| written.id == wanted && written.tracks.left_out.is_none());
                     etags::save(s, &tag.audience, &tag.request, etag.as_deref())?;
                     runs::update_counts(s, run, calls, 1)?;
                     missing_ids::clear(s, &missing_key).map(|()| Ok(written))
@@ -420,8 +423,8 @@ impl EntityRequests<'_> {
 struct WrittenEntity {
     /// The id that Spotify answered with.
     id: String,
-    /// Why the list in the answer was left out, if it was.
-    left_out: Option<String>,
+    /// The tracks of an album.
+    tracks: IncludedTracks,
 }
 
 /// Writes an entity. Of an album it also writes the tracks that the answer holds.
@@ -434,17 +437,18 @@ fn write_entity(
 ) -> Result<WrittenEntity, IngestError> {
     let asked = &reading.asked;
     let id = ingest::ingest_entity(s, reader.kind, raw, asked)?;
+    reading.notes.record_fields(s, None, &asked.take_findings(Some(&id)))?;
     if reader.kind == EntityKind::Track && id != wanted {
         // In Development Mode, Spotify does not say which track the answer replaces.
         let fact = MarketAvailability { linked_from: Some(wanted), ..MarketAvailability::default() };
         children::set_market(s, MarketTable::Tracks, &id, &asked.market, fact, &asked.now)?;
     }
-    let mut left_out = None;
+    let mut tracks = IncludedTracks::default();
     if reader.kind == EntityKind::Album {
         let answer = ApiResponse { status: 200, body: Bytes::copy_from_slice(raw.as_bytes()), etag: None };
-        left_out = write_album_tracks(s, (&id, &answer), reader.start_tracks, reading)?;
+        tracks = write_album_tracks(s, (&id, &answer), reader.start_tracks, reading)?;
     }
-    Ok(WrittenEntity { id, left_out })
+    Ok(WrittenEntity { id, tracks })
 }
 
 fn batch_entries<'a>(text: &'a str, key: &str) -> Result<Vec<Option<&'a RawValue>>, UnusableResponse> {

@@ -10,8 +10,8 @@ use super::skip_notes::SkipNotes;
 use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, list_commit, list_proof,
-    list_quality, lists, members, runs, skipped_items, staging,
+    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_commit,
+    list_proof, list_quality, lists, members, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -105,7 +105,9 @@ pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<
             return Ok(PublishOutcome::Suspect { detail: suspicion.describe(first.as_deref()) });
         }
     }
-    let stored = list_commit::commit(s, list, key, proof, run, now)?.stored;
+    let committed = list_commit::commit(s, list, key, proof, run, now)?;
+    notes.record_kept(s, &committed.kept)?;
+    let stored = committed.stored;
     list_quality::save(s, list, &merged_quality(before.as_ref(), quality, is_incremental))?;
     Ok(PublishOutcome::Stored(stored))
 }
@@ -154,6 +156,7 @@ pub(super) async fn commit_page(
             }
         }
         runs::update_counts(s, run, calls, reached - offset - i64::from(overlap))?;
+        notes.record_fields(s, Some(id), &staged.fields)?;
         let mut skipped = 0;
         for (position, reason, detail) in staged.unstored {
             if overlap && position == offset {
@@ -306,7 +309,12 @@ pub(super) async fn discard_checkpoint(open: &OpenList<'_>) -> Result<(), SyncEr
 /// Removes what this run noted about items of the list.
 pub(super) async fn clear_skips(open: &OpenList<'_>) -> Result<(), SyncError> {
     let (run, fetch, parent) = (open.sync.run_id, open.context.fetch.clone(), open.key.parent_id.clone());
-    Ok(open.sync.store.write(move |s| skipped_items::clear(s, run, &fetch, &parent)).await?)
+    let list = open.row.id;
+    let clear = move |s: &mut WriteTx| {
+        field_notes::clear(s, run, &fetch, list)?;
+        skipped_items::clear(s, run, &fetch, &parent)
+    };
+    Ok(open.sync.store.write(clear).await?)
 }
 
 /// Records that the published rows are still the list's.

@@ -158,7 +158,7 @@ impl FetchContext {
     /// The circumstances of an answer.
     pub fn asked(&self, now: DateTime<Utc>) -> IngestContext {
         let user_id = (self.audience != "app").then(|| self.audience.clone());
-        IngestContext { now: timestamp(now), market: self.market.clone(), user_id }
+        IngestContext::new(timestamp(now), self.market.clone(), user_id)
     }
 }
 

@@ -14,7 +14,9 @@ use super::report::FetchReport;
 use super::work_items::{WorkItem, item_order, work_items};
 use super::work_result::WorkResult;
 use crate::job::{Fetch, Job};
-use crate::store::{FetchRecord, FetchState, SkippedItem, requested, runs, skipped_items, timestamp};
+use crate::store::{
+    FetchRecord, FetchState, FieldReport, SkippedItem, field_notes, requested, runs, skipped_items, timestamp,
+};
 use crate::stream::StreamAccess;
 use spotify_client::Reference;
 use spotify_client::error::ApiError;
@@ -90,6 +92,14 @@ impl FetchRun<'_> {
         let read = result.counts.read;
         let mut warnings = result.warnings.clone();
         warnings.extend(self.note_skipped_rows().await?);
+        let fields = match (self.read_field_notes().await, &error) {
+            (Ok(fields), _) => fields,
+            // Of two failures of the store, the first one is reported.
+            (Err(_), Some(_)) => Vec::new(),
+            (Err(e), None) => return Err(e),
+        };
+        let unreadable = fields.iter().filter(|field| field.is_unreadable());
+        warnings.extend(unreadable.map(|field| field.describe(record.served)));
         if let Err(e) = self.write_record(state, &record, result, came_to_its_end).await {
             // Of two failures of the store, the first one is reported.
             return Err(error.unwrap_or(e));
@@ -109,6 +119,7 @@ impl FetchRun<'_> {
             served: record.served,
             stored: record.stored,
             skipped: record.skipped,
+            fields,
             taken_up: context.progress.resumed_reads(),
             outcome: state,
             is_incomplete: has_problem || state == FetchState::Partial,
@@ -165,6 +176,12 @@ impl FetchRun<'_> {
             runs::finish_fetch(s, run, state, &record)
         });
         Ok(written.await?)
+    }
+
+    /// What the run noted about the fields of what it read.
+    async fn read_field_notes(&self) -> Result<Vec<FieldReport>, SyncError> {
+        let (run, fetch, audience) = (self.sync.run_id, self.context.fetch.clone(), self.context.audience.clone());
+        Ok(self.sync.store.write(move |s| field_notes::of_fetch(s, run, &fetch, &audience)).await?)
     }
 
     /// Whether the app has the stream, and none of its families is deferred.

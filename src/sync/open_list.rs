@@ -78,13 +78,8 @@ impl<'a> OpenList<'a> {
 
     /// Notes about items of the list.
     pub(super) fn skip_notes(&self, asked: &IngestContext) -> SkipNotes {
-        SkipNotes {
-            run: self.sync.run_id,
-            fetch: self.context.fetch.clone(),
-            stream: self.context.stream.name,
-            parent_id: Some(self.key.parent_id.clone()).filter(|id| !id.is_empty()),
-            now: asked.now.clone(),
-        }
+        let parent_id = Some(self.key.parent_id.clone()).filter(|id| !id.is_empty());
+        SkipNotes::new(self.sync, self.context, parent_id, asked.now.clone())
     }
 
     /// What the fetch records as requested.

@@ -15,6 +15,7 @@ use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
 use super::paged_list::expected_drift;
 use super::read_outcome::ReadOutcome;
+use super::skip_notes::SkipNotes;
 use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
@@ -362,11 +363,11 @@ async fn write_playlist(
     playlist: &PlaylistMetadata,
 ) -> Result<(), SyncError> {
     let (body, asked) = (playlist.body.clone(), context.asked(sync.now()));
+    let notes = SkipNotes::new(sync, context, None, asked.now.clone());
     let written = sync.store.write(move |s| {
-        // It was parsed when the answer came, so it can be parsed again.
-        let Ok(object) = serde_json::from_slice::<Playlist<'_>>(&body) else { return Ok(()) };
-        match ingest::write_playlist(s, &object, &asked, true) {
-            Ok(_) | Err(IngestError::Malformed(_)) => Ok(()),
+        match ingest::ingest_entity(s, EntityKind::Playlist, std::str::from_utf8(&body).unwrap_or_default(), &asked) {
+            Ok(id) => notes.record_fields(s, None, &asked.take_findings(Some(&id))),
+            Err(IngestError::Malformed(_)) => Ok(()),
             Err(IngestError::Store(e)) => Err(e),
         }
     });

@@ -6,6 +6,7 @@ use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
 use super::missing;
+use super::skip_notes::SkipNotes;
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestError};
 use crate::store::{EntityTable, RequestedItem, freshness};
@@ -37,9 +38,10 @@ pub(super) async fn read_profile(sync: &SyncContext, context: &FetchContext) -> 
         Err(e) => return Err(e.into()),
     };
     let asked = context.asked(sync.now());
+    let notes = SkipNotes::new(sync, context, None, asked.now.clone());
     let written = sync.store.write(move |s| {
         match ingest::ingest_entity(s, EntityKind::User, std::str::from_utf8(&body).unwrap_or_default(), &asked) {
-            Ok(_) => Ok(None),
+            Ok(id) => notes.record_fields(s, None, &asked.take_findings(Some(&id))).map(|()| None),
             Err(IngestError::Malformed(detail)) => Ok(Some(detail)),
             Err(IngestError::Store(e)) => Err(e),
         }

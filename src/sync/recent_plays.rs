@@ -41,11 +41,11 @@ impl ListStrategy for RecentPlays {
             Err(e) => return ReadOutcome::from_error(e.into()),
         };
         let (asked, key, run, id) = (context.asked(sync.now()), list.key, sync.run_id, open.row.id);
-        let (served, entry_kind) = (page.served(), list.entry_kind);
+        let (served, entry_kind, notes) = (page.served(), list.entry_kind, open.skip_notes(&asked));
         let written = sync.store.write(move |s| {
             lists::discard_checkpoint(s, id)?;
             let staged = ingest::stage_entries(s, id, entry_kind, "", 0, &page.entries(), &asked)?;
-            let skipped = i64::try_from(staged.unstored.len()).unwrap_or(i64::MAX);
+            let skipped = notes.record_page(s, id, staged)?;
             let proof = ListProof { served, skipped, ..ListProof::default() };
             Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, skipped))
         });

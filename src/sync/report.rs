@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::fetch_progress::ResumedRead;
 use crate::export::FileReport;
-use crate::store::FetchState;
+use crate::store::{FetchState, FieldReport};
 
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
@@ -93,6 +93,8 @@ pub struct FetchReport {
     pub stored: i64,
     /// Items with a row in `skipped_items`.
     pub skipped: i64,
+    /// Fields that could not be read as documented, over all items.
+    pub fields: Vec<FieldReport>,
     /// The interrupted reads that it found.
     pub taken_up: Vec<ResumedRead>,
     /// How it ended.

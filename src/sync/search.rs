@@ -124,6 +124,7 @@ impl SearchCommit {
             let detail = Some(format!("{missing} of the hits that were due did not come"));
             notes.record(s, window.offset, SkippedItem { reason: "short_page", detail, ..SkippedItem::default() })?;
         }
+        notes.record_fields(s, Some(list), &found.staged.fields)?;
         for (position, reason, detail) in &found.staged.unstored {
             notes.record(s, *position, SkippedItem { reason, detail: detail.clone(), ..SkippedItem::default() })?;
         }

@@ -1,7 +1,11 @@
 //! Notes in `skipped_items` about items of a list.
 
 use super::brake::SUSPECT_BATCH;
-use crate::store::{ListMember, SkippedItem, StoreError, WriteTx, skipped_items};
+use super::context::{FetchContext, SyncContext};
+use crate::ingest::StagedPage;
+use crate::store::{
+    FieldCounts, FieldScope, KeptRow, ListMember, SkippedItem, StoreError, WriteTx, field_notes, skipped_items,
+};
 
 /// Writes notes about the items of one list.
 #[derive(Debug, Clone)]
@@ -9,11 +13,51 @@ pub(super) struct SkipNotes {
     pub run: i64,
     pub fetch: String,
     pub stream: &'static str,
+    /// `app`, or the id of the user whose token is used.
+    pub audience: String,
     pub parent_id: Option<String>,
     pub now: String,
 }
 
 impl SkipNotes {
+    /// Notes about a list of this parent, or about entities.
+    pub(super) fn new(sync: &SyncContext, context: &FetchContext, parent_id: Option<String>, now: String) -> SkipNotes {
+        SkipNotes {
+            run: sync.run_id,
+            fetch: context.fetch.clone(),
+            stream: context.stream.name,
+            audience: context.audience.clone(),
+            parent_id,
+            now,
+        }
+    }
+
+    /// Records the items of a page that could not be stored whole, and the fields that could not be read as
+    /// documented. Returns the number of items.
+    pub(super) fn record_page(&self, s: &mut WriteTx, list: i64, page: StagedPage) -> Result<i64, StoreError> {
+        self.record_fields(s, Some(list), &page.fields)?;
+        let skipped = i64::try_from(page.unstored.len()).unwrap_or(i64::MAX);
+        for (position, reason, detail) in page.unstored {
+            self.record(s, position, SkippedItem { reason, detail, ..SkippedItem::default() })?;
+        }
+        Ok(skipped)
+    }
+
+    /// Records the fields that could not be read as documented. `list` is none for entities that are read by id.
+    pub(super) fn record_fields(
+        &self,
+        s: &mut WriteTx,
+        list: Option<i64>,
+        fields: &FieldCounts,
+    ) -> Result<(), StoreError> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let (fetch, audience) = (self.fetch.clone(), self.audience.clone());
+        let scope = FieldScope { run: self.run, fetch, stream: self.stream, audience, list };
+        field_notes::add(s, &scope, fields, &self.now)
+    }
+
     /// Records why the item at a position could not be stored whole.
     pub(super) fn record(&self, s: &mut WriteTx, position: i64, skip: SkippedItem) -> Result<(), StoreError> {
         let (fetch, parent_id) = (self.fetch.clone(), self.parent_id.clone());
@@ -34,6 +78,13 @@ impl SkipNotes {
             ..SkippedItem::default()
         };
         skipped_items::record(s, self.run, &skip, &self.now)
+    }
+
+    /// Records which items nulls stand for. Their rows stay.
+    pub(super) fn record_kept(&self, s: &mut WriteTx, kept: &[KeptRow]) -> Result<(), StoreError> {
+        kept.iter().try_for_each(|row| {
+            skipped_items::name_null(s, self.run, (&self.fetch, self.parent_id.as_deref()), (row.position, &row.item))
+        })
     }
 
     /// Position, reason and detail of the first item of the list that this run could not store.

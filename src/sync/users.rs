@@ -112,7 +112,7 @@ pub(super) fn known_users(grants: Option<&Arc<GrantStore>>, names: &[String]) ->
 async fn identify_user(sync: &SyncContext, name: &str) -> Result<UserAccount, SyncError> {
     let account = identify(&sync.api, name).await?;
     let user_id = account.user_id.clone();
-    let asked = IngestContext { now: timestamp(sync.now()), market: String::new(), user_id: Some(user_id.clone()) };
+    let asked = IngestContext::new(timestamp(sync.now()), String::new(), Some(user_id.clone()));
     let local = name.to_owned();
     let written = sync.store.write(move |s| {
         ensure_row(s, EntityKind::User, &user_id, &asked)?;

@@ -12,6 +12,7 @@ use super::deferral::{DeferralReason, DeferralScope};
 use super::error::ApiError;
 use super::error_body::{ErrorBody, looks_like_json};
 use super::forbidden::ForbiddenReason;
+use super::json_repair::repair_surrogates;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
 use crate::http::cancellation;
 use crate::http::limiter::CallIntent;
@@ -283,7 +284,8 @@ impl ApiCall<'_> {
         let conditional = self.request.etag.is_some();
         let status = incoming.status;
         if status == 200 || (status == 304 && conditional) {
-            let answer = ApiResponse { status, body: incoming.body.clone(), etag: incoming.etag.clone() };
+            let body = repair_surrogates(incoming.body.clone());
+            let answer = ApiResponse { status, body, etag: incoming.etag.clone() };
             let checked = match looks_like_json(&answer) {
                 Ok(()) => check(&answer),
                 Err(unusable) => Err(unusable),

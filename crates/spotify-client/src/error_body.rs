@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::auth::strip_control_chars;
 use super::request::{ApiResponse, UnusableResponse};
 use crate::http::transport::HttpResponse;
+use crate::wire::{JsonField, JsonText};
 
 /// The content of a refusal.
 pub(super) struct ErrorBody {
@@ -18,33 +19,37 @@ pub(super) struct ErrorBody {
 }
 
 #[derive(Deserialize)]
-struct ErrorEnvelope {
-    error: ErrorObject,
+struct ErrorEnvelope<'a> {
+    #[serde(borrow)]
+    error: ErrorObject<'a>,
 }
 
 #[derive(Deserialize)]
-struct ErrorObject {
-    message: Option<String>,
-    reason: Option<String>,
+struct ErrorObject<'a> {
+    #[serde(borrow, default)]
+    message: JsonField<JsonText<'a>>,
+    #[serde(borrow, default)]
+    reason: JsonField<JsonText<'a>>,
 }
 
 impl ErrorBody {
     /// Reads Spotify's error object. Any other body is quoted.
     pub(super) fn parse(incoming: &HttpResponse, authorization: &SecretString) -> ErrorBody {
-        let parsed: Option<ErrorEnvelope> = serde_json::from_slice(&incoming.body).ok();
+        let parsed: Option<ErrorEnvelope<'_>> = serde_json::from_slice(&incoming.body).ok();
         let by_spotify = parsed.is_some();
-        let reason = parsed.as_ref().and_then(|body| body.error.reason.clone());
+        let reason = parsed.as_ref().and_then(|body| body.error.reason.value().map(|it| it.to_string()));
         // A server may echo headers. The token must not reach our errors and the ledger, and it is removed
         // before the text is cut, because the cut could fall within the token.
         let token = authorization.expose_secret().split_once(' ').map(|(_, token)| token);
         let bare = |text: &str| token.map_or_else(|| text.to_owned(), |token| text.replace(token, "[token]"));
-        let message = parsed.and_then(|body| body.error.message).unwrap_or_else(|| {
-            match String::from_utf8_lossy(&incoming.body).trim() {
-                "" => "no words".to_owned(),
-                text if text.starts_with('<') => "an HTML page".to_owned(),
-                text => bare(text).chars().take(300).collect(),
-            }
-        });
+        let message =
+            parsed.and_then(|body| body.error.message.value().map(|it| it.to_string())).unwrap_or_else(|| {
+                match String::from_utf8_lossy(&incoming.body).trim() {
+                    "" => "no words".to_owned(),
+                    text if text.starts_with('<') => "an HTML page".to_owned(),
+                    text => bare(text).chars().take(300).collect(),
+                }
+            });
         let mut words = format!("status {}, {message}", incoming.status);
         if let Some(reason) = &reason {
             words.push_str(&format!(" ({reason})"));

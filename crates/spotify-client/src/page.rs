@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -71,7 +72,7 @@ impl RawPage {
         match wrapping {
             Envelope::Bare => Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(text)?)?)),
             Envelope::Key(key) => {
-                let mut keys: HashMap<&str, &RawValue> = json(text)?;
+                let mut keys: HashMap<Cow<'_, str>, &RawValue> = json(text)?;
                 let inside =
                     keys.remove(key).ok_or_else(|| UnusableResponse::new(format!("the answer has no {key}")))?;
                 Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(inside.get())?)?))
@@ -81,7 +82,7 @@ impl RawPage {
                 _ => Ok(None),
             },
             Envelope::Array(key) => {
-                let mut keys: HashMap<&str, &RawValue> = json(text)?;
+                let mut keys: HashMap<Cow<'_, str>, &RawValue> = json(text)?;
                 let inside =
                     keys.remove(key).ok_or_else(|| UnusableResponse::new(format!("the answer has no {key}")))?;
                 let items: Vec<Option<&RawValue>> = json(inside.get())?;
@@ -108,18 +109,25 @@ fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnusableResponse> {
 
 fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, UnusableResponse> {
     let items = page.items.as_ref().ok_or_else(|| UnusableResponse::new("the page has no items"))?;
-    // Without these the list would seem to end here.
+    // Without these the list would seem to end here. By offset, the total says the same.
     let cursor = page.cursors.as_ref().map(|cursors| &cursors.after);
-    if matches!(page.next, JsonField::Unreadable) || matches!(cursor, Some(JsonField::Unreadable)) {
+    let reached = i64::try_from(items.len()).ok().and_then(|served| Some(page.offset.value()?.0 + served));
+    let more_by_total = || Some(page.total()? > reached?);
+    let more = match page.next {
+        JsonField::Unreadable if page.cursors.is_none() => more_by_total(),
+        JsonField::Unreadable => None,
+        _ => Some(page.has_next()),
+    };
+    let (Some(more), false) = (more, matches!(cursor, Some(JsonField::Unreadable))) else {
         return Err(UnusableResponse::new("the page does not say whether more follows"));
-    }
+    };
     Ok(RawPage {
         body: body.clone(),
         entries: items.iter().map(|entry| entry.map(|raw| byte_range(body, raw))).collect(),
         total: page.total(),
         offset: page.offset.value().map(|o| o.0),
         limit: page.limit.value().map(|limit| limit.0),
-        more: page.has_next(),
+        more,
         after: page.cursors.as_ref().and_then(|c| c.after.value()).map(|after| after.to_string()),
         etag: None,
     })
@@ -160,7 +168,24 @@ mod tests {
     }
 
     #[test]
+    fn odd_heads_of_pages_are_read() {
+        let cases = [
+            (r#"{"items":[1,2],"total":"10","limit":"50","offset":"0","next":""}"#, Some(10), Some(0), false),
+            (r#"{"items":[1,2],"total":10.0,"offset":null,"next":"n","cursors":[]}"#, Some(10), None, true),
+            (r#"{"items":[1,2],"total":3,"offset":0,"next":{"href":"n"}}"#, Some(3), Some(0), true),
+            (r#"{"items":[1,2],"total":-1,"offset":0}"#, None, Some(0), false),
+        ];
+        for (body, total, offset, more) in cases {
+            let page = RawPage::read(&answer(body), Envelope::Bare).unwrap().unwrap();
+            assert_eq!((page.served(), page.total, page.offset, page.more), (2, total, offset, more), "{body}");
+        }
+    }
+
+    #[test]
     fn what_is_not_a_page_is_unusable() {
+        let null =
+            RawPage::read(&answer(r#"{"items":null,"next":false,"total":"0"}"#), Envelope::Bare).unwrap().unwrap();
+        assert_eq!((null.served(), null.more, null.total), (0, false, Some(0)));
         for body in ["", "<html>", "{}", "[]", r#"{"items":5}"#, r#"{"items":[1"#, "{\"items\":[\"\u{0}\"]}"] {
             assert!(RawPage::read(&answer(body), Envelope::Bare).is_err(), "{body}");
         }

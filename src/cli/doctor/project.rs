@@ -314,7 +314,11 @@ fn store(database: &Path) -> DoctorLine {
     match checked {
         Ok(()) => DoctorLine::passed(
             "store",
-            format!("{}, {}, sound (`cratedigger verify` checks more)", database.display(), format_megabytes(size)),
+            format!(
+                "{}, {}, sound (`cratedigger verify` checks more); other programs need SQLite 3.37 or later to read it",
+                database.display(),
+                format_megabytes(size)
+            ),
         ),
         Err(e) => {
             let todo = e.hint().unwrap_or_else(|| "restore a backup, or run cratedigger verify".into());

@@ -137,9 +137,24 @@ pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlit
             let (counted, recorded): (i64, i64) = (row.get(2)?, row.get(3)?);
             Ok(format!("run {run} counts {counted} skipped items of {stream}, but {recorded} are recorded"))
         })?;
+        report.add_each(conn, "record", UNEXPLAINED, |row| {
+            let name = list_label(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?, row.get(2)?);
+            let (skipped, noted): (i64, i64) = (row.get(3)?, row.get(4)?);
+            Ok(format!("{name}: a run skipped {skipped} of its items, but only {noted} have a reason"))
+        })?;
     }
     Ok(())
 }
+
+/// Lists with more skipped items than reasons. A resumed read has reasons of the runs since the list was read before.
+/// A presumed list carries over what earlier runs skipped.
+const UNEXPLAINED: &str = "
+    SELECT kind, parent_id, id, skipped, noted FROM (
+      SELECT l.kind, l.parent_id, l.id, r.skipped, (SELECT count(*) FROM skipped_items s
+        WHERE s.parent_id IS nullif(l.parent_id, '') AND s.position IS NOT NULL AND s.run_id <= r.run_id
+        AND s.run_id > coalesce((SELECT max(p.run_id) FROM run_lists p WHERE p.list_id = l.id AND p.run_id < r.run_id), 0)) AS noted
+      FROM lists l JOIN run_lists r ON r.list_id = l.id WHERE r.skipped > 0 AND r.proof <> 'presumed')
+    WHERE skipped > noted";
 
 /// Runs that count more skipped items than are recorded. A run that resumes a list counts the items that
 /// another run of any job recorded, up to the next run of its own job, which starts after it. One pass over

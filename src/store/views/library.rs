@@ -1,15 +1,29 @@
 //! Views of a user's library.
 
 use super::parts::{
-    ALBUM, ALBUM_JOINS, ARTIST, ARTIST_JOINS, AUDIOBOOK, AUDIOBOOK_JOINS, EPISODE, EPISODE_JOINS, SEEN, SHOW,
-    SHOW_JOINS, TRACK, TRACK_JOINS, USER,
+    ALBUM, ALBUM_JOINS, ARTIST, ARTIST_JOINS, AUDIOBOOK, AUDIOBOOK_JOINS, EPISODE, EPISODE_JOINS, NAME, PLACE, SEEN,
+    SHOW, SHOW_JOINS, TRACK, TRACK_ARTIST_NAMES, USER,
 };
-use super::{RequestedBy, RowEntity, StreamView, ViewColumn, column};
+use super::{RequestedBy, RowEntity, StreamView, ViewColumn, column, list_column};
 
 const SAVED: &[ViewColumn] = &[column("position", "i.position"), column("added_at", "i.added_at")];
 const TOP: &[ViewColumn] = &[column("day", "i.day"), column("time_range", "i.time_range"), column("rank", "i.rank")];
 
-const TRACK_THING: RowEntity = RowEntity { keys: &["track_id"], joins: TRACK_JOINS, fields: &[TRACK] };
+/// A track or a local file. Files are in the table of tracks by their URI, and have no artists and albums there.
+const TRACK_THING: RowEntity = RowEntity {
+    keys: &["track_id"],
+    joins: "LEFT JOIN tracks t ON t.id = i.track_id\nLEFT JOIN albums al ON al.id = t.album_id\n\
+            LEFT JOIN local_files f ON f.uri = i.track_id",
+    fields: &[LOCAL_FILE, TRACK],
+};
+
+/// Columns of a track that may be a local file.
+const LOCAL_FILE: &[ViewColumn] = &[
+    column("track_name", "coalesce(t.name, f.name)"),
+    list_column("artist_names", NAME, TRACK_ARTIST_NAMES, PLACE).with_fallback("f.artist_names"),
+    column("album_name", "coalesce(al.name, f.album_name)"),
+];
+
 const TRACK_OF_ROW: Option<RowEntity> = Some(TRACK_THING);
 
 pub(super) const VIEWS: &[StreamView] = &[
@@ -40,6 +54,7 @@ pub(super) const VIEWS: &[StreamView] = &[
         fields: &[USER, SAVED, SEEN, &[column("added_by_uri", "NULL")]],
         entity: Some(RowEntity {
             fields: &[
+                LOCAL_FILE,
                 TRACK,
                 &[column("uri", "coalesce(t.uri, 'spotify:track:' || t.id)"), column("item_name", "t.name")],
             ],
@@ -95,8 +110,9 @@ pub(super) const VIEWS: &[StreamView] = &[
         visible_if: Some("i.kind = 'track'"),
         entity: Some(RowEntity {
             keys: &["item_id"],
-            joins: "LEFT JOIN tracks t ON t.id = i.item_id\nLEFT JOIN albums al ON al.id = t.album_id",
-            fields: &[TRACK],
+            joins: "LEFT JOIN tracks t ON t.id = i.item_id\nLEFT JOIN albums al ON al.id = t.album_id\n\
+                    LEFT JOIN local_files f ON f.uri = i.item_id",
+            fields: &[LOCAL_FILE, TRACK],
         }),
         ..TOPS
     },

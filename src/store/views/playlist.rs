@@ -7,7 +7,7 @@ const ITEM: &[ViewColumn] = &[
     column("playlist_id", "i.playlist_id"),
     column("playlist_name", "p.name"),
     column("position", "i.position"),
-    column("kind", "i.kind"),
+    column("kind", "iif(i.unavailable, 'unavailable', i.kind)"),
     column("added_at", "i.added_at"),
     column("added_by", "i.added_by"),
     column("uri", "i.uri"),

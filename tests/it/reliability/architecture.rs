@@ -27,6 +27,7 @@ const LONG: &[(&str, &str)] = &[
         "crates/spotify-client/src/wire/objects.rs",
         "one list of shapes, each a few lines; to be read beside Spotify's own reference",
     ),
+    ("src/cli/args.rs", "one list of commands and flags, whose comments are the help"),
     (
         "src/sync/by_id.rs",
         "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",

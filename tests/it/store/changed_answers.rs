@@ -17,7 +17,7 @@ fn read_pages(kind: EntryKind, list: &'static str, pages: Vec<Value>, sql: &'sta
     for page in pages {
         let entries: Vec<String> = page.as_array().unwrap().iter().map(Value::to_string).collect();
         let staged = runtime.block_on(store.write(move |tx| {
-            let asked = IngestContext { now: "2026-11-23T09:00:00.000Z".into(), market: String::new(), user_id: None };
+            let asked = IngestContext::new("2026-11-23T09:00:00.000Z".into(), String::new(), None);
             ensure_row(tx, EntityKind::Artist, "parent", &asked)?;
             ensure_row(tx, EntityKind::Show, "parent", &asked)?;
             let key = ListKey {

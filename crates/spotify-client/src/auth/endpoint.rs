@@ -26,6 +26,7 @@ use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, HttpTransport, TransportError};
 use crate::random::random_fraction;
 use crate::state::grants::SignInFlow;
+use crate::wire::{JsonField, JsonInt, JsonList, JsonText};
 
 /// The name of the token request in logs and errors.
 const ROUTE: &str = "token";
@@ -79,23 +80,30 @@ pub(crate) enum TokenReply {
 }
 
 #[derive(Deserialize)]
-struct TokenBody {
+struct TokenBody<'a> {
     #[serde(deserialize_with = "secret")]
     access_token: SecretString,
-    expires_in: Option<f64>,
-    #[serde(default, deserialize_with = "maybe_secret")]
-    refresh_token: Option<SecretString>,
-    scope: Option<String>,
+    #[serde(default)]
+    expires_in: JsonField<JsonInt>,
+    #[serde(borrow, default)]
+    refresh_token: JsonField<JsonText<'a>>,
+    #[serde(borrow, default)]
+    scope: JsonField<JsonList<JsonText<'a>>>,
 }
 
-impl TokenBody {
+impl TokenBody<'_> {
     fn into_grant(self, at: DateTime<Utc>) -> TokenGrant {
-        let seconds = self.expires_in.unwrap_or(3_600.0).clamp(1.0, 86_400.0);
+        let seconds = self.expires_in.value().map_or(3_600, |seconds| seconds.0).clamp(1, 86_400);
+        let refresh_token = self.refresh_token.value().filter(|token| !token.is_empty());
+        // Granted scopes are one text with spaces. A list of them is understood as well.
+        let scopes = |scopes: &JsonList<JsonText<'_>>| {
+            scopes.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect()
+        };
         TokenGrant {
             access_token: self.access_token,
-            lasts: Duration::from_secs_f64(seconds),
-            refresh_token: self.refresh_token,
-            scopes: self.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect()),
+            lasts: Duration::from_secs(seconds.unsigned_abs()),
+            refresh_token: refresh_token.map(|token| SecretString::from(token.to_string())),
+            scopes: self.scope.value().map(scopes),
             at,
         }
     }
@@ -103,11 +111,6 @@ impl TokenBody {
 
 fn secret<'de, D: Deserializer<'de>>(text: D) -> Result<SecretString, D::Error> {
     String::deserialize(text).map(SecretString::from)
-}
-
-fn maybe_secret<'de, D: Deserializer<'de>>(text: D) -> Result<Option<SecretString>, D::Error> {
-    let text = Option::<String>::deserialize(text)?;
-    Ok(text.filter(|it| !it.is_empty()).map(SecretString::from))
 }
 
 #[derive(Default, Deserialize)]
@@ -282,7 +285,7 @@ impl TokenEndpoint {
         let retry_after = retry_after::read(retry_after.as_deref(), answer.date.as_deref(), now);
         let outcome = AttemptOutcome::Answered { status, retry_after, quota: false, conditional: false };
         if status == 200 {
-            return match serde_json::from_slice::<TokenBody>(&answer.body) {
+            return match serde_json::from_slice::<TokenBody<'_>>(&answer.body) {
                 Ok(body) => (outcome, Ok(TokenReply::Granted(body.into_grant(believed_time(date, now))))),
                 Err(_) => (AttemptOutcome::Unusable, unreachable(format!("POST {ROUTE}: the answer holds no token"))),
             };

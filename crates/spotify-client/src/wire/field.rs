@@ -65,7 +65,7 @@ impl<'de: 'a, 'a> LenientValue<'de> for JsonText<'a> {
     }
 }
 
-/// A whole number. For weeks in 2024, Spotify sent `806.0` and `4.9022656E7`.
+/// A count: a whole number that is not negative. For weeks in 2024, Spotify sent `806.0` and `4.9022656E7`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct JsonInt(pub i64);
 
@@ -74,13 +74,13 @@ const NUMBER_KEYS: [&str; 6] = ["totalMilliseconds", "milliseconds", "ms", "valu
 
 impl<'de> LenientValue<'de> for JsonInt {
     fn from_int(number: i64) -> Lenient<Self> {
-        Lenient::Expected(JsonInt(number))
+        if number < 0 { Lenient::Unreadable } else { Lenient::Expected(JsonInt(number)) }
     }
 
     fn from_float(number: f64) -> Lenient<Self> {
         // 2^53: beyond it a float no longer tells whole numbers apart.
         const EXACT: f64 = 9_007_199_254_740_992.0;
-        if number.fract() == 0.0 && number.abs() <= EXACT {
+        if number.fract() == 0.0 && (0.0..=EXACT).contains(&number) {
             #[expect(clippy::cast_possible_truncation, reason = "checked: whole and below 2^53")]
             Lenient::Expected(JsonInt(number as i64))
         } else {
@@ -90,23 +90,59 @@ impl<'de> LenientValue<'de> for JsonInt {
 
     fn from_text(text: &str) -> Lenient<Self> {
         let text = text.trim();
-        let whole = text.parse().ok().map(|number| Lenient::Converted(JsonInt(number)));
-        let float = || match Self::from_float(text.parse().ok()?) {
-            Lenient::Expected(number) => Some(Lenient::Converted(number)),
-            other => Some(other),
-        };
-        whole.or_else(float).unwrap_or(Lenient::Unreadable)
+        let read = text.parse().map(Self::from_int).or_else(|_| text.parse().map(Self::from_float));
+        match read {
+            Ok(Lenient::Expected(number) | Lenient::Converted(number)) => Lenient::Converted(number),
+            Ok(Lenient::Unreadable) | Err(_) => Lenient::Unreadable,
+        }
     }
 
     fn from_object<A: MapAccess<'de>>(mut object: A) -> Result<Lenient<Self>, A::Error> {
         let mut found = Lenient::Unreadable;
         while let Some(key) = object.next_key::<Cow<'_, str>>()? {
             let number = object.next_value::<serde_json::Value>()?;
-            if let (true, Some(number)) = (NUMBER_KEYS.contains(&key.as_ref()), number.as_i64()) {
+            let number = number.as_i64().filter(|number| *number >= 0);
+            if let (true, Some(number)) = (NUMBER_KEYS.contains(&key.as_ref()), number) {
                 found = Lenient::Converted(JsonInt(number));
             }
         }
         Ok(found)
+    }
+}
+
+/// A list. Entries that are null or unreadable are left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JsonList<T> {
+    /// The entries that could be read, in order.
+    pub values: Vec<T>,
+    /// Some entries could not be read, so the list says less than what may be known of it.
+    pub has_gaps: bool,
+}
+
+impl<T> std::ops::Deref for JsonList<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.values
+    }
+}
+
+/// Whether more pages follow. The address in `next` is never used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HasNextPage(pub bool);
+
+impl LenientValue<'_> for HasNextPage {
+    fn from_text(address: &str) -> Lenient<Self> {
+        Lenient::Expected(HasNextPage(!address.trim().is_empty()))
+    }
+
+    fn from_bool(value: bool) -> Lenient<Self> {
+        Lenient::Converted(HasNextPage(value))
+    }
+
+    fn from_int(number: i64) -> Lenient<Self> {
+        // A zero stands for nothing. Another number names no page.
+        if number == 0 { Lenient::Converted(HasNextPage(false)) } else { Lenient::Unreadable }
     }
 }
 
@@ -172,6 +208,9 @@ mod tests {
             (r#"{"totalMilliseconds": 1000}"#, JsonField::Value(JsonInt(1000))),
             (r#"{"seconds": 1}"#, JsonField::Unreadable),
             ("0.5", JsonField::Unreadable),
+            ("-5", JsonField::Unreadable),
+            ("\"-5\"", JsonField::Unreadable),
+            (r#"{"ms": -5}"#, JsonField::Unreadable),
             ("18446744073709551615", JsonField::Unreadable),
             ("[1]", JsonField::Unreadable),
             ("true", JsonField::Unreadable),

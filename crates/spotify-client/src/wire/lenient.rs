@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::field::JsonField;
+use super::field::{JsonField, JsonList};
 
 thread_local! {
     // A serde visitor has no context of its own, so the count of the current thread is kept here.
@@ -24,11 +24,6 @@ thread_local! {
 /// The number of fields that were converted or unreadable on this thread since the last call.
 pub fn take_anomaly_count() -> usize {
     ANOMALIES.replace(0)
-}
-
-/// The number of fields that were converted or unreadable on this thread since the last [`take_anomaly_count`].
-pub fn anomaly_count() -> usize {
-    ANOMALIES.get()
 }
 
 /// A field of an answer whose value had an unexpected JSON type.
@@ -45,9 +40,10 @@ pub struct FieldAnomaly {
 const MAX_ANOMALIES: usize = 20;
 const TYPES: [&str; 6] = ["object", "list", "text", "number", "boolean", "null"];
 
-/// The fields of an object that are converted or unreadable when it is read as a `T`, at most 20 of them.
+/// The fields of an object that are converted or unreadable when it is read as a `T`, each path once. Only the
+/// first 20 such values are looked at.
 ///
-/// This reads the object once for every such field, so it is meant for objects that
+/// This reads the object once for every such value, so it is meant for objects that
 /// [`take_anomaly_count`] has counted.
 pub fn find_field_anomalies<'a, T: Deserialize<'a>>(raw: &'a str) -> Vec<FieldAnomaly> {
     let mut found: Vec<FieldAnomaly> = Vec::new();
@@ -217,19 +213,21 @@ impl<'de, T: LenientValue<'de>> Deserialize<'de> for JsonField<T> {
     }
 }
 
-/// A list. Entries that are null or unreadable are left out and counted; a single value in place of a list is a
-/// list of one.
-impl<'de, T: LenientValue<'de>> LenientValue<'de> for Vec<T> {
+/// Entries that are null or unreadable are counted. A single value in place of a list is a list of one.
+impl<'de, T: LenientValue<'de>> LenientValue<'de> for JsonList<T> {
     fn from_list<A: SeqAccess<'de>>(mut list: A) -> Result<Lenient<Self>, A::Error> {
-        let mut values = Vec::with_capacity(list.size_hint().unwrap_or(0).min(64));
+        let mut read = JsonList { values: Vec::with_capacity(list.size_hint().unwrap_or(0).min(64)), has_gaps: false };
         while let Some(entry) = list.next_element::<JsonField<T>>()? {
             match entry {
-                JsonField::Value(value) => values.push(value),
-                JsonField::Null => note_anomaly("null", false)?,
-                JsonField::Absent | JsonField::Unreadable => {}
+                JsonField::Value(value) => read.values.push(value),
+                JsonField::Null => {
+                    read.has_gaps = true;
+                    note_anomaly("null", false)?;
+                }
+                JsonField::Absent | JsonField::Unreadable => read.has_gaps = true,
             }
         }
-        Ok(Lenient::Expected(values))
+        Ok(Lenient::Expected(read))
     }
 
     fn from_object<A: MapAccess<'de>>(object: A) -> Result<Lenient<Self>, A::Error> {
@@ -245,9 +243,11 @@ impl<'de, T: LenientValue<'de>> LenientValue<'de> for Vec<T> {
     }
 }
 
-fn one<T>(read: Lenient<T>) -> Lenient<Vec<T>> {
+fn one<T>(read: Lenient<T>) -> Lenient<JsonList<T>> {
     match read {
-        Lenient::Expected(value) | Lenient::Converted(value) => Lenient::Converted(vec![value]),
+        Lenient::Expected(value) | Lenient::Converted(value) => {
+            Lenient::Converted(JsonList { values: vec![value], has_gaps: false })
+        }
         Lenient::Unreadable => Lenient::Unreadable,
     }
 }

@@ -7,11 +7,11 @@ mod objects;
 mod page;
 pub mod scan;
 
-pub use field::{JsonField, JsonInt, JsonText};
-pub use lenient::{FieldAnomaly, anomaly_count, find_field_anomalies, take_anomaly_count};
+pub use field::{HasNextPage, JsonField, JsonInt, JsonList, JsonText};
+pub use lenient::{FieldAnomaly, find_field_anomalies, take_anomaly_count};
 pub use objects::{
     Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,
-    Image, LinkedTrack, LocalAlbum, NamedPerson, PlayContext, Playlist, PlaylistItem, Restrictions, ResumePoint,
-    SavedObject, Show, Track, UserProfile,
+    Image, LinkedTrack, LocalAlbum, NamedPerson, OtherItem, PlayContext, Playlist, PlaylistItem, PlaylistItemFields,
+    Restrictions, ResumePoint, SavedObject, Show, Track, UserProfile,
 };
 pub use page::{PageCursors, PageObject, RawEntry};

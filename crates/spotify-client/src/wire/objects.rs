@@ -8,7 +8,7 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::field::{JsonField, JsonInt, JsonText};
+use super::field::{JsonField, JsonInt, JsonList, JsonText};
 use super::lenient::{self, Lenient, LenientValue};
 use super::page::{PageCursors, PageObject, RawEntry};
 use super::scan;
@@ -106,13 +106,13 @@ pub struct Artist<'a> {
     #[serde(borrow, default)]
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub genres: JsonField<Vec<JsonText<'a>>>,
+    pub genres: JsonField<JsonList<JsonText<'a>>>,
     #[serde(default)]
     pub followers: JsonField<Followers>,
     #[serde(default)]
     pub popularity: JsonField<JsonInt>,
     #[serde(borrow, default)]
-    pub images: JsonField<Vec<Image<'a>>>,
+    pub images: JsonField<JsonList<Image<'a>>>,
 }
 
 /// An album; in discographies with `album_group`, whole with its first page of tracks.
@@ -143,11 +143,11 @@ pub struct Album<'a> {
     #[serde(borrow, default)]
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub artists: JsonField<Vec<Artist<'a>>>,
+    pub artists: JsonField<JsonList<Artist<'a>>>,
     #[serde(borrow, default)]
-    pub copyrights: JsonField<Vec<Copyright<'a>>>,
+    pub copyrights: JsonField<JsonList<Copyright<'a>>>,
     #[serde(borrow, default)]
-    pub images: JsonField<Vec<Image<'a>>>,
+    pub images: JsonField<JsonList<Image<'a>>>,
     #[serde(borrow, default, deserialize_with = "optional")]
     pub tracks: Option<PageObject<'a>>,
 }
@@ -164,7 +164,7 @@ pub struct Track<'a> {
     #[serde(borrow, default)]
     pub album: RawEntry<'a>,
     #[serde(borrow, default)]
-    pub artists: JsonField<Vec<Artist<'a>>>,
+    pub artists: JsonField<JsonList<Artist<'a>>>,
     #[serde(default)]
     pub disc_number: JsonField<JsonInt>,
     #[serde(default)]
@@ -196,6 +196,23 @@ pub struct LocalAlbum<'a> {
     pub name: TextField<'a>,
 }
 
+/// What every item of a playlist has, whatever its type.
+#[derive(Debug, Deserialize)]
+pub struct OtherItem<'a> {
+    #[serde(borrow, default)]
+    pub name: TextField<'a>,
+    #[serde(borrow, default)]
+    pub artists: JsonField<JsonList<NamedPerson<'a>>>,
+    #[serde(default)]
+    pub duration_ms: JsonField<JsonInt>,
+    #[serde(borrow, default)]
+    pub album: JsonField<NamedPerson<'a>>,
+    #[serde(borrow, default)]
+    pub show: JsonField<NamedPerson<'a>>,
+    #[serde(borrow, default)]
+    pub audiobook: JsonField<NamedPerson<'a>>,
+}
+
 /// What tells the items of a playlist apart before they are read whole.
 #[derive(Debug, Deserialize)]
 pub struct EntryDiscriminator<'a> {
@@ -218,6 +235,17 @@ pub struct PlaylistItem<'a> {
     pub is_local: JsonField<bool>,
     pub item: Option<&'a str>,
     pub track: Option<&'a str>,
+}
+
+/// The fields of [`PlaylistItem`] beside the item, to find out which of them were sent in another type.
+#[derive(Debug, Deserialize)]
+pub struct PlaylistItemFields<'a> {
+    #[serde(borrow, default)]
+    pub added_at: TextField<'a>,
+    #[serde(borrow, default)]
+    pub added_by: JsonField<UserProfile<'a>>,
+    #[serde(default)]
+    pub is_local: JsonField<bool>,
 }
 
 impl<'a> PlaylistItem<'a> {
@@ -269,7 +297,7 @@ pub struct Playlist<'a> {
     #[serde(borrow, default)]
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub images: JsonField<Vec<Image<'a>>>,
+    pub images: JsonField<JsonList<Image<'a>>>,
     #[serde(borrow, default, deserialize_with = "optional")]
     pub items: Option<PageObject<'a>>,
     #[serde(borrow, default, deserialize_with = "optional")]
@@ -307,7 +335,7 @@ pub struct UserProfile<'a> {
     #[serde(borrow, default)]
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub images: JsonField<Vec<Image<'a>>>,
+    pub images: JsonField<JsonList<Image<'a>>>,
 }
 
 /// A podcast.
@@ -336,11 +364,11 @@ pub struct Show<'a> {
     #[serde(borrow, default)]
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub languages: JsonField<Vec<JsonText<'a>>>,
+    pub languages: JsonField<JsonList<JsonText<'a>>>,
     #[serde(borrow, default)]
-    pub copyrights: JsonField<Vec<Copyright<'a>>>,
+    pub copyrights: JsonField<JsonList<Copyright<'a>>>,
     #[serde(borrow, default)]
-    pub images: JsonField<Vec<Image<'a>>>,
+    pub images: JsonField<JsonList<Image<'a>>>,
     #[serde(borrow, default, deserialize_with = "optional")]
     pub episodes: Option<PageObject<'a>>,
 }
@@ -384,15 +412,18 @@ pub struct Episode<'a> {
     #[serde(borrow, default)]
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub languages: JsonField<Vec<JsonText<'a>>>,
+    pub languages: JsonField<JsonList<JsonText<'a>>>,
     #[serde(borrow, default)]
-    pub images: JsonField<Vec<Image<'a>>>,
+    pub images: JsonField<JsonList<Image<'a>>>,
     #[serde(default)]
     pub is_playable: JsonField<bool>,
     #[serde(borrow, default)]
     pub restrictions: JsonField<Restrictions<'a>>,
     #[serde(default)]
     pub resume_point: JsonField<ResumePoint>,
+    /// In the shape of a track, an episode has its show here.
+    #[serde(borrow, default)]
+    pub album: RawEntry<'a>,
     #[serde(borrow, default)]
     pub show: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -425,15 +456,15 @@ pub struct Audiobook<'a> {
     #[serde(borrow, default)]
     pub external_urls: JsonField<ExternalUrls<'a>>,
     #[serde(borrow, default)]
-    pub authors: JsonField<Vec<NamedPerson<'a>>>,
+    pub authors: JsonField<JsonList<NamedPerson<'a>>>,
     #[serde(borrow, default)]
-    pub narrators: JsonField<Vec<NamedPerson<'a>>>,
+    pub narrators: JsonField<JsonList<NamedPerson<'a>>>,
     #[serde(borrow, default)]
-    pub languages: JsonField<Vec<JsonText<'a>>>,
+    pub languages: JsonField<JsonList<JsonText<'a>>>,
     #[serde(borrow, default)]
-    pub copyrights: JsonField<Vec<Copyright<'a>>>,
+    pub copyrights: JsonField<JsonList<Copyright<'a>>>,
     #[serde(borrow, default)]
-    pub images: JsonField<Vec<Image<'a>>>,
+    pub images: JsonField<JsonList<Image<'a>>>,
     #[serde(borrow, default, deserialize_with = "optional")]
     pub chapters: Option<PageObject<'a>>,
 }
@@ -446,7 +477,7 @@ pub struct Category<'a> {
     #[serde(borrow, default)]
     pub name: TextField<'a>,
     #[serde(borrow, default)]
-    pub icons: JsonField<Vec<Image<'a>>>,
+    pub icons: JsonField<JsonList<Image<'a>>>,
 }
 
 /// An entry of a user's library or history: when, and what.
@@ -509,7 +540,9 @@ impl<'de> LenientValue<'de> for ResumePoint {
 }
 
 /// Reads an optional object; any other JSON type in its place counts as none.
-fn optional<'de, D: Deserializer<'de>, T: LenientValue<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn optional<'de, D: Deserializer<'de>, T: LenientValue<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     Ok(match JsonField::<T>::deserialize(deserializer)? {
         JsonField::Value(value) => Some(value),
         JsonField::Absent | JsonField::Null | JsonField::Unreadable => None,

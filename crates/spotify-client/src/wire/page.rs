@@ -3,16 +3,17 @@
 //! Items stay raw so that one broken item does not spoil its page, and so that an item that was already
 //! read in this run is recognised by its bytes and not parsed again.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::field::{JsonField, JsonInt, JsonText};
+use super::field::{HasNextPage, JsonField, JsonInt, JsonText};
+use super::objects::optional;
 
 /// A page, by offset or by cursor.
 #[derive(Debug, Deserialize)]
 pub struct PageObject<'a> {
-    /// The entries, nulls included; `None` where the answer has no such key.
-    #[serde(borrow, default)]
+    /// The entries, nulls included; `None` where the answer has no such key. A null is a list without entries.
+    #[serde(borrow, default, deserialize_with = "entries")]
     pub items: Option<Vec<RawEntry<'a>>>,
     /// How many items the whole list has, according to Spotify. It is sometimes wrong.
     #[serde(default)]
@@ -24,10 +25,10 @@ pub struct PageObject<'a> {
     #[serde(default)]
     pub limit: JsonField<JsonInt>,
     /// Whether there is more; the address itself is never followed.
-    #[serde(borrow, default)]
-    pub next: JsonField<JsonText<'a>>,
+    #[serde(default)]
+    pub next: JsonField<HasNextPage>,
     /// Where the next page starts, for cursor lists.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "optional")]
     pub cursors: Option<PageCursors<'a>>,
 }
 
@@ -42,6 +43,10 @@ pub struct PageCursors<'a> {
     pub before: JsonField<JsonText<'a>>,
 }
 
+fn entries<'de: 'a, 'a, D: Deserializer<'de>>(items: D) -> Result<Option<Vec<RawEntry<'a>>>, D::Error> {
+    Ok(Some(Option::deserialize(items)?.unwrap_or_default()))
+}
+
 /// One entry of a page, unread; `None` is a null.
 pub type RawEntry<'a> = Option<&'a RawValue>;
 
@@ -53,7 +58,7 @@ impl PageObject<'_> {
 
     /// Whether Spotify says that more follows.
     pub fn has_next(&self) -> bool {
-        self.next.value().is_some_and(|next| !next.is_empty())
+        self.next.value().is_some_and(|next| next.0)
     }
 
     /// The announced total, if it is a sane number.
