@@ -16,6 +16,7 @@ mod hash;
 mod job_files;
 mod journal;
 mod name;
+mod not_found_file;
 mod outcome;
 mod output_file;
 mod package;

@@ -35,7 +35,7 @@ pub struct SkippedItem {
 pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str, reader: &str) -> Result<bool, StoreError> {
     tx.prepare(
         "SELECT EXISTS (SELECT 1 FROM skipped_items WHERE stream = ?2 AND item_id = ?3
-          AND reason IN ('not_found', 'forbidden') AND coalesce(user_id, ?4) = ?4 AND run_id = (
+          AND reason IN ('not_found', 'forbidden', 'code_mismatch') AND coalesce(user_id, ?4) = ?4 AND run_id = (
            SELECT r.id FROM runs r WHERE job = (SELECT job FROM runs WHERE id = ?1) AND r.id < ?1
            AND state IN ('complete', 'partial')
            AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = r.id AND f.stream = ?2 AND f.user_id = ?4)

@@ -73,12 +73,18 @@ impl EntityReader {
         context: &FetchContext,
         references: &[IndexedReference],
     ) -> Result<WorkResult, SyncError> {
-        let resolved = resolve_references(sync, context, references).await?;
+        let mut resolved = resolve_references(sync, context, references).await?;
+        let read = self.read(sync, context, &resolved.ids).await?;
+        let wrong = resolved.check_codes(sync, context).await?;
         let mut result = resolved.result;
-        result.add(self.read(sync, context, &resolved.ids).await?);
+        result.add(read);
+        // What was answered is requested in the order of the ids.
         let is_answered = |id: &&String| !result.unanswered.contains(*id);
+        let keep: Vec<bool> = resolved.ids.iter().filter(is_answered).map(|id| !wrong.contains(id)).collect();
         let answered = resolved.ids.iter().zip(resolved.places).filter(|(id, _)| is_answered(id));
-        result.places = answered.map(|(_, place)| place).collect();
+        result.places = answered.zip(&keep).filter(|(_, keep)| **keep).map(|((_, place), _)| place).collect();
+        let mut kept = keep.iter();
+        result.requested.retain(|_| kept.next().copied().unwrap_or(true));
         Ok(result)
     }
 

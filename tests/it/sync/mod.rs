@@ -13,6 +13,7 @@ pub mod odd_pages;
 pub mod owners;
 pub mod playlists;
 pub mod readers;
+pub mod release_watch;
 pub mod resume;
 pub mod searches;
 pub mod stray_refusals;

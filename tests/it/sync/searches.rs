@@ -1,5 +1,6 @@
 //! Searches with answers that lack hits or repeat earlier ones.
 
+use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction};
 
 use crate::support::snapshot::Shows as _;
@@ -56,4 +57,52 @@ fn odd_search_answer_is_requested_again() {
     whole.run(&[]).exits(3).shows("odd_search_answer_is_requested_again_2");
     assert_eq!(hits(&whole), wanted);
     assert_eq!(whole.one("SELECT reason FROM unproved_lists"), "short_page");
+}
+
+#[test]
+fn search_without_hits_is_an_empty_file() {
+    for (kinds, total) in [("track", 3), ("album", 3), ("playlist", 1), ("show", 0)] {
+        let job = format!("[[fetch]]\nstream = \"search\"\nquery = \"zz\"\ntypes = [\"{kinds}\"]\n");
+        let world = World::extended().job(&job);
+        let page = json!({ "items": [], "total": total, "limit": 10, "offset": 0, "next": null });
+        let answer = json!({ format!("{kinds}s"): page });
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::Answer { code: 200, json: answer }));
+        for _ in 0..2 {
+            world.new_calls();
+            world.run(&[]).exits(0);
+            assert_eq!(world.new_calls().len(), if total > 0 { 2 } else { 1 }, "{kinds}");
+            assert!(world.csv("search.csv").is_empty(), "{kinds}");
+            assert_eq!(world.column("search-not-found.csv", "requested"), ["zz"], "{kinds}");
+        }
+        let reasons = "SELECT DISTINCT reason FROM skipped_items ORDER BY reason";
+        let noted: Vec<String> = world.rows(reasons).concat();
+        assert_eq!(noted, if total > 0 { vec!["no_hits", "short_page"] } else { vec!["no_hits"] }, "{kinds}");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn hits_that_are_gone_need_two_runs() {
+    let world = search();
+    world.run(&[]).exits(0);
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::EmptyPage));
+    world.run(&[]).exits(3);
+    assert_eq!(world.one("SELECT count(*) FROM run_lists"), "1", "the old hits stay the newest");
+    world.run(&[]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM run_lists"), "2", "the second run says the same");
+    assert_eq!(world.column("search-not-found.csv", "requested"), ["a"]);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn refused_search_is_remembered_for_a_week() {
+    let world = search();
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(404)));
+    world.run(&[]).exits(3);
+    world.new_calls();
+    let plan = world.cli(&["plan", "--offline"]);
+    assert!(plan.stdout.contains("nothing to read"), "{}", plan.stdout);
+    world.run(&[]).exits(0);
+    assert_eq!(world.new_calls(), [""; 0]);
+    assert_eq!(world.column("search-not-found.csv", "requested"), ["a"]);
 }
