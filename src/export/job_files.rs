@@ -231,11 +231,7 @@ impl JobFiles {
             outdated: self.outdated(store, job, now).map_err(unreadable)?,
         };
         let outcome = publish(store, &self.target, &style, &sheets, &run)?;
-        let is_good = |path: &str| {
-            let file = outcome.files.iter().find(|file| file.path.ends_with(format!("{}/{path}", job.name)));
-            file.is_some_and(|file| !matches!(file.change, FileChange::Kept | FileChange::Missing))
-        };
-        let good = plans.iter().zip(&sheets).filter(|(_, sheet)| is_good(&sheet.path));
+        let good = plans.iter().zip(&sheets).filter(|(_, sheet)| outcome.shows_run(&job.name, &sheet.path));
         let good: Vec<(String, String)> = good.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
         let by_reads = job.fetches.iter().any(|f| matches!(f.source, FetchSource::From { filter: Some(_), .. }));
         record_marks(store, (&job.name, shown.run), &good, by_reads, &timestamp(now)).map_err(unreadable)?;

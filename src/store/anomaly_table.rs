@@ -247,6 +247,42 @@ pub const ANOMALIES: &[Anomaly] = &[
         calls: "1",
         tests: &["refused_pages_of_a_living_list_are_partial"],
     },
+    Anomaly {
+        reason: "code_mismatch",
+        what: "a search for an ISRC or UPC finds only items with other codes",
+        evidence: "the codes of the hits",
+        stored: "nothing; the code is in the file of what was not found",
+        effect: AnomalyEffect::PartialOnce,
+        calls: "none",
+        tests: &["hit_with_another_isrc_is_no_hit", "album_with_another_upc_is_no_hit"],
+    },
+    Anomaly {
+        reason: "unverified_code",
+        what: "the hit of a search for an ISRC or UPC names no code",
+        evidence: "the answer",
+        stored: "the hit",
+        effect: AnomalyEffect::Noted,
+        calls: "none",
+        tests: &["hit_without_a_code_is_kept_unverified"],
+    },
+    Anomaly {
+        reason: "no_hits",
+        what: "a search has no hits, whatever total it announces",
+        evidence: "a second answer if a total is announced",
+        stored: "an empty search",
+        effect: AnomalyEffect::Noted,
+        calls: "1 if a total is announced",
+        tests: &["search_without_hits_is_an_empty_file"],
+    },
+    Anomaly {
+        reason: "unusable_row",
+        what: "a row of a file of ids has no id that the stream takes",
+        evidence: "the file",
+        stored: "nothing; the other rows are read",
+        effect: AnomalyEffect::Noted,
+        calls: "none",
+        tests: &["check_names_column_and_skipped_rows"],
+    },
 ];
 
 /// Reasons of requests that failed and may be answered next time.
