@@ -11,10 +11,10 @@ use super::error_exits::{file_error, store_error};
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
-use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles};
-use crate::job::Job;
+use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles, forget_missing_files_of_other_jobs};
+use crate::job::{Job, LoadedJobs};
 use crate::scheduler::RunHistory;
-use crate::store::{RunRow, RunState, state_after_run};
+use crate::store::{RunRow, RunState, open_writer, state_after_run};
 use crate::sync::{mark_crashed_runs, query_bindings};
 
 /// Rewrites the CSV files of jobs as of their newest run.
@@ -22,6 +22,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
     let settings = context.settings()?;
     let app = App::open(context, &settings)?;
     let loaded = context.jobs(app.settings, &args.jobs);
+    let with_file = names_with_file(&loaded).filter(|_| args.jobs.is_empty());
     let mut exit = ExitStatus::Complete;
     if loaded.has_errors() {
         let broken = CommandError::Problems(loaded.problems);
@@ -62,9 +63,22 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         written.extend(done.files);
         deleted += done.deleted;
     }
+    let mut forgotten = Vec::new();
+    if let Some(with_file) = with_file {
+        match forget_missing_files(&app, &files, &with_file) {
+            Ok(paths) => forgotten = paths,
+            Err(failure) => {
+                exit = exit.more_severe(failure.exit());
+                print::stderr(&failure.report(context.colour));
+                failures.push(failure.json());
+            }
+        }
+    }
     if context.json {
-        print::json(&json!({ "files": written, "files_deleted": deleted, "errors": failures }))
-            .map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
+        print::json(&json!({
+            "files": written, "files_deleted": deleted, "files_forgotten": forgotten, "errors": failures,
+        }))
+        .map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     } else if !context.quiet {
         for file in &written {
             print::stderr(&format!(
@@ -74,8 +88,28 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
                 print::count(file.rows, "row")
             ));
         }
+        for path in &forgotten {
+            print::stderr(&format!("forgotten {} (it is missing, and no job writes it)\n", printable(path)));
+        }
     }
     Ok(exit)
+}
+
+/// The names of all jobs that have a file, even one with errors; `None` if the folder of job files cannot be read.
+pub(super) fn names_with_file(loaded: &LoadedJobs) -> Option<BTreeSet<String>> {
+    let names: BTreeSet<String> =
+        loaded.jobs.iter().map(|job| &job.name).chain(&loaded.broken).map(Clone::clone).collect();
+    (!names.is_empty() || !loaded.has_errors()).then_some(names)
+}
+
+/// Forgets the missing files of jobs that have no job file any more.
+fn forget_missing_files(
+    app: &App<'_>,
+    files: &JobFiles,
+    with_file: &BTreeSet<String>,
+) -> Result<Vec<String>, CommandError> {
+    let store = open_writer(&app.database_path(), files.access).map_err(store_error)?;
+    forget_missing_files_of_other_jobs(&store, &files.target, with_file).map_err(file_error)
 }
 
 /// Rewrites the files of a job that have changed, as of its newest run. `None` if it never ran.

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::app::App;
 use super::args::VerifyArgs;
 use super::error_exits::{file_error, store_error};
-use super::export::export_job_as_of;
+use super::export::{export_job_as_of, names_with_file};
 use super::print::count;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
@@ -52,7 +52,8 @@ pub fn run(args: &VerifyArgs, context: &CommandContext) -> Result<ExitStatus, Co
         if differs || !context.quiet {
             print::stdout(&shown).or_exit(ExitStatus::Storage)?;
         }
-        print_hints(context, &store, &files, args.rewrite_csv.then_some(&rewritten));
+        let with_file = names_with_file(&context.jobs(&settings, &[]));
+        print_hints(context, &store, &files, with_file.as_ref(), args.rewrite_csv.then_some(&rewritten));
     }
     Ok(rewritten.exit.more_severe(if differs { ExitStatus::Storage } else { ExitStatus::Complete }))
 }
@@ -226,15 +227,25 @@ fn relative_path(csv_dir: &Path, finding: &FileFinding) -> String {
     parts.fold(csv_dir.to_path_buf(), |path, part| path.join(part)).display().to_string()
 }
 
-/// Prints what to do about the findings.
-fn print_hints(context: &CommandContext, store: &StoreReport, files: &FilesReport, rewritten: Option<&RewriteResult>) {
+/// Prints what to do about the findings. `with_file` are the jobs that have a job file, if they are known.
+fn print_hints(
+    context: &CommandContext,
+    store: &StoreReport,
+    files: &FilesReport,
+    with_file: Option<&BTreeSet<String>>,
+    rewritten: Option<&RewriteResult>,
+) {
     if !store.findings.is_empty() {
         context.notice(
             "hint: keep this file and report the findings; note that a backup also restores users whom \
              `auth logout --purge` has deleted since",
         );
     }
-    let again: Vec<&FileFinding> = files.findings.iter().filter(|f| f.issue.can_be_rewritten()).collect();
+    let again = files.findings.iter().filter(|f| f.issue.can_be_rewritten());
+    // A job without a job file is not run and not exported, so nothing can write its files.
+    let (again, without_job): (Vec<&FileFinding>, Vec<&FileFinding>) =
+        again.partition(|f| with_file.is_none_or(|names| names.contains(&f.job)));
+    print_hints_without_job(context, &without_job);
     match rewritten {
         None if again.is_empty() => {}
         None => context
@@ -246,6 +257,26 @@ fn print_hints(context: &CommandContext, store: &StoreReport, files: &FilesRepor
     }
     if files.findings.iter().any(|f| f.issue == FileIssue::Unreadable) {
         context.notice("hint: move the unreadable file away, or let this user read it; then run `cratedigger export`");
+    }
+}
+
+/// Prints what to do about files of jobs that have no job file any more.
+fn print_hints_without_job(context: &CommandContext, findings: &[&FileFinding]) {
+    let named = |issue: FileIssue| -> Vec<String> {
+        findings.iter().filter(|f| f.issue == issue).map(|f| format!("{}/{}", f.job, f.path)).collect()
+    };
+    let (missing, changed) = (named(FileIssue::Missing), named(FileIssue::Changed));
+    if !missing.is_empty() {
+        context.notice(&format!(
+            "hint: no job writes {} any more; restore what is missing, or let `cratedigger export` forget it",
+            name_some(&missing)
+        ));
+    }
+    if !changed.is_empty() {
+        context.notice(&format!(
+            "hint: no job writes {} any more; restore what has changed, or delete it, and `cratedigger export` forgets it",
+            name_some(&changed)
+        ));
     }
 }
 

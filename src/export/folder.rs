@@ -12,7 +12,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -20,19 +20,10 @@ use super::error::ExportError;
 use super::hash;
 use crate::store::{AccessTarget, FileAccess};
 
-const TEMPORARY: (&str, &str) = (".cratedigger-", ".tmp");
+mod leftovers;
 
-/// The suffix of the journal of an export, which must survive the sweep of temporary files.
-const JOURNAL: &str = ".journal";
-
-fn is_temporary(name: &str) -> bool {
-    name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1)
-}
-
-/// Whether a file with this name is the journal of an export.
-pub(super) fn is_journal(name: &str) -> bool {
-    name.starts_with(TEMPORARY.0) && name.ends_with(JOURNAL)
-}
+pub(super) use leftovers::{AbandonedJournal, is_journal};
+use leftovers::{JOURNAL, TEMPORARY};
 
 /// An open folder below the CSV folder.
 pub(super) struct OutputFolder {
@@ -90,34 +81,6 @@ impl OutputFolder {
         Ok(OutputFolder { fd: folder.into(), path, access: self.access })
     }
 
-    /// Removes the temporary files of killed processes, which no process has locked.
-    pub(super) fn sweep(&self) -> Result<(), ExportError> {
-        self.sweep_where(is_temporary)
-    }
-
-    /// Removes the journals of killed processes, once the files in them are recorded.
-    pub(super) fn sweep_journals(&self) -> Result<(), ExportError> {
-        self.sweep_where(is_journal)
-    }
-
-    fn sweep_where(&self, is_one: fn(&str) -> bool) -> Result<(), ExportError> {
-        let here = |e: Errno| ExportError::Write { path: self.path.clone(), written: 0, source: e.into() };
-        for entry in Dir::read_from(&self.fd).map_err(here)? {
-            let entry = entry.map_err(here)?;
-            let Ok(name) = entry.file_name().to_str() else { continue };
-            if !is_one(name) {
-                continue;
-            }
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-            let Ok(file) = rustix::fs::openat(&self.fd, name, flags, Mode::empty()) else { continue };
-            if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                tracing::info!(path = %self.path.join(name).display(), "removed a temporary file of an interrupted export");
-                rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()).map_err(here)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The file with this name. An error if it is not a file.
     pub(super) fn find(&self, name: &str) -> Result<Option<FoundFile>, ExportError> {
         match rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -153,6 +116,13 @@ impl OutputFolder {
         self.has_folder(first) && self.enter(first).is_ok_and(|folder| folder.has(rest, bytes))
     }
 
+    /// Opens a folder in this one as it is; `None` if there is none, or only a link.
+    pub(super) fn open_folder(&self, name: &str) -> Option<OutputFolder> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty()).ok()?;
+        Some(OutputFolder { fd, path: self.path.join(name), access: self.access })
+    }
+
     /// Whether there is a folder with this name that is not a link.
     pub(super) fn has_folder(&self, name: &str) -> bool {
         self.kind(name) == Some(FileType::Directory)
@@ -183,6 +153,26 @@ impl OutputFolder {
         let Some(file) = self.open(name)? else { return Ok(None) };
         let (_, sha256) = hash::sha256_of(file).map_err(|e| self.failed(name, 0, e))?;
         Ok(Some(sha256))
+    }
+
+    /// The SHA-256 of the file with this path, without following links; `None` if it cannot be read.
+    pub(super) fn sha256_below(&self, path: &str) -> Option<String> {
+        match path.split_once('/') {
+            None => self.sha256(path).ok()?,
+            Some((first, rest)) => self.open_folder(first)?.sha256_below(rest),
+        }
+    }
+
+    /// The first bytes of the file with this path, without following links; `None` if it cannot be read.
+    pub(super) fn read_start(&self, path: &str, most: u64) -> Option<Vec<u8>> {
+        match path.split_once('/') {
+            None => {
+                let mut start = Vec::new();
+                self.open(path).ok()??.take(most).read_to_end(&mut start).ok()?;
+                Some(start)
+            }
+            Some((first, rest)) => self.open_folder(first)?.read_start(rest, most),
+        }
     }
 
     /// Starts a new file that is not published yet.
@@ -298,14 +288,11 @@ impl DraftFile<'_> {
 
     /// Replaces the published file unless it has the same bytes. Returns whether it was replaced.
     pub(super) fn publish(self) -> Result<bool, ExportError> {
-        self.publish_with(|_| Ok(()))
+        self.publish_with(|| Ok(()))
     }
 
     /// Like [`DraftFile::publish`]. Calls `note` just before the file is renamed.
-    pub(super) fn publish_with(
-        mut self,
-        note: impl FnOnce(&WrittenFile) -> Result<(), ExportError>,
-    ) -> Result<bool, ExportError> {
+    pub(super) fn publish_with(mut self, note: impl FnOnce() -> Result<(), ExportError>) -> Result<bool, ExportError> {
         let written = self.written();
         let old = self.folder.find(&self.name)?;
         if old.is_some_and(|old| old.bytes == written.bytes)
@@ -316,7 +303,7 @@ impl DraftFile<'_> {
         }
         // A failed fsync is never retried: the page cache may report success for lost data.
         self.file.sync_all().map_err(|e| self.failed(e))?;
-        note(&written)?;
+        note()?;
         let fd = &self.folder.fd;
         rustix::fs::renameat(fd, &self.temporary, fd, &self.name).map_err(|e| self.failed(e.into()))?;
         self.temporary.clear();

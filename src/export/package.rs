@@ -15,13 +15,19 @@ use super::output_file::OutputFile;
 use super::render::{ColumnStats, CsvStats, InferredType};
 use super::style::CsvStyle;
 use crate::settings::{LineEnding, TimeFormat};
-use crate::store::OutdatedFile;
+use crate::store::{OutdatedFile, RecordedFile};
 use crate::stream::ColumnType;
+
+mod repair;
+
+const GENERATOR: &str = concat!("cratedigger ", env!("CARGO_PKG_VERSION"));
 
 /// The old data package and the new one.
 pub(super) struct DataPackage {
     /// The data package on disk, or null.
     old: Value,
+    /// Descriptions from the journals of killed exports, which the package on disk does not have yet.
+    adopted: Vec<Value>,
     /// The resources of the new package, either new or copied from the old one.
     new: Vec<Value>,
 }
@@ -31,7 +37,7 @@ impl DataPackage {
     pub(super) fn read(folder: &OutputFolder) -> Result<DataPackage, ExportError> {
         let old =
             folder.read(DATA_PACKAGE)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
-        Ok(DataPackage { old, new: Vec::new() })
+        Ok(DataPackage { old, adopted: Vec::new(), new: Vec::new() })
     }
 
     /// Whether the old package describes this file with this content.
@@ -53,15 +59,25 @@ impl DataPackage {
         self.new.extend(same);
     }
 
+    /// Takes over the description of a file that a killed export has published.
+    pub(super) fn adopt_resource(&mut self, resource: Value) {
+        self.adopted.retain(|r| r["path"] != resource["path"]);
+        self.adopted.push(resource);
+    }
+
     /// Adds the description of a new file.
-    pub(super) fn add_resource(
-        &mut self,
+    pub(super) fn add_resource(&mut self, resource: Value) {
+        self.new.push(resource);
+    }
+
+    /// The description of a new file.
+    pub(super) fn describe(
         sheet: &OutputFile<'_>,
         style: &CsvStyle,
         tally: &CsvStats,
         written: &WrittenFile,
-        keys: Vec<&str>,
-    ) {
+        keys: &[&str],
+    ) -> Value {
         let mut resource = json!({
             "name": "",
             "title": sheet.title,
@@ -72,7 +88,7 @@ impl DataPackage {
             "mediatype": "text/csv",
             "encoding": "utf-8",
             "dialect": dialect(style),
-            "schema": schema(style, tally, &keys),
+            "schema": schema(style, tally, keys),
             "listSeparator": style.list_separator,
             "bytes": written.bytes,
             "hash": format!("sha256:{}", written.sha256),
@@ -86,18 +102,21 @@ impl DataPackage {
         if !nul.is_empty() {
             resource["nulReplaced"] = json!({ "cells": nul, "by": "\u{fffd}" });
         }
-        self.new.push(resource);
+        resource
     }
 
-    /// Writes the package if its content has changed. It no longer lists the files that will be deleted.
+    /// Writes the package if its content has changed. It no longer lists the files that will be deleted. `recorded` are
+    /// the store's records of the job's files, which the package must agree with.
     pub(super) fn write(
         mut self,
         folder: &OutputFolder,
         run: &RunInfo,
+        recorded: &[RecordedFile],
         to_go: &[OutdatedFile],
     ) -> Result<(), ExportError> {
         let goes = |path: &str| to_go.iter().any(|file| file.path_below_job(&run.job) == Some(path));
-        self.keep_files_of_earlier_runs(folder, goes)?;
+        self.keep_files_of_earlier_runs(folder, goes);
+        repair::agree_with_records(&mut self.new, folder, recorded, to_go);
         assign_names(&mut self.new);
         let mut package = json!({
             "profile": "tabular-data-package",
@@ -105,7 +124,7 @@ impl DataPackage {
             "title": run.job,
             "created": run.created_at,
             "run": { "id": run.id, "state": run.state.name(), "reasons": run.reasons },
-            "generator": concat!("cratedigger ", env!("CARGO_PKG_VERSION")),
+            "generator": GENERATOR,
             "resources": self.new,
         });
         if let Some(description) = &run.description {
@@ -114,36 +133,72 @@ impl DataPackage {
         if self.new.is_empty() && self.old.is_null() || is_equivalent(&self.old, &package) {
             return folder.admit(DATA_PACKAGE);
         }
-        let mut text = serde_json::to_vec_pretty(&package).expect("a JSON value can be written");
-        text.push(b'\n');
-        let mut draft = folder.draft(DATA_PACKAGE)?;
-        std::io::Write::write_all(&mut draft, &text).map_err(|e| draft.failed(e))?;
-        draft.publish().map(drop)
+        replace(folder, &package)
+    }
+
+    /// Whether the data package on disk is one that an export wrote.
+    pub(super) fn is_ours(&self) -> bool {
+        let generator = self.old["generator"].as_str();
+        self.old["resources"].is_array() && generator.is_some_and(|name| name.starts_with("cratedigger "))
+    }
+
+    /// The run whose results the data package on disk describes.
+    pub(super) fn run_id(&self) -> Option<i64> {
+        self.old["run"]["id"].as_i64()
+    }
+
+    /// Writes the package of a job that no longer has a job file: it describes what is left of the job's files. `ended`
+    /// is the state of the package's run in the store. A package without files is deleted.
+    pub(super) fn write_without_job(
+        mut self,
+        folder: &OutputFolder,
+        job: &str,
+        recorded: &[RecordedFile],
+        ended: Option<String>,
+    ) -> Result<(), ExportError> {
+        self.keep_files_of_earlier_runs(folder, |_| false);
+        repair::agree_with_records(&mut self.new, folder, recorded, &[]);
+        if self.new.is_empty() && recorded.is_empty() {
+            return if self.is_ours() { folder.delete(DATA_PACKAGE) } else { Ok(()) };
+        }
+        assign_names(&mut self.new);
+        let mut package = match self.is_ours() {
+            true => self.old.clone(),
+            false => {
+                json!({ "profile": "tabular-data-package", "name": slug(job), "title": job, "generator": GENERATOR })
+            }
+        };
+        package["resources"] = Value::Array(std::mem::take(&mut self.new));
+        if let Some(state) = ended.filter(|state| matches!(state.as_str(), "complete" | "partial")) {
+            package["run"]["state"] = json!(state);
+        }
+        if package == self.old { Ok(()) } else { replace(folder, &package) }
     }
 
     fn resource(&self, path: &str) -> Option<&Value> {
-        self.old["resources"].as_array()?.iter().find(|r| r["path"] == path)
+        let old = self.old["resources"].as_array().into_iter().flatten();
+        self.adopted.iter().chain(old).find(|r| r["path"] == path)
     }
 
     /// Keeps the descriptions of files of earlier days, or of fetches that the job no longer has, while the files exist.
-    fn keep_files_of_earlier_runs(
-        &mut self,
-        folder: &OutputFolder,
-        goes: impl Fn(&str) -> bool,
-    ) -> Result<(), ExportError> {
-        let Some(old) = self.old["resources"].as_array() else { return Ok(()) };
-        for resource in old {
+    fn keep_files_of_earlier_runs(&mut self, folder: &OutputFolder, goes: impl Fn(&str) -> bool) {
+        let old = self.old["resources"].as_array().into_iter().flatten();
+        for resource in self.adopted.iter().chain(old) {
             let Some(path) = resource["path"].as_str() else { continue };
             let again = self.new.iter().any(|r| r["path"] == path);
-            if again || goes(path) || check_name(path).is_err() {
-                continue;
-            }
-            if folder.has(path, resource["bytes"].as_u64()) {
+            if !again && !goes(path) && check_name(path).is_ok() && folder.has(path, resource["bytes"].as_u64()) {
                 self.new.push(resource.clone());
             }
         }
-        Ok(())
     }
+}
+
+fn replace(folder: &OutputFolder, package: &Value) -> Result<(), ExportError> {
+    let mut text = serde_json::to_vec_pretty(package).expect("a JSON value can be written");
+    text.push(b'\n');
+    let mut draft = folder.draft(DATA_PACKAGE)?;
+    std::io::Write::write_all(&mut draft, &text).map_err(|e| draft.failed(e))?;
+    draft.publish().map(drop)
 }
 
 /// Whether two packages differ only in their run and the time of writing.

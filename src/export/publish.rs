@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::error::ExportError;
 use super::folder::{DraftFile, FoundFile, OutputFolder};
-use super::journal::ExportJournal;
+use super::journal::{AbandonedJournals, ExportJournal, JournalEntry};
 use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, RunInfo};
 use super::output_file::{OutputFile, RowSource};
@@ -16,7 +16,7 @@ use super::prune;
 use super::render::{CsvStats, CsvWriter, FragmentCaches, RenderError};
 use super::style::CsvStyle;
 use crate::store::query::is_volatile;
-use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile};
+use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile, RecordedFile};
 
 /// Maximum number of rows that Excel shows, including the header.
 const EXCEL_ROWS: u64 = 1_048_576;
@@ -38,7 +38,8 @@ pub fn publish(
         check_name(name).map_err(|source| ExportError::Name { path: name.clone(), source })?;
     }
     let folder = OutputFolder::root(&target.csv_dir, target.access)?.enter(&run.job)?;
-    folder.sweep()?;
+    let depth = sheets.iter().map(|sheet| sheet.path.matches('/').count()).max().unwrap_or(0);
+    folder.sweep_below(depth)?;
     let job = JobExport {
         store,
         root: &target.csv_dir,
@@ -93,20 +94,23 @@ struct ExportProgress {
 impl JobExport<'_> {
     /// Writes the files, the record and the data package.
     fn publish_all(&self, sheets: &[OutputFile<'_>]) -> Result<ExportOutcome, ExportError> {
-        let mut so_far = ExportProgress {
-            package: DataPackage::read(self.folder)?,
-            outcome: ExportOutcome::default(),
-            records: Vec::new(),
-        };
+        let mut package = DataPackage::read(self.folder)?;
+        let abandoned = AbandonedJournals::read(self.folder)?;
+        abandoned
+            .adopt(self.store, &self.run.job, self.folder, &mut package)
+            .map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
+        let mut so_far = ExportProgress { package, outcome: ExportOutcome::default(), records: Vec::new() };
         let written = self.write_all(sheets, &mut so_far);
         let recorded = match &written {
             Ok(standing) => self.record(&so_far.records).and_then(|()| self.finish(sheets, standing, so_far)),
             // Written files stay published. After the error, the other files are left as they were.
             Err(_) => self.record(&so_far.records).and_then(|()| {
-                so_far.package.write(self.folder, self.run, &[])?;
+                so_far.package.write(self.folder, self.run, &self.recorded_files()?, &[])?;
                 Ok(so_far.outcome)
             }),
         };
+        // What the journals list is recorded and described now.
+        let recorded = recorded.and_then(|outcome| abandoned.delete(self.folder).map(|()| outcome));
         if recorded.is_err() {
             self.journal.keep_on_disk();
         }
@@ -167,26 +171,28 @@ impl JobExport<'_> {
         let run = self.run;
         let to_go = prune::files_to_delete(&run.outdated, &run.job, sheets, standing);
         // The package comes first, so that it never describes a deleted file.
-        package.write(self.folder, run, &to_go)?;
+        package.write(self.folder, run, &self.recorded_files()?, &to_go)?;
         let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
         store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
         self.forget_absent(sheets)?;
-        self.folder.sweep_journals()?;
         outcome.deleted = deleted;
         Ok(outcome)
     }
 
     /// Removes the records of files of earlier runs that were deleted by someone else. The data package no longer lists them.
     fn forget_absent(&self, sheets: &[OutputFile<'_>]) -> Result<(), ExportError> {
-        let unreadable = |e| self.unreadable(DATA_PACKAGE, e);
-        let recorded = store::recorded_files(self.store, Some(&self.run.job)).map_err(unreadable)?;
+        let recorded = self.recorded_files()?;
         let is_ours = |path: &str| sheets.iter().any(|sheet| sheet.path == path);
         let absent = recorded.iter().filter(|file| {
             let path = file.path_below_job();
             !is_ours(path) && check_name(path).is_ok() && self.folder.is_missing(path)
         });
         let absent: Vec<String> = absent.map(|file| file.path.clone()).collect();
-        store::forget_files(self.store, &absent).map_err(unreadable)
+        store::forget_files(self.store, &absent).map_err(|e| self.unreadable(DATA_PACKAGE, e))
+    }
+
+    fn recorded_files(&self) -> Result<Vec<RecordedFile>, ExportError> {
+        store::recorded_files(self.store, Some(&self.run.job)).map_err(|e| self.unreadable(DATA_PACKAGE, e))
     }
 
     /// Writes one file if necessary. Returns the result, and the record if the file was rendered.
@@ -262,24 +268,29 @@ impl JobExport<'_> {
             RenderError::Query(source) => ExportError::Query { path: sheet.path.clone(), source },
         })?;
         let written = draft.written();
-        let note = |written: &_| self.journal.record(&sheet.path, written);
-        let change = if draft.publish_with(note)? { FileChange::Written } else { FileChange::Same };
-        self.warn(sheet, &tally);
         let guarded = tally.columns.iter().map(|c| c.guarded).sum();
+        let entry = JournalEntry {
+            run: self.run.id,
+            published_at: self.run.created_at.clone(),
+            record: PublishedFile {
+                path: self.below_root(sheet),
+                source: sheet.name.clone(),
+                inputs,
+                sha256: written.sha256.clone(),
+                bytes: written.bytes,
+                rows: tally.rows,
+                guarded,
+                data_version: sheet.version,
+            },
+            resource: DataPackage::describe(sheet, self.style, &tally, &written, &self.keys(sheet)?),
+        };
+        let replaced = draft.publish_with(|| self.journal.record(&entry))?;
+        let change = if replaced { FileChange::Written } else { FileChange::Same };
+        self.warn(sheet, &tally);
         let mut file = self.exported_file(sheet, change, tally.rows, written.bytes, guarded);
         file.too_long_for_excel = tally.columns.iter().map(|c| c.long).sum();
-        package.add_resource(sheet, self.style, &tally, &written, self.keys(sheet)?);
-        let record = PublishedFile {
-            path: self.below_root(sheet),
-            source: sheet.name.clone(),
-            inputs,
-            sha256: written.sha256,
-            bytes: written.bytes,
-            rows: tally.rows,
-            guarded,
-            data_version: sheet.version,
-        };
-        Ok((file, record))
+        package.add_resource(entry.resource);
+        Ok((file, entry.record))
     }
 
     /// Whether the entities in a file are unchanged. Always true if `inputs` covers everything.

@@ -287,10 +287,9 @@ impl FolderCheck<'_> {
             (None, Some(_)) => {
                 (FileIssue::Behind, "the data package lists it, but this store has no record of it".into())
             }
-            (Some(_), None) if has_package => (
-                FileIssue::Behind,
-                "the data package does not list it; the next export adds it, if the job still writes it".into(),
-            ),
+            (Some(_), None) if has_package => {
+                (FileIssue::Behind, "the data package does not list it; the next export adds it".into())
+            }
             _ => return,
         };
         self.add(found, path, matter, detail);

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 /// A CSV file that was written.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct PublishedFile {
     /// Path below the CSV folder.
     pub path: String,
@@ -178,6 +178,8 @@ pub struct RecordedFile {
     /// Path below the CSV folder.
     pub path: String,
     pub job: String,
+    /// Name of the fetch, or the number of the query.
+    pub source: String,
     pub sha256: String,
     pub bytes: u64,
     /// Rows below the header.
@@ -197,12 +199,12 @@ impl RecordedFile {
 /// If the store cannot be read.
 pub fn recorded_files(store: &Connection, job: Option<&str>) -> rusqlite::Result<Vec<RecordedFile>> {
     let mut files = store.prepare(
-        "SELECT path, job, sha256, bytes, rows FROM published_files WHERE ?1 IS NULL OR job = ?1 ORDER BY path",
+        "SELECT path, job, source, sha256, bytes, rows FROM published_files WHERE ?1 IS NULL OR job = ?1 ORDER BY path",
     )?;
     let number = |n: i64| u64::try_from(n).unwrap_or(0);
     let read = |row: &Row<'_>| {
-        let (path, job, sha256) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(RecordedFile { path, job, sha256, bytes: number(row.get(3)?), rows: number(row.get(4)?) })
+        let (path, job, source, sha256) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(RecordedFile { path, job, source, sha256, bytes: number(row.get(4)?), rows: number(row.get(5)?) })
     };
     files.query_map([job], read)?.collect()
 }

@@ -1,5 +1,6 @@
 //! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists what it cannot reach.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,8 +9,9 @@ use crate::cli::args::ExportArgs;
 use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
+use crate::export::{ExportTarget, forget_missing_files};
 use crate::job::{Job, JobUsers};
-use crate::store::{RawAnswers, StoreError, accounts, purge};
+use crate::store::{RawAnswers, StoreError, accounts, open_writer, purge};
 use crate::sync::{JobLock, LockError};
 use spotify_client::state::grants::SpotifyAccount;
 
@@ -42,8 +44,9 @@ pub(super) fn run(
         return Ok(None);
     };
     // Files go first: if the command is killed, the next one finds them in the records.
-    let folder = app.job_files()?.target.csv_dir;
-    for file in files {
+    let target = app.job_files()?.target;
+    let folder = target.csv_dir.clone();
+    for file in &files {
         let path = folder.join(file);
         if path.exists() {
             std::fs::remove_file(&path).or_exit(ExitStatus::Storage)?;
@@ -64,6 +67,7 @@ pub(super) fn run(
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }
+    rewrite_packages(app, &target, &files)?;
     let answers = RawAnswers::delete_personal(&app.database_path()).or_exit(ExitStatus::Storage)?;
     print::stderr(&format!(
         "{name}: deleted {} of the library, tops and plays and {}; data shared with other users are kept\n",
@@ -81,6 +85,15 @@ pub(super) fn run(
         print::stderr("hint: some files were not rewritten; run `cratedigger export` when the problem is solved\n");
     }
     Ok(Some(exit))
+}
+
+/// Rewrites the data packages of the jobs whose files were deleted, also of jobs that no longer have a job file.
+fn rewrite_packages(app: &App<'_>, target: &ExportTarget, deleted: &[String]) -> Result<(), CommandError> {
+    let jobs: BTreeSet<&str> = deleted.iter().filter_map(|path| path.split('/').next()).collect();
+    let store = open_writer(&app.database_path(), app.job_files()?.access).or_exit(ExitStatus::Storage)?;
+    jobs.into_iter()
+        .try_for_each(|job| forget_missing_files(&store, target, job).map(drop))
+        .or_exit(ExitStatus::Storage)
 }
 
 /// Locks the jobs of a user, so that they cannot run.

@@ -1,3 +1,5 @@
 //! CSV files.
 
 pub mod changed_files;
+mod jobs_without_file;
+mod killed_exports;

@@ -15,7 +15,7 @@ use crate::support::world::{Ran, World, by_ids, fetch, ran};
 const DAY: i64 = 86_400;
 
 /// The library that moves a process's clock, built by the compiler that the build needs anyhow.
-fn clock() -> &'static PathBuf {
+pub fn clock() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
