@@ -24,7 +24,6 @@ impl CallPermit<'_> {
     }
 
     /// Names the resource that is requested. Without a name, each call is for a resource of its own.
-    #[must_use]
     pub fn for_resource(mut self, path: &str) -> Self {
         self.resource = Some(path.to_owned());
         self
