@@ -40,8 +40,8 @@ const MAX_LIST_LENGTH: i64 = 1_000_000;
 pub(super) enum PageAnomaly {
     /// The page says that more follows, and names no cursor for it.
     NoCursor { offset: i64 },
-    /// The page before was shorter than its size, and this one begins with its last item again: one of
-    /// the items of that page is missing.
+    /// The page before was shorter than its size, and this one begins with its last items again: some of
+    /// the items of that page are missing.
     ShortPage { offset: i64 },
     /// The list ends before its total.
     CutShort {
@@ -178,7 +178,7 @@ impl PageAnomaly {
         match self {
             PageAnomaly::NoCursor { offset } => format!("the page at {offset} names no cursor for the next one"),
             PageAnomaly::ShortPage { offset } => {
-                format!("the page before {offset} was short, and the one there begins with its last item again")
+                format!("the page before {offset} was short, and the one there begins with its last items again")
             }
             PageAnomaly::CutShort { reached, announced, .. } => {
                 format!("it ended after {reached} of the {announced} items that Spotify announced")
@@ -194,22 +194,36 @@ impl PageAnomaly {
     }
 }
 
-/// Where a page that was shorter than its size ended, and its last item.
+/// Where a page that was shorter than its size ended, and as many of its last items as it was short of.
 #[derive(Debug)]
 pub(super) struct ShortPageEnd {
     offset: i64,
-    last: Value,
+    last: Vec<Option<Value>>,
+}
+
+impl ShortPageEnd {
+    /// Whether the next page begins with the last items of the short one. A page without some items in its middle
+    /// ends with items of the next page.
+    fn is_repeated_by(&self, next: &RawPage) -> bool {
+        let next: Vec<Option<Value>> = next.entries().into_iter().take(self.last.len()).map(entry_value).collect();
+        (1..=next.len()).any(|count| {
+            let (first, last) = (&next[..count], &self.last[self.last.len() - count..]);
+            // Nulls do not show that an item was repeated.
+            first == last && first.iter().any(Option::is_some)
+        })
+    }
 }
 
 /// The end of a page that is shorter than its size while more pages follow.
 pub(super) fn short_page_end(list: &ListRequest, page: &RawPage, offset: i64) -> Option<ShortPageEnd> {
     let by_offset = matches!(list.paging, Paging::Offset { .. });
-    let short = page.limit.is_some_and(|limit| (1..limit).contains(&page.served()));
-    if !(by_offset && short && page.more) {
+    let missing = page.limit.map_or(0, |limit| limit - page.served());
+    if !(by_offset && page.served() > 0 && missing > 0 && page.more) {
         return None;
     }
-    // A null is left out: two nulls do not show that an item was repeated.
-    let last = page.entries().into_iter().last().and_then(entry_value)?;
+    let entries = page.entries();
+    let count = usize::try_from(missing).unwrap_or(usize::MAX).min(entries.len());
+    let last = entries[entries.len() - count..].iter().map(|entry| entry_value(*entry)).collect();
     Some(ShortPageEnd { offset: offset + page.served(), last })
 }
 
@@ -225,9 +239,7 @@ pub(super) fn find_page_anomaly(
     if has_cursor && page.more && page.served() > 0 && page.after.is_none() {
         return Some(PageAnomaly::NoCursor { offset });
     }
-    if let Some(before) = before.filter(|before| before.offset == offset)
-        && page.entries().into_iter().next().and_then(entry_value).as_ref() == Some(&before.last)
-    {
+    if before.is_some_and(|before| before.offset == offset && before.is_repeated_by(page)) {
         return Some(PageAnomaly::ShortPage { offset });
     }
     let ends = page.served() == 0 || (has_cursor && !page.more);

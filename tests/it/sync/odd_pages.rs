@@ -369,3 +369,36 @@ fn failed_read_is_recorded() {
     assert_eq!(world.one("SELECT count(*) FROM run_lists"), "0");
     world.cli(&["verify"]).exits(0);
 }
+
+#[test]
+fn page_without_two_items_is_noticed() {
+    // A playlist and a library.
+    let tracks = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
+    let library = digging(QuotaMode::Development, tracks, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    for (world, path) in [(plain().0, ITEMS), (library, "/v1/me/tracks")] {
+        let lacking = Fault::on_path(path, FaultAction::MissingItems { from: 120, count: 2 });
+        // Once, the list is read again; for good, it is partial.
+        world.sandbox.inject(lacking.clone().with_query("offset=100").times(1));
+        world.run(&["x"]).exits(0);
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+        world.sandbox.inject(lacking.with_query("offset=100"));
+        world.run(&["x", "--full"]).exits(3).says("short_page");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn page_with_more_items_than_asked_is_used() {
+    let (world, id) = plain();
+    let item = {
+        let rows = world.sandbox.catalog().expected_rows(&id).unwrap();
+        rows[0].uri.clone().unwrap()
+    };
+    world.run(&[]).exits(0);
+    assert_eq!(stored_items(&world)[0], item);
+    // The size that the page states is larger than the one that was requested.
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::set("/limit", json!(30))));
+    world.run(&["--full"]).exits(0);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    world.cli(&["verify"]).exits(0);
+}
