@@ -15,6 +15,7 @@ const BOOKKEEPING_TABLES: &[&str] = &[
     "published_files",
     "changed_things",
     "unproved_lists",
+    "file_marks",
 ];
 
 /// All rows except those of bookkeeping tables, sorted. Lists are identified by their keys. Ids of runs and rows and
