@@ -292,11 +292,16 @@ impl EntityRequests<'_> {
         while let Some(range) = halving.next_range() {
             let (from, to) = (usize::try_from(range.start).unwrap_or(0), usize::try_from(range.end).unwrap_or(0));
             let part = ids.get(from..to).unwrap_or_default();
-            let read = match part {
-                [one] => self.read_one(one).await,
-                part => self.read_batch(part, Some(1)).await,
-            };
-            match read {
+            if let [one] = part {
+                let read = self.read_one(one).await?;
+                match read.counts.skipped {
+                    0 => halving.record_success(range.end),
+                    _ => drop(halving.record_failure()),
+                }
+                result.add(read);
+                continue;
+            }
+            match self.read_batch(part, Some(1)).await {
                 Ok(read) => {
                     result.add(read);
                     halving.record_success(range.end);

@@ -193,7 +193,7 @@ impl ApiError {
                 "Spotify's answer is odd; the next run tries it again".to_owned()
             }
             ApiError::ServerError { by_spotify: true, .. } | ApiError::NoAnswer { .. } => {
-                "Spotify answers other calls; the next run tries this one again, after the others".to_owned()
+                "the next run requests it again, after the others".to_owned()
             }
             ApiError::Unusable { .. } | ApiError::ServerError { .. } => {
                 "a proxy or the sign-in page of a network may respond instead of Spotify: open https://api.spotify.com in a browser, check HTTPS_PROXY"
