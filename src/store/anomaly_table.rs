@@ -177,8 +177,8 @@ pub const ANOMALIES: &[Anomaly] = &[
     },
     Anomaly {
         reason: "cut_short",
-        what: "a list ends before its total",
-        evidence: "a second answer",
+        what: "a list ends before its total, and did not when it was last read",
+        evidence: "a second answer, and by cursor a second read",
         stored: "the old list stays",
         effect: AnomalyEffect::Unproved,
         calls: "1",
@@ -187,11 +187,17 @@ pub const ANOMALIES: &[Anomaly] = &[
     Anomaly {
         reason: "wrong_total",
         what: "a list has more or fewer items than it announces",
-        evidence: "fewer: the version of the list, or its end seen from another offset",
+        evidence: "fewer: the version of the list, its end seen from another offset, two reads, or the same difference when it was last read",
         stored: "what was served",
         effect: AnomalyEffect::Noted,
-        calls: "2",
-        tests: &["short_list_is_accepted_after_a_probe", "wrong_total_with_one_version_is_complete"],
+        calls: "2, or one more read where the total changes within the list; none in later runs",
+        tests: &[
+            "short_list_is_accepted_after_a_probe",
+            "wrong_total_with_one_version_is_complete",
+            "total_that_is_too_large_is_noted",
+            "total_that_differs_by_page_is_noted",
+            "removed_item_of_a_short_list_is_removed",
+        ],
     },
     Anomaly {
         reason: "repeated_page",

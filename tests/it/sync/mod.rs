@@ -19,3 +19,4 @@ pub mod searches;
 pub mod stray_refusals;
 pub mod streams;
 pub mod users;
+pub mod wrong_totals;
