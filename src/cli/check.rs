@@ -13,7 +13,7 @@ use super::command_error::count_problems;
 use super::local_time::format_in_zone;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{Diagnostic, DiagnosticRenderer};
-use crate::job::{Job, JobUsers};
+use crate::job::{Fetch, Job, JobUsers};
 use crate::scheduler::starts_after;
 use crate::settings::Settings;
 use crate::stream::StreamAccess;
@@ -76,7 +76,8 @@ pub fn run_as(
     }
     let grants = users::read_grants(context, &settings);
     let notes = |job: &Job| {
-        let mut notes = app_class_notes(job, class);
+        let mut notes = ids_file_notes(job);
+        notes.extend(app_class_notes(job, class));
         notes.extend(refused_notes(job, &known.endpoints));
         notes.extend(users::user_notes(job, &grants));
         notes
@@ -184,6 +185,12 @@ pub(super) fn refused_notes(job: &Job, endpoints: &[EndpointFact]) -> Vec<String
         }
     }
     notes
+}
+
+/// What is read from the input files of a job, and which column of them was chosen.
+fn ids_file_notes(job: &Job) -> Vec<String> {
+    let note = |fetch: &Fetch| Some(format!("fetch `{}` reads {}", fetch.name, fetch.ids_file.as_ref()?.summary()));
+    job.fetches.iter().filter_map(note).collect()
 }
 
 /// Notes on data that an app of this class, or of an unknown class, cannot get.

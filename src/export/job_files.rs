@@ -11,15 +11,16 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::error::ExportError;
+use super::not_found_file::{NOT_FOUND, NotFoundFile};
 use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::publish::{check_target, publish};
 use super::style::CsvStyle;
-use crate::job::{CsvOptions, Fetch, Job, JobQuery, OutputName, TemplateValues};
+use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobQuery, OutputName, TemplateValues};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
-    FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, known_file,
-    no_list_was_read, open_writer, outdated_files, timestamp, users_of_job,
+    FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, has_not_found,
+    known_file, last_file_at, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
 };
 use crate::stream::{Column, ReadStrategy};
 
@@ -156,7 +157,13 @@ impl JobFiles {
         let version = data_version(store).map_err(unreadable)?;
         let held_back = shown.is_incomplete && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(unreadable)?;
-        let plans: Vec<PlannedFile<'_>> = planned_files(job, shown.bound, shown.fire_at, &users);
+        let mut plans: Vec<PlannedFile<'_>> = planned_files(job, shown.bound, shown.fire_at, &users);
+        for plan in &mut plans {
+            let source = plan.source();
+            if let FileContent::Query { bound, .. } = &mut plan.content {
+                bound.last_file_at = last_file_at(store, &job.name, &source, shown.run).map_err(unreadable)?;
+            }
+        }
         let all: Vec<QueryFetch> = job.fetches.iter().map(|f| fetched_rows(f, shown.fire_at, None)).collect();
         let reader = QueryReader::open(&self.database, &job.name, all, QUERY_TIME)?;
         let local = shown.fire_at.with_timezone(&job.timezone);
@@ -194,6 +201,25 @@ impl JobFiles {
             sheet.force = shown.force_render.contains(&sheet.path);
             sheets.push(sheet);
         }
+        let is_finished = |fetch: &Fetch| !held_back && !shown.unfinished.contains(&fetch.name);
+        let requested = sheets.iter().zip(&plans).filter_map(|(sheet, plan)| match &plan.content {
+            FileContent::Fetch { fetch, .. } if is_finished(fetch) => Some((sheet.path.as_str(), *fetch)),
+            _ => None,
+        });
+        let listed = NotFoundFile::beside_all(requested, shown.run);
+        let no_names = QueryParameters::default();
+        for file in &listed {
+            let path = format!("{}/{}", job.name, file.path);
+            if sheets.iter().any(|sheet| sheet.path == file.path) {
+                continue;
+            }
+            // Once it was written it stays, without rows if all is found: a file of an earlier run would not be true.
+            if has_not_found(store, shown.run, &file.fetch).map_err(unreadable)?
+                || known_file(store, &path).map_err(unreadable)?.is_some()
+            {
+                sheets.push(file.output_file(&reader, &no_names, shown.force_render));
+            }
+        }
         let now = Utc::now();
         let run = RunInfo {
             job: job.name.clone(),
@@ -205,6 +231,10 @@ impl JobFiles {
             outdated: self.outdated(store, job, now).map_err(unreadable)?,
         };
         let outcome = publish(store, &self.target, &style, &sheets, &run)?;
+        let good = plans.iter().zip(&sheets).filter(|(_, sheet)| outcome.shows_run(&job.name, &sheet.path));
+        let good: Vec<(String, String)> = good.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
+        let by_reads = job.fetches.iter().any(|f| matches!(f.source, FetchSource::From { filter: Some(_), .. }));
+        record_marks(store, (&job.name, shown.run), &good, by_reads, &timestamp(now)).map_err(unreadable)?;
         let files = outcome.files.into_iter().map(|file| FileReport {
             path: file.path.display().to_string(),
             rows: file.rows,
@@ -232,8 +262,8 @@ impl JobFiles {
         let dated: Vec<&OutputName> = names.filter(|name| name.is_dated()).collect();
         let mut old = outdated_files(store, &job.name, &before.to_rfc3339_opts(SecondsFormat::Secs, true))?;
         old.retain(|file| {
-            file.path_below_job(&job.name)
-                .is_some_and(|path| dated.iter().any(|name| name.could_expand_to(path, &job.name)))
+            let path = file.path_below_job(&job.name).map(|path| path.replace(NOT_FOUND, ".csv"));
+            path.is_some_and(|path| dated.iter().any(|name| name.could_expand_to(&path, &job.name)))
         });
         Ok(old)
     }
@@ -287,6 +317,15 @@ fn planned_files<'a>(
 }
 
 impl PlannedFile<'_> {
+    /// The name of the fetch or the number of the query, with the user that the file is for.
+    fn source(&self) -> String {
+        let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
+        match &self.content {
+            FileContent::Fetch { fetch, .. } => format!("{}{of_user}", fetch.name),
+            FileContent::Query { number, .. } => format!("query {number}{of_user}"),
+        }
+    }
+
     /// Whether it has columns that change with every read, so that the file changes with every run.
     fn changes_every_run(&self) -> bool {
         let FileContent::Fetch { columns, .. } = &self.content else { return false };
@@ -302,13 +341,13 @@ impl PlannedFile<'_> {
         run: i64,
     ) -> OutputFile<'s> {
         let path = self.name.expand(expansion);
-        let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
+        let name = self.source();
         match &self.content {
             FileContent::Fetch { fetch, rows, .. } => {
                 let changes_every_run = self.changes_every_run();
                 OutputFile {
                     path,
-                    name: format!("{}{of_user}", fetch.name),
+                    name,
                     title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
                     source,
                     inputs: format!(
@@ -320,9 +359,9 @@ impl PlannedFile<'_> {
                     force: false,
                 }
             }
-            FileContent::Query { number, .. } => OutputFile {
+            FileContent::Query { .. } => OutputFile {
                 path,
-                name: format!("query {number}{of_user}"),
+                name,
                 title: "what a query of the job gives".into(),
                 source,
                 // The export itself checks the names that the query uses.

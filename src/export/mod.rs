@@ -17,6 +17,7 @@ mod job_files;
 mod jobs_without_file;
 mod journal;
 mod name;
+mod not_found_file;
 mod outcome;
 mod output_file;
 mod package;

@@ -99,3 +99,11 @@ pub struct ExportOutcome {
     /// Number of deleted files of earlier fires.
     pub deleted: u64,
 }
+
+impl ExportOutcome {
+    /// Whether the file at a path below a job's folder shows the results of the run.
+    pub fn shows_run(&self, job: &str, path: &str) -> bool {
+        let file = self.files.iter().find(|file| file.path.ends_with(format!("{job}/{path}")));
+        file.is_some_and(|file| !matches!(file.change, FileChange::Kept | FileChange::Missing))
+    }
+}

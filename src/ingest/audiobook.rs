@@ -22,7 +22,7 @@ pub(super) fn write_audiobook(
     let cells = [
         required_text(&b.name),
         required_text(&b.uri),
-        text(&b.publisher),
+        required_text(&b.publisher),
         text(&b.edition),
         text(&b.description),
         text(&b.html_description),

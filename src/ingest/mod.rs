@@ -8,6 +8,7 @@ mod album;
 mod artist;
 mod audiobook;
 mod cell;
+mod code;
 mod findings;
 mod flaws;
 mod html_entities;
@@ -18,8 +19,9 @@ mod show;
 mod track;
 mod user;
 
+pub use code::{CodeCheck, CodeHit, SearchedCode, write_code_hit};
 pub use list::{StagedPage, ensure_row, stage_entries};
-pub use search::{SearchWindow, StagedSearchPage, discard_search, first_hit, stage_search};
+pub use search::{SearchWindow, StagedSearchPage, discard_search, stage_search};
 
 use crate::store::{CellValue, EntityTable, FieldCounts, FieldProblem, StoreError, WriteTx, entity};
 use findings::EntryFindings;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use super::code::{CodeCheck, SearchedCode, check_hit};
 use super::list::StagedPage;
 use super::{IngestContext, IngestError, album, ingest_entity, no_id, parse_object, playlist, with_repair};
 use crate::store::{SEARCH_POSITIONS_PER_TYPE, StagedItem, StoreError, WriteTx};
@@ -28,6 +29,8 @@ pub struct StagedSearchPage {
     pub beyond: i64,
     /// The page of a type repeats the page before it.
     pub repeats_previous: bool,
+    /// Rank and id of hits that name no code, where a code was searched for.
+    pub unverified: Vec<(i64, String)>,
 }
 
 /// Which part of a search a response covers.
@@ -51,7 +54,8 @@ fn page_of_kind<'a>(pages: &SearchPages<'a>, kind: EntityKind) -> Result<PageObj
     serde_json::from_str(raw.get()).map_err(|e| IngestError::Malformed(e.to_string()))
 }
 
-/// Stages the hits of one response. Hits of a type beyond `max_hits` are skipped.
+/// Stages the hits of one response. Hits of a type beyond `max_hits` are skipped, and where a code was searched for,
+/// so are hits that name another one.
 ///
 /// # Errors
 /// If the response has another shape, or the store cannot be written.
@@ -60,7 +64,7 @@ pub fn stage_search(
     list: i64,
     body: &str,
     kinds: &[EntityKind],
-    window: SearchWindow,
+    (window, codes): (SearchWindow, &[SearchedCode]),
     asked: &IngestContext,
 ) -> Result<StagedSearchPage, IngestError> {
     let SearchWindow { offset, limit, max_hits: most } = window;
@@ -82,8 +86,17 @@ pub fn stage_search(
                 found.staged.unstored.push((rank, "null_item", None));
                 continue;
             };
+            let is_searched_by_code = codes.iter().any(|code| code.kind == *kind);
+            let check = if is_searched_by_code { check_hit(s, *kind, raw.get(), codes)? } else { CodeCheck::Same };
+            if let CodeCheck::Different(other) = check {
+                found.staged.unstored.push((rank, "code_mismatch", Some(mismatch_detail(raw.get(), &other))));
+                continue;
+            }
             match write_hit(s, *kind, raw.get(), asked) {
                 Ok(id) => {
+                    if check == CodeCheck::Unknown {
+                        found.unverified.push((rank, id.clone()));
+                    }
                     asked.findings.move_to(&mut found.staged.fields, Some(&id));
                     let uri = if id.starts_with("spotify:") { id.clone() } else { format!("spotify:{kind}:{id}") };
                     staging::stage(
@@ -126,24 +139,20 @@ pub fn discard_search(
     Ok(())
 }
 
-/// Writes the first hit of a search for one kind and returns its id.
-///
-/// # Errors
-/// If the response has another shape, or the store cannot be written.
-pub fn first_hit(
-    s: &mut WriteTx,
-    body: &str,
-    kind: EntityKind,
-    asked: &IngestContext,
-) -> Result<Option<String>, IngestError> {
+/// Returns the hits of one kind, without nulls.
+pub(super) fn hits_of_kind(body: &str, kind: EntityKind) -> Result<Vec<&str>, IngestError> {
     let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let page = page_of_kind(&pages, kind)?;
-    let first = page.items.as_deref().unwrap_or_default().iter().flatten().next();
-    first.map(|raw| write_hit(s, kind, raw.get(), asked)).transpose()
+    Ok(page.items.as_deref().unwrap_or_default().iter().flatten().map(|raw| raw.get()).collect())
 }
 
 /// A search returns full tracks and artists, and simplified albums and playlists.
-fn write_hit(s: &mut WriteTx, kind: EntityKind, raw: &str, asked: &IngestContext) -> Result<String, IngestError> {
+pub(super) fn write_hit(
+    s: &mut WriteTx,
+    kind: EntityKind,
+    raw: &str,
+    asked: &IngestContext,
+) -> Result<String, IngestError> {
     if matches!(kind, EntityKind::Track | EntityKind::Artist) {
         return ingest_entity(s, kind, raw, asked);
     }
@@ -158,6 +167,13 @@ fn write_hit(s: &mut WriteTx, kind: EntityKind, raw: &str, asked: &IngestContext
         };
         id.ok_or_else(no_id)
     })
+}
+
+/// What a hit is, and which other codes it names.
+fn mismatch_detail(raw: &str, codes: &[String]) -> String {
+    let hit: serde_json::Value = serde_json::from_str(raw).unwrap_or_default();
+    let name = hit["uri"].as_str().or(hit["id"].as_str()).unwrap_or("a hit");
+    format!("{name} has the code {}", codes.join(" and "))
 }
 
 fn store_error(e: StoreError) -> IngestError {

@@ -21,7 +21,7 @@ pub(super) fn write_show(
     let cells = [
         required_text(&w.name),
         required_text(&w.uri),
-        text(&w.publisher),
+        required_text(&w.publisher),
         text(&w.description),
         text(&w.html_description),
         text(&w.media_type),

@@ -38,7 +38,7 @@ pub(super) fn read_fetches(
                 .hint = Some("give one of them another `name`".to_owned());
         }
         check_options(&values, stream, checker);
-        let source = source::read_source(
+        let (source, ids_file) = source::read_source(
             &values,
             stream,
             &source::OtherFetches { fetches: &fetches, names: &names, own_index: at },
@@ -64,6 +64,7 @@ pub(super) fn read_fetches(
             name,
             stream,
             source,
+            ids_file,
         });
     }
     fetches

@@ -171,7 +171,13 @@ pub static FETCH: &[KeySpec] = &[
         "ids_file",
         ValueShape::Text(&rules::INPUT),
         "",
-        "A CSV file of ids, relative to the job file. The column named id, uri or url is read, else the first column.",
+        "A CSV file of ids or codes, relative to the job file: your own, one of this program, or one of another tool. The column is found by its name (id, uri, url, Track URI, Spotify - id, isrc and the like), else by its content. Rows without a usable id are skipped and reported.",
+    ),
+    KeySpec::new(
+        "ids_column",
+        ANY,
+        "",
+        "The name, or the number from 1, of the column of `ids_file` with the ids. Default: it is found.",
     ),
     KeySpec::new(
         "from",
@@ -183,7 +189,7 @@ pub static FETCH: &[KeySpec] = &[
         "where",
         ValueShape::Text(&rules::CONDITION),
         "",
-        "With `from`: use only the rows of that fetch for which this SQL condition is true. `:since` is available.",
+        "With `from`: use only the rows of that fetch for which this SQL condition is true. `:since` and `:last_file_at` are available.",
     ),
     KeySpec::new(
         "query",
@@ -250,7 +256,7 @@ pub static QUERY: &[KeySpec] = &[
         "sql",
         ValueShape::Text(&rules::SELECT),
         "",
-        "One SELECT over the store. Each fetch of the job is a view with the name of the fetch. `:since`, `:last_run_at`, `:fire_at`, `:job` and `:user_id` are available.",
+        "One SELECT over the store. Each fetch of the job is a view with the name of the fetch. `:since`, `:last_run_at`, `:last_file_at`, `:fire_at`, `:job` and `:user_id` are available.",
     ),
 ];
 

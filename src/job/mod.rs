@@ -10,6 +10,7 @@
 mod consistency;
 mod csv_file;
 mod fetch;
+mod id_column;
 pub mod keys;
 mod load;
 mod model;
@@ -27,6 +28,7 @@ mod sql;
 pub use load::{LoadedJobs, load};
 pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, SinceRule, TimeRange};
 pub use output_name::{OutputName, TemplateValues};
+pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::{json_schema, markdown};
 

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 
 use super::output_name::OutputName;
+use super::reference_file::IdsFile;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
@@ -97,6 +98,8 @@ pub struct Fetch {
     pub stream: &'static Stream,
     /// The input of the stream.
     pub source: FetchSource,
+    /// What its file of ids contained, if it has one.
+    pub ids_file: Option<IdsFile>,
     /// The CSV file; none for `csv = false`.
     pub csv: Option<OutputName>,
     /// Columns of the CSV file; without a value the stream's default columns.
@@ -218,6 +221,12 @@ impl Job {
     /// The index of the fetch with this name.
     pub fn fetch_index(&self, name: &str) -> Option<usize> {
         self.fetches.iter().position(|f| f.name == name)
+    }
+
+    /// The names of the fetches and queries with files, as the records of files name them.
+    pub fn file_sources(&self) -> Vec<String> {
+        let fetches = self.fetches.iter().filter(|f| f.csv.is_some()).map(|f| f.name.clone());
+        fetches.chain((1..=self.queries.len()).map(|number| format!("query {number}"))).collect()
     }
 
     /// Whether any of its fetches reads a user's own data.

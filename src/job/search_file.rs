@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::csv_file::{InputRow, read_rows};
+use super::csv_file::{InputRow, TextEncoding, read_rows};
 use crate::document::{Diagnostic, DocumentChecker, TableValues, nearest, or_list, quote, texts};
 
 /// Spotify does not document a limit for `q`, but it refused longer expressions.
@@ -48,7 +48,7 @@ fn searches_in_file(
 ) -> Vec<String> {
     let Some(at) = values.entry("queries_file").map(|e| e.value.span()) else { return Vec::new() };
     let path = dir.join(name);
-    let rows = match read_rows(&path) {
+    let rows = match read_rows(&path, TextEncoding::Unicode) {
         Ok(rows) => rows,
         Err((line, why)) => {
             let place = if line == 0 { String::new() } else { format!(" line {line}") };

@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::keys::SOURCES;
 use super::model::{Fetch, FetchSource};
 use super::read::JobContext;
-use super::{reference_file, search_file};
+use super::reference_file::{self, IdsFile, IdsFileKeys};
+use super::search_file;
 use crate::document::{DocumentChecker, TableValues, ValueFinding, nearest, or_list, quote, texts};
 use crate::stream::{self, Stream, StreamInput};
 use spotify_client::{EntityKind, Reference};
@@ -21,7 +22,7 @@ pub(super) struct OtherFetches<'a> {
     pub own_index: usize,
 }
 
-/// Reads the input of a fetch, and reports keys that its stream does not accept.
+/// Reads the input of a fetch and what its file of ids contained, and reports keys that its stream does not accept.
 pub(super) fn read_source(
     values: &TableValues<'_, '_>,
     stream: &'static Stream,
@@ -29,7 +30,7 @@ pub(super) fn read_source(
     context: &JobContext<'_>,
     span: &Range<usize>,
     checker: &mut DocumentChecker<'_>,
-) -> FetchSource {
+) -> (FetchSource, Option<IdsFile>) {
     let fitting: &[&str] = match stream.input {
         StreamInput::Ids(_) => &["ids", "ids_file", "from"],
         StreamInput::Queries => &["query", "queries", "queries_file"],
@@ -57,8 +58,13 @@ pub(super) fn read_source(
         checker.report(at, "fetch.where", "`where` without `from`").hint =
             Some("`where` filters the rows of another fetch".to_owned());
     }
+    if let Some(entry) = values.entry("ids_column").filter(|_| values.entry("ids_file").is_none()) {
+        checker.report(entry.at.clone(), "fetch.ids_column", "`ids_column` without `ids_file`").hint =
+            Some("`ids_column` names a column of the `ids_file`".to_owned());
+    }
+    let mut ids_file = None;
     let at = values.entry("stream").map_or(span.clone(), |e| e.value.span());
-    match stream.input {
+    let source = match stream.input {
         StreamInput::Nothing => FetchSource::Nothing,
         StreamInput::User => {
             if !context.has_users {
@@ -75,7 +81,7 @@ pub(super) fn read_source(
                 let problem = checker.report(at, "fetch.stream", format!("`{}` needs ids of {kind}s", stream.name));
                 problem.hint = Some("add `ids`, `ids_file` or `from`".to_owned());
             }
-            read_ids(values, kind, above, context, checker)
+            read_ids(values, kind, above, context, (checker, &mut ids_file))
         }
         StreamInput::Queries => {
             if given == 0 {
@@ -85,7 +91,8 @@ pub(super) fn read_source(
             }
             FetchSource::Searches(search_file::read_searches(values, context.dir, checker))
         }
-    }
+    };
+    (source, ids_file)
 }
 
 fn read_ids(
@@ -93,7 +100,7 @@ fn read_ids(
     kind: EntityKind,
     above: &OtherFetches<'_>,
     context: &JobContext<'_>,
-    checker: &mut DocumentChecker<'_>,
+    (checker, ids_file): (&mut DocumentChecker<'_>, &mut Option<IdsFile>),
 ) -> FetchSource {
     if let Some(from) = values.entry("from") {
         for other in ["ids", "ids_file"].iter().filter_map(|name| values.entry(name)) {
@@ -133,11 +140,11 @@ fn read_ids(
     if let Some(entry) = values.entry("ids_file")
         && let Some(name) = values.text("ids_file")
     {
-        let span = entry.value.span();
-        for reference in reference_file::read_references(name, context.dir, kind, span, checker) {
-            if seen.insert(reference.clone()) {
-                found.push(reference);
-            }
+        let column = values.text("ids_column").zip(values.entry("ids_column").map(|entry| entry.value.span()));
+        let keys = IdsFileKeys { name, span: entry.value.span(), column };
+        if let Some((file, references)) = reference_file::read_references(keys, context.dir, kind, checker) {
+            *ids_file = Some(file);
+            found.extend(references.into_iter().filter(|reference| seen.insert(reference.clone())));
         }
     }
     FetchSource::Ids(found)

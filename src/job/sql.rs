@@ -108,8 +108,7 @@ fn token_span(file: &str, value: &Range<usize>, sql: &str, offset: usize) -> Opt
 
 /// A hint for common mistakes in a condition over the rows of `parent`.
 fn condition_hint(error: &QueryError, filter: &str, parent: &Fetch) -> Option<String> {
-    let QueryError::Sql { message, .. } = error else { return None };
-    if let Some(name) = message.strip_prefix("no such column: ") {
+    if let Some(name) = error.unknown_column() {
         let near = nearest(name, parent.stream.columns().map(|column| column.name));
         return Some(match near.as_slice() {
             [] => format!("a condition may use the columns of `{}`", parent.stream.view()),
@@ -117,6 +116,19 @@ fn condition_hint(error: &QueryError, filter: &str, parent: &Fetch) -> Option<St
         });
     }
     starts_with_word(filter, "where").then(|| "write only what follows WHERE".to_owned())
+}
+
+/// A hint for a query that SQLite refuses.
+fn query_hint(error: &QueryError, sql: &str, reader: &QueryReader) -> Option<String> {
+    if !matches!(error, QueryError::Sql { .. }) {
+        return None;
+    }
+    let columns = error.unknown_column().map(|_| reader.columns_in_reach(sql)).unwrap_or_default();
+    let near = error.unknown_column().map(|name| nearest(name, columns.iter().map(String::as_str)));
+    Some(match near.as_deref() {
+        None | Some([]) => "docs/schema.md lists tables and views; each fetch is a view with its name".to_owned(),
+        Some(near) => format!("did you mean {}?", or_list(near)),
+    })
 }
 
 fn starts_with_word(sql: &str, word: &str) -> bool {
@@ -152,8 +164,7 @@ fn check_queries(
                 let not_select = is_unknown_name(&error) && !reader.is_select(&query.sql);
                 let error = if not_select { QueryError::NotASelect } else { error };
                 let blocks = !is_unknown_name(&error);
-                let hint = matches!(error, QueryError::Sql { .. })
-                    .then(|| "docs/schema.md lists tables and views; each fetch is a view with its name".to_owned());
+                let hint = query_hint(&error, &query.sql, reader);
                 let diagnostic = report(&error, &query.sql, &query.sql_span, "query.sql", checker);
                 diagnostic.hint = diagnostic.hint.take().or(hint);
                 if !blocks {

@@ -34,6 +34,7 @@ pub(super) async fn account_of_token(
             family: EndpointFamily::ME,
             what: unusable.reason,
             attempts: 1,
+            is_json: true,
         }),
         Err(ApiError::Refused { kind: ForbiddenReason::ScopeMissing, .. }) => Ok(None),
         Err(error) => Err(error),

@@ -132,7 +132,9 @@ pub async fn finish(
     let refresh = granted.refresh_token.ok_or(SignInError::NoRefreshToken)?;
     let account = match identity::account_of_token(api, &granted.access_token).await {
         Ok(account) => account,
-        Err(error @ (ApiError::Unreachable { .. } | ApiError::Deferred { .. } | ApiError::Unusable { .. })) => {
+        Err(error)
+            if error.is_failure() || matches!(error, ApiError::Unreachable { .. } | ApiError::Deferred { .. }) =>
+        {
             // The code is used up, so the grant is kept, and the first run reads its account. It
             // never replaces a grant of a known account.
             let is_new = grants.get(&pending.user)?.and_then(|grant| grant.account).is_none();
@@ -213,7 +215,15 @@ pub async fn finish_pasted(
         return Err(nothing());
     }
     let finished = finish(api, grants, &pending, answer).await;
-    if let Err(SignInError::Api(ApiError::Unreachable { .. } | ApiError::Deferred { .. })) = &finished {
+    if let Err(SignInError::Api(error)) = &finished
+        && matches!(
+            error,
+            ApiError::Unreachable { .. }
+                | ApiError::Deferred { .. }
+                | ApiError::ServerError { .. }
+                | ApiError::NoAnswer { .. }
+        )
+    {
         grants.save_pending(&pending)?;
     }
     finished

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{EntityTable, ListKey, StoreError, TimeSpan, WriteTx, lists};
+use spotify_client::EntityKind;
 
 /// Returns the version of a playlist if the playlist, or a list that contains it, was read in that time.
 ///
@@ -69,17 +70,44 @@ pub fn relinked_track(tx: &WriteTx, track: &str, market: &str, when: &TimeSpan) 
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn resolve_code(
-    tx: &WriteTx,
-    table: &EntityTable,
-    column: &'static str,
-    code: &str,
-    when: &TimeSpan,
-) -> Result<Option<String>, StoreError> {
+pub fn resolve_code(tx: &WriteTx, kind: EntityKind, code: &str, when: &TimeSpan) -> Result<Option<String>, StoreError> {
+    let (table, column) = code_column(kind);
+    let [a, b, c, d] = spellings(kind, code);
     let sql = format!(
-        "SELECT id FROM {} WHERE {column} = ?1 AND fetched_at BETWEEN ?2 AND ?3 ORDER BY first_seen_at, id LIMIT 1",
-        table.name
+        "SELECT id FROM {table} WHERE {column} IN (?1, ?2, ?3, ?4) AND fetched_at BETWEEN ?5 AND ?6
+         ORDER BY first_seen_at, id LIMIT 1"
     );
-    let id = tx.prepare(&sql)?.query_row(params![code, when.since, when.until], |row| row.get(0)).optional();
+    let id = tx.prepare(&sql)?.query_row(params![a, b, c, d, when.since, when.until], |row| row.get(0)).optional();
     id.map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns the codes that are stored of a track (ISRC) or an album (UPC and EAN).
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn stored_codes(tx: &WriteTx, kind: EntityKind, id: &str) -> Result<Vec<String>, StoreError> {
+    let sql = match kind {
+        EntityKind::Track => "SELECT isrc, NULL FROM tracks WHERE id = ?1",
+        _ => "SELECT upc, ean FROM albums WHERE id = ?1",
+    };
+    let both = |row: &rusqlite::Row<'_>| Ok([row.get::<_, Option<String>>(0)?, row.get(1)?]);
+    let codes = tx.prepare(sql)?.query_row([id], both).optional().map_err(|e| tx.error("cannot be read", e))?;
+    Ok(codes.into_iter().flatten().flatten().collect())
+}
+
+fn code_column(kind: EntityKind) -> (&'static str, &'static str) {
+    if kind == EntityKind::Track { ("tracks", "isrc") } else { ("albums", "upc") }
+}
+
+/// The spellings of a code that Spotify may have: an ISRC with dashes, a UPC with leading zeros.
+fn spellings(kind: EntityKind, code: &str) -> [String; 4] {
+    if kind == EntityKind::Track {
+        let dashed = match (code.get(..2), code.get(2..5), code.get(5..7), code.get(7..)) {
+            (Some(country), Some(owner), Some(year), Some(rest)) => format!("{country}-{owner}-{year}-{rest}"),
+            _ => code.to_owned(),
+        };
+        return [code.to_owned(), dashed.clone(), code.to_ascii_lowercase(), dashed.to_ascii_lowercase()];
+    }
+    let bare = code.trim_start_matches('0');
+    [bare.to_owned(), format!("{bare:0>12}"), format!("{bare:0>13}"), format!("{bare:0>14}")]
 }

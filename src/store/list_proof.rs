@@ -183,6 +183,16 @@ fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<Strin
     current_rows_sql(&kind).map(|sql| hash_rows(conn, &sql, [list])).transpose()
 }
 
+/// Whether a read of a list came to nothing for this reason, and no later read was complete.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn was_unproved_since_read(tx: &WriteTx, list: i64, reason: &str) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM unproved_lists u JOIN lists l ON l.id = u.list_id
+               WHERE l.id = ?1 AND u.reason = ?2 AND u.given_up_at > coalesce(l.read_at, ''))";
+    Ok(tx.query_one(sql, params![list, reason])?.unwrap_or(false))
+}
+
 /// Returns the statement for the current rows of a list, in order. ?1 is the list.
 pub(super) fn current_rows_sql(kind: &str) -> Option<String> {
     let last_read = "(SELECT read_at FROM lists WHERE id = ?1)";

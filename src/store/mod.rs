@@ -7,23 +7,25 @@
 //! - the file: `open`, `open_writer`, `schema`, `migrations`, `migration_backups`, `backup`, `compact`, `wal`, `access`,
 //!   `info`, `disk_space`;
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
-//! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`;
+//! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
 //!   `list_quality`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
-//! - runs: `runs`, `run_history`, `requested`, `skipped_items`, `field_notes`, `skip_list`,
+//! - runs: `runs`, `run_history`, `requested`, `skipped_items` with `anomaly_table`, `field_notes`, `skip_list`,
 //!   `missing_ids`,
 //!   `planned_calls`;
-//! - exports: `views`, `query`, `published_files`, `file_dependencies` with `changed_entities`;
+//! - exports: `views`, `query`, `published_files`, `file_marks`, `not_found`, `file_dependencies` with `changed_entities`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
 mod access;
 pub mod accounts;
+pub mod anomaly_table;
 mod backup;
 mod cell_value;
 mod changed_entities;
 mod changes;
 pub mod children;
+pub mod code_matches;
 mod compact;
 mod dependency_kind;
 mod disk_space;
@@ -33,6 +35,7 @@ mod error;
 pub mod etags;
 pub mod field_notes;
 mod file_dependencies;
+mod file_marks;
 pub mod freshness;
 pub mod future_times;
 mod info;
@@ -49,6 +52,7 @@ pub mod members;
 mod migration_backups;
 mod migrations;
 pub mod missing_ids;
+mod not_found;
 mod open;
 mod open_writer;
 mod pending_writes;
@@ -86,6 +90,7 @@ mod writer_thread;
 
 pub use access::{AccessTarget, FileAccess};
 pub use accounts::{AccountIds, OwnerClaim, PlaylistOwner};
+pub use anomaly_table::{Anomaly, AnomalyEffect};
 pub use backup::backup;
 pub use cell_value::CellValue;
 pub use changes::{ListChange, ListName, changes_of_job, title_and_owner};
@@ -96,6 +101,7 @@ pub use entity_table::EntityTable;
 pub use error::StoreError;
 pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
+pub use file_marks::{last_file_at, last_file_of_job, record_marks};
 pub use info::{StoreIdentity, data_version};
 pub use interrupted_reads::InterruptedRead;
 pub use known_rows::KeptRow;
@@ -108,6 +114,7 @@ pub use lists::{Checkpoint, ListKey, ListRow, SharedRows};
 pub use members::ListMember;
 pub use migration_backups::delete_old_backups;
 pub use missing_ids::{ListedPlaylist, MissingIdKey};
+pub use not_found::{has_not_found, not_found_query};
 pub use open::{canonical_path, open_current_schema, open_reader, quick_check};
 pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;

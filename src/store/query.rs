@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
@@ -58,6 +59,8 @@ pub struct QueryFetch {
 pub struct QueryParameters {
     pub since: Option<String>,
     pub last_run_at: Option<String>,
+    /// Up to which time the last file shows what was new.
+    pub last_file_at: Option<String>,
     pub fire_at: Option<String>,
     pub job: Option<String>,
     pub user_id: Option<String>,
@@ -65,7 +68,7 @@ pub struct QueryParameters {
 
 impl QueryParameters {
     /// All names as they are written in a query.
-    pub const NAMES: [&'static str; 5] = [":since", ":last_run_at", ":fire_at", ":job", ":user_id"];
+    pub const NAMES: [&'static str; 6] = [":since", ":last_run_at", ":last_file_at", ":fire_at", ":job", ":user_id"];
 
     /// Returns the names that appear in a query and their values: what its rows depend on besides the store.
     pub fn used_in(&self, sql: &str) -> Vec<(&'static str, Option<&str>)> {
@@ -77,6 +80,7 @@ impl QueryParameters {
         match name {
             ":since" => Some(&self.since),
             ":last_run_at" => Some(&self.last_run_at),
+            ":last_file_at" => Some(&self.last_file_at),
             ":fire_at" => Some(&self.fire_at),
             ":job" => Some(&self.job),
             ":user_id" => Some(&self.user_id),
@@ -146,6 +150,9 @@ impl QueryReader {
         fetches: Vec<QueryFetch>,
         limit: Duration,
     ) -> Result<Self, QueryError> {
+        // With these on, SQLite takes a misspelled "column" for a text.
+        store.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
+        store.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         for fetch in &fetches {
             let scope = RowScope::FetchUnordered { job, fetch: &fetch.name };
             let select = ViewSelect::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
@@ -211,6 +218,26 @@ impl QueryReader {
             columns: columns(&statement)?,
             is_ordered: self.is_ordered(&statement),
         })
+    }
+
+    /// Returns the columns of the tables and views whose names appear in an SQL text.
+    pub fn columns_in_reach(&self, sql: &str) -> Vec<String> {
+        let words: FxHashSet<String> =
+            sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_ascii_lowercase).collect();
+        let tables = || -> rusqlite::Result<Vec<String>> {
+            let mut names = self.store.prepare(
+                "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
+                 UNION SELECT name FROM sqlite_temp_schema WHERE type = 'view'",
+            )?;
+            names.query_map([], |row| row.get(0))?.collect()
+        };
+        let mut columns = Vec::new();
+        for table in tables().unwrap_or_default().iter().filter(|name| words.contains(&name.to_ascii_lowercase())) {
+            if let Ok(all) = self.store.prepare(&format!("SELECT * FROM {}", identifier(table))) {
+                columns.extend(all.column_names().map(str::to_owned));
+            }
+        }
+        columns
     }
 
     /// Whether a statement is a SELECT, even if it uses unknown names: SQLite accepts only a SELECT in parentheses.

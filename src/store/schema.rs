@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_brake.sql"),
     include_str!("migrations/0011_readings.sql"),
     include_str!("migrations/0012_owners.sql"),
+    include_str!("migrations/0013_inputs.sql"),
 ];
 
 /// The schema version of this program.

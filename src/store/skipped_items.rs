@@ -1,8 +1,10 @@
 //! Items that a run could not store whole, each with its reason.
 
+use std::collections::HashMap;
+
 use rusqlite::{OptionalExtension, params};
 
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, anomaly_table};
 
 /// An item that could not be stored completely.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +17,7 @@ pub struct SkippedItem {
     pub position: Option<i64>,
     /// Id, if known.
     pub item_id: Option<String>,
-    /// null_item, malformed, not_found, forbidden, moved, …
+    /// A reason of the table of anomalies.
     pub reason: &'static str,
     /// Details, in Spotify's words if there are any.
     pub detail: Option<String>,
@@ -33,7 +35,7 @@ pub struct SkippedItem {
 pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str, reader: &str) -> Result<bool, StoreError> {
     tx.prepare(
         "SELECT EXISTS (SELECT 1 FROM skipped_items WHERE stream = ?2 AND item_id = ?3
-          AND reason IN ('not_found', 'forbidden') AND coalesce(user_id, ?4) = ?4 AND run_id = (
+          AND reason IN ('not_found', 'forbidden', 'code_mismatch') AND coalesce(user_id, ?4) = ?4 AND run_id = (
            SELECT r.id FROM runs r WHERE job = (SELECT job FROM runs WHERE id = ?1) AND r.id < ?1
            AND state IN ('complete', 'partial')
            AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = r.id AND f.stream = ?2 AND f.user_id = ?4)
@@ -41,6 +43,21 @@ pub fn was_reported(tx: &WriteTx, run: i64, stream: &str, id: &str, reader: &str
     )?
     .query_row(params![run, stream, id, reader], |row| row.get(0))
     .map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns when the requests for ids of a stream last failed, for those that ever did.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn failed_ids(tx: &WriteTx, stream: &str) -> Result<HashMap<String, String>, StoreError> {
+    let sql = format!(
+        "SELECT item_id, max(seen_at) FROM skipped_items
+         WHERE stream = ?1 AND item_id IS NOT NULL AND position IS NULL AND reason IN ({}) GROUP BY item_id",
+        anomaly_table::failures_sql()
+    );
+    let mut statement = tx.prepare(&sql)?;
+    let rows = statement.query_map([stream], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
 /// Returns how many entries of a user's list of playlists a run could not read as a playlist.

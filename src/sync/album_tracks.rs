@@ -33,8 +33,8 @@ pub(super) async fn read_album_tracks(
     context: &FetchContext,
     references: &[IndexedReference],
 ) -> Result<WorkResult, SyncError> {
-    let resolved = resolve_references(sync, context, references).await?;
-    let albums = &resolved.ids;
+    let mut resolved = resolve_references(sync, context, references).await?;
+    let albums = resolved.ids.clone();
     let asked = context.asked(sync.now());
     // One lock for all albums: a batch starts twenty lists, and runs that lock them one by one could wait
     // for each other.
@@ -58,9 +58,11 @@ pub(super) async fn read_album_tracks(
     let mut result = EntityReader::for_album_tracks().read(sync, context, &wanted).await?;
     result.requested.clear();
     result.counts = RecordCounts { skipped: result.counts.skipped, ..RecordCounts::default() };
+    let wrong = resolved.check_codes(sync, context).await?;
     result.add(resolved.result);
     let mut places = Vec::with_capacity(albums.len());
-    for (album, place) in albums.iter().zip(&resolved.places) {
+    let kept = albums.iter().zip(&resolved.places).filter(|(album, _)| !wrong.contains(*album));
+    for (album, place) in kept {
         let key = album_tracks_key(album, &asked);
         let came_with_album = wanted.contains(album);
         // What the answer about the album has just started is no earlier read, also where everything is

@@ -8,10 +8,12 @@
 //! | --- | --- | --- | --- |
 //! | no cursor | a second answer | page is used | `no_cursor`, the old list stays |
 //! | short page | a second answer | page is used | read again from the start, then `short_page` |
-//! | cut short, list has a version or is a discography | the list seen from one place aside | list ends here, `wrong_total` | as below |
+//! | cut short as far from the total as before | the list as it is stored | list ends here, `wrong_total` | as below |
+//! | cut short, list has a version, is a discography or was never read | the list seen from one place aside | list ends here, `wrong_total` | as below |
+//! | cut short, by cursor, never read | the same end in two reads | list ends here, `wrong_total` | as below |
 //! | cut short | a second answer | page is used | by cursor: read again from the start; then `cut_short` |
 //! | repeated page | by offset: the list seen from one place aside | page is used | a second answer, then `repeated_page` |
-//! | changed total | the list's version | new total is used | read again from the start |
+//! | changed total | the list's version, or the same totals in two reads | page is used | read again from the start |
 //! | other rows than before an interruption | none | | read again from the start |
 //! | another reader published another version meanwhile | none | | read again from the start |
 //! | many duplicates | the same rows in two reads | one row each, `listed_twice` | read again from the start |
@@ -25,7 +27,7 @@ use serde_json::Value;
 
 use super::brake::{SUSPECT_BATCH, is_nearly_emptied};
 use super::list_request::ListRequest;
-use crate::store::Checkpoint;
+use crate::store::{Checkpoint, ListRow};
 use crate::stream::Paging;
 use spotify_client::page::RawPage;
 
@@ -40,15 +42,17 @@ const MAX_LIST_LENGTH: i64 = 1_000_000;
 pub(super) enum PageAnomaly {
     /// The page says that more follows, and names no cursor for it.
     NoCursor { offset: i64 },
-    /// The page before was shorter than its size, and this one begins with its last item again: one of
-    /// the items of that page is missing.
+    /// The page before was shorter than its size, and this one begins with its last items again: some of
+    /// the items of that page are missing.
     ShortPage { offset: i64 },
     /// The list ends before its total.
     CutShort {
         reached: i64,
         announced: i64,
-        /// Lists of this kind are known to announce more than they have.
+        /// The list may really have fewer items than it announces.
         is_plausible: bool,
+        /// Nothing is stored of the list that a wrong end could replace.
+        is_first_read: bool,
     },
     /// The page has the items of the page before it.
     RepeatedPage { offset: i64 },
@@ -78,6 +82,8 @@ pub(super) struct AnomalyEvidence {
     pub is_first_pass: bool,
     /// The page was requested twice, and both answers had an anomaly.
     pub is_second_answer: bool,
+    /// An earlier pass over the list met the same anomaly.
+    pub is_repeated: bool,
     /// Whether a page from one place aside shows the same, once one was requested.
     pub same_from_aside: Option<bool>,
     /// What the list's version says.
@@ -128,6 +134,8 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
         PageAnomaly::DifferentRows | PageAnomaly::OtherVersion | PageAnomaly::ManyDuplicates { .. } => {
             return AnomalyDecision::Restart;
         }
+        // Two reads whose totals differ by page in the same way show no movement.
+        PageAnomaly::ChangedTotal if evidence.is_repeated => return AnomalyDecision::Accept,
         PageAnomaly::ChangedTotal => {
             return match evidence.version {
                 VersionEvidence::NotRequested => AnomalyDecision::RequestVersion,
@@ -146,6 +154,13 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
     }
     if !evidence.is_second_answer {
         return AnomalyDecision::ReadAgain;
+    }
+    // Two reads to the same end are all that can be known of a list that follows a cursor.
+    if matches!(anomaly, PageAnomaly::CutShort { is_first_read: true, .. })
+        && evidence.has_cursor
+        && !evidence.is_first_pass
+    {
+        return AnomalyDecision::Accept;
     }
     // The page before may have been the wrong one: a cursor steps over what that page lacked.
     let page_before_may_be_wrong = match anomaly {
@@ -178,7 +193,7 @@ impl PageAnomaly {
         match self {
             PageAnomaly::NoCursor { offset } => format!("the page at {offset} names no cursor for the next one"),
             PageAnomaly::ShortPage { offset } => {
-                format!("the page before {offset} was short, and the one there begins with its last item again")
+                format!("the page before {offset} was short, and the one there begins with its last items again")
             }
             PageAnomaly::CutShort { reached, announced, .. } => {
                 format!("it ended after {reached} of the {announced} items that Spotify announced")
@@ -194,29 +209,43 @@ impl PageAnomaly {
     }
 }
 
-/// Where a page that was shorter than its size ended, and its last item.
+/// Where a page that was shorter than its size ended, and as many of its last items as it was short of.
 #[derive(Debug)]
 pub(super) struct ShortPageEnd {
     offset: i64,
-    last: Value,
+    last: Vec<Option<Value>>,
+}
+
+impl ShortPageEnd {
+    /// Whether the next page begins with the last items of the short one. A page without some items in its middle
+    /// ends with items of the next page.
+    fn is_repeated_by(&self, next: &RawPage) -> bool {
+        let next: Vec<Option<Value>> = next.entries().into_iter().take(self.last.len()).map(entry_value).collect();
+        (1..=next.len()).any(|count| {
+            let (first, last) = (&next[..count], &self.last[self.last.len() - count..]);
+            // Nulls do not show that an item was repeated.
+            first == last && first.iter().any(Option::is_some)
+        })
+    }
 }
 
 /// The end of a page that is shorter than its size while more pages follow.
 pub(super) fn short_page_end(list: &ListRequest, page: &RawPage, offset: i64) -> Option<ShortPageEnd> {
     let by_offset = matches!(list.paging, Paging::Offset { .. });
-    let short = page.limit.is_some_and(|limit| (1..limit).contains(&page.served()));
-    if !(by_offset && short && page.more) {
+    let missing = page.limit.map_or(0, |limit| limit - page.served());
+    if !(by_offset && page.served() > 0 && missing > 0 && page.more) {
         return None;
     }
-    // A null is left out: two nulls do not show that an item was repeated.
-    let last = page.entries().into_iter().last().and_then(entry_value)?;
+    let entries = page.entries();
+    let count = usize::try_from(missing).unwrap_or(usize::MAX).min(entries.len());
+    let last = entries[entries.len() - count..].iter().map(|entry| entry_value(*entry)).collect();
     Some(ShortPageEnd { offset: offset + page.served(), last })
 }
 
 /// The anomaly of a page that ends the list too early, or does not say where the next page begins.
 pub(super) fn find_page_anomaly(
     list: &ListRequest,
-    at: &Checkpoint,
+    (row, at): (&ListRow, &Checkpoint),
     page: (&RawPage, i64),
     before: Option<&ShortPageEnd>,
 ) -> Option<PageAnomaly> {
@@ -225,21 +254,28 @@ pub(super) fn find_page_anomaly(
     if has_cursor && page.more && page.served() > 0 && page.after.is_none() {
         return Some(PageAnomaly::NoCursor { offset });
     }
-    if let Some(before) = before.filter(|before| before.offset == offset)
-        && page.entries().into_iter().next().and_then(entry_value).as_ref() == Some(&before.last)
-    {
+    if before.is_some_and(|before| before.offset == offset && before.is_repeated_by(page)) {
         return Some(PageAnomaly::ShortPage { offset });
     }
     let ends = page.served() == 0 || (has_cursor && !page.more);
     let reached = offset + page.served();
     let announced = at.announced.or(page.total).filter(|total| ends && reached < *total)?;
-    if is_empty_end(page) {
+    if is_empty_end(page) || is_known_shortfall(row, announced, reached) {
         return None;
     }
-    // The version of a list tells whether it is whole, and discographies are known to announce more
-    // releases than they have. Any other list that ends early has rows missing.
-    let is_plausible = !has_cursor && (list.version.is_some() || list.total_is_unreliable);
-    Some(PageAnomaly::CutShort { reached, announced, is_plausible })
+    // The version of a list tells whether it is whole, and discographies are known to announce more releases than
+    // they have. A list that was never read replaces nothing. Any other list that ends early has rows missing, and so
+    // has one whose cursor leads to an empty page.
+    let is_first_read = row.whole_at.is_none() && (!has_cursor || page.served() > 0);
+    let is_plausible = !has_cursor && (list.version.is_some() || list.total_is_unreliable || is_first_read);
+    Some(PageAnomaly::CutShort { reached, announced, is_plausible, is_first_read })
+}
+
+/// Whether the list was as far from its total when it was last read. A constant difference is no movement: the total
+/// counts items that Spotify does not serve.
+pub(super) fn is_known_shortfall(row: &ListRow, announced: i64, reached: i64) -> bool {
+    let before = row.whole_at.as_ref().and(row.announced.zip(row.served)).map(|(announced, served)| announced - served);
+    before.is_some_and(|before| before > 0 && before == announced - reached)
 }
 
 /// The anomaly of a first page that says that nearly nothing is left of a list with this many rows.
@@ -302,7 +338,10 @@ mod tests {
         let version = |version| AnomalyEvidence { version, ..first };
         let short = PageAnomaly::ShortPage { offset: 50 };
         let repeated = PageAnomaly::RepeatedPage { offset: 50 };
-        let cut = |is_plausible| PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible };
+        let cut =
+            |is_plausible| PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible, is_first_read: false };
+        let cut_first = PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible: false, is_first_read: true };
+        let repeated_total = AnomalyEvidence { is_repeated: true, ..first };
         let no_cursor = PageAnomaly::NoCursor { offset: 50 };
         let table = [
             ("no cursor, first answer", &no_cursor, with_cursor(first), ReadAgain),
@@ -318,6 +357,9 @@ mod tests {
             ("end that cannot be real, second answer", &cut(false), twice, Reject),
             ("end by cursor, second answer", &cut(false), with_cursor(twice), Restart),
             ("end by cursor, after a restart", &cut(false), with_cursor(later), Reject),
+            ("end by cursor of a first read", &cut_first, with_cursor(twice), Restart),
+            ("end by cursor of a first read, after a restart", &cut_first, with_cursor(later), Accept),
+            ("total that an earlier pass met", &PageAnomaly::ChangedTotal, repeated_total, Accept),
             ("repetition by offset", &repeated, first, RequestAside),
             ("repetition that is real", &repeated, aside(true, twice), Accept),
             ("repetition that is not real", &repeated, aside(false, twice), Reject),

@@ -11,6 +11,7 @@ use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
 use super::estimate::{CallEstimate, CallRange, JobEstimator, RowChanges, reasons};
+use super::halving::Halving;
 use super::missing;
 use super::ordering::IndexedReference;
 use super::references::{estimate_references, resolve_references};
@@ -72,12 +73,18 @@ impl EntityReader {
         context: &FetchContext,
         references: &[IndexedReference],
     ) -> Result<WorkResult, SyncError> {
-        let resolved = resolve_references(sync, context, references).await?;
+        let mut resolved = resolve_references(sync, context, references).await?;
+        let read = self.read(sync, context, &resolved.ids).await?;
+        let wrong = resolved.check_codes(sync, context).await?;
         let mut result = resolved.result;
-        result.add(self.read(sync, context, &resolved.ids).await?);
+        result.add(read);
+        // What was answered is requested in the order of the ids.
         let is_answered = |id: &&String| !result.unanswered.contains(*id);
+        let keep: Vec<bool> = resolved.ids.iter().filter(is_answered).map(|id| !wrong.contains(id)).collect();
         let answered = resolved.ids.iter().zip(resolved.places).filter(|(id, _)| is_answered(id));
-        result.places = answered.map(|(_, place)| place).collect();
+        result.places = answered.zip(&keep).filter(|(_, keep)| **keep).map(|((_, place), _)| place).collect();
+        let mut kept = keep.iter();
+        result.requested.retain(|_| kept.next().copied().unwrap_or(true));
         Ok(result)
     }
 
@@ -239,13 +246,17 @@ impl EntityRequests<'_> {
                 rest = later;
                 continue;
             }
-            match self.read_batch(now).await {
+            match self.read_batch(now, None).await {
                 Ok(batch) => result.add(batch),
                 Err(SyncError::Api(ApiError::Refused { kind: ForbiddenReason::EndpointRemoved, message, .. })) => {
                     let evidence = format!("a batch read of {} was refused: {message}", reader.kind.plural());
                     sync.app.learn_development(&self.context.bearer, &evidence).await?;
                     sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
                     continue;
+                }
+                Err(SyncError::Api(e)) if e.is_failure() => {
+                    tracing::debug!(error = %e, ids = now.len(), "a batch read failed; it is read in halves");
+                    result.add(self.read_in_halves(now).await?);
                 }
                 Err(SyncError::Api(e)) if is_about_one_list(&e) => {
                     // One id can spoil a batch for all others. Alone, each is judged by itself.
@@ -274,12 +285,41 @@ impl EntityRequests<'_> {
         Ok(result)
     }
 
-    async fn read_batch(&mut self, ids: &[String]) -> Result<WorkResult, SyncError> {
+    /// Reads a batch that failed, so that one bad id costs itself only.
+    async fn read_in_halves(&mut self, ids: &[String]) -> Result<WorkResult, SyncError> {
+        let mut result = WorkResult::default();
+        let mut halving = Halving::new(0..i64::try_from(ids.len()).unwrap_or(0));
+        while let Some(range) = halving.next_range() {
+            let (from, to) = (usize::try_from(range.start).unwrap_or(0), usize::try_from(range.end).unwrap_or(0));
+            let part = ids.get(from..to).unwrap_or_default();
+            if let [one] = part {
+                let read = self.read_one(one).await?;
+                match read.counts.skipped {
+                    0 => halving.record_success(range.end),
+                    _ => drop(halving.record_failure()),
+                }
+                result.add(read);
+                continue;
+            }
+            match self.read_batch(part, Some(1)).await {
+                Ok(read) => {
+                    result.add(read);
+                    halving.record_success(range.end);
+                }
+                Err(SyncError::Api(e)) if is_about_one_list(&e) => drop(halving.record_failure()),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(result)
+    }
+
+    async fn read_batch(&mut self, ids: &[String], max_attempts: Option<u32>) -> Result<WorkResult, SyncError> {
         let (sync, context, reader) = (self.sync, self.context, self.reader);
         let plural = reader.kind.plural();
         let mut request = ApiRequest::new(reader.family, format!("/{plural}"));
         request.query = context.query();
         request = request.with_query("ids", ids.join(","));
+        request.max_attempts = max_attempts;
         let wanted = ids.len();
         let check = |answer: &ApiResponse| {
             let text = utf8(&answer.body)?;
@@ -350,6 +390,7 @@ impl EntityRequests<'_> {
         let path = format!("/{}/{}", reader.kind.plural(), spotify_client::path_segment(id));
         let mut request = ApiRequest::new(reader.family, path);
         request.query = context.query();
+        request.max_attempts = context.progress.max_attempts(id);
         let tag = EntityTagKey {
             table: EntityTable::for_kind(reader.kind),
             audience: context.audience.clone(),
@@ -406,7 +447,7 @@ impl EntityRequests<'_> {
         match written.await? {
             Ok(written) => Ok(self.written_result(id, written, one_record())),
             Err(what) => {
-                let e = ApiError::Unusable { family: reader.family, what, attempts: 1 };
+                let e = ApiError::Unusable { family: reader.family, what, attempts: 1, is_json: true };
                 missing::record_missing(sync, context, id, &e).await
             }
         }

@@ -139,9 +139,8 @@ pub(super) fn is_about_one_list(e: &ApiError) -> bool {
         ApiError::BadRequest { .. }
         | ApiError::NotFound { .. }
         | ApiError::Gone { .. }
-        | ApiError::Unexpected { .. }
-        | ApiError::Unusable { .. } => true,
-        _ => false,
+        | ApiError::Unexpected { .. } => true,
+        e => e.is_failure(),
     }
 }
 

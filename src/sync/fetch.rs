@@ -14,13 +14,18 @@ use super::report::FetchReport;
 use super::work_items::{WorkItem, item_order, work_items};
 use super::work_result::WorkResult;
 use crate::job::{Fetch, Job};
-use crate::store::{FetchRecord, FetchState, FieldReport, SkippedItem, field_notes, requested, runs};
+use crate::store::{
+    FetchRecord, FetchState, FieldReport, SkippedItem, field_notes, requested, runs, skipped_items, timestamp,
+};
 use crate::stream::StreamAccess;
 use spotify_client::Reference;
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::state::AppClass;
+
+/// Rows without a usable id that are recorded one by one in each run.
+const MAX_NOTED_ROWS: usize = 1_000;
 
 /// One fetch of a run, for one user or for the app.
 pub(super) struct FetchRun<'a> {
@@ -86,6 +91,7 @@ impl FetchRun<'_> {
         record.reason = reason;
         let read = result.counts.read;
         let (mut warnings, playlists) = (result.warnings.clone(), result.playlists);
+        warnings.extend(self.note_skipped_rows().await?);
         let fields = match (self.read_field_notes().await, &error) {
             (Ok(fields), _) => fields,
             // Of two failures of the store, the first one is reported.
@@ -122,6 +128,30 @@ impl FetchRun<'_> {
             warnings,
         };
         Ok((report, error))
+    }
+
+    /// Records the rows of its file of ids that have no usable id. Returns what people should know about them.
+    async fn note_skipped_rows(&self) -> Result<Option<String>, SyncError> {
+        let Some(file) = self.fetch.ids_file.as_ref().filter(|file| !file.skipped.is_empty()) else { return Ok(None) };
+        let (run, now, stream) = (self.sync.run_id, timestamp(self.sync.now()), self.context.stream.name);
+        let (fetch, name, skipped) = (self.context.fetch.clone(), file.name.clone(), file.skipped.clone());
+        let noted = self.sync.store.write(move |s| {
+            for row in skipped.into_iter().take(MAX_NOTED_ROWS) {
+                let skip = SkippedItem {
+                    fetch: fetch.clone(),
+                    stream,
+                    item_id: Some(row.text),
+                    reason: "unusable_row",
+                    detail: Some(format!("line {} of {name}: {}", row.line, row.why)),
+                    already_known: true,
+                    ..SkippedItem::default()
+                };
+                skipped_items::record(s, run, &skip, &now)?;
+            }
+            Ok(())
+        });
+        noted.await?;
+        Ok(Some(format!("fetch `{}` reads {}", self.fetch.name, file.summary())))
     }
 
     /// Writes the record of the fetch, with what it requested. A fetch that did not come to its end keeps

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::context::SyncContext;
 use super::error::SyncError;
 use crate::job::{Fetch, FetchSource, Job};
-use crate::store::StoreError;
 use crate::store::query::{QueryError, QueryFetch, QueryParameters, QueryReader};
+use crate::store::{StoreError, last_file_of_job};
 use crate::stream::StreamInput;
 use spotify_client::{EntityKind, Reference, SpotifyId};
 
@@ -69,7 +69,13 @@ impl InputResolver<'_> {
             QueryFetch { name: parent.name.clone(), stream: parent.stream, market, user_id: None, since: None };
         let path = self.sync.store.path().to_path_buf();
         let (job, name) = (self.job.name.clone(), parent.name.clone());
-        let (filter, bound) = (filter.map(str::to_owned), self.bound.clone());
+        let (filter, mut bound) = (filter.map(str::to_owned), self.bound.clone());
+        let (of, sources, run) = (job.clone(), self.job.file_sources(), self.sync.run_id);
+        let last_file =
+            self.sync.store.with_connection(move |store| last_file_of_job(store, &of, &sources, run)).await?;
+        let unreadable =
+            |source| SyncError::from(StoreError::Sqlite { path: path.clone(), what: "cannot be read", source });
+        bound.last_file_at = last_file.map_err(unreadable)?;
         let read = move || {
             let failure = |e| match e {
                 QueryError::Store(source) => {

@@ -1,6 +1,6 @@
 //! What happens during a fetch and is reported whether or not the fetch finishes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,6 +35,9 @@ impl fmt::Display for ResumedRead {
     }
 }
 
+/// Attempts for an id that failed in an earlier run, so that it does not use up the calls of a day.
+const ATTEMPTS_AFTER_FAILURE: u32 = 2;
+
 /// Counters and notes that all work items of a fetch share.
 #[derive(Debug, Default)]
 pub struct FetchProgress {
@@ -42,6 +45,8 @@ pub struct FetchProgress {
     resumed_reads: Mutex<Vec<ResumedRead>>,
     /// The positions in the job at which an id is named, as itself or by a code.
     claimed: Mutex<HashMap<String, Vec<usize>>>,
+    /// Ids that failed when they were last requested.
+    failing: Mutex<HashSet<String>>,
 }
 
 impl FetchProgress {
@@ -67,6 +72,16 @@ impl FetchProgress {
         let earliest: HashMap<usize, usize> =
             twice.filter_map(|places| Some((*places.first()?, *places.iter().min()?))).collect();
         requested.iter().map(|place| earliest.get(place).copied().unwrap_or(*place)).collect()
+    }
+
+    /// Notes that an id failed when it was last requested.
+    pub(super) fn note_failing(&self, id: &str) {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned());
+    }
+
+    /// How often an id may be requested in vain, if that is less often than usual.
+    pub(super) fn max_attempts(&self, id: &str) -> Option<u32> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner).contains(id).then_some(ATTEMPTS_AFTER_FAILURE)
     }
 
     /// Records that an interrupted read was found.

@@ -6,7 +6,8 @@
 
 use super::anomalies::{
     AnomalyDecision, AnomalyEvidence, PageAnomaly, ShortPageEnd, VersionEvidence, decide, find_changed_total,
-    find_emptied, find_endless, find_page_anomaly, is_empty_end, is_same_from_aside, short_page_end,
+    find_emptied, find_endless, find_page_anomaly, is_empty_end, is_known_shortfall, is_same_from_aside,
+    short_page_end,
 };
 use super::brake::SUSPECT_BATCH;
 use super::commit::{
@@ -113,8 +114,9 @@ impl<'a> ListPass<'a> {
             let offset = at.next_offset - i64::from(self.overlap);
             let page = self.next_page(at, prefetch, offset).await?;
             if self.accepted_at != Some(offset)
-                && let Some(anomaly) = find_page_anomaly(self.list, at, (&page, offset), self.short_page_end.as_ref())
-                    .or_else(|| find_emptied(self.rows_to_protect(), &page, offset))
+                && let Some(anomaly) =
+                    find_page_anomaly(self.list, (&self.open.row, at), (&page, offset), self.short_page_end.as_ref())
+                        .or_else(|| find_emptied(self.rows_to_protect(), &page, offset))
                 && !self.resolve_page_anomaly(&anomaly, at, (&page, offset)).await?
             {
                 continue;
@@ -274,8 +276,10 @@ impl<'a> ListPass<'a> {
             Some(_) if self.total_changed => VersionEvidence::SameBefore,
             Some(_) => VersionEvidence::NotRequested,
         };
+        let totals = (at.announced, page.total);
+        let is_repeated = prefetch.changed_totals == Some(totals);
         loop {
-            match decide(&anomaly, &AnomalyEvidence { version, ..AnomalyEvidence::default() }) {
+            match decide(&anomaly, &AnomalyEvidence { version, is_repeated, ..AnomalyEvidence::default() }) {
                 AnomalyDecision::RequestVersion => {
                     self.total_changed = true;
                     let snapshot_id = self.request_version().await?;
@@ -286,10 +290,16 @@ impl<'a> ListPass<'a> {
                     version = if is_same { VersionEvidence::Same } else { VersionEvidence::Different };
                 }
                 AnomalyDecision::Accept => {
-                    at.announced = page.total;
+                    // Without a version, the list may turn out to be shorter than its first total says.
+                    if self.list.version.is_some() {
+                        at.announced = page.total;
+                    }
                     return Ok(());
                 }
-                _ => return Err(ReadOutcome::Moved.into()),
+                _ => {
+                    prefetch.changed_totals = Some(totals);
+                    return Err(ReadOutcome::Moved.into());
+                }
             }
         }
     }
@@ -314,11 +324,11 @@ impl<'a> ListPass<'a> {
         if !is_last && let Some(anomaly) = find_endless(announced, reached) {
             return Err(rejected(&anomaly).into());
         }
-        // Items that were announced and not served may well be in the list: they are not called removed.
-        let ended_early = page.served() == 0
-            && self.list.version.is_none()
-            && announced.is_some_and(|total| reached < total)
-            && !is_empty_end(page);
+        // Items that were announced and not served may well be in the list: they are not called removed. A list that
+        // was as far from its total before has all that it has.
+        let is_short =
+            announced.is_some_and(|total| reached < total && !is_known_shortfall(&self.open.row, total, reached));
+        let ended_early = page.served() == 0 && self.list.version.is_none() && is_short && !is_empty_end(page);
         Ok(PageProgress { reached, is_last, ended_early, cursor })
     }
 

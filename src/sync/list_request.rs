@@ -47,6 +47,8 @@ pub(super) struct Prefetch {
     pub parent_answers: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
+    /// The totals of two pages because of which the previous pass ended.
+    pub changed_totals: Option<(Option<i64>, Option<i64>)>,
     /// The newest read of the playlist by any reader when this read began, if it is not that of the open list.
     pub newest_read: Option<SharedRows>,
 }
@@ -67,7 +69,8 @@ impl ListRequest {
     /// How the total that Spotify announced differs from a list that was read to its end.
     pub(super) fn describe_wrong_total(&self, at: &Checkpoint) -> Option<String> {
         let announced = at.announced.filter(|n| *n != at.next_offset)?;
-        let is_counted = self.max_items.is_none() && matches!(self.paging, Paging::Offset { .. });
+        let is_counted =
+            self.max_items.is_none() && matches!(self.paging, Paging::Offset { .. } | Paging::Cursor { .. });
         is_counted.then(|| format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset))
     }
 

@@ -24,6 +24,8 @@ pub(super) fn skip_reason(e: &ApiError) -> &'static str {
         ApiError::NotFound { .. } | ApiError::Gone { .. } => "not_found",
         ApiError::BadRequest { .. } => "bad_request",
         ApiError::Unusable { .. } => "unusable_answer",
+        ApiError::ServerError { .. } => "server_error",
+        ApiError::NoAnswer { .. } => "no_answer",
         _ => "unexpected_status",
     }
 }
@@ -37,10 +39,25 @@ pub(super) async fn record_missing(
     id: &str,
     e: &ApiError,
 ) -> Result<WorkResult, SyncError> {
-    let (reason, detail) = (skip_reason(e), e.to_string());
+    let needs_market = context.stream.needs_market && skip_reason(e) == "not_found" && context.market.is_empty();
+    let no_market = needs_market.then(|| "name a market: without one an app is shown no podcasts".to_owned());
+    let hints = e.hint().or(no_market).into_iter().collect();
+    let result = record_gap(sync, context, id, (skip_reason(e), e.to_string())).await?;
+    // A gap that is known needs no hint.
+    Ok(if result.problem.is_some() { WorkResult { hints, ..result } } else { result })
+}
+
+/// As [`record_missing`], for a reason that need not be an error of the API.
+pub(super) async fn record_gap(
+    sync: &SyncContext,
+    context: &FetchContext,
+    id: &str,
+    (reason, detail): (&'static str, String),
+) -> Result<WorkResult, SyncError> {
     // Only a refusal that is likely to be the same next time is remembered. A user always has a library.
     let is_own_list = context.stream.needs_user() && id == context.stream.name;
-    let is_lasting = matches!(reason, "forbidden" | "not_found") && !is_own_list;
+    let is_mismatch = reason == "code_mismatch";
+    let is_lasting = is_mismatch || (matches!(reason, "forbidden" | "not_found") && !is_own_list);
     let scale = RefusalScale::new(sync, context);
     let (stream, key, now, run) = (context.stream, context.missing_key(id), timestamp(sync.now()), sync.run_id);
     let is_playlist = stream.table == StreamTable::PlaylistItems;
@@ -50,7 +67,12 @@ pub(super) async fn record_missing(
     let recorded = sync
         .store
         .write(move |s| {
-            let weight = if is_lasting { scale.weigh(s, &key, reason)? } else { RefusalWeight::PASSING };
+            let weight = match is_lasting {
+                // Spotify has answered: what it found has another code.
+                true if is_mismatch => RefusalWeight { is_settled: true, ..RefusalWeight::PASSING },
+                true => scale.weigh(s, &key, reason)?,
+                false => RefusalWeight::PASSING,
+            };
             if weight.wants_second_look {
                 return Ok(None);
             }
@@ -85,10 +107,7 @@ pub(super) async fn record_missing(
     if is_known {
         return Ok(WorkResult { counts, ..WorkResult::default() });
     }
-    let needs_market = stream.needs_market && reason == "not_found" && context.market.is_empty();
-    let no_market = needs_market.then(|| "name a market: without one an app is shown no podcasts".to_owned());
-    let hints = e.hint().or(no_market).into_iter().collect();
-    Ok(WorkResult { hints, ..WorkResult::incomplete(Vec::new(), counts, problem) })
+    Ok(WorkResult::incomplete(Vec::new(), counts, problem))
 }
 
 /// Who is to be told about a refusal, and whether that is so already.
@@ -191,7 +210,11 @@ async fn note_missing(
                 missing.push(None);
                 continue;
             };
-            let reason = if reason == "forbidden" { "forbidden" } else { "not_found" };
+            let reason = match reason.as_str() {
+                "forbidden" => "forbidden",
+                "code_mismatch" => "code_mismatch",
+                _ => "not_found",
+            };
             let is_settled = reporting.is_settled(s, run, stream, id)?;
             let new_problem = (!is_settled).then(|| format!("{id}: {detail}"));
             let skip = SkippedItem {

@@ -13,7 +13,7 @@
 //! - Strategies, each with its read and its estimate: `by_id`, `album_tracks`, `paged_list`, `playlist`,
 //!   `own_playlists`, `recent_plays`, `search`, `profile`.
 //! - `list_reader` is the one loop that reads lists: `open_list` before, `list_pass` for each pass
-//!   (`page_request`, `anomalies`, `incremental`, `commit`, `brake`), and `read_outcome` after. What decides whether
+//!   (`page_request`, `anomalies`, `halving`, `incremental`, `commit`, `brake`), and `read_outcome` after. What decides whether
 //!   a list is read at all is `change_detection`.
 //! - `context` and `error` are what all of these work with.
 
@@ -36,6 +36,7 @@ pub mod exit_codes;
 mod fetch;
 mod fetch_inputs;
 mod fetch_progress;
+mod halving;
 mod incremental;
 mod job_lock;
 mod list_lock;

@@ -20,6 +20,7 @@ use super::list_reader::{MAX_RESTARTS, finish_read, read_list, read_pages};
 use super::list_request::{ListRequest, Prefetch};
 use super::missing;
 use super::open_list::{OpenList, lock_list};
+use super::ordering::FailedRequests;
 use super::page_request::{PagePosition, PageResponse, request_page, request_version};
 use super::paged_list::{expected_drift, page_sizes};
 use super::playlist::{
@@ -32,7 +33,7 @@ use super::users::confirm_account;
 use super::work_result::{LibraryCounts, WorkResult};
 use crate::store::timestamp;
 use crate::store::{
-    AccountIds, Checkpoint, LibraryPlaylist, ListRow, OwnerClaim, PlaylistOwner, ProofKind, accounts,
+    AccountIds, Checkpoint, LibraryPlaylist, ListRow, OwnerClaim, PlaylistOwner, ProofKind, accounts, freshness,
     library_playlists, lists, skipped_items,
 };
 use crate::stream::{self, Stream};
@@ -159,7 +160,18 @@ impl OwnPlaylistsReader<'_> {
                 None => rest.push(list),
             }
         }
-        Ok(rest)
+        self.failing_last(rest).await
+    }
+
+    /// The same lists, with those last that failed when they were last requested.
+    async fn failing_last(&self, lists: Vec<LibraryPlaylist>) -> Result<Vec<LibraryPlaylist>, SyncError> {
+        let keys: Vec<_> = lists.iter().map(|list| playlist_key(self.context, &list.id)).collect();
+        let ages = self.sync.store.write(move |s| freshness::checked_at(s, &keys)).await?;
+        let failed = FailedRequests::of_fetch(self.sync, self.context).await?;
+        let is_failing =
+            |(list, age): &(LibraryPlaylist, Option<String>)| failed.is_failing(self.context, &list.id, age.as_deref());
+        let (failing, good): (Vec<_>, Vec<_>) = lists.into_iter().zip(ages).partition(is_failing);
+        Ok(good.into_iter().chain(failing).map(|(list, _)| list).collect())
     }
 
     /// Reads a playlist that changed, unless it was read to its end already and the list of playlists has

@@ -335,6 +335,7 @@ async fn request_playlist(
     let mut request = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{playlist}"));
     request.query = context.query();
     request = request.with_query(ITEM_TYPES.0, ITEM_TYPES.1);
+    request.max_attempts = context.progress.max_attempts(playlist);
     request.etag = etag;
     let check = |answer: &ApiResponse| {
         if answer.status == 304 {

@@ -53,7 +53,7 @@ pub(super) async fn read_profile(sync: &SyncContext, context: &FetchContext) -> 
         }
     });
     if let Some(what) = written.await? {
-        let e = ApiError::Unusable { family: EndpointFamily::ME, what, attempts: 1 };
+        let e = ApiError::Unusable { family: EndpointFamily::ME, what, attempts: 1, is_json: true };
         return Ok(missing::record_missing(sync, context, name, &e).await?.with_requested(requested));
     }
     missing::clear_missing(sync, context, name).await?;

@@ -1,5 +1,7 @@
 //! Resolves the references of a fetch to ids: ISRC and UPC codes cost a search each.
 
+use std::collections::HashSet;
+
 use chrono::TimeDelta;
 
 use super::context::{FetchContext, SyncContext};
@@ -9,11 +11,14 @@ use super::missing;
 use super::ordering::IndexedReference;
 use super::search::{SearchPage, request_search_page};
 use super::work_result::WorkResult;
-use crate::ingest::{self, IngestError};
-use crate::store::{EntityTable, TimeSpan, freshness};
+use crate::ingest::{self, CodeCheck, CodeHit, IngestError, SearchedCode};
+use crate::store::{SkippedItem, TimeSpan, code_matches, freshness};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::{EntityKind, Reference};
+
+/// Hits of a search for a code that are looked at: the first that names the code is taken.
+const CODE_HITS: i64 = 10;
 
 /// The references of a work item as ids.
 #[derive(Debug, Default)]
@@ -23,92 +28,141 @@ pub(super) struct ResolvedReferences {
     pub places: Vec<usize>,
     /// What came of the codes without an id.
     pub result: WorkResult,
+    /// Codes whose hit named no code, with the id of the hit.
+    unverified: Vec<(SearchedCode, String)>,
 }
 
-/// A code that Spotify finds nothing for.
-struct UnresolvedCode {
-    /// What came of the search.
-    result: WorkResult,
-    /// The id that the code had at some time before.
-    previous_id: Option<String>,
+/// What a code was resolved to.
+enum ResolvedCode {
+    Id {
+        id: String,
+        is_verified: bool,
+    },
+    /// Spotify finds nothing for it.
+    Missing {
+        /// What came of the search.
+        result: Box<WorkResult>,
+        /// The id that the code had at some time before.
+        previous_id: Option<String>,
+    },
 }
 
-/// A code, as a search and a column of the store name it.
-struct ReferenceCode<'a> {
-    kind: EntityKind,
-    field: &'static str,
-    code: &'a str,
+/// The id that the code was found to have within a span of time.
+async fn stored_id(sync: &SyncContext, code: &SearchedCode, span: TimeSpan) -> Result<Option<String>, SyncError> {
+    let code = code.clone();
+    Ok(sync.store.write(move |s| freshness::resolve_code(s, code.kind, &code.code, &span)).await?)
 }
 
-impl<'a> ReferenceCode<'a> {
-    fn new(reference: &'a Reference) -> Option<ReferenceCode<'a>> {
-        match reference {
-            Reference::Id(_) => None,
-            Reference::Isrc(code) => Some(ReferenceCode { kind: EntityKind::Track, field: "isrc", code }),
-            Reference::Upc(code) => Some(ReferenceCode { kind: EntityKind::Album, field: "upc", code }),
+/// The id that the code was found to have recently, and whether the thing names the code itself.
+async fn cached_id(
+    sync: &SyncContext,
+    context: &FetchContext,
+    code: &SearchedCode,
+) -> Result<Option<(String, bool)>, SyncError> {
+    let span = sync.fresh_span(TimeDelta::days(30));
+    if let Some(id) = stored_id(sync, code, span.clone()).await? {
+        return Ok(Some((id, true)));
+    }
+    let (query, market) = (code.query(), context.market.clone());
+    let id = sync.store.write(move |s| code_matches::find(s, &query, &market, &span)).await?;
+    Ok(id.map(|id| (id, false)))
+}
+
+/// The id of a code: from the store where it is fresh, otherwise by one search.
+async fn resolve_code(
+    sync: &SyncContext,
+    context: &FetchContext,
+    code: &SearchedCode,
+) -> Result<ResolvedCode, SyncError> {
+    if let Some((id, is_verified)) = cached_id(sync, context, code).await? {
+        return Ok(ResolvedCode::Id { id, is_verified });
+    }
+    let previous_id = stored_id(sync, code, TimeSpan::all_time()).await?;
+    let missing = |result| Ok(ResolvedCode::Missing { result: Box::new(result), previous_id });
+    let query = code.query();
+    if let Some(known) = missing::missing_ids(sync, context, std::slice::from_ref(&query)).await?.pop().flatten() {
+        return missing(WorkResult::from_missing(known));
+    }
+    let page = SearchPage { query: &query, kinds: &[code.kind], offset: 0, most: CODE_HITS };
+    let body = match request_search_page(sync, context, page).await {
+        Ok((body, _)) => body,
+        Err(SyncError::Api(e)) if is_about_one_list(&e) => {
+            return missing(missing::record_missing(sync, context, &query, &e).await?);
+        }
+        Err(e) => return Err(e),
+    };
+    let (asked, searched) = (context.asked(sync.now()), code.clone());
+    let hit = sync.store.write(move |s| {
+        let text = std::str::from_utf8(&body).unwrap_or_default();
+        let hit = match ingest::write_code_hit(s, text, &searched, &asked) {
+            Ok(hit) => hit,
+            Err(IngestError::Malformed(_)) => CodeHit::Nothing,
+            Err(IngestError::Store(e)) => return Err(e),
+        };
+        if let CodeHit::Found { id, is_verified: false } = &hit {
+            code_matches::record(s, &searched.query(), &asked.market, id, &asked.now)?;
+        }
+        Ok(hit)
+    });
+    match hit.await? {
+        CodeHit::Found { id, is_verified } => {
+            missing::clear_missing(sync, context, &query).await?;
+            Ok(ResolvedCode::Id { id, is_verified })
+        }
+        CodeHit::Different(codes) => missing(missing::record_gap(sync, context, &query, mismatch(code, &codes)).await?),
+        CodeHit::Nothing => {
+            let message = format!("Spotify finds no {} with {query}", code.kind);
+            let e = ApiError::NotFound { family: EndpointFamily::SEARCH, message };
+            missing(missing::record_missing(sync, context, &query, &e).await?)
         }
     }
+}
 
-    /// The search expression for the code.
-    fn query(&self) -> String {
-        format!("{}:{}", self.field, self.code)
-    }
+/// Reason and detail for a code whose hits name other codes.
+fn mismatch(code: &SearchedCode, codes: &[String]) -> (&'static str, String) {
+    let shown = codes.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+    ("code_mismatch", format!("Spotify finds no {} with this code, only with {shown}", code.kind))
+}
 
-    /// The id that the code was found to have within a span of time.
-    async fn stored_id(&self, sync: &SyncContext, span: TimeSpan) -> Result<Option<String>, SyncError> {
-        let (table, field, text) = (EntityTable::for_kind(self.kind), self.field, self.code.to_owned());
-        Ok(sync.store.write(move |s| freshness::resolve_code(s, table, field, &text, &span)).await?)
-    }
-
-    /// The id that the code was found to have recently.
-    async fn cached_id(&self, sync: &SyncContext) -> Result<Option<String>, SyncError> {
-        self.stored_id(sync, sync.fresh_span(TimeDelta::days(30))).await
-    }
-
-    /// The id of the code: from the store where it is fresh, otherwise by one search.
-    async fn resolve(
-        &self,
+impl ResolvedReferences {
+    /// Compares the codes whose hit named no code with what has been read by now. An album names its codes only where
+    /// it is read itself. Returns the ids that have another code after all; the others are noted as unverified.
+    pub(super) async fn check_codes(
+        &mut self,
         sync: &SyncContext,
         context: &FetchContext,
-    ) -> Result<Result<String, UnresolvedCode>, SyncError> {
-        if let Some(id) = self.cached_id(sync).await? {
-            return Ok(Ok(id));
+    ) -> Result<HashSet<String>, SyncError> {
+        let mut wrong = HashSet::new();
+        for (code, id) in std::mem::take(&mut self.unverified) {
+            let (kind, of) = (code.kind, id.clone());
+            let codes = sync.store.write(move |s| freshness::stored_codes(s, kind, &of)).await?;
+            let (query, market) = (code.query(), context.market.clone());
+            match code.compare(&codes) {
+                CodeCheck::Unknown => {
+                    let (fetch, stream) = (context.fetch.clone(), context.stream.name);
+                    let detail = Some(format!("{id} is kept, which names no {}", code.field()));
+                    let reason = "unverified_code";
+                    sync.record_skip(SkippedItem {
+                        fetch,
+                        stream,
+                        item_id: Some(query),
+                        reason,
+                        detail,
+                        already_known: true,
+                        ..SkippedItem::default()
+                    })
+                    .await?;
+                    continue;
+                }
+                CodeCheck::Same => {}
+                CodeCheck::Different(codes) => {
+                    self.result.add(missing::record_gap(sync, context, &query, mismatch(&code, &codes)).await?);
+                    wrong.insert(id);
+                }
+            }
+            sync.store.write(move |s| code_matches::clear(s, &query, &market)).await?;
         }
-        let previous_id = self.stored_id(sync, TimeSpan::all_time()).await?;
-        let unresolved = |result| Ok(Err(UnresolvedCode { result, previous_id }));
-        let query = self.query();
-        if let Some(missing) = missing::missing_ids(sync, context, std::slice::from_ref(&query)).await?.pop().flatten()
-        {
-            return unresolved(WorkResult::from_missing(missing));
-        }
-        let page = SearchPage { query: &query, kinds: &[self.kind], offset: 0, most: 1 };
-        let body = match request_search_page(sync, context, page).await {
-            Ok((body, _)) => body,
-            Err(SyncError::Api(e)) if is_about_one_list(&e) => {
-                return unresolved(missing::record_missing(sync, context, &query, &e).await?);
-            }
-            Err(e) => return Err(e),
-        };
-        let (asked, kind) = (context.asked(sync.now()), self.kind);
-        let id = sync.store.write(move |s| {
-            let text = std::str::from_utf8(&body).unwrap_or_default();
-            match ingest::first_hit(s, text, kind, &asked) {
-                Ok(id) => Ok(id),
-                Err(IngestError::Malformed(_)) => Ok(None),
-                Err(IngestError::Store(e)) => Err(e),
-            }
-        });
-        match id.await? {
-            Some(id) => {
-                missing::clear_missing(sync, context, &query).await?;
-                Ok(Ok(id))
-            }
-            None => {
-                let message = format!("Spotify finds no {kind} with {query}");
-                let e = ApiError::NotFound { family: EndpointFamily::SEARCH, message };
-                unresolved(missing::record_missing(sync, context, &query, &e).await?)
-            }
-        }
+        Ok(wrong)
     }
 }
 
@@ -120,12 +174,17 @@ pub(super) async fn resolve_references(
 ) -> Result<ResolvedReferences, SyncError> {
     let mut resolved = ResolvedReferences::default();
     for IndexedReference { place, reference } in references {
-        let id = match (reference, ReferenceCode::new(reference)) {
+        let id = match (reference, SearchedCode::from_reference(reference)) {
             (Reference::Id(id), _) => Some(id.as_str().to_owned()),
-            (_, Some(code)) => match code.resolve(sync, context).await? {
-                Ok(id) => Some(id),
-                Err(UnresolvedCode { result, previous_id }) => {
-                    resolved.result.add(result);
+            (_, Some(code)) => match resolve_code(sync, context, &code).await? {
+                ResolvedCode::Id { id, is_verified } => {
+                    if !is_verified {
+                        resolved.unverified.push((code, id.clone()));
+                    }
+                    Some(id)
+                }
+                ResolvedCode::Missing { result, previous_id } => {
+                    resolved.result.add(*result);
                     // What was read for the code before stays requested, by its id.
                     previous_id
                 }
@@ -156,8 +215,8 @@ pub(super) async fn estimate_references(
         if let Reference::Id(id) = reference {
             ids.push(id.as_str().to_owned());
         }
-        let Some(code) = ReferenceCode::new(reference) else { continue };
-        if let Some(id) = code.cached_id(sync).await? {
+        let Some(code) = SearchedCode::from_reference(reference) else { continue };
+        if let Some((id, _)) = cached_id(sync, context, &code).await? {
             ids.push(id);
             continue;
         }

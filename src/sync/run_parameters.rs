@@ -65,6 +65,8 @@ pub fn query_bindings(job: &Job, fire_at: DateTime<Utc>, last_run_at: Option<Dat
     QueryParameters {
         since: Some(timestamp(since)),
         last_run_at: Some(timestamp(last)),
+        // Each file has its own.
+        last_file_at: None,
         fire_at: Some(timestamp(fire_at)),
         job: Some(job.name.clone()),
         user_id: None,

@@ -11,9 +11,9 @@ use super::list_reader::ListStrategy;
 use super::open_list::OpenList;
 use super::read_outcome::ReadOutcome;
 use super::skip_notes::SkipNotes;
-use crate::ingest::{IngestContext, IngestError, SearchWindow, discard_search, stage_search};
+use crate::ingest::{IngestContext, IngestError, SearchWindow, SearchedCode, discard_search, stage_search};
 use crate::store::{
-    Checkpoint, ListKey, ListProof, SkippedItem, StoreError, WriteTx, list_commit, lists, runs, staging,
+    Checkpoint, ListKey, ListProof, SkippedItem, StoreError, WriteTx, list_commit, list_proof, lists, runs, staging,
 };
 use crate::stream::Paging;
 use spotify_client::EntityKind;
@@ -47,6 +47,8 @@ struct SearchCommit {
     window: SearchWindow,
     /// A suspect answer came from this offset before.
     is_second_answer: bool,
+    /// The search before had hits.
+    had_hits: bool,
     /// Hits were missing at an earlier offset.
     missed_hits: bool,
     notes: SkipNotes,
@@ -79,21 +81,36 @@ enum SearchOutcome {
 impl SearchCommit {
     /// Commits the hits, and how far the search is read with them.
     fn write(self, s: &mut WriteTx, body: &[u8]) -> Result<SearchOutcome, StoreError> {
-        let SearchCommit { list, key, kinds, at, window, is_second_answer, missed_hits, notes, asked, run, calls } =
-            self;
+        let SearchCommit {
+            list,
+            key,
+            kinds,
+            at,
+            window,
+            is_second_answer,
+            had_hits,
+            missed_hits,
+            notes,
+            asked,
+            run,
+            calls,
+        } = self;
         let text = std::str::from_utf8(body).unwrap_or_default();
-        let found = match stage_search(s, list, text, &kinds, window, &asked) {
+        let codes = SearchedCode::in_query(&key.parent_id);
+        let found = match stage_search(s, list, text, &kinds, (window, &codes), &asked) {
             Ok(found) => found,
             Err(IngestError::Store(e)) => return Err(e),
             Err(IngestError::Malformed(detail)) => return Ok(SearchOutcome::Malformed(detail)),
         };
         let has_none = window.offset == 0 && found.served == 0 && found.missing > 0;
-        if found.repeats_previous || has_none || (found.missing > 0 && !is_second_answer) {
+        // Where there were hits before, one run alone does not replace them by none.
+        let is_doubtful = has_none && had_hits && !list_proof::was_unproved_since_read(s, list, "short_page")?;
+        if found.repeats_previous || is_doubtful || (found.missing > 0 && !is_second_answer) {
             discard_search(s, list, &kinds, window)?;
             if !is_second_answer {
                 return Ok(SearchOutcome::Suspect);
             }
-            return Ok(if has_none {
+            return Ok(if is_doubtful {
                 let detail = format!("none of the {} hits came that Spotify announces", found.announced);
                 SearchOutcome::Unproved { reason: "short_page", detail }
             } else {
@@ -105,11 +122,17 @@ impl SearchCommit {
         let missing = found.missing + if found.more { 0 } else { found.beyond };
         if missing > 0 {
             let detail = Some(format!("{missing} of the hits that were due did not come"));
-            notes.record(s, window.offset, SkippedItem { reason: "short_page", detail, ..SkippedItem::default() })?;
+            notes.record(s, window.offset, SkippedItem { reason: "missing_hits", detail, ..SkippedItem::default() })?;
         }
         notes.record_fields(s, Some(list), &found.staged.fields)?;
         for (position, reason, detail) in &found.staged.unstored {
             notes.record(s, *position, SkippedItem { reason, detail: detail.clone(), ..SkippedItem::default() })?;
+        }
+        for (position, id) in &found.unverified {
+            let (item_id, detail) = (Some(id.clone()), Some("it is kept, and names no code".to_owned()));
+            let reason = "unverified_code";
+            let skip = SkippedItem { item_id, reason, detail, already_known: true, ..SkippedItem::default() };
+            notes.record(s, *position, skip)?;
         }
         let unstored = i64::try_from(found.staged.unstored.len()).unwrap_or(0);
         let next = Checkpoint {
@@ -123,7 +146,11 @@ impl SearchCommit {
             let served = staging::count(s, list)? + next.skipped;
             let (announced, skipped, first_items_only) = (next.announced, next.skipped, missing == 0 && !missed_hits);
             let proof = ListProof { announced, served, skipped, first_items_only, ..ListProof::default() };
-            Some(list_commit::commit(s, list, &key, &proof, run, &asked.now)?.stored)
+            let stored = list_commit::commit(s, list, &key, &proof, run, &asked.now)?.stored;
+            if stored == 0 {
+                notes.record_no_hits(s, &key.parent_id)?;
+            }
+            Some(stored)
         } else {
             lists::save_checkpoint(s, list, run, &next, &asked.now)?;
             None
@@ -142,6 +169,10 @@ impl ListStrategy for SearchRequest {
             market: context.market.clone(),
             variant: format!("{} {}", type_list(&self.kinds), self.max_hits),
         }
+    }
+
+    fn remembered_id(&self) -> Option<&str> {
+        Some(&self.query)
     }
 
     async fn read(&self, open: &OpenList<'_>) -> Result<ReadOutcome, SyncError> {
@@ -164,6 +195,7 @@ impl ListStrategy for SearchRequest {
                 at: at.clone(),
                 window: SearchWindow { offset: at.next_offset, limit: i64::from(limit), max_hits: most },
                 is_second_answer: suspect_at == Some(at.next_offset),
+                had_hits: open.row.stored.is_some_and(|stored| stored > 0),
                 missed_hits,
                 notes: open.skip_notes(&asked),
                 asked,
@@ -195,6 +227,7 @@ impl ListStrategy for SearchRequest {
                         family: EndpointFamily::SEARCH,
                         what,
                         attempts: 1,
+                        is_json: true,
                     }));
                 }
             }

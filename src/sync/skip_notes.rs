@@ -67,6 +67,21 @@ impl SkipNotes {
         skipped_items::record(s, self.run, &self.of_list(skip), &self.now)
     }
 
+    /// Records that a search has no hits. This is no gap: the search is complete.
+    pub(super) fn record_no_hits(&self, s: &mut WriteTx, query: &str) -> Result<(), StoreError> {
+        let skip = SkippedItem {
+            fetch: self.fetch.clone(),
+            stream: self.stream,
+            parent_id: self.parent_id.clone(),
+            item_id: Some(query.to_owned()),
+            reason: "no_hits",
+            detail: Some("Spotify finds nothing".to_owned()),
+            already_known: true,
+            ..SkippedItem::default()
+        };
+        skipped_items::record(s, self.run, &skip, &self.now)
+    }
+
     /// Records which items nulls stand for. Their rows stay.
     pub(super) fn record_kept(&self, s: &mut WriteTx, kept: &[KeptRow]) -> Result<(), StoreError> {
         kept.iter().try_for_each(|row| {

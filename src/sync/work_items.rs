@@ -12,7 +12,7 @@ use super::fetch_inputs::FetchInputs;
 use super::list_reader::{ListStrategy, read_list};
 use super::list_request::ListRequest;
 use super::missing;
-use super::ordering::{IndexedReference, oldest_first, oldest_lists_first, sort_by_age};
+use super::ordering::{FailedRequests, IndexedReference, oldest_first, oldest_lists_first, sort_by_age};
 use super::own_playlists::{estimate_own_playlists, read_own_playlists};
 use super::playlist::PlaylistItems;
 use super::profile::read_profile;
@@ -167,8 +167,8 @@ async fn estimate_list(
     strategy.estimate(estimator, context).await
 }
 
-/// The order in which work items are done: lists that were never read, then the oldest. Entities are in
-/// such an order already.
+/// The order in which work items are done: lists that were never read, then the oldest, then those that failed at
+/// the last try. Entities are in such an order already.
 pub(super) async fn item_order(
     sync: &SyncContext,
     context: &FetchContext,
@@ -176,8 +176,11 @@ pub(super) async fn item_order(
 ) -> Result<Vec<usize>, SyncError> {
     let keys: Option<Vec<ListKey>> = items.iter().map(|item| item.list_key(context)).collect();
     let Some(keys) = keys else { return Ok((0..items.len()).collect()) };
+    let ids: Vec<String> = keys.iter().map(|key| key.parent_id.clone()).collect();
     let ages = sync.store.write(move |s| freshness::checked_at(s, &keys)).await?;
-    Ok(sort_by_age((0..items.len()).zip(ages)))
+    let failed = FailedRequests::of_fetch(sync, context).await?;
+    let rank = |(id, age): (String, Option<String>)| (failed.is_failing(context, &id, age.as_deref()), age);
+    Ok(sort_by_age((0..items.len()).zip(ids.into_iter().zip(ages).map(rank))))
 }
 
 /// Cuts a fetch into work items, in the job's order.
@@ -198,8 +201,9 @@ pub(super) async fn work_items(
         (ReadStrategy::AlbumTracks, ..) => {
             let asked = context.asked(sync.now());
             let key = |album: &str| album_tracks_key(album, &asked);
-            let oldest = oldest_lists_first(sync, inputs.references, key).await?;
-            oldest.chunks(20).map(|chunk| WorkItem::AlbumTracks(chunk.to_vec())).collect()
+            let [oldest, failing] = oldest_lists_first((sync, context), inputs.references, key).await?;
+            let chunks = oldest.chunks(20).chain(failing.chunks(1));
+            chunks.map(|chunk| WorkItem::AlbumTracks(chunk.to_vec())).collect()
         }
         (ReadStrategy::Search, ..) => {
             let kinds = if fetch.types.is_empty() { vec![EntityKind::Track] } else { fetch.types.clone() };
@@ -216,9 +220,11 @@ pub(super) async fn work_items(
                 ignore_age: false,
                 start_tracks: false,
             };
-            let oldest = oldest_first(sync, kind, inputs.references).await?;
+            let [oldest, failing] = oldest_first((sync, context), kind, inputs.references).await?;
             let size = usize::from(if batch > 1 { batch } else { 20 });
-            oldest.chunks(size).map(|chunk| WorkItem::Entities(reader, chunk.to_vec())).collect()
+            // In a batch, an id that fails would spoil the others.
+            let chunks = oldest.chunks(size).chain(failing.chunks(1));
+            chunks.map(|chunk| WorkItem::Entities(reader, chunk.to_vec())).collect()
         }
         (ReadStrategy::Discography, ..) => ids(inputs.references)
             .flat_map(|artist| fetch.include_groups.iter().map(move |group| (artist.clone(), *group)))

@@ -15,6 +15,7 @@ const BOOKKEEPING_TABLES: &[&str] = &[
     "published_files",
     "changed_things",
     "unproved_lists",
+    "file_marks",
 ];
 
 /// All rows except those of bookkeeping tables, sorted. Lists are identified by their keys. Ids of runs and rows and
@@ -29,7 +30,7 @@ pub fn content_rows(store: &Connection) -> Vec<String> {
             store,
             &format!(
                 "SELECT name FROM pragma_table_info('{table}') WHERE (name NOT LIKE '%\\_at' ESCAPE '\\' OR name IN
-                 ('added_at', 'played_at', 'removed_at')) AND name NOT IN ('run_id', 'day', 'etag', 'proof')
+                 ('added_at', 'played_at', 'removed_at')) AND name NOT IN ('run_id', 'day', 'etag', 'proof', 'quality')
                  AND NOT (type = 'INTEGER' AND name = 'id')"
             ),
         );
@@ -54,7 +55,7 @@ pub fn content_rows(store: &Connection) -> Vec<String> {
             all.push(format!("{table}: {}", cells.join(" ")));
         }
         all[from..].sort();
-        if table == "skipped_items" {
+        if table == "skipped_items" || table == "field_notes" {
             // A killed run and the run that resumed it may both have recorded the same gap.
             all.dedup();
         }

@@ -16,7 +16,7 @@ use super::json_repair::repair_surrogates;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
 use crate::http::cancellation;
 use crate::http::limiter::CallIntent;
-use crate::http::retry::{self, AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision};
+use crate::http::retry::{self, AttemptHistory, AttemptOutcome, GiveUpReason, RetryDecision, RetryRules};
 use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, TransportError};
 use crate::random::random_fraction;
@@ -52,14 +52,16 @@ struct AttemptResult<T> {
     outcome: AttemptOutcome,
     value: Option<T>,
     words: String,
-    /// Whether a refusal comes from Spotify and not from a proxy.
+    /// Whether it comes from Spotify and not from a proxy.
     by_spotify: bool,
+    /// There was no connection to the server.
+    is_disconnected: bool,
 }
 
 impl<T> AttemptResult<T> {
     /// An attempt without a usable response.
     fn failed(outcome: AttemptOutcome, words: String) -> AttemptResult<T> {
-        AttemptResult { outcome, value: None, words, by_spotify: false }
+        AttemptResult { outcome, value: None, words, by_spotify: false, is_disconnected: false }
     }
 }
 
@@ -82,7 +84,7 @@ impl ApiCall<'_> {
         let Some(token) = self.token().await? else {
             return Ok(None);
         };
-        let permit = limiter.acquire(self.intent()).await.map_err(ApiError::from)?;
+        let permit = limiter.acquire(self.intent()).await.map_err(ApiError::from)?.for_resource(&self.request.path);
         let sent = self.api.transport.send(HttpRequest {
             url: self.url.clone(),
             route: family.as_str(),
@@ -105,7 +107,13 @@ impl ApiCall<'_> {
                 TransportError::TooLarge { .. } | TransportError::BrokenOff { .. } => {
                     AttemptResult::failed(AttemptOutcome::Unusable, error.to_string())
                 }
-                _ => AttemptResult::failed(AttemptOutcome::Lost, error.to_string()),
+                _ => AttemptResult {
+                    is_disconnected: matches!(
+                        error,
+                        TransportError::NoConnection { .. } | TransportError::Setup { .. }
+                    ),
+                    ..AttemptResult::failed(AttemptOutcome::Lost, error.to_string())
+                },
             },
         };
         let (unsaid, refused) = limiter.refusals(family);
@@ -120,7 +128,7 @@ impl ApiCall<'_> {
                 family_refusals: refused,
                 jitter: random_fraction(),
             },
-            &self.api.rules,
+            &self.rules(),
         );
         let status = sent.as_ref().map(|incoming| incoming.status).ok();
         tracing::debug!(%family, status, attempt = self.attempt, ?verdict, "call");
@@ -227,6 +235,11 @@ impl ApiCall<'_> {
         }
     }
 
+    fn rules(&self) -> RetryRules {
+        let rules = self.api.rules;
+        RetryRules { attempts: self.request.max_attempts.map_or(rules.attempts, |n| n.min(rules.attempts)), ..rules }
+    }
+
     fn intent(&self) -> CallIntent {
         CallIntent { family: self.request.family, is_probe: self.request.is_probe }
     }
@@ -286,12 +299,12 @@ impl ApiCall<'_> {
         if status == 200 || (status == 304 && conditional) {
             let body = repair_surrogates(incoming.body.clone());
             let answer = ApiResponse { status, body, etag: incoming.etag.clone() };
-            let checked = match looks_like_json(&answer) {
-                Ok(()) => check(&answer),
-                Err(unusable) => Err(unusable),
-            };
+            let is_json = looks_like_json(&answer);
+            let by_spotify = is_json.is_ok();
+            let checked = is_json.and_then(|()| check(&answer));
             if let Err(unusable) = checked {
-                return AttemptResult::failed(AttemptOutcome::Unusable, unusable.reason);
+                let failed = AttemptResult::failed(AttemptOutcome::Unusable, unusable.reason);
+                return AttemptResult { by_spotify, ..failed };
             }
             if status == 200 {
                 self.api.observer.received(&self.request.path, &incoming.body);
@@ -301,17 +314,17 @@ impl ApiCall<'_> {
                 value: checked.ok(),
                 words: String::new(),
                 by_spotify: true,
+                is_disconnected: false,
             };
         }
         let said = ErrorBody::parse(incoming, &token.header);
         let outcome = answered_outcome(incoming, said.quota, conditional, self.api);
-        AttemptResult { outcome, value: None, words: said.words, by_spotify: said.by_spotify }
+        AttemptResult { by_spotify: said.by_spotify, ..AttemptResult::failed(outcome, said.words) }
     }
 
     fn final_error<T>(&self, why: GiveUpReason, ended: &AttemptResult<T>, status: Option<u16>) -> ApiError {
         let family = self.request.family;
         let message = ended.words.clone();
-        let attempts = self.attempt;
         match (why, ended.outcome) {
             (GiveUpReason::Certificate, _) => auth::certificate_error(self.api.limiter.clock(), &message),
             (GiveUpReason::Unauthorized, _) if let CallToken::User(user, _) = &self.who => ApiError::SignIn {
@@ -325,12 +338,12 @@ impl ApiCall<'_> {
             (GiveUpReason::Unauthorized, _) => {
                 ApiError::Credentials { variable: "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET", message }
             }
-            (GiveUpReason::Attempts, AttemptOutcome::Unusable) => {
-                ApiError::Unusable { family, what: message, attempts }
-            }
-            (GiveUpReason::Attempts, _) => ApiError::Unreachable { what: message, attempts },
-            (GiveUpReason::Budget, _) => {
-                ApiError::Unreachable { what: format!("the retries of this run are spent; last: {message}"), attempts }
+            (GiveUpReason::Attempts | GiveUpReason::Budget, outcome) => {
+                let message = match why {
+                    GiveUpReason::Budget => format!("the retries of this run are spent; last: {message}"),
+                    _ => message,
+                };
+                self.failure(outcome, (message, ended.by_spotify, ended.is_disconnected))
             }
             (GiveUpReason::Final, _) => match status.unwrap_or(0) {
                 400 | 422 => ApiError::BadRequest { family, message },
@@ -342,6 +355,28 @@ impl ApiCall<'_> {
                 410 => ApiError::Gone { family, message },
                 status => ApiError::Unexpected { family, status, message },
             },
+        }
+    }
+}
+
+impl ApiCall<'_> {
+    /// The error of a call that failed in all its attempts. It concerns the resource, unless there is no
+    /// connection or one resource after the other fails.
+    fn failure(
+        &self,
+        outcome: AttemptOutcome,
+        (message, by_spotify, is_disconnected): (String, bool, bool),
+    ) -> ApiError {
+        let (family, attempts) = (self.request.family, self.attempt);
+        if outcome == AttemptOutcome::Unusable {
+            return ApiError::Unusable { family, what: message, attempts, is_json: by_spotify };
+        }
+        if self.api.limiter.record_given_up(&self.request.path, outcome == AttemptOutcome::Lost) || is_disconnected {
+            return ApiError::Unreachable { what: message, attempts };
+        }
+        match outcome {
+            AttemptOutcome::Lost => ApiError::NoAnswer { family, what: message, attempts },
+            _ => ApiError::ServerError { family, message, attempts, by_spotify },
         }
     }
 }

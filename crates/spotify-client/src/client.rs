@@ -319,6 +319,12 @@ impl SpotifyClient {
         self.0.limiter.calls_sent()
     }
 
+    /// Whether Spotify has answered no call of the run, as far as calls were sent. One resource with a 5xx does not
+    /// show that.
+    pub fn is_unanswered(&self) -> bool {
+        self.0.limiter.is_unanswered()
+    }
+
     /// Stops the run: nothing more is sent and every wait ends. Responses in flight may still arrive.
     pub fn stop(&self) {
         self.0.limiter.stop();

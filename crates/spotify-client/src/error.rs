@@ -86,6 +86,30 @@ pub enum ApiError {
         what: String,
         /// The number of attempts.
         attempts: u32,
+        /// Whether the body was JSON, so that Spotify answered and not a proxy.
+        is_json: bool,
+    },
+    /// 5xx after all attempts, while other calls are answered: that id or list is partial (exit 3).
+    #[error("{family}: Spotify failed {attempts} times: {message}")]
+    ServerError {
+        /// The family that was called.
+        family: EndpointFamily,
+        /// The server's message.
+        message: String,
+        /// The number of attempts.
+        attempts: u32,
+        /// Whether the body was Spotify's error object and not a proxy's page.
+        by_spotify: bool,
+    },
+    /// No response after all attempts, while other calls are answered: that id or list is partial (exit 3).
+    #[error("{family}: no answer to {attempts} attempts: {what}")]
+    NoAnswer {
+        /// The family that was called.
+        family: EndpointFamily,
+        /// The last failure.
+        what: String,
+        /// The number of attempts.
+        attempts: u32,
     },
     /// No response, and no retries left (exit 1).
     #[error("Spotify cannot be reached, {attempts} attempts: {what}")]
@@ -140,6 +164,11 @@ impl From<StateError> for ApiError {
 }
 
 impl ApiError {
+    /// Whether Spotify failed to give a usable answer after all attempts, so that it may give one later.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, ApiError::Unusable { .. } | ApiError::ServerError { .. } | ApiError::NoAnswer { .. })
+    }
+
     /// What the user can do, if anything.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -160,7 +189,13 @@ impl ApiError {
             }
             .to_owned(),
             ApiError::Deferred(deferral) => return deferral.hint().map(str::to_owned),
-            ApiError::Unusable { .. } => {
+            ApiError::Unusable { is_json: true, .. } => {
+                "Spotify's answer is odd; the next run tries it again".to_owned()
+            }
+            ApiError::ServerError { by_spotify: true, .. } | ApiError::NoAnswer { .. } => {
+                "the next run requests it again, after the others".to_owned()
+            }
+            ApiError::Unusable { .. } | ApiError::ServerError { .. } => {
                 "a proxy or the sign-in page of a network may respond instead of Spotify: open https://api.spotify.com in a browser, check HTTPS_PROXY"
                     .to_owned()
             }

@@ -98,7 +98,8 @@ impl fmt::Display for SpotifyId {
 }
 
 impl Reference {
-    /// Reads an id, or where the kind has one, a code: `isrc:` for tracks, `upc:` for albums.
+    /// Reads an id, or where the kind has one, a code: an ISRC for tracks, a UPC for albums, with or without
+    /// `isrc:` or `upc:` in front of it.
     ///
     /// # Errors
     ///
@@ -118,7 +119,14 @@ impl Reference {
             }
             return parse_upc(code).map(Reference::Upc).map_err(refused);
         }
-        SpotifyId::parse(written, kind).map(Reference::Id)
+        // No id of a track or an album looks like a code, so a column of bare codes is understood.
+        match kind {
+            EntityKind::Track if parse_isrc(written).is_ok() => {
+                parse_isrc(written).map(Reference::Isrc).map_err(refused)
+            }
+            EntityKind::Album if parse_upc(written).is_ok() => parse_upc(written).map(Reference::Upc).map_err(refused),
+            _ => SpotifyId::parse(written, kind).map(Reference::Id),
+        }
     }
 }
 
@@ -133,7 +141,8 @@ impl fmt::Display for Reference {
 }
 
 fn parse_isrc(code: &str) -> Result<String, String> {
-    let code: String = code.trim().chars().filter(|c| *c != '-').map(|c| c.to_ascii_uppercase()).collect();
+    let code: String =
+        code.trim().chars().filter(|c| !matches!(c, '-' | ' ')).map(|c| c.to_ascii_uppercase()).collect();
     let bytes = code.as_bytes();
     let fits = bytes.len() == 12
         && bytes[..2].iter().all(u8::is_ascii_uppercase)
@@ -143,7 +152,9 @@ fn parse_isrc(code: &str) -> Result<String, String> {
 }
 
 fn parse_upc(code: &str) -> Result<String, String> {
-    let code = code.trim();
+    let code: String = code.chars().filter(|c| !matches!(c, '-' | ' ')).collect();
+    // Programs that take a code for a number write it so.
+    let code = code.strip_suffix(".0").unwrap_or(&code);
     if (8..=14).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_digit()) {
         Ok(code.to_owned())
     } else {
@@ -186,7 +197,7 @@ fn parse_uri(rest: &str, kind: EntityKind) -> Result<String, String> {
 
 fn looks_like_a_link(text: &str) -> bool {
     text.contains("://")
-        || ["open.spotify.com/", "play.spotify.com/", "spotify.link/", "spoti.fi/", "www."]
+        || ["open.spotify.com/", "play.spotify.com/", "spotify.com/", "spotify.link/", "spoti.fi/", "www."]
             .iter()
             .any(|host| strip_prefix_ignoring_case(text, host).is_some())
 }
@@ -198,7 +209,7 @@ fn parse_link(text: &str, kind: EntityKind) -> Result<String, String> {
         return Err(format!("a link begins with https, not {}", url.scheme()));
     }
     match url.host_str() {
-        Some("open.spotify.com") => {}
+        Some("open.spotify.com" | "play.spotify.com" | "www.spotify.com" | "spotify.com") => {}
         Some("spotify.link" | "spoti.fi" | "link.tospotify.com") => {
             return Err("a short link: open it in a browser and copy the address it leads to".to_owned());
         }

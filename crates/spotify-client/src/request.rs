@@ -27,12 +27,14 @@ pub struct ApiRequest {
     pub etag: Option<String>,
     /// Whether the call finds out which ceilings apply. The configured ceilings do not block it then.
     pub is_probe: bool,
+    /// The maximum number of attempts, if it is smaller than usual.
+    pub max_attempts: Option<u32>,
 }
 
 impl ApiRequest {
     /// A request without query parameters.
     pub fn new(family: EndpointFamily, path: impl Into<String>) -> ApiRequest {
-        ApiRequest { family, path: path.into(), query: Vec::new(), etag: None, is_probe: false }
+        ApiRequest { family, path: path.into(), query: Vec::new(), etag: None, is_probe: false, max_attempts: None }
     }
 
     /// Adds a query parameter.
@@ -40,6 +42,12 @@ impl ApiRequest {
     pub fn with_query(mut self, key: &'static str, value: impl Into<String>) -> ApiRequest {
         self.query.push((key, value.into()));
         self
+    }
+
+    /// The same request, sent at most so often.
+    #[must_use]
+    pub fn with_attempts(self, attempts: u32) -> ApiRequest {
+        ApiRequest { max_attempts: Some(attempts), ..self }
     }
 
     /// Whether the path contains an id, which may not exist. Other paths always exist.

@@ -103,3 +103,15 @@ fn a_misspelled_column_of_a_condition_is_found() {
         assert!(check_file(&job(bad)).0.iter().any(Diagnostic::is_error), "{bad}");
     }
 }
+
+#[test]
+fn a_misspelled_column_in_quotes_is_no_text() {
+    let (_, other) = check("SELECT id, \"nmae\" FROM tracks ORDER BY id");
+    assert!(other[0].message.starts_with("no such column: \"nmae\""), "{other:?}");
+    assert_eq!(other[0].hint.as_deref(), Some("did you mean `name`?"));
+    assert!(check("SELECT \"name\", 'nmae' FROM tracks ORDER BY \"id\"").1.is_empty());
+    let job = "[[fetch]]\nstream = \"artist_albums\"\nids = [\"0000000000000000000001\"]\n\
+               [[fetch]]\nstream = \"albums\"\nfrom = \"artist_albums\"\nwhere = '\"album_typ\" = \"album_typ\"'\n";
+    let (diagnostics, _) = check_file(job);
+    assert_eq!(diagnostics[0].hint.as_deref(), Some("did you mean `album_type`?"));
+}

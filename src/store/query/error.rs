@@ -82,6 +82,15 @@ impl QueryError {
         matches!(self, QueryError::Sql { message, .. } if SYNTAX.iter().any(|part| message.contains(part)))
     }
 
+    /// The column that SQLite does not know, without the quotes and the table in front of it.
+    pub fn unknown_column(&self) -> Option<&str> {
+        let QueryError::Sql { message, .. } = self else { return None };
+        let rest = message.strip_prefix("no such column: ")?;
+        let written = rest.split_once(" - should this be").map_or(rest, |(written, _)| written);
+        let column = written.rsplit_once('.').map_or(written, |(_, column)| column);
+        Some(column.trim_matches('"'))
+    }
+
     pub(super) fn from_sqlite(error: rusqlite::Error, limit: Duration, denied: Option<String>) -> QueryError {
         let code = match &error {
             rusqlite::Error::SqlInputError { error, .. } => Some(error.code),

@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::{StoreReport, list_label};
+use crate::store::anomaly_table;
 use crate::store::list_kinds::log_kinds;
 use crate::store::list_proof::current_rows_sql;
 use crate::store::pending_writes;
@@ -124,12 +125,13 @@ pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlit
             "SELECT DISTINCT run_id FROM run_fetches f WHERE state = 'complete' AND EXISTS (SELECT 1 FROM skipped_items s
              WHERE s.run_id = f.run_id AND s.fetch = f.fetch AND (s.user_id = f.user_id OR s.user_id IS NULL AND NOT EXISTS (
                SELECT 1 FROM run_fetches o WHERE o.run_id = f.run_id AND o.fetch = f.fetch AND o.state <> 'complete'))
-             AND s.reason IN ('moved', 'endless', 'repeated_page', 'cut_short', 'no_cursor', 'suspect_batch', 'page_refused'))",
+             AND s.reason IN ({unproved}))",
             "has a complete fetch with a list that was not proved complete",
         ),
     ];
     for (sql, what) in claims {
-        report.add_each(conn, "run", sql, |row| Ok(format!("run {} {what}", row.get::<_, i64>(0)?)))?;
+        let sql = sql.replace("{unproved}", &anomaly_table::unproved_reasons_sql());
+        report.add_each(conn, "run", &sql, |row| Ok(format!("run {} {what}", row.get::<_, i64>(0)?)))?;
     }
     // Records that retention has deleted cannot be counted.
     if conn

@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use select::{ListStyle, RowScope, SplitQuery, ViewSelect, identifier, literal};
 
-use crate::stream::{self, Stream};
+use crate::stream::{self, Stream, StreamTable};
 
 /// The SQL of one column.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +125,23 @@ pub fn definitions() -> impl Iterator<Item = (String, String)> {
     })
 }
 
+/// The view of what joined a list after its first read: what is new, as far as this store saw. The first read of a list
+/// is its baseline. What left a list and came back is not new.
+fn new_in_lists() -> String {
+    let of_kind = |stream: &Stream| {
+        let StreamTable::Members(table) = stream.table else { return None };
+        Some(format!(
+            "SELECT l.id AS list_id, l.kind, l.parent_id, i.{} AS item_id, i.first_seen_at FROM lists l JOIN {} i \
+             ON i.list_id = l.id WHERE l.kind = {} AND i.removed_at IS NULL AND i.first_seen_at > l.first_read_at",
+            table.item_column,
+            table.table,
+            literal(stream.name)
+        ))
+    };
+    let all: Vec<String> = stream::all().filter_map(of_kind).collect();
+    format!("CREATE VIEW new_in_lists AS\n{}", all.join("\nUNION ALL "))
+}
+
 /// Whether the views of a store are those of this version.
 ///
 /// # Errors
@@ -138,7 +155,7 @@ pub fn are_current(store: &Connection) -> rusqlite::Result<bool> {
 fn views_hash() -> String {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let of_all = || {
-        let text: String = definitions().map(|(_, sql)| sql).collect();
+        let text: String = definitions().map(|(_, sql)| sql).chain([new_in_lists()]).collect();
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
     };
     HASH.get_or_init(of_all).clone()
@@ -165,6 +182,8 @@ pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
     for (_, sql) in definitions() {
         store.execute_batch(&sql)?;
     }
+    store.execute_batch("DROP VIEW IF EXISTS new_in_lists")?;
+    store.execute_batch(&new_in_lists())?;
     store.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES ('views', ?1)", [views_hash()])?;
     Ok(())
 }

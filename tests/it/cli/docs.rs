@@ -76,6 +76,21 @@ fn stream_tables_are_current() {
     holds("docs/streams.md", &out);
 }
 
+#[test]
+fn table_of_anomalies_is_current() {
+    let (from, to) = ("<!-- anomalies: generated -->\n", "<!-- end of anomalies -->\n");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (head, rest) = page.split_once(from).expect("the mark above the table");
+    let (_, tail) = rest.split_once(to).expect("the mark below the table");
+    let written = format!("{head}{from}\n{}\n{to}{tail}", cratedigger::store::anomaly_table::markdown());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, written).unwrap();
+    } else {
+        assert!(page == written, "docs/reliability.md is out of date: UPDATE_DOCS=1 cargo test --test it docs");
+    }
+}
+
 /// The exit codes as a table for people.
 fn exit_codes() -> String {
     let mut exits = ExitStatus::BY_PRECEDENCE;

@@ -120,10 +120,10 @@ fn foreign_links_are_not_followed() {
 }
 
 #[test]
-fn outage_ends_the_run_and_the_next_resumes() {
+fn failing_page_is_tried_again_next_time() {
     let world = small_pages();
     world.sandbox.inject(Fault::on_path(PAGE, FaultAction::status(500)).with_query("offset=10"));
-    world.run(&[]).exits(1).shows("outage_ends_the_run_and_the_next_resumes");
+    world.run(&[]).exits(3).shows("failing_page_is_tried_again_next_time");
     world.sandbox.clear_faults();
     world.new_calls();
     world.run(&[]).exits(0);

@@ -1,5 +1,5 @@
-//! A program that reads the store and does not let go: it blocks no run, it sees what it saw, and what
-//! is written meanwhile does not grow without limit.
+//! Another program keeps a read transaction open on the store. It blocks no run, it keeps seeing the same
+//! data, and the WAL does not grow without limit in the meantime.
 
 use rusqlite::{Connection, OpenFlags};
 use spotify_sandbox::{QuotaMode, SandboxOptions};
@@ -23,7 +23,7 @@ fn job(ids: &[String]) -> String {
     by_ids("playlist_items", &ids.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// A reader in the middle of its transaction, and what it sees.
+/// A connection in the middle of a read transaction, and a function that counts the rows it sees.
 fn reader(world: &World) -> (Connection, impl Fn(&Connection) -> i64) {
     let conn = Connection::open_with_flags(world.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     conn.execute_batch("BEGIN").unwrap();
@@ -71,7 +71,7 @@ fn wal_stops_at_its_limit_behind_a_reader() {
     );
     assert_eq!(sees(&conn), 2_000);
 
-    // As long as the reader is there, no call is made for what cannot be kept, and the file stays as it is.
+    // While the reader is there, a run makes no call that it could not store, and the WAL does not grow.
     world.new_calls();
     world.run(&[]).exits(75);
     assert_eq!(world.new_calls(), [""; 0]);

@@ -1,4 +1,4 @@
-//! The commands that look after what is kept: `backup`, `compact`, `reset`, `diff`, `show`.
+//! The commands that maintain and show the store: `backup`, `compact`, `reset`, `diff`, `show`.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -43,7 +43,7 @@ fn backup_during_a_run_is_complete() {
         let copy = format!("copy{copies}.db");
         let ran = world.cli(&["backup", &copy]);
         if ran.code != 0 {
-            // The file is there before the schema is.
+            // The file exists a moment before its schema does.
             assert!(copies == 0, "{}", ran.stderr);
             continue;
         }
@@ -114,7 +114,7 @@ fn compact_excludes_runs() {
     let alone = cratedigger::sync::StoreLock::take(&state, &world.database()).unwrap();
     let before = world.calls().len();
     world.run(&["x"]).exits(75).shows("compact_excludes_runs_3");
-    assert_eq!(world.run(&["--due"]).exits(0).stderr, "", "it is due at the next look");
+    assert_eq!(world.run(&["--due"]).exits(0).stderr, "", "the job stays due until the next check");
     assert_eq!(world.calls().len(), before);
     drop(alone);
     world.cli(&["compact"]).exits(0);
@@ -148,12 +148,18 @@ fn reset_lists_dropped_checkpoints() {
     world.run(&[]).exits(0);
     let calls = world.new_calls();
     assert!(calls.iter().any(|call| call.contains("offset=100")), "{calls:?}");
-    assert!(!calls.iter().any(|call| call.starts_with("/tracks")), "what the other fetch read stays read: {calls:?}");
+    assert!(
+        !calls.iter().any(|call| call.starts_with("/tracks")),
+        "the tracks of the other fetch are not read again: {calls:?}"
+    );
     world.run(&["--full", "--max-calls", "2"]).exits(75);
     world.cli(&["reset", "x"]).exits(0);
     world.new_calls();
     world.run(&["--full"]).exits(0);
-    assert!(world.new_calls().iter().any(|call| call.starts_with("/tracks")), "after a reset nothing is gone on from");
+    assert!(
+        world.new_calls().iter().any(|call| call.starts_with("/tracks")),
+        "after a full reset the tracks are read again"
+    );
 }
 
 #[test]
@@ -203,7 +209,7 @@ fn renamed_playlist_is_found_by_old_name() {
     assert_eq!(world.cli(&["show", "Cellar radio", "--json"]).exits(0).json()["name"], "Cellar radio");
     let told = world.cli(&["diff", "x"]).exits(0).stdout;
     assert_output("renamed_playlist_is_found_by_old_name", &told);
-    // Told where it stands in time.
+    // The diff shows where each rename belongs in time.
     let insert = serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]});
     edit(&world, insert.clone());
     world.run(&[]).exits(0);
@@ -266,7 +272,7 @@ fn diff_prints_releases_and_removals() {
     let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
-    // As if the last release had come since, and another had been there before.
+    // As if the last release were new, and another one had been removed since.
     tamper(&world, "UPDATE artist_releases SET first_seen_at = '2998-01-01T00:00:00.000Z' WHERE position = 2");
     tamper(&world, "UPDATE artist_releases SET removed_at = '2998-01-02T00:00:00.000Z' WHERE position = 4");
     let told = world.cli(&["diff", "x", "--since", "2997-01-01"]).exits(0).stdout;
@@ -287,7 +293,7 @@ fn example_job_writes_new_additions_only() {
         rows
     };
     world.run(&["weekly-additions"]).exits(0);
-    assert_eq!(additions().len(), 0, "the first sight is a baseline");
+    assert_eq!(additions().len(), 0, "the first read is a baseline");
     let insert = |position: usize| {
         edit(
             &world,
@@ -295,7 +301,7 @@ fn example_job_writes_new_additions_only() {
         );
     };
     insert(0);
-    // Seen by another job in between.
+    // Another job reads the playlist in between.
     world.run(&["x"]).exits(0);
     insert(7);
     world.run(&["weekly-additions"]).exits(0);

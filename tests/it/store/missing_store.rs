@@ -1,4 +1,4 @@
-//! A store that was there and is not: missed where it lay, and nowhere else.
+//! A store that has disappeared is reported by the project that it belonged to, and by no other.
 
 use spotify_sandbox::fixtures;
 
@@ -32,11 +32,11 @@ fn moved_project_keeps_its_store() {
     std::fs::rename(root.join("output"), root.join("moved/output")).unwrap();
     at("moved").exits(0).shows("moved_project_keeps_its_store");
     at("other").exits(0).shows("moved_project_keeps_its_store_2");
-    // The one is missed; the other, which has the same state folder, is not.
+    // The missing store is reported; the other project, which shares the state folder, is not affected.
     std::fs::remove_dir_all(root.join("moved/output")).unwrap();
     at("moved").exits(74).shows("moved_project_keeps_its_store_3");
     at("other").exits(0);
-    // A backup in its place will do.
+    // A backup in the same place is accepted.
     std::fs::create_dir(root.join("moved/output")).unwrap();
     std::fs::copy(root.join("other/output/cratedigger.db"), root.join("moved/output/cratedigger.db")).unwrap();
     at("moved").exits(0);
@@ -51,7 +51,7 @@ fn only_a_full_run_starts_a_new_store() {
     let said = world.run(&["--json"]).exits(74).json();
     assert!(said["error"].as_str().unwrap().contains("is missing"), "{said}");
     assert!(said["hint"].as_str().unwrap().contains("`cratedigger run --full`"), "{said}");
-    // What only reads says what it always said, and why.
+    // Commands that only read report their usual error, with the reason.
     world.cli(&["verify"]).exits(74).shows("only_a_full_run_starts_a_new_store");
     world.run(&["--full", "x"]).exits(0).shows("only_a_full_run_starts_a_new_store_2");
     world.run(&[]).exits(0);

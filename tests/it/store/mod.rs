@@ -1,4 +1,4 @@
-//! The store and the state folder at rest, and the commands that maintain them.
+//! The files of the store and of the state folder, and the commands that maintain them.
 
 pub mod changed_answers;
 pub mod concurrent_readers;

@@ -1,4 +1,4 @@
-//! Another Unix user, who may read and not write, opens the store: at rest and during a run.
+//! Another Unix user with read access only opens the store, while it is closed and during a run.
 //!
 //! SQLite needs the `-shm` of a WAL database even to read it, and such a user cannot make one.
 
@@ -14,7 +14,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).permissions().mode() & 0o777
 }
 
-/// A project on which a demo ran, whatever the umask.
+/// A project in which `demo` has run under a strict umask.
 fn demo() -> Project {
     let project = Project::new();
     let shell = format!("umask 077; exec '{}' -q demo --dir demo", env!("CARGO_BIN_EXE_cratedigger"));
@@ -34,9 +34,9 @@ fn closed_store_is_readable_for_all() {
         assert_eq!(mode(&output.join(name)), 0o644, "{name}");
     }
     let wal = std::fs::metadata(output.join("cratedigger.db-wal")).unwrap();
-    assert_eq!(wal.len(), 0, "the database file alone holds everything: it can be copied");
+    assert_eq!(wal.len(), 0, "the database file alone holds all data, so it can be copied");
 
-    // To root every folder is writable, and then this shows nothing more.
+    // Root may write to every folder, so for root this part of the test proves nothing.
     std::fs::set_permissions(&output, std::fs::Permissions::from_mode(0o555)).unwrap();
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let store = rusqlite::Connection::open_with_flags(output.join("cratedigger.db"), flags).unwrap();
@@ -56,7 +56,7 @@ fn read_commands_leave_the_files_alone() {
     }
 }
 
-/// Everything below the output folder, and the folder.
+/// The output folder and every path below it.
 fn output(world: &World) -> Vec<PathBuf> {
     let mut all = vec![world.project.root().join("output")];
     let mut next = 0;

@@ -1,4 +1,4 @@
-//! `retention`: what is older goes, personal and catalog; what is still read stays.
+//! `retention` deletes old personal and catalog rows, and keeps the rows that jobs still read.
 
 use cratedigger::store::playlist_at;
 use rusqlite::Connection;
@@ -8,8 +8,8 @@ use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids};
 use crate::sync::users::{LIBRARY, both, truth};
 
-/// Lets days pass for the store: every time in it lies so much further back, but for when something was
-/// added by Spotify's word.
+/// Makes the store `days` older: moves every time in it back, except the times at which Spotify says that
+/// something was added.
 fn age(world: &World, days: i64) {
     let store = Connection::open(world.database()).unwrap();
     let columns = "SELECT m.name, p.name FROM sqlite_schema m, pragma_table_info(m.name) p
@@ -53,7 +53,7 @@ fn retention_ends_data_of_a_lost_user() {
 
     age(&world, 20);
     world.run(&["x"]).exits(77);
-    assert!(rows_of(&world, fixtures::STUDIO_USER).iter().all(|rows| *rows > 0), "twenty days are no thirty");
+    assert!(rows_of(&world, fixtures::STUDIO_USER).iter().all(|rows| *rows > 0), "rows are kept for thirty days");
 
     age(&world, 20);
     world.run(&["x"]).exits(77);
@@ -61,7 +61,7 @@ fn retention_ends_data_of_a_lost_user() {
     assert_eq!(world.column("saved_tracks.csv", "user").iter().filter(|user| *user == "studio").count(), 0);
     let home: Vec<String> = world.column("saved_tracks.csv", "track_id");
     assert_eq!(home, truth(&world, fixtures::HOME_USER, "saved_tracks"));
-    // Nothing of the catalog is left that only the other one had.
+    // Catalog rows that only the lost user referred to are deleted.
     for (table, pointers) in [
         ("shows", "SELECT show_id FROM saved_shows UNION SELECT show_id FROM episodes"),
         (
@@ -94,7 +94,7 @@ fn retention_deletes_catalog_of_old_jobs() {
     let things = ["shows", "episodes", "audiobooks", "chapters", "playlists", "tracks", "albums", "artists"];
     let count = |table: &str| world.one(&format!("SELECT count(*) FROM {table}")).parse::<u64>().unwrap();
     assert!(things.iter().all(|table| count(table) > 0));
-    // Another job goes on; the first is run no more.
+    // Another job keeps running; the first does not run anymore.
     world
         .project
         .write("jobs/other.toml", format!("[[fetch]]\nstream = \"tracks\"\nids = [\"{}\"]\n", fixtures::PLAIN_TRACK));
@@ -102,10 +102,10 @@ fn retention_deletes_catalog_of_old_jobs() {
     world.run(&["other"]).exits(0);
     let left: Vec<u64> = things.iter().map(|table| count(table)).collect();
     assert_eq!(left[..5], [0; 5], "{things:?}");
-    assert_eq!(left[5..7], [1, 1], "the track that is read, and its album");
+    assert_eq!(left[5..7], [1, 1], "the track that the other job reads, and its album, are kept");
     assert_eq!(world.rows("PRAGMA foreign_key_check"), Vec::<Vec<String>>::new());
     world.cli(&["verify"]).exits(0);
-    // Read again, it is all there, and the first sight of a playlist is no change.
+    // A new run stores everything again, and the first read of a playlist is not recorded as a change.
     world.run(&["x"]).exits(0);
     assert!(things.iter().all(|table| count(table) > 0));
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
@@ -119,7 +119,7 @@ fn items_are_refreshed_before_retention() {
         let world = World::extended().job(&job).settings(settings);
         world.run(&["x"]).exits(0);
         world.new_calls();
-        // Younger than `refresh_after.artists`, and older than what is kept.
+        // Younger than `refresh_after.artists`, but older than the retention period.
         age(&world, 12);
         assert_eq!(world.cli(&["plan", "x", "--json"]).exits(0).json()["jobs"][0]["calls"]["most"], 1, "{head}");
         world.run(&["x"]).exits(0);
@@ -147,7 +147,7 @@ fn retention_shortens_playlist_histories() {
     world.run(&["x"]).exits(0);
     let seen = world.rows("SELECT seen_at, items FROM playlist_versions ORDER BY seen_at");
     assert_eq!(seen.len(), 3, "{seen:?}");
-    // Now the first is 60 days old, the second 40, and stood until 20 days ago.
+    // Now the first version is 60 days old. The second is 40 days old and was current until 20 days ago.
     age(&world, 20);
     world.run(&["x"]).exits(0);
     let left = world.rows("SELECT seen_at, items FROM playlist_versions ORDER BY seen_at");
@@ -165,7 +165,7 @@ fn retention_shortens_playlist_histories() {
     world.cli(&["verify"]).exits(0);
 }
 
-/// What an export wrote today under today's date is from then on of this day: file, record and data package.
+/// Changes the date of today's CSV file to `to`: in its name, in the store's record and in the data package.
 fn date_back(world: &World, job: &str, to: &str) {
     let today = chrono::Utc::now().format("%Y-%m-%d").to_string();
     let folder = world.project.root().join("output/csv").join(job);
@@ -192,15 +192,15 @@ fn old_dated_files_are_deleted() {
         fixtures::PLAIN_TRACK
     );
     let world = World::extended().job(&job);
-    // Three days of it, each with a file of its own.
+    // Three days, each with its own file.
     for day in ["2025-01-01", "2025-01-02"] {
         world.run(&["x"]).exits(0);
         date_back(&world, "x", day);
     }
     world.run(&["x"]).exits(0);
-    // Somebody's own file under such a name, which no run has written.
+    // A file of the user's own with a similar name, which no run has written.
     std::fs::write(world.csv_path("a-2024-12-31.csv"), "mine").unwrap();
-    assert_eq!(csvs(&world).len(), 5, "nothing goes unless it is asked for: {:?}", csvs(&world));
+    assert_eq!(csvs(&world).len(), 5, "without the setting no file is deleted: {:?}", csvs(&world));
 
     let world = world.settings("[retention]\ndated_csv = \"30d\"");
     let ran = world.cli(&["run", "x", "--json"]).exits(0).shows("old_dated_files_are_deleted");
@@ -215,10 +215,10 @@ fn old_dated_files_are_deleted() {
     std::fs::remove_file(world.csv_path("a-2024-12-31.csv")).unwrap();
     world.cli(&["verify"]).exits(0);
 
-    // An export does the same.
+    // An export deletes old files, too.
     date_back(&world, "x", "2025-03-01");
     let exported = world.cli(&["export", "x", "--json"]).exits(0);
-    assert_eq!(exported.json()["files_deleted"], 1, "today's stands again");
+    assert_eq!(exported.json()["files_deleted"], 1, "today's file is written again and the old one is deleted");
     assert_eq!(csvs(&world), [today.as_str(), "one.csv"]);
     world.cli(&["verify"]).exits(0);
 }

@@ -1,4 +1,4 @@
-//! The state folder: where it is, who may read it, and what is refused.
+//! The state folder: its location, its permissions, and the folders that are refused.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -40,7 +40,7 @@ fn first_setting_names_the_folder() {
     assert!(matches!(uri, Err(StateError::FileUri { .. })));
 }
 
-/// Runs in a process of its own, for its umask. Does nothing in an ordinary test run.
+/// Another test starts this one as a separate process with its own umask. In an ordinary run it does nothing.
 #[test]
 fn child_opens_its_state() {
     let Some(path) = std::env::var_os("CRATEDIGGER_TEST_STATE") else {
@@ -53,7 +53,7 @@ fn child_opens_its_state() {
         crate::support::made_up_time::noon(),
     );
     assert_eq!(usage.unwrap().account.used, 0);
-    // Look while it is open, when the files beside the database exist.
+    // Check while the database is open, because its `-wal` and `-shm` files exist only then.
     let mut modes: Vec<String> = fs::read_dir(&path)
         .unwrap()
         .map(|entry| {
@@ -118,7 +118,7 @@ fn link_instead_of_database_is_refused() {
 
 #[test]
 fn network_file_system_is_refused() {
-    // /proc stands in for "not a disk": it must at least be told apart without a crash.
+    // /proc is not a disk. It must be refused with an error, not with a crash.
     let error = StateDb::open(at(Path::new("/proc/cratedigger"))).unwrap_err();
     assert!(matches!(error, StateError::Io { .. }), "{error}");
 }

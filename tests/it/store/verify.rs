@@ -1,4 +1,4 @@
-//! `verify`: what it finds of what was changed behind the program's back, and what it calls sound.
+//! `verify` finds changes that were made behind the program's back, and accepts an unchanged store.
 
 use spotify_sandbox::fixtures;
 
@@ -39,7 +39,7 @@ fn verify_finds_sound_runs_sound() {
 }
 
 #[test]
-fn leftovers_of_an_export_are_no_difference() {
+fn leftovers_of_an_export_are_accepted() {
     let world = home();
     let left = world.csv_path(".cratedigger-1-1.journal");
     std::fs::write(&left, "").unwrap();
@@ -102,7 +102,7 @@ fn verify_names_and_rewrites_files() {
     std::fs::write(world.csv_path("notes.txt"), "mine").unwrap();
     let ran = world.cli(&["verify"]).exits(74).shows("verify_names_and_rewrites_files");
     assert!(!ran.stdout.contains("notes.txt"), "{}", ran.stdout);
-    assert_eq!(world.csv_bytes("playlist_items.csv"), same_size, "nothing is mended unless asked");
+    assert_eq!(world.csv_bytes("playlist_items.csv"), same_size, "verify repairs nothing without --rewrite-csv");
     let ran = world.cli(&["verify", "--rewrite-csv"]).exits(74);
     assert!(ran.stdout.contains("written") && !ran.stdout.contains("changed"), "{}", ran.stdout);
     assert_eq!((world.csv_bytes("playlist_items.csv"), world.csv_bytes("tracks.csv")), (items, tracks));
@@ -113,7 +113,7 @@ fn verify_names_and_rewrites_files() {
     world.cli(&["verify", "--rewrite-csv"]).exits(0);
 }
 
-/// A playlist with a history of three versions, beside an album and what could not be had.
+/// A playlist with a history of three versions, an album, and an item that Spotify did not serve.
 fn with_history() -> World {
     let world = World::extended().job(
         &[
@@ -254,12 +254,12 @@ fn kill_in_a_file_swap_is_repaired_by_export() {
         assert_eq!(world.one("SELECT state FROM runs"), "running");
         let ran = world.cli(&["verify"]).exits(0);
         assert_output("kill_in_a_file_swap_is_repaired_by_export", &ran.stdout);
-        // A stray is one all the same.
+        // A file that no job wrote is still reported as a stray.
         std::fs::write(world.csv_path("mine.csv"), "a\n").unwrap();
         assert!(world.cli(&["verify"]).exits(74).stdout.contains("stray"));
         std::fs::remove_file(world.csv_path("mine.csv")).unwrap();
         world.sandbox.clear_log();
-        // Another start that is killed before it writes anything takes nothing away.
+        // A second export that is killed before it writes anything does no further harm.
         world.struck(&["export"], At { nth: 1, ..at }, Blow::Kill);
         world.cli(&["verify"]).exits(0);
         world.cli(&["export", "x"]).exits(0).shows("kill_in_a_file_swap_is_repaired_by_export_2");
@@ -269,7 +269,7 @@ fn kill_in_a_file_swap_is_repaired_by_export() {
         }
         let report = world.cli(&["verify", "--json"]).exits(0).json();
         assert_eq!(report["files"]["findings"], serde_json::json!([]));
-        // In a later run, what stood before is on record.
+        // In a later run, the store has a record of the file that is replaced.
         world.run(&[]).exits(0);
         edit(
             &world,

@@ -1,4 +1,4 @@
-//! `verify` beside and after what other commands do: a purge, retention, a run that publishes meanwhile.
+//! `verify` during and after other commands: a purge, retention, a run that publishes files meanwhile.
 
 use serde_json::json;
 use spotify_sandbox::fixtures;
@@ -9,7 +9,7 @@ use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{World, by_ids, ended, fetch, signal};
 use crate::sync::users::signed_in;
 
-/// One playlist, read by the app alone and then by a user, who saw it otherwise.
+/// A playlist that was read by the app alone, then edited, then read by a user.
 fn read_by_two() -> World {
     let ids = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
     let world = signed_in(World::extended().job(&ids), &[("home", fixtures::HOME_USER)]);
@@ -28,7 +28,7 @@ fn purge_of_the_last_reader_keeps_store_sound() {
     let audiences = "SELECT group_concat(substr(audience, 1, 9)) FROM (SELECT audience FROM lists ORDER BY id)";
     assert_eq!(world.one(audiences), "app,forgotten");
     assert_eq!(world.one("SELECT count(*) FROM playlist_items"), "118");
-    // The next to read it goes on from what stands.
+    // The next read compares the playlist with the stored rows.
     edit(&world, json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 9, "count": 1}));
     world.run(&["x"]).exits(0);
     assert_eq!(world.one("SELECT group_concat(change) FROM playlist_changes"), "removed,removed,removed");
@@ -54,7 +54,7 @@ fn playlist_goes_with_its_last_reader() {
 #[test]
 fn rows_without_reader_match_no_hash() {
     let world = read_by_two();
-    // As retention leaves the list of somebody who has not looked for so long.
+    // The state in which retention leaves the list of a user who has not read it for a long time.
     let emptied = format!(
         "UPDATE lists SET snapshot_id = NULL, content_hash = NULL, rows_hash = NULL, first_read_at = NULL, read_at = NULL,
          checked_at = NULL WHERE audience = '{0}'; DELETE FROM run_lists WHERE list_id = (SELECT id FROM lists WHERE audience = '{0}')",
@@ -62,7 +62,7 @@ fn rows_without_reader_match_no_hash() {
     );
     tamper(&world, &emptied);
     world.cli(&["verify"]).exits(0);
-    // A purge used to delete the list itself.
+    // Earlier versions of `--purge` deleted the list itself.
     tamper(
         &world,
         &format!("DELETE FROM requested WHERE job = 'y'; DELETE FROM lists WHERE audience = '{}'", fixtures::HOME_USER),
@@ -82,7 +82,7 @@ fn tracks() -> World {
     World::extended().job(&two_fetches())
 }
 
-/// Changes a file without another size.
+/// Changes one byte of a file, which keeps its size.
 fn spoil(world: &World, file: &str) {
     let mut bytes = world.csv_bytes(file);
     let last = bytes.len() - 3;
@@ -94,7 +94,7 @@ fn spoil(world: &World, file: &str) {
 fn publishing_files_is_no_difference() {
     let world = tracks();
     world.run(&["x"]).exits(0);
-    // Each export finds another style, so it writes every file, its record and the data package anew.
+    // Each export finds a new delimiter, so it rewrites every file, its record and the data package.
     for delimiter in [";", ","].into_iter().cycle().take(20) {
         std::thread::scope(|threads| {
             let looking = threads.spawn(|| world.cli(&["verify"]));
@@ -102,7 +102,7 @@ fn publishing_files_is_no_difference() {
             looking.join().unwrap().exits(0);
         });
         let text = String::from_utf8(world.csv_bytes("tracks.csv")).unwrap();
-        assert!(text.lines().next().unwrap().contains(delimiter), "it is written anew: {text}");
+        assert!(text.lines().next().unwrap().contains(delimiter), "the file is rewritten: {text}");
     }
 }
 
@@ -148,7 +148,7 @@ fn blocked_file_leaves_other_jobs_alone() {
         let report = world.cli(command).exits(74).shows("blocked_file_leaves_other_jobs_alone").json();
         assert!(report["files"].as_array().is_none_or(|files| files.len() == 2), "{report}");
         assert_eq!(std::fs::read(&of_y).unwrap(), wanted);
-        assert!(world.csv_path("other.csv").exists(), "and those of the same job");
+        assert!(world.csv_path("other.csv").exists(), "other files of the same job are written, too");
     }
     world.cli(&["verify"]).exits(74).shows("blocked_file_leaves_other_jobs_alone_2");
 }
@@ -171,7 +171,7 @@ fn files_of_a_running_job_are_not_rewritten() {
     world.cli(&["verify", "--rewrite-csv"]).exits(0);
 }
 
-/// Spoils the first page of a table.
+/// Corrupts the first page of a table.
 fn spoil_page_of(world: &World, table: &str) {
     let root = format!("SELECT rootpage FROM sqlite_schema WHERE name = '{table}'");
     let page: usize = world.one(&root).parse().unwrap();
@@ -208,8 +208,15 @@ fn unreadable_file_record_is_one_finding() {
     tamper(&world, "UPDATE runs SET exit_code = 3");
     spoil_page_of(&world, "published_files");
     let ran = world.cli(&["verify"]).exits(74);
-    for told in ["run 1", "integrity", "files       the store", "cratedigger.db is corrupted", "hint: keep this file"] {
-        assert!(ran.stdout.contains(told) || ran.stderr.contains(told), "{told}: {}{}", ran.stdout, ran.stderr);
+    for finding in
+        ["run 1", "integrity", "files       the store", "cratedigger.db is corrupted", "hint: keep this file"]
+    {
+        assert!(
+            ran.stdout.contains(finding) || ran.stderr.contains(finding),
+            "{finding}: {}{}",
+            ran.stdout,
+            ran.stderr
+        );
     }
     assert!(!ran.stdout.contains("\\n") && !ran.stdout.contains("***"), "{}", ran.stdout);
     let report = world.cli(&["verify", "--json"]).exits(74).json();
@@ -227,10 +234,10 @@ fn data_package_matches_runs_of_its_job() {
     let said = std::fs::read_to_string(&package).unwrap().replace("\"complete\"", "\"partial\"");
     std::fs::write(&package, said).unwrap();
     world.cli(&["verify"]).exits(74);
-    // With the backup in its place, the next run has the number that y's had.
+    // After the backup is restored, the next run gets the number that y's run had.
     std::fs::copy(world.project.root().join("before.db"), world.database()).unwrap();
-    for beside in ["-wal", "-shm"] {
-        let _ = std::fs::remove_file(format!("{}{beside}", world.database().display()));
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", world.database().display()));
     }
     world.run(&["x", "--full"]).exits(0);
     assert_eq!(world.one("SELECT max(id) FROM runs"), "2");

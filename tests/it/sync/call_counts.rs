@@ -1,4 +1,4 @@
-//! Calls are money: what exports cost, and that the fewest calls still bring what is true.
+//! How many calls a run needs, and that a run with the fewest calls still stores exactly what Spotify has.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::users::signed_in;
 use crate::support::calls_table::{Sizes, digging, is_proof, remove, save_new, saved_by, sign_in, table, truth};
 use crate::support::world::{World, by_ids, fetch};
 
-/// Enough for all kinds of pages, proofs and ends.
+/// Large enough for every kind of page, proof and end of a list.
 const SMALL: Sizes = Sizes { playlists: 60, items: 120, saved: 320, artists: 60, removed: [60, 150, 260] };
 
 #[test]
@@ -19,7 +19,7 @@ fn exports_cost_the_fewest_calls() {
     for line in table(SMALL) {
         assert_eq!(line.sent, line.fewest, "{line:?}");
         assert!(line.sent <= line.plain, "{}: {line:?}", line.what);
-        // A page of the list of playlists proves what stands on it.
+        // One page of the list of playlists proves all the playlists on it.
         assert!(line.proofs <= 5, "{line:?}");
     }
 }
@@ -73,7 +73,7 @@ fn assumptions_of_a_head_read_are_recorded() {
     world.run(&["x"]).exits(0);
     let proof = "SELECT proof FROM lists WHERE kind = 'saved_tracks'";
     assert_eq!(world.one(proof), "end_reached");
-    // Balanced, both below the first page: the arithmetic cannot see it.
+    // One track is removed and one is saved, both below the first page, so the total does not change.
     remove(&world, 120);
     let old = truth(&world)[180].1.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_millis();
     save(&world, fixtures::PLAIN_TRACK, Some(old + 1_000), false);
@@ -87,7 +87,7 @@ fn assumptions_of_a_head_read_are_recorded() {
     let month = "UPDATE lists SET whole_at = '2020-01-01T00:00:00.000Z' WHERE kind = 'saved_tracks'";
     rusqlite::Connection::open(world.database()).unwrap().execute_batch(month).unwrap();
     world.run(&["x"]).exits(0);
-    assert_eq!(world.new_calls().len(), 5, "read whole, as every thirty days");
+    assert_eq!(world.new_calls().len(), 5, "a library is read completely every thirty days");
     assert_eq!(saved_by(&world), truth(&world));
     assert_eq!(world.one(proof), "end_reached");
 }
@@ -108,15 +108,15 @@ fn null_rows_and_duplicates_are_noted() {
     world.new_calls();
     for _ in 0..2 {
         world.run(&["x"]).exits(0);
-        assert_eq!(world.new_calls().len(), 1, "neither deceives the arithmetic");
+        assert_eq!(world.new_calls().len(), 1, "the null row and the duplicate do not spoil the count");
     }
-    // The newer of the two goes: the older one still stands there.
+    // The newer of the two entries is removed; the older one is still in the library.
     remove(&world, 0);
     world.run(&["x"]).exits(0);
     assert_eq!(world.one(&format!("SELECT removed_at IS NULL FROM saved_tracks WHERE track_id = '{twice}'")), "1");
 }
 
-/// Ids of the library; nothing for a null.
+/// The track ids of the library, with an empty string for a null entry.
 fn truth_ids(world: &World) -> Vec<String> {
     let truth = world.truth("users", fixtures::DIGGER_USER);
     truth["saved_tracks"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap_or("").to_owned()).collect()
@@ -162,7 +162,10 @@ fn no_url_is_requested_twice_in_a_run() {
             assert!(!before.contains(call.as_str()) || is_proof(call, &before), "{call} twice");
             before.insert(call);
         }
-        assert!(!calls.iter().any(|call| call.starts_with("/tracks")), "whole tracks came with the playlists");
+        assert!(
+            !calls.iter().any(|call| call.starts_with("/tracks")),
+            "the playlists' pages already contained complete tracks"
+        );
     }
 }
 
@@ -178,7 +181,7 @@ fn playlist_with_unstable_version_by_content() {
     for _ in 0..2 {
         world.new_calls();
         world.run(&[]).exits(0);
-        assert_eq!(world.new_calls().len(), 2, "its pages, and nothing to prove that they are the same");
+        assert_eq!(world.new_calls().len(), 2, "one call for each page; the playlist's version proves nothing");
     }
     assert_eq!(world.csv_bytes("playlist_items.csv"), file);
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
@@ -199,7 +202,7 @@ fn renamed_items_endpoint_is_followed() {
     assert_eq!(old(&world.new_calls()), 1);
     world.run(&["--full"]).exits(0);
     let calls = world.new_calls();
-    assert_eq!(old(&calls), 0, "what was learned is remembered: {calls:?}");
+    assert_eq!(old(&calls), 0, "the renamed endpoint is remembered: {calls:?}");
     assert!(calls.iter().any(|call| call.contains("/items?") && call.contains("limit=50")), "{calls:?}");
 }
 
@@ -240,7 +243,7 @@ fn partial_discography_is_a_separate_list() {
     assert!(world.csv("few.csv").iter().all(|row| row["album_group"] == "album"));
     world.new_calls();
     world.run(&[]).exits(0);
-    assert_eq!(world.new_calls().len(), 2, "the whole of it is read from its newest");
+    assert_eq!(world.new_calls().len(), 2, "the complete list is read from its newest entry");
     assert_eq!(world.column("all.csv", "album_id"), all);
 }
 
@@ -292,7 +295,7 @@ fn fetches_share_playlist_details() {
     let chain = "user = \"home\"\n[[fetch]]\nstream = \"my_playlists\"\n[[fetch]]\nstream = \"playlist_items\"\nfrom = \"my_playlists\"\n";
     let both = [fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST];
     let both = format!("{}{}", by_ids("playlists", &both), by_ids("playlist_items", &both));
-    // The list of playlists, and each playlist by itself, have told the versions.
+    // The versions are known from the list of playlists, and from the answer about each playlist.
     for (job, unchanged) in [(chain, 1), (&*both, 2)] {
         let world = signed_in(World::extended(), &[("home", "sandbox-home")]).job(job);
         world.run(&[]).exits(0);
@@ -304,7 +307,7 @@ fn fetches_share_playlist_details() {
         if unchanged == 1 {
             assert_eq!((&exact["least"], &exact["most"]), (&1.into(), &1.into()), "{exact}");
         }
-        // What did change is read.
+        // A playlist that did change is read.
         world
             .sandbox
             .catalog()

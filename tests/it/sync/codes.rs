@@ -1,4 +1,7 @@
-//! Codes in place of ids.
+//! Jobs that name tracks and albums by ISRC or UPC instead of an id.
+
+use serde_json::json;
+use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, fetch};
@@ -14,4 +17,103 @@ fn upc_names_an_album_in_every_stream() {
         assert!(!world.csv(&format!("{stream}.csv")).is_empty(), "{stream}: {}", ran.stderr);
         world.run(&[]).exits(0);
     }
+}
+
+/// A hit of the sandbox's plain track or its album that names this code, or none.
+fn hit_names(kind: &str, field: &str, code: Option<&str>) -> Fault {
+    let at = format!("/{kind}/items/*/external_ids");
+    let codes = code.map_or(json!({}), |code| json!({ field: code }));
+    Fault::on_path("/v1/search", FaultAction::Set { at, to: codes })
+}
+
+#[test]
+fn hit_with_another_isrc_is_no_hit() {
+    for stream in ["tracks", "search"] {
+        let job = match stream {
+            "search" => fetch("search", "query = \"isrc:QZSBX2600001\""),
+            _ => fetch("tracks", "ids = [\"QZ-SBX-26-00001\"]\nrefresh_after = \"30d\""),
+        };
+        let world = World::extended().job(&job);
+        world.sandbox.inject(hit_names("tracks", "isrc", Some("USRC17607839")));
+        world.run(&[]).exits(if stream == "search" { 0 } else { 3 });
+        assert!(world.csv(&format!("{stream}.csv")).is_empty(), "{stream}");
+        assert_eq!(world.one("SELECT count(*) FROM tracks"), "0", "{stream}");
+        assert_eq!(world.one("SELECT reason FROM skipped_items WHERE reason = 'code_mismatch'"), "code_mismatch");
+        let asked = world.column(&format!("{stream}-not-found.csv"), "requested");
+        assert_eq!(asked, ["isrc:QZSBX2600001"], "{stream}");
+        world.new_calls();
+        world.run(&[]).exits(0);
+        assert_eq!(world.new_calls().len(), usize::from(stream == "search"), "{stream}: a code is known to be wrong");
+        // The same code in another spelling is the same.
+        world.sandbox.clear_faults();
+        world.sandbox.inject(hit_names("tracks", "isrc", Some("qz-sbx-26-00001")));
+        if stream == "search" {
+            world.run(&[]).exits(0);
+            assert_eq!(world.column("search.csv", "id"), [fixtures::PLAIN_TRACK]);
+            assert!(world.csv("search-not-found.csv").is_empty());
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn hit_without_a_code_is_kept_unverified() {
+    for stream in ["tracks", "search"] {
+        let job = match stream {
+            "search" => fetch("search", "query = \"isrc:QZSBX2600001\""),
+            _ => fetch("tracks", "ids = [\"isrc:QZSBX2600001\"]\nrefresh_after = \"30d\""),
+        };
+        let world = World::extended().job(&job);
+        world.sandbox.inject(hit_names("tracks", "isrc", None));
+        let id = if stream == "search" { "id" } else { "track_id" };
+        for calls in [1, usize::from(stream == "search")] {
+            world.new_calls();
+            world.run(&[]).exits(0);
+            let ids = world.column(&format!("{stream}.csv"), id);
+            assert_eq!(ids.last().map(String::as_str), Some(fixtures::PLAIN_TRACK), "{stream}");
+            let noted = "SELECT count(*) FROM skipped_items WHERE reason = 'unverified_code' AND run_id =
+                         (SELECT max(id) FROM runs)";
+            assert_eq!(world.one(noted), "1", "{stream}");
+            assert_eq!(world.new_calls().len(), calls, "{stream}");
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn album_with_another_upc_is_no_hit() {
+    for stream in ["albums", "album_tracks"] {
+        let world = World::extended().job(&fetch(stream, "ids = [\"0602445790098\"]"));
+        let other = json!({ "upc": "5099902894225" });
+        for path in ["/v1/albums/*", "/v1/albums"] {
+            let at = if path.ends_with('*') { "/external_ids" } else { "/albums/*/external_ids" };
+            world.sandbox.inject(Fault::on_path(path, FaultAction::Set { at: at.to_owned(), to: other.clone() }));
+        }
+        world.run(&[]).exits(3);
+        assert!(world.csv(&format!("{stream}.csv")).is_empty(), "{stream}");
+        assert_eq!(world.one("SELECT group_concat(reason) FROM skipped_items"), "code_mismatch", "{stream}");
+        assert_eq!(world.column(&format!("{stream}-not-found.csv"), "requested"), ["upc:0602445790098"]);
+        world.new_calls();
+        world.run(&[]).exits(0);
+        assert_eq!(world.new_calls(), [""; 0], "{stream}");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn best_of_several_hits_has_the_code() {
+    let job = fetch("tracks", "ids = [\"isrc:QZSBX2600001\"]\nrefresh_after = \"30d\"");
+    let world = World::extended().job(&job);
+    let hit = |id: &str, ids: serde_json::Value| json!({ "id": id, "name": id, "type": "track", "external_ids": ids });
+    let items = json!([
+        hit("0000000000000000000001", json!({ "isrc": "USRC17607839" })),
+        hit("0000000000000000000002", json!({})),
+        null,
+        hit("0000000000000000000003", json!({ "isrc": "qzsbx2600001" })),
+    ]);
+    let page = json!({ "tracks": { "items": items, "total": 4, "limit": 10, "offset": 0, "next": null } });
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::Answer { code: 200, json: page }));
+    world.run(&[]).exits(0);
+    assert_eq!(world.column("tracks.csv", "track_id"), ["0000000000000000000003"]);
+    assert_eq!(world.one("SELECT count(*) FROM tracks"), "1", "no other hit is stored");
 }

@@ -1,7 +1,7 @@
-//! A playlist that is edited at random, between reads and in the middle of them, against the truth of
-//! the sandbox: what stands is what Spotify had, and the history leads back to every version seen.
+//! A playlist is edited at random, between reads and in the middle of them. The stored playlist must equal
+//! the sandbox's own copy, and its history must lead back to every version that a run has seen.
 //!
-//! Forty seeds here; `make torture` plays thousands (`CRATEDIGGER_SEEDS`).
+//! The test plays forty seeds; `make torture` plays thousands (`CRATEDIGGER_SEEDS`).
 
 use cratedigger::store::playlist_at;
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::world::{World, by_ids};
 
-/// Numbers from a seed.
+/// A generator of random numbers that is reproducible from its seed.
 pub struct Dice(pub u64);
 
 impl Dice {
     pub fn below(&mut self, sides: usize) -> usize {
-        // xorshift64*: short, and good enough to choose with.
+        // xorshift64*: short, and random enough for choosing edits.
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -49,14 +49,14 @@ impl Edited {
         Edited { world, id, tracks }
     }
 
-    /// What stands there: URI, when it was added and by whom.
+    /// The items that the sandbox holds: URI, when it was added and by whom.
     fn truth(&self) -> Vec<[String; 3]> {
         let rows = self.world.sandbox.catalog().expected_rows(&self.id).unwrap();
         let text = Option::unwrap_or_default;
         rows.into_iter().map(|row| [text(row.uri), text(row.added_at), text(row.added_by)]).collect()
     }
 
-    /// One random change; few tracks, so that the same ones stand there again and again.
+    /// One random edit. It chooses from few tracks, so that the playlist holds the same ones repeatedly.
     fn edit(&self, dice: &mut Dice) -> Value {
         let (id, len) = (&self.id, self.truth().len());
         match dice.below(5) {
@@ -87,7 +87,7 @@ impl Edited {
     }
 }
 
-/// How many items an edit is about: so many changes tell it.
+/// The number of items that an edit touches, which is also the largest number of changes it may cause.
 fn size(edit: &Value) -> usize {
     let items = edit["items"].as_array().map(Vec::len);
     items.or(edit["count"].as_u64().and_then(|n| usize::try_from(n).ok())).unwrap()
@@ -121,7 +121,7 @@ fn random_edits_are_stored_with_their_history() {
                 json!({"do": "insert", "playlist": list.id, "position": 0, "items": vec![fixtures::PLAIN_TRACK; 30]}),
             );
         }
-        // Otherwise it would grow with every seed, and the versions kept for the end with it.
+        // Otherwise the playlist would grow with every seed, and so would the versions kept for the end.
         if list.truth().len() > 240 {
             list.make(json!({"do": "remove", "playlist": list.id, "position": 20, "count": 70}));
         }
@@ -130,13 +130,13 @@ fn random_edits_are_stored_with_their_history() {
         let begun = list.truth();
         let ran = list.world.run(&["-q"]);
         list.world.sandbox.clear_log();
-        // An edit that waited for its page since an earlier seed may have come now.
+        // An edit from an earlier seed may have been waiting for its page and been made only now.
         let alone = alone.filter(|_| begun == list.truth());
         let stored = list.stored();
         match ran.code {
             3 => {
                 assert!(ran.stderr.contains("moved"), "seed {seed}: {}", ran.stderr);
-                assert_eq!(stored, before, "seed {seed}: the old list stays");
+                assert_eq!(stored, before, "seed {seed}: the old list is kept");
                 moved += 1;
             }
             0 => {
@@ -145,13 +145,13 @@ fn random_edits_are_stored_with_their_history() {
                     assert_eq!(stored, list.truth(), "seed {seed}");
                     if let Some(size) = alone {
                         let new = changes() - known;
-                        assert!(new <= size, "seed {seed}: {new} changes told of an edit of {size}");
+                        assert!(new <= size, "seed {seed}: {new} changes were recorded for an edit of {size} items");
                         single += 1;
                     }
                     let seen_at = list.world.one("SELECT max(seen_at) FROM playlist_versions");
                     versions.push((seen_at, stored.clone(), seed));
                 } else {
-                    // It was edited after its last answer.
+                    // The playlist was edited after its last answer.
                     stale += 1;
                 }
             }
@@ -160,7 +160,7 @@ fn random_edits_are_stored_with_their_history() {
         ended = ran.code == 0 && stored == list.truth();
         before = stored;
     }
-    assert!(single > 0, "no edit was seen alone");
+    assert!(single > 0, "no run saw exactly one edit");
     let store = list.world.store();
     for (seen_at, uris, seed) in &versions {
         let then = playlist_at(&store, &list.id, Some(seen_at)).unwrap();
@@ -172,5 +172,5 @@ fn random_edits_are_stored_with_their_history() {
     list.world.cli(&["verify"]).exits(0);
     let read = u64::try_from(versions.len()).unwrap();
     println!("{seeds} seeds: {read} versions, {moved} reads given up as moved, {stale} edited after the last answer");
-    assert!(read * 2 > seeds, "most reads end: {read} of {seeds}");
+    assert!(read * 2 > seeds, "most reads must succeed: {read} of {seeds}");
 }

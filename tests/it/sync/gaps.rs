@@ -1,5 +1,5 @@
-//! What Spotify no longer gives: what was had of it before stays, in the store and in every CSV, however
-//! many runs look at it.
+//! When Spotify no longer serves a list, its last rows are kept, in the store and in every CSV, however
+//! many runs ask for it.
 
 use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, fixtures};
@@ -44,7 +44,7 @@ fn refused_list_keeps_its_rows() {
     world.run(&[]).exits(0);
     let files = || ["artist_albums.csv", "albums.csv"].map(|file| world.csv_bytes(file));
     let before = files();
-    // What was had stays, also while it is not asked for again.
+    // The old rows are also kept while the list is not requested again.
     world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::status(404)));
     for (run, code) in [(2, 3), (3, 0), (4, 0)] {
         world.run(&[]).exits(code);

@@ -1,4 +1,4 @@
-//! The history of lists is short: a baseline, then only what changed. And no list is cut in silence.
+//! The history of a list is a baseline and then only its changes. A list that was cut short is reported.
 
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
@@ -6,7 +6,7 @@ use crate::store::maintenance::tamper;
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch};
 
-/// Rows of history, by table.
+/// The number of rows in each table of the history.
 fn rows(world: &World) -> [String; 3] {
     ["playlist_changes", "playlist_versions", "playlist_details"]
         .map(|table| world.one(&format!("SELECT count(*) FROM {table}")))
@@ -27,7 +27,7 @@ fn insert_at_the_head_is_one_change() {
     };
     let world = world.job(&by_ids("playlist_items", &[&id]));
     world.run(&[]).exits(0);
-    assert_eq!(rows(&world), ["0", "1", "1"], "the first sight is a baseline");
+    assert_eq!(rows(&world), ["0", "1", "1"], "the first read is a baseline");
     for args in [&[][..], &["--full"]] {
         world.run(args).exits(0);
         assert_eq!(rows(&world), ["0", "1", "1"], "{args:?}");
@@ -47,15 +47,15 @@ fn insert_at_the_head_is_one_change() {
 fn short_list_is_never_silently_complete() {
     let world = World::extended().job(&format!("market = \"US\"\n{}", by_ids("show_episodes", &[fixtures::SHOW])));
     world.run(&[]).exits(0);
-    let (before, standing) =
+    let (before, current_rows) =
         (world.csv_bytes("show_episodes.csv"), "SELECT count(*) FROM show_episodes WHERE removed_at IS NULL");
-    let stood = world.one(standing);
+    let rows_before = world.one(current_rows);
     world.sandbox.inject(Fault::on_path("/v1/shows/*/episodes", FaultAction::EmptyPage).with_query("offset=50"));
     world.run(&["--full"]).exits(3).shows("short_list_is_never_silently_complete");
     assert_eq!(world.csv_bytes("show_episodes.csv"), before);
-    assert_eq!(world.one(standing), stood, "nothing is called removed");
+    assert_eq!(world.one(current_rows), rows_before, "no row is marked as removed");
     world.cli(&["verify"]).exits(0);
-    // Of discographies Spotify announces too many now and then: noted, and nothing is called removed.
+    // Spotify sometimes announces more releases than it has. That is noted, and no release is marked as removed.
     let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::development().job(&job);
     world.run(&[]).exits(0);
@@ -72,7 +72,7 @@ fn diff_shows_items_that_came_back() {
     let job = fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST));
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
-    // As if a read had not seen it: the list was another one then.
+    // As if one read had not seen the release, so that the list was different then.
     let gone = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
     tamper(&world, &format!("UPDATE artist_releases SET removed_at = {gone} WHERE position = 2"));
     tamper(&world, "UPDATE lists SET content_hash = 'another'");

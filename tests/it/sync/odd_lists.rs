@@ -1,5 +1,5 @@
-//! Lists, searches and users whose answers are odd: what stands is what Spotify has, nothing is asked for
-//! twice, and each trouble costs only itself.
+//! Lists, searches and users with unusual answers: the store holds what Spotify has, no request is repeated,
+//! and a problem in one list does not affect the others.
 
 use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, SandboxOptions, fixtures};
@@ -9,13 +9,13 @@ use super::users::{both, signed_in};
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch, ran};
 
-/// A job of home's.
+/// A job that reads `streams` for the user home.
 fn of_home(streams: &[&str]) -> String {
     let fetches: String = streams.iter().map(|stream| fetch(stream, "")).collect();
     format!("user = \"home\"\n{fetches}")
 }
 
-/// Home's playlists but the one that takes a thousand calls.
+/// The playlists of the user home, except the one that takes a thousand calls.
 fn lists_of_home() -> World {
     let world = signed_in(World::development().job(&of_home(&["my_playlist_items"])), &[("home", fixtures::HOME_USER)]);
     let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
@@ -60,7 +60,7 @@ fn limited_list_has_each_place_once() {
     world.run(&[]).exits(0);
     let before = world.column("artist_albums.csv", "album_id");
     assert_eq!(before.len(), 3);
-    // Two that were there make room for one that is new.
+    // One new release comes first; of the three known ones, two still fit the limit.
     let new = json!({"id": fixtures::LONG_ALBUM, "name": "New", "album_type": "album"});
     world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::set("/items/0", new)));
     world.run(&[]).exits(0);
@@ -215,7 +215,7 @@ fn market_free_items_are_read_once() {
 fn stopped_run_reports_its_rows() {
     let world = World::development();
     let ids = world.sandbox.catalog().ids();
-    // These have a page of albums each.
+    // Each of these artists has one page of albums.
     let ids: Vec<&str> =
         ids["artists"].as_array().unwrap().iter().skip(2).take(5).filter_map(|id| id.as_str()).collect();
     let world = world.job(&fetch("artist_albums", &format!("ids = {ids:?}\ninclude_groups = [\"album\"]")));
@@ -225,7 +225,7 @@ fn stopped_run_reports_its_rows() {
     };
     run(&["--max-calls", "2"]).exits(75).shows("stopped_run_reports_its_rows");
     run(&[]).exits(0).shows("stopped_run_reports_its_rows_2");
-    // What is refused was not read.
+    // An artist that Spotify refuses does not count as read.
     let world = World::development().job(&by_ids("artists", &["0000000000000000000000"]));
     world.run(&[]).exits(3).shows("stopped_run_reports_its_rows_3");
 }
@@ -244,7 +244,7 @@ fn album_named_twice_is_read_once() {
     let counts = "SELECT asked, unchanged, served, stored FROM run_fetches WHERE fetch = 'album_tracks'";
     assert_eq!(world.rows(counts), [["2", "1", "120", "120"]]);
     assert_eq!(world.csv("album_tracks.csv").len(), 120);
-    // Named by its code first, it stands where the code does, whichever was asked for first.
+    // An album named by code and by id has the place of its first mention, whichever of the two is requested first.
     let odd = fixtures::EDGE_CASE_ALBUM;
     let code = format!("upc:{upc}");
     let world = World::extended().job(&by_ids("albums", &[&code, odd, album]));
@@ -252,11 +252,11 @@ fn album_named_twice_is_read_once() {
         world.run(&[]).exits(0);
         assert_eq!(world.column("albums.csv", "album_id"), [album, odd]);
     }
-    // With the album's own answer came the first of its tracks: they were served, too.
+    // The album's own answer contains its first tracks, which count as served, too.
     let world = World::extended().job(&by_ids("album_tracks", &[&code, album]));
     world.run(&[]).exits(0);
     assert_eq!(world.rows(counts), [["2", "1", "120", "120"]]);
-    // Read as a whole with the album itself, it was served once, too.
+    // When the album's own answer contains all its tracks, each still counts as served once.
     let world = World::extended().job(&by_ids("album_tracks", &[fixtures::EDGE_CASE_ALBUM]));
     world.run(&[]).exits(0);
     let served = "SELECT served = stored FROM run_fetches";
@@ -271,7 +271,7 @@ fn run_without_a_fetch_is_recorded_as_failed() {
     world.run(&[]).exits(0);
     let before = world.csv_bytes("saved_tracks.csv");
     let grants = world.project.root().join(".local/state/cratedigger/grants.db");
-    // Half a year ago but for a few days: a warning is due, and cannot be noted.
+    // The user signed in almost half a year ago, so a warning is due, but recording it fails.
     let spoil =
         "CREATE TRIGGER full BEFORE UPDATE OF warned_days ON grants BEGIN SELECT raise(FAIL, 'the disk is full'); END;
                  UPDATE grants SET authorized_ms = authorized_ms - 177 * 86400000";

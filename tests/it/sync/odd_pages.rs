@@ -1,5 +1,5 @@
-//! Pages that are odd: a slip of the server's costs a call and no row, what stays is given up, and what is
-//! so in a list that is in order is taken as it is.
+//! Pages with unusual contents. A single wrong page costs one call and no row. A list that stays wrong is
+//! given up. A page that only looks wrong, in a correct list, is stored as it is.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use crate::support::world::{World, by_ids, ended};
 
 const ITEMS: &str = "/v1/playlists/*/tracks";
 
-/// A plain playlist of 260 items, in pages of a hundred, and the job that reads it.
+/// A plain playlist of 260 items in pages of a hundred, with a job that reads it.
 fn plain() -> (World, String) {
     let world =
         World::with(SandboxOptions { mode: QuotaMode::Extended, playlist_items: 260, ..SandboxOptions::default() });
@@ -41,11 +41,11 @@ fn save_another(world: &World) {
     world.sandbox.catalog().edit_library(save).unwrap();
 }
 
-fn stands(world: &World) -> Vec<String> {
+fn stored_items(world: &World) -> Vec<String> {
     world.rows("SELECT coalesce(uri, '') FROM playlist_items ORDER BY position").concat()
 }
 
-fn is(world: &World, id: &str) -> Vec<String> {
+fn expected_items(world: &World, id: &str) -> Vec<String> {
     let rows = world.sandbox.catalog().expected_rows(id).unwrap();
     rows.into_iter().map(|row| row.uri.unwrap_or_default()).collect()
 }
@@ -54,38 +54,42 @@ fn is(world: &World, id: &str) -> Vec<String> {
 fn repeated_playlist_page_is_not_stored() {
     for (action, reason) in [(FaultAction::RepeatPage, "repeated_page"), (FaultAction::EmptyPage, "cut_short")] {
         for offset in ["offset=100", "offset=200"] {
-            // Once and twice it is a slip, which passes.
+            // A page that is wrong once or twice is read correctly by the next attempt or the next run.
             for times in [1, 2] {
                 let (world, id) = plain();
                 world.sandbox.inject(Fault::on_path(ITEMS, action.clone()).with_query(offset).times(times));
                 let ran = world.run(&[]);
                 match ran.code {
-                    0 => assert_eq!(stands(&world), is(&world, &id), "{reason} at {offset}"),
+                    0 => assert_eq!(stored_items(&world), expected_items(&world, &id), "{reason} at {offset}"),
                     3 => {
                         ran.says(reason);
-                        assert_eq!(stands(&world), [""; 0], "{reason} at {offset}");
+                        assert_eq!(stored_items(&world), [""; 0], "{reason} at {offset}");
                         world.run(&[]).exits(0);
-                        assert_eq!(stands(&world), is(&world, &id), "{reason} at {offset}, the next run");
+                        assert_eq!(
+                            stored_items(&world),
+                            expected_items(&world, &id),
+                            "{reason} at {offset}, the next run"
+                        );
                     }
                     _ => panic!("{}", ran.stderr),
                 }
                 assert!(times == 2 || world.one("SELECT count(*) FROM skipped_items") == "0");
                 world.cli(&["verify"]).exits(0);
             }
-            // Where it stays so, the old list does too.
+            // A page that stays wrong leaves the old list in place.
             let (world, id) = plain();
             world.run(&[]).exits(0);
-            let before = stands(&world);
+            let before = stored_items(&world);
             edit(&world, json!({"do": "remove", "playlist": id, "position": 3, "count": 1}));
             world.sandbox.inject(Fault::on_path(ITEMS, action.clone()).with_query(offset));
             world.run(&[]).exits(3).says(reason).shows("repeated_playlist_page_is_not_stored");
-            assert_eq!(stands(&world), before);
+            assert_eq!(stored_items(&world), before);
             assert_eq!(world.rows("SELECT reason FROM skipped_items"), [[reason]]);
             assert_eq!(world.one("SELECT count(*) FROM checkpoints"), "0");
             world.cli(&["verify"]).exits(0);
             world.sandbox.clear_faults();
             world.run(&[]).exits(0);
-            assert_eq!(stands(&world), is(&world, &id));
+            assert_eq!(stored_items(&world), expected_items(&world, &id));
         }
     }
 }
@@ -95,10 +99,10 @@ fn playlist_with_equal_pages_is_read() {
     let (world, id) = plain();
     edit(&world, json!({"do": "insert", "playlist": id, "position": 50, "items": vec![fixtures::PLAIN_TRACK; 400]}));
     world.run(&[]).exits(0);
-    assert_eq!(stands(&world), is(&world, &id));
-    assert_eq!(stands(&world).len(), 660);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    assert_eq!(stored_items(&world).len(), 660);
     let calls = world.new_calls();
-    // The head, six pages and the proof; the pages at 200 and 300 repeat the one before.
+    // The first page, six more and the proof; the pages at 200 and 300 repeat the page before them.
     let aside: Vec<&String> =
         calls.iter().filter(|call| call.contains("offset=199") || call.contains("offset=299")).collect();
     assert_eq!((calls.len(), aside.len()), (10, 2), "{calls:?}");
@@ -107,14 +111,14 @@ fn playlist_with_equal_pages_is_read() {
 
 #[test]
 fn short_list_is_accepted_after_a_probe() {
-    // A playlist by its version, noted.
+    // The unchanged version proves the short playlist, and the difference is noted.
     let (world, id) = plain();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::EndsAfter { items: 230 }));
     world.run(&[]).exits(0);
-    assert_eq!(stands(&world), is(&world, &id)[..230]);
+    assert_eq!(stored_items(&world), expected_items(&world, &id)[..230]);
     assert_eq!(world.rows("SELECT reason FROM skipped_items"), [["wrong_total"]]);
     let calls = world.new_calls();
-    assert_eq!(calls.len(), 6, "the head, two pages, an empty one, a look aside, the proof: {calls:?}");
+    assert_eq!(calls.len(), 6, "the first page, two more, an empty one, the probe, the proof: {calls:?}");
     world.cli(&["verify"]).exits(0);
 }
 
@@ -124,7 +128,7 @@ fn repeated_album_page_removes_no_track() {
     let world = World::extended().job(&job);
     world.run(&[]).exits(0);
     let stood = world.csv_bytes("album_tracks.csv");
-    // The first page comes with the album.
+    // The album's own answer contains the first page.
     world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::RepeatPage).with_query("offset=50").times(1));
     world.run(&["--full"]).exits(0);
     assert_eq!(world.csv_bytes("album_tracks.csv"), stood);
@@ -138,12 +142,12 @@ fn repeated_album_page_removes_no_track() {
 #[test]
 fn repeated_page_after_a_kill_is_noticed() {
     let (world, id) = plain();
-    // The head, and the page at 100.
+    // The two calls read the first page and the page at 100.
     world.run(&["--max-calls", "2"]).exits(75);
     assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200");
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::RepeatPage).with_query("offset=200").times(1));
     world.run(&[]).exits(0).shows("repeated_page_after_a_kill_is_noticed");
-    assert_eq!(stands(&world), is(&world, &id));
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
 }
 
 #[test]
@@ -152,7 +156,7 @@ fn changed_head_restarts_a_read() {
     let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.run(&["x", "--max-calls", "4"]).exits(75);
     assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200");
-    // As many as before, and the same at the place where the read stopped.
+    // The total stays the same, and so does the item at the offset where the read stopped.
     remove(&world, 5);
     save_another(&world);
     world.run(&["x"]).exits(0).shows("changed_head_restarts_a_read");
@@ -162,28 +166,28 @@ fn changed_head_restarts_a_read() {
 
 #[test]
 fn short_page_is_read_again() {
-    // The first page comes with the playlist itself.
+    // The playlist's own answer contains the first page.
     let first = Fault::on_path("/v1/playlists/*", FaultAction::HolePage);
     let second = Fault::on_path(ITEMS, FaultAction::HolePage).with_query("offset=100");
     for fault in [first, second.clone()] {
         let (world, id) = plain();
         world.sandbox.inject(fault.times(1));
         world.run(&[]).exits(0);
-        assert_eq!(stands(&world), is(&world, &id));
+        assert_eq!(stored_items(&world), expected_items(&world, &id));
         assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
     }
-    // For good.
+    // The page stays short.
     let (world, _) = plain();
     world.sandbox.inject(second);
     world.run(&[]).exits(3).shows("short_page_is_read_again");
-    assert_eq!(stands(&world), [""; 0]);
-    // Where a server serves shorter pages than it says, and counts them so, nothing lacks and nothing is doubted.
+    assert_eq!(stored_items(&world), [""; 0]);
+    // If a server cuts pages short but lets the next offset continue there, the list is complete and not doubted.
     let (world, id) = plain();
     world.run(&[]).exits(0);
     let fewest = world.new_calls().len();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::ShortPage).with_query("offset=100"));
     world.run(&["--full"]).exits(0);
-    assert_eq!(stands(&world), is(&world, &id));
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
     assert_eq!(world.new_calls().len(), fewest + 1, "the rest of the page");
 }
 
@@ -196,7 +200,7 @@ fn overlapping_library_pages_are_read_again() {
     world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Latency { ms: 500 }));
     let run = world.spawn(&["--full", "x"]);
     world.wait_for_calls(world.calls().len() + 4);
-    // The total stays, and what came moves an item that was read to the next page.
+    // The total stays the same, and the new item pushes one that was already read onto the next page.
     save_another(&world);
     remove(&world, 240);
     ended(run).exits(0);
@@ -222,7 +226,7 @@ fn history_covers_a_cut_first_read() {
     world.run(&[]).exits(0);
     let then = world.one("SELECT seen_at FROM playlist_versions");
     world.sandbox.clear_faults();
-    // The version is the same, and yet the list is not.
+    // The version is unchanged although the list is different.
     world.run(&["--full"]).exits(0);
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes WHERE change = 'added'"), "30");
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "30");
@@ -242,8 +246,8 @@ fn two_markets_record_edits_not_relinks() {
     world.project.write("jobs/y.toml", by_ids("playlist_items", &[id]));
     world.run(&["x"]).exits(0);
     world.run(&["y"]).exits(0);
-    assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0", "one version, named in two ways");
-    // Items are told apart by when they were added, to the second.
+    assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0", "one version, with two names for its items");
+    // Items are distinguished by when they were added, to the second.
     world.sandbox.advance(std::time::Duration::from_secs(2));
     edit(&world, json!({"do": "insert", "playlist": id, "position": 0, "items": [fixtures::PLAIN_TRACK]}));
     for job in ["x", "y", "x"] {
@@ -262,7 +266,7 @@ fn missing_items_are_reported_once_per_job() {
     let whole = World::extended().job(&job);
     whole.run(&[]).exits(3).shows("missing_items_are_reported_once_per_job");
     whole.run(&[]).exits(0);
-    // Deferred behind it: said at once, and by the run that comes to the end.
+    // A run that is deferred after the refusal reports it at once, and so does the run that finishes the job.
     let world = World::extended().settings("concurrency = 1").job(&job);
     let mut calls = 0;
     let refused = format!("/playlists/{gone}");
@@ -273,14 +277,18 @@ fn missing_items_are_reported_once_per_job() {
     }
     let states = world.rows("SELECT DISTINCT state FROM runs");
     assert_eq!(states, [["deferred"]]);
-    // Each of the two by the run that met it.
+    // Each of the two missing items was reported by the run that requested it.
     assert_eq!(world.one("SELECT count(*) FROM runs WHERE reason LIKE '%not found%'"), "2");
     let asked = world.calls().iter().filter(|call| call.starts_with(&refused)).count();
     world.run(&[]).exits(3).shows("missing_items_are_reported_once_per_job_2");
-    assert_eq!(world.calls().iter().filter(|call| call.starts_with(&refused)).count(), asked, "it is not asked again");
+    assert_eq!(
+        world.calls().iter().filter(|call| call.starts_with(&refused)).count(),
+        asked,
+        "the playlist is not requested again"
+    );
     assert_eq!(world.csv_bytes("playlist_items.csv"), whole.csv_bytes("playlist_items.csv"));
     world.run(&[]).exits(0);
-    // Another job was never told.
+    // The other job has not reported the missing playlist yet.
     world.project.write("jobs/y.toml", by_ids("playlist_items", &[gone]));
     world.new_calls();
     world.run(&["y"]).exits(3).says(gone);
@@ -303,7 +311,7 @@ fn missing_items_are_reported_after_a_kill() {
     let world = World::extended().settings("concurrency = 1").job(&by_ids("playlist_items", &ids));
     world.sandbox.inject(Fault::on_path(&format!("/v1/playlists/{}", fixtures::HOME_PLAYLIST), FaultAction::Stall));
     let mut child = world.spawn(&[]);
-    // A stalled call is logged when its reader has gone; the one before it is a sign that the next is due.
+    // A stalled call is logged only after its client has disconnected, so wait for the call before it.
     world.wait_for_calls(1);
     std::thread::sleep(std::time::Duration::from_millis(400));
     child.kill().unwrap();
@@ -315,7 +323,7 @@ fn missing_items_are_reported_after_a_kill() {
     let listed = world.cli(&["history"]);
     assert_output("missing_items_are_reported_after_a_kill", &listed.stdout);
     world.run(&[]).exits(3).says(gone).shows("missing_items_are_reported_after_a_kill_2");
-    assert_eq!(asked(), 1, "it is not asked again");
+    assert_eq!(asked(), 1, "the playlist is not requested again");
     world.run(&[]).exits(0);
 }
 
@@ -333,8 +341,8 @@ fn killed_run_counts_committed_work() {
     assert_eq!((run["state"].as_str(), run["rows"].as_i64()), (Some("failed"), Some(200)), "{run}");
     assert!(run["calls"].as_i64().unwrap() >= 2, "{run}");
     let ran = world.run(&["--json"]).exits(0).json();
-    assert_eq!(stands(&world), is(&world, &id));
-    // What a run served and what the one before it did are the list together.
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    // The rows of this run and of the run before add up to the list.
     assert_eq!(ran["runs"][0]["rows"], 60, "{ran}");
     let taken_up = &ran["runs"][0]["fetches"][0]["taken_up"][0];
     assert_eq!((taken_up["at"].as_i64(), taken_up["goes_on"].as_bool()), (Some(200), Some(true)), "{ran}");
@@ -348,7 +356,7 @@ fn deferred_run_reports_its_items() {
     world.run(&["--max-calls", "2"]).exits(75).shows("deferred_run_reports_its_items");
     world.run(&[]).exits(0).shows("deferred_run_reports_its_items_2");
     assert_eq!(world.rows("SELECT served FROM run_fetches"), [["200"], ["60"]]);
-    assert_eq!(stands(&world), is(&world, &id));
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
 }
 
 #[test]
@@ -359,5 +367,32 @@ fn failed_read_is_recorded() {
     let sql = "SELECT reason, announced, served, staged, snapshot_before IS NOT NULL, length(content_hash) FROM unproved_lists";
     assert_eq!(world.rows(sql), [["repeated_page", "260", "200", "200", "1", "32"]]);
     assert_eq!(world.one("SELECT count(*) FROM run_lists"), "0");
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn page_without_two_items_is_noticed() {
+    // A playlist and a library.
+    let tracks = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
+    let library = digging(QuotaMode::Development, tracks, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    for (world, path) in [(plain().0, ITEMS), (library, "/v1/me/tracks")] {
+        let lacking = Fault::on_path(path, FaultAction::MissingItems { from: 120, count: 2 });
+        // Once, the list is read again; for good, it is partial.
+        world.sandbox.inject(lacking.clone().with_query("offset=100").times(1));
+        world.run(&["x"]).exits(0);
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+        world.sandbox.inject(lacking.with_query("offset=100"));
+        world.run(&["x", "--full"]).exits(3).says("short_page");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn page_with_more_items_than_asked_is_used() {
+    let (world, id) = plain();
+    // The page states a smaller size than it has.
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::set("/limit", json!(30))));
+    world.run(&[]).exits(0);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
     world.cli(&["verify"]).exits(0);
 }

@@ -1,4 +1,4 @@
-//! Playlists against the sandbox's own truth, value for value, and the calls that they cost.
+//! Compares playlists with the sandbox's own data, value for value, and counts the calls that they cost.
 
 use spotify_sandbox::{ExpectedRow, PlaylistEdit, QuotaMode, SandboxOptions, fixtures};
 
@@ -13,7 +13,7 @@ fn number<T: ToString>(value: Option<T>) -> String {
     value.map(|n| n.to_string()).unwrap_or_default()
 }
 
-/// What the CSV must hold for a true row. NUL is the one character that a CSV may not have.
+/// The CSV cells for a row of the sandbox. NUL is the one character that a CSV may not contain.
 fn expected(row: &ExpectedRow) -> Vec<(&'static str, String)> {
     let is_track = row.kind == "track";
     let artists = row.artist_names.join("; ");
@@ -97,7 +97,7 @@ fn unchanged_playlist_leaves_the_file_alone() {
 fn short_playlist_costs_one_call() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::EMPTY_PLAYLIST]));
     world.run(&[]).exits(0);
-    assert_eq!(world.new_calls().len(), 1, "its first page is inside the answer");
+    assert_eq!(world.new_calls().len(), 1, "the playlist's own answer contains its first page");
     assert_eq!(world.csv("playlist_items.csv").len(), 0);
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
@@ -145,7 +145,7 @@ fn foreign_playlist_costs_one_call_a_week() {
     world.run(&[]).exits(0);
     assert_eq!(world.new_calls().len(), 0);
     world.run(&["--full"]).exits(0);
-    assert_eq!(world.new_calls().len(), 1, "--full looks again");
+    assert_eq!(world.new_calls().len(), 1, "--full reads the playlist again");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Runs that were stopped, killed or deferred: what was committed stays, the next one goes on from
-//! there, and the result is as if nothing had happened.
+//! Runs that were stopped, killed or deferred: committed rows are kept, the next run continues from there,
+//! and the result is the same as that of an uninterrupted run.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, ended, fetch, signal, signal_until_end};
 
-/// A world in which the plain playlists have four pages beside the first hundred items.
+/// A world in which the plain playlists have four more pages after the first hundred items.
 fn pages_of_50() -> World {
     World::with(SandboxOptions {
         mode: QuotaMode::Extended,
@@ -18,7 +18,7 @@ fn pages_of_50() -> World {
     })
 }
 
-/// All pages of one job, one call after another: a playlist, a discography, an album, a show, a search.
+/// A job that reads every kind of paged list: a playlist, a discography, an album, a show, a search.
 fn everything() -> String {
     [
         "market = \"US\"\n".to_owned(),
@@ -38,7 +38,7 @@ fn everything() -> String {
 const FILES: [&str; 6] =
     ["playlist_items.csv", "artist_albums.csv", "album_tracks.csv", "show_episodes.csv", "tracks.csv", "search.csv"];
 
-/// The files of a world, without the columns that say when something was read.
+/// The CSV files of a world, without the columns that hold the time of the read.
 fn results(world: &World) -> Vec<Vec<Vec<String>>> {
     let files = FILES.iter().map(|file| {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_path(world.csv_path(file)).unwrap();
@@ -65,7 +65,7 @@ fn run_killed_after_any_call_recovers() {
     whole.run(&[]).exits(0);
     let (calls, wanted) = (whole.new_calls().len(), results(&whole));
     assert!(calls > 15, "{calls}");
-    // After the last call a run may be over before the kill comes.
+    // After the last call a run may end before it is killed, so that call is left out.
     for k in 1..calls {
         let world = pages_of_50().settings("concurrency = 1").job(&everything());
         // The call after the kth is never answered, so the kill comes before its page.
@@ -85,8 +85,8 @@ fn run_killed_after_any_call_recovers() {
         let after = world.new_calls();
         assert!(results(&world) == wanted, "killed after call {k} of {calls}");
         no_traces(&world);
-        // Lost are the call in flight with the doubt about it, and a playlist's own answer where its
-        // items were under way; one item of a list without a version is looked at once more.
+        // A kill may cost up to four calls: the one in flight, the check of the page before it, the
+        // playlist's own answer, and a second look at one item of a list that has no version.
         let again = before.len().min(k) + after.len();
         assert!(
             again <= calls + 4,
@@ -122,8 +122,12 @@ fn stop_in_a_page_commits_and_resumes() {
         std::thread::sleep(Duration::from_millis(400));
         signal(&child, name);
         ended(child).exits(75).shows("stop_in_a_page_commits_and_resumes");
-        assert_eq!(world.one("SELECT next_offset FROM checkpoints"), "200", "the page in hand is committed");
-        assert!(!world.csv_path("playlist_items.csv").exists(), "no file before the list is whole");
+        assert_eq!(
+            world.one("SELECT next_offset FROM checkpoints"),
+            "200",
+            "the page that was being read is committed"
+        );
+        assert!(!world.csv_path("playlist_items.csv").exists(), "no file is written before the list is complete");
         world.new_calls();
         world.run(&[]).exits(0);
         let calls = world.new_calls();
@@ -143,7 +147,7 @@ fn stop_does_not_wait_for_a_silent_server() {
     std::thread::sleep(Duration::from_millis(300));
     signal(&child, "TERM");
     let ran = ended(child).exits(75);
-    // The transport itself would give it up after 20 seconds.
+    // The HTTP client's own timeout is 20 seconds.
     assert!(ran.took < Duration::from_secs(18), "{:?}", ran.took);
     assert_eq!(world.one("SELECT state FROM runs"), "deferred");
 }
@@ -174,7 +178,7 @@ fn limited_run_is_resumed_by_the_next() {
             break;
         }
         ran.exits(75).shows("limited_run_is_resumed_by_the_next");
-        assert!(runs < 20, "it does not come to an end");
+        assert!(runs < 20, "the job does not finish within 20 runs");
     }
     assert!(results(&world) == wanted);
     no_traces(&world);
@@ -200,7 +204,10 @@ fn deferred_run_rereads_nothing() {
     }
     world.run(&[]).exits(0);
     let again = world.new_calls();
-    assert!(artists.iter().all(|id| again.contains(&format!("/artists/{id}"))), "a new run reads anew: {again:?}");
+    assert!(
+        artists.iter().all(|id| again.contains(&format!("/artists/{id}"))),
+        "a new run reads all artists again: {again:?}"
+    );
 }
 
 #[test]
@@ -208,7 +215,7 @@ fn export_writes_no_file_before_the_first_read() {
     let world = with_long_playlist();
     world.run(&["--max-calls", "3"]).exits(75);
     world.cli(&["export"]).exits(0).shows("export_writes_no_file_before_the_first_read");
-    assert!(!world.csv_path("playlist_items.csv").exists(), "it would say that there is nothing");
+    assert!(!world.csv_path("playlist_items.csv").exists(), "an empty file would claim that the playlist is empty");
     world.run(&[]).exits(0);
     let whole = world.csv_bytes("playlist_items.csv");
     let edit = serde_json::json!({"do": "remove", "playlist": long_playlist(&world), "position": 0, "count": 5});
@@ -216,7 +223,7 @@ fn export_writes_no_file_before_the_first_read() {
     world.run(&["--max-calls", "3"]).exits(75);
     std::fs::remove_file(world.csv_path("playlist_items.csv")).unwrap();
     world.cli(&["export"]).exits(0);
-    assert_eq!(world.csv_bytes("playlist_items.csv"), whole, "as it last was whole");
+    assert_eq!(world.csv_bytes("playlist_items.csv"), whole, "the file holds the last complete list");
 }
 
 #[test]

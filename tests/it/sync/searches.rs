@@ -1,5 +1,6 @@
-//! Searches whose answers lack hits, or repeat the ones before.
+//! Searches with answers that lack hits or repeat earlier ones.
 
+use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction};
 
 use crate::support::snapshot::Shows as _;
@@ -31,7 +32,7 @@ fn odd_search_answer_is_requested_again() {
         assert_eq!(hits(&world), wanted, "{name}");
         assert_eq!(world.new_calls().len(), fewest + 1, "{name}");
         assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0", "{name}");
-        // For good.
+        // Every answer is wrong.
         world.sandbox.inject(Fault::on_path("/v1/search", action.clone()).with_query("offset=50"));
         let ran = world.run(&[]);
         let notes = world.rows("SELECT reason, position, detail FROM skipped_items");
@@ -42,18 +43,66 @@ fn odd_search_answer_is_requested_again() {
             }
             _ => {
                 ran.exits(0);
-                // An empty answer ends a search: what is wanted beyond it did not come either.
+                // An empty answer ends a search, so the hits of the pages after it are missing, too.
                 let lacks = if name == "empty_page" { 100 } else { 25 };
                 let detail = format!("{lacks} of the hits that were due did not come");
-                assert_eq!(notes, [["short_page", "50", detail.as_str()]], "{name}");
+                assert_eq!(notes, [["missing_hits", "50", detail.as_str()]], "{name}");
             }
         }
         world.cli(&["verify"]).exits(0);
     }
-    assert_eq!(whole.one("SELECT proof FROM run_lists"), "cut", "more is announced than is wanted");
-    // Hits are announced, and none comes: there is nothing to add to the log.
+    assert_eq!(whole.one("SELECT proof FROM run_lists"), "cut", "Spotify announces more hits than the job wants");
+    // Spotify announces hits and sends none, so the log gets no new search.
     whole.sandbox.inject(Fault::on_path("/v1/search", FaultAction::EmptyPage));
     whole.run(&[]).exits(3).shows("odd_search_answer_is_requested_again_2");
     assert_eq!(hits(&whole), wanted);
     assert_eq!(whole.one("SELECT reason FROM unproved_lists"), "short_page");
+}
+
+#[test]
+fn search_without_hits_is_an_empty_file() {
+    for (kinds, total) in [("track", 3), ("album", 3), ("playlist", 1), ("show", 0)] {
+        let job = format!("[[fetch]]\nstream = \"search\"\nquery = \"zz\"\ntypes = [\"{kinds}\"]\n");
+        let world = World::extended().job(&job);
+        let page = json!({ "items": [], "total": total, "limit": 10, "offset": 0, "next": null });
+        let answer = json!({ format!("{kinds}s"): page });
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::Answer { code: 200, json: answer }));
+        for _ in 0..2 {
+            world.new_calls();
+            world.run(&[]).exits(0);
+            assert_eq!(world.new_calls().len(), if total > 0 { 2 } else { 1 }, "{kinds}");
+            assert!(world.csv("search.csv").is_empty(), "{kinds}");
+            assert_eq!(world.column("search-not-found.csv", "requested"), ["zz"], "{kinds}");
+        }
+        let reasons = "SELECT DISTINCT reason FROM skipped_items ORDER BY reason";
+        let noted: Vec<String> = world.rows(reasons).concat();
+        assert_eq!(noted, if total > 0 { vec!["missing_hits", "no_hits"] } else { vec!["no_hits"] }, "{kinds}");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn hits_that_are_gone_need_two_runs() {
+    let world = search();
+    world.run(&[]).exits(0);
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::EmptyPage));
+    world.run(&[]).exits(3);
+    assert_eq!(world.one("SELECT count(*) FROM run_lists"), "1", "the old hits stay the newest");
+    world.run(&[]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM run_lists"), "2", "the second run says the same");
+    assert_eq!(world.column("search-not-found.csv", "requested"), ["a"]);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn refused_search_is_remembered_for_a_week() {
+    let world = search();
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(404)));
+    world.run(&[]).exits(3);
+    world.new_calls();
+    let plan = world.cli(&["plan", "--offline"]);
+    assert!(plan.stdout.contains("nothing to read"), "{}", plan.stdout);
+    world.run(&[]).exits(0);
+    assert_eq!(world.new_calls(), [""; 0]);
+    assert_eq!(world.column("search-not-found.csv", "requested"), ["a"]);
 }

@@ -1,5 +1,5 @@
-//! Every stream that needs no user, in both app classes, against the sandbox's own truth, and the
-//! calls that it costs.
+//! Compares every stream that needs no user with the sandbox's own data, in both app classes, and
+//! counts the calls that it costs.
 
 use spotify_sandbox::fixtures;
 
@@ -32,7 +32,7 @@ fn album_tracks_keep_their_order() {
         let truth: Vec<String> = albums.iter().flat_map(|id| world.true_ids("albums", id, "tracks")).collect();
         assert_eq!(world.column("album_tracks.csv", "track_id"), truth);
         assert_eq!(world.column("album_tracks.csv", "position")[119], "119");
-        // Extended: one batch and two pages; else a try at a batch, two albums, two pages.
+        // An extended app needs one batch and two pages; another app tries a batch, then two albums and two pages.
         let calls = world.new_calls();
         assert_eq!(calls.len(), [3, 5][n], "{calls:?}");
         assert!(calls.last().unwrap().contains("limit=50&offset=100"), "{calls:?}");
@@ -136,10 +136,10 @@ fn top_tracks_have_ranks() {
     let world = World::development().job(&more);
     world.run(&[]).exits(3).shows("top_tracks_have_ranks");
     let calls = world.new_calls();
-    assert_eq!(calls.len(), 2, "one refusal, and the other fetch goes on: {calls:?}");
+    assert_eq!(calls.len(), 2, "one fetch is refused and the other continues: {calls:?}");
     assert_eq!(world.csv("artists.csv").len(), 1);
     world.run(&[]).exits(3).shows("top_tracks_have_ranks_2");
-    assert_eq!(world.new_calls().len(), 0, "what was learned costs no call");
+    assert_eq!(world.new_calls().len(), 0, "the refusal is remembered, so no call is made");
 }
 
 #[test]
@@ -253,15 +253,15 @@ fn browse_lists_are_complete() {
 
 #[test]
 fn user_playlists_are_listed() {
-    let job = by_ids("user_playlists", &[fixtures::CURATOR_USER, "nobody-of-this-name"]);
+    let job = by_ids("user_playlists", &[fixtures::CURATOR_USER, "no-such-user"]);
     let world = World::extended().job(&job);
     world.run(&[]).exits(3).shows("user_playlists_are_listed");
     assert!(!world.csv("user_playlists.csv").is_empty());
     assert!(world.column("user_playlists.csv", "profile_id").iter().all(|id| id == fixtures::CURATOR_USER));
     world.new_calls();
     world.run(&[]).exits(0);
-    assert_eq!(world.new_calls().len(), 1, "the unknown user is not asked for within a week");
-    assert_eq!(world.one("SELECT count(*) FROM users WHERE id = 'nobody-of-this-name'"), "0", "and has no row");
+    assert_eq!(world.new_calls().len(), 1, "the unknown user is not requested again within a week");
+    assert_eq!(world.one("SELECT count(*) FROM users WHERE id = 'no-such-user'"), "0", "and has no row");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn search_results_are_a_log() {
         assert!(refused <= 1, "{calls:?}");
         assert_eq!(calls.len() - refused, [2, 4][n], "{calls:?}");
         world.run(&[]).exits(0);
-        assert_eq!(world.csv("search.csv").len(), rows.len() * 2, "a log keeps what was found before");
+        assert_eq!(world.csv("search.csv").len(), rows.len() * 2, "the log keeps the hits of the first search");
     }
 }
 
@@ -311,7 +311,7 @@ fn codes_resolve_to_tracks_and_albums() {
         assert_eq!(world.csv("albums.csv")[0]["upc"], "0602445790098");
         world.new_calls();
         world.run(&[]).exits(0);
-        assert_eq!(world.new_calls(), [""; 0], "what a code means is known");
+        assert_eq!(world.new_calls(), [""; 0], "the ids of the codes are known");
         assert_eq!(world.column("tracks.csv", "track_id"), [fixtures::PLAIN_TRACK]);
     }
 }
@@ -335,7 +335,7 @@ fn dependent_fetch_reads_unknown_rows() {
         assert_eq!(world.column("albums.csv", "album_id"), wanted);
         let tracks: Vec<String> = wanted.iter().flat_map(|id| world.true_ids("albums", id, "tracks")).collect();
         assert_eq!(world.column("album_tracks.csv", "track_id"), tracks);
-        // The answers about the albums held their tracks too.
+        // The answers about the albums already contained their tracks.
         let calls = world.new_calls();
         assert!(!calls.iter().any(|c| c.contains("/tracks")), "{calls:?}");
         let albums = calls.iter().filter(|c| c.starts_with("/albums/") || c.starts_with("/albums?")).count();
@@ -398,6 +398,9 @@ fn unknown_id_becomes_a_known_gap() {
         let week = "UPDATE known_gaps SET checked_at = '2020-01-01T00:00:00.000Z'";
         rusqlite::Connection::open(world.database()).unwrap().execute_batch(week).unwrap();
         world.run(&[]).exits(0);
-        assert!(world.new_calls().iter().any(|call| call.contains(unknown)), "looked at again after a week");
+        assert!(
+            world.new_calls().iter().any(|call| call.contains(unknown)),
+            "the unknown id is requested again after a week"
+        );
     }
 }

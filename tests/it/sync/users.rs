@@ -1,4 +1,4 @@
-//! Jobs of users: every stream, two users in one store, a lost grant, a person forgotten.
+//! Jobs that read a user's data: every stream, two users in one store, a lost sign-in, a purge.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -36,12 +36,12 @@ stream = "top_tracks"
 stream = "recently_played"
 "#;
 
-/// Every stream of a user's, for two of them.
+/// A job that reads every stream that belongs to a user.
 pub fn everything() -> String {
     format!("{LIBRARY}[[fetch]]\nstream = \"my_playlist_items\"\n")
 }
 
-/// A world in which these users are signed in, taken over as an organisation would.
+/// A world in which these users are signed in through imported tokens, as an organization would do it.
 pub fn signed_in(world: World, users: &[(&str, &str)]) -> World {
     let lines: String = users
         .iter()
@@ -66,11 +66,11 @@ pub fn both(world: World) -> World {
     signed_in(world, &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)])
 }
 
-/// The ids that a user's list truly holds, in order.
+/// The ids in a user's list according to the sandbox, in order.
 pub fn truth(world: &World, user: &str, list: &str) -> Vec<String> {
     let truth = world.sandbox.catalog().expected_ids("users", user).unwrap();
     let ids = truth[list].as_array().unwrap_or_else(|| panic!("{list} of {truth}"));
-    // Saved things come with the time at which they were saved.
+    // Entries of the library are objects, because they carry the time at which they were saved.
     ids.iter().map(|one| one["id"].as_str().or(one.as_str()).unwrap().to_owned()).collect()
 }
 
@@ -118,11 +118,11 @@ fn first_user_does_not_displace_another() {
     world.run(&["x"]).exits(77);
     let saved = |user| truth(&world, user, "saved_tracks");
     let all = [saved(fixtures::STUDIO_USER), saved(fixtures::HOME_USER)].concat();
-    assert!(world.column("saved_tracks.csv", "track_id") == all, "those of both, in the job's order");
+    assert!(world.column("saved_tracks.csv", "track_id") == all, "the tracks of both users, in the job's order");
     world.project.write("jobs/x.toml", job("[\"home\", \"studio\"]"));
     world.run(&["x"]).exits(77);
     let all = [saved(fixtures::HOME_USER), saved(fixtures::STUDIO_USER)].concat();
-    assert!(world.column("saved_tracks.csv", "track_id") == all, "and in another order");
+    assert!(world.column("saved_tracks.csv", "track_id") == all, "the tracks of both users, in the other order");
 }
 
 #[test]
@@ -167,8 +167,8 @@ fn lost_grant_exits_77_with_a_command() {
     world.sandbox.revoke_access_tokens();
     let ran = world.run(&["x"]).exits(77).shows("lost_grant_exits_77_with_a_command");
     assert_eq!(ran.stderr.matches("cratedigger auth login studio").count(), 1, "{}", ran.stderr);
-    assert_eq!(world.csv("saved_tracks.csv").len(), before, "the lost one's rows stay");
-    // Known to be lost: Spotify is not asked again.
+    assert_eq!(world.csv("saved_tracks.csv").len(), before, "the rows of the user who lost access are kept");
+    // The sign-in is known to be lost, so Spotify is not asked again.
     world.sandbox.clear_log();
     world.run(&["x"]).exits(77);
     let refreshes = world.sandbox.log().into_iter().filter(|seen| seen.grant_type.as_deref() == Some("refresh_token"));
@@ -207,7 +207,7 @@ fn purge_leaves_other_users_alone() {
     let store = std::fs::read(world.database()).unwrap();
     assert!(
         !store.windows(fixtures::STUDIO_USER.len()).any(|w| w == fixtures::STUDIO_USER.as_bytes()),
-        "overwritten, not only unlinked"
+        "the user's id must be overwritten on disk, not only unlinked"
     );
 }
 
@@ -231,7 +231,7 @@ fn purge_of_two_readers_leaves_no_id() {
     }
     let lists =
         "SELECT count(DISTINCT audience) FROM lists WHERE kind = 'artist_albums' AND audience LIKE 'forgotten %'";
-    assert_eq!(world.one(lists), "2", "what they read of the catalog stays");
+    assert_eq!(world.one(lists), "2", "catalog lists that the purged user read are kept");
     assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
     let store = std::fs::read(world.database()).unwrap();
     for id in [fixtures::HOME_USER, fixtures::STUDIO_USER] {
@@ -262,11 +262,11 @@ fn missing_plays_are_reported() {
     let world =
         both(World::development().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"recently_played\"\n"));
     let first = world.run(&["x", "--json"]).exits(0).json();
-    assert_eq!(first["runs"][0]["warnings"], json!([]), "the first page is where it begins");
+    assert_eq!(first["runs"][0]["warnings"], json!([]), "the first read has nothing before it to miss");
     // Some minutes later most of the page is known.
     world.sandbox.advance(std::time::Duration::from_secs(20 * 60));
     assert_eq!(world.run(&["x", "--json"]).exits(0).json()["runs"][0]["warnings"], json!([]));
-    // Days later nothing of it is.
+    // Days later the whole page is new.
     world.sandbox.advance(std::time::Duration::from_secs(20 * 86_400));
     world.sandbox.revoke_access_tokens();
     let ran = world.run(&["-q", "x", "--json"]).exits(0);
@@ -286,10 +286,10 @@ fn ranks_are_kept_per_day_and_range() {
     world.run(&["x"]).exits(0);
     let count = "SELECT count(*) FROM top_items";
     let one_day: usize = world.one(count).parse().unwrap();
-    // Again on the same day: it stands in place of the first.
+    // A second run on the same day replaces the ranks of the first.
     world.run(&["x"]).exits(0);
     assert_eq!(world.one(count), one_day.to_string());
-    // As if that had been yesterday.
+    // As if those ranks had been read yesterday.
     let store = rusqlite::Connection::open(world.database()).unwrap();
     store.execute("UPDATE top_items SET day = date(day, '-1 day'), fetched_at = strftime('%Y-%m-%dT%H:%M:%fZ', fetched_at, '-1 day')", []).unwrap();
     drop(store);
@@ -307,7 +307,7 @@ fn purge_lists_deleted_rows_and_files() {
                [[query]]\ncsv = \"who.csv\"\nsql = \"SELECT 'studio' AS user, count(*) AS n FROM saved_tracks ORDER BY 1\"\n";
     let world = both(World::development().job(job).settings("[output]\nkeep_raw = true"));
     world.run(&["x"]).exits(0);
-    // A file of an earlier day that no job writes any more.
+    // A file of an earlier day that no job writes anymore.
     std::fs::copy(world.csv_path("saved_tracks.csv"), world.csv_path("saved-2026-01-01.csv")).unwrap();
     let ran = world.cli(&["auth", "logout", "studio", "--purge"]).exits(0);
     assert_output("purge_lists_deleted_rows_and_files", &ran.stderr);
@@ -317,9 +317,9 @@ fn purge_lists_deleted_rows_and_files() {
     assert!(!ran.stderr.contains("/saved_tracks.csv names"), "{}", ran.stderr);
     assert_output("purge_lists_deleted_rows_and_files_2", &ran.stderr);
     let raw = std::fs::read(world.project.root().join("output/cratedigger.raw.db")).unwrap();
-    assert!(!raw.windows(10).any(|part| part == b"/me/tracks"), "no answer about a person is left");
+    assert!(!raw.windows(10).any(|part| part == b"/me/tracks"), "no recorded answer about the user is left");
     assert!(world.csv("saved_tracks.csv").iter().all(|row| row["user"] == "home"));
-    // What is counted is what is left.
+    // Without the left-over file, `verify` finds no difference.
     std::fs::remove_file(world.csv_path("saved-2026-01-01.csv")).unwrap();
     world.cli(&["verify"]).exits(0);
 }

@@ -1,16 +1,18 @@
-//! The circuit breaker: after five failures in a row over all tasks, nothing is sent for a minute, and
-//! then one call probes the server. If it fails too, the pause doubles, up to 15 minutes.
+//! The circuit breaker: after failures of five resources in a row over all tasks, nothing is sent for a minute,
+//! and then one call probes the server. If it fails too, the pause doubles, up to 15 minutes.
 //!
 //! A failure is a call without a response, or a 5xx. Any other response shows that the server is there.
-//! A page that is unusable by itself is no reason to keep other calls waiting.
+//! Several attempts for one resource count once: a resource that fails is no reason to keep other calls
+//! waiting, and neither is a page that is unusable by itself.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Timings of the breaker. Tests shorten them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerRules {
-    /// Failures in a row that open it.
-    pub failures: u32,
+    /// Resources whose failures in a row open it.
+    pub failures: usize,
     /// The first pause.
     pub first: Duration,
     /// The longest pause.
@@ -26,7 +28,7 @@ impl Default for BreakerRules {
 /// Counts failures in a row. Times are milliseconds of the steady clock.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker {
-    failed: u32,
+    failed: BTreeSet<String>,
     pause_ms: i64,
     open_until_ms: Option<i64>,
     probing: bool,
@@ -64,11 +66,11 @@ impl CircuitBreaker {
         *self = CircuitBreaker::default();
     }
 
-    /// Records a failure. Returns whether that opened the breaker.
-    pub fn record_failure(&mut self, now_ms: i64, rules: &BreakerRules) -> bool {
-        self.failed += 1;
+    /// Records a failure of a resource. Returns whether that opened the breaker.
+    pub fn record_failure(&mut self, resource: String, now_ms: i64, rules: &BreakerRules) -> bool {
+        self.failed.insert(resource);
         let open = self.open_until_ms.is_some_and(|until| now_ms < until);
-        if open || self.failed < rules.failures {
+        if open || self.failed.len() < rules.failures {
             return false;
         }
         let (first, longest) = (ms(rules.first), ms(rules.longest));

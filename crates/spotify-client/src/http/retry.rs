@@ -173,7 +173,7 @@ pub fn decide(
                 rules,
             ),
             // 201 to 299 are successes that cannot carry the requested data.
-            201..=299 | 408 | 425 | 500 | 502 | 503 | 504 => retry(tried, rules),
+            201..=299 | 408 | 425 | 500..=599 => retry(tried, rules),
             _ => RetryDecision::GiveUp(GiveUpReason::Final),
         },
         AttemptOutcome::Unusable | AttemptOutcome::Lost => retry(tried, rules),

@@ -114,7 +114,15 @@ pub enum TransportError {
         /// What the transport says.
         detail: String,
     },
-    /// No connection, or no response on it.
+    /// No connection.
+    #[error("{route}: no answer: {detail}")]
+    NoConnection {
+        /// Method and route.
+        route: String,
+        /// What the transport says.
+        detail: String,
+    },
+    /// No response on the connection.
     #[error("{route}: no answer: {detail}")]
     NoAnswer {
         /// Method and route.
@@ -232,11 +240,14 @@ fn header_text(headers: &HeaderMap, name: &'static str) -> Option<String> {
 
 fn classify_error(error: reqwest::Error, route: &str) -> TransportError {
     let (timed_out, began) = (error.is_timeout(), error.is_decode() || error.is_body());
+    let is_connecting = error.is_connect();
     let detail = error_chain(&error.without_url());
     let route = route.to_owned();
     // rustls reports a refused certificate as an I/O error; only its text identifies it.
     if detail.contains("certificate") {
         TransportError::Certificate { route, detail }
+    } else if is_connecting {
+        TransportError::NoConnection { route, detail }
     } else if timed_out {
         TransportError::TimedOut { route }
     } else if began {

@@ -136,7 +136,7 @@ impl CallLimiter {
                     return Err(error.into());
                 }
             };
-            let pass = CallPermit { limiter: self, call, family: wish.family, probe, _permit: permit };
+            let pass = CallPermit { limiter: self, call, family: wish.family, probe, resource: None, _permit: permit };
             if !wait.is_zero() && !self.still_free_after(wait, &pass).await? {
                 continue;
             }

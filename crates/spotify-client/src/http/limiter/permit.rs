@@ -13,6 +13,7 @@ pub struct CallPermit<'a> {
     pub(super) call: CallId,
     pub(super) family: EndpointFamily,
     pub(super) probe: bool,
+    pub(super) resource: Option<String>,
     pub(super) _permit: SemaphorePermit<'a>,
 }
 
@@ -22,20 +23,31 @@ impl CallPermit<'_> {
         self.call
     }
 
+    /// Names the resource that is requested. Without a name, each call is for a resource of its own.
+    pub fn for_resource(mut self, path: &str) -> Self {
+        self.resource = Some(path.to_owned());
+        self
+    }
+
+    fn failed_resource(&mut self) -> String {
+        self.resource.take().unwrap_or_else(|| format!("{:?}", self.call))
+    }
+
     /// Records a response of this status. `refused` means that it set a deadline for the next call.
     ///
     /// # Errors
     ///
     /// If it cannot be recorded.
-    pub fn record_response(self, status: u16, refused: bool) -> Result<(), StateError> {
+    pub fn record_response(mut self, status: u16, refused: bool) -> Result<(), StateError> {
         let limiter = self.limiter;
         limiter.observer.answered(self.family, status);
+        let resource = self.failed_resource();
         {
             let mut run = limiter.counters();
             if status >= 500 && !refused {
-                run.breaker.record_failure(limiter.clock.now().steady_ms, &limiter.rules.breaker);
+                run.breaker.record_failure(resource, limiter.clock.now().steady_ms, &limiter.rules.breaker);
             } else {
-                run.breaker.record_success();
+                run.record_answer();
             }
             if !refused && status < 500 {
                 run.unstated_refusals = 0;
@@ -50,10 +62,10 @@ impl CallPermit<'_> {
     /// # Errors
     ///
     /// If it cannot be recorded.
-    pub fn record_failure(self) -> Result<(), StateError> {
+    pub fn record_failure(mut self) -> Result<(), StateError> {
         let limiter = self.limiter;
-        let now_ms = limiter.clock.now().steady_ms;
-        limiter.counters().breaker.record_failure(now_ms, &limiter.rules.breaker);
+        let (now_ms, resource) = (limiter.clock.now().steady_ms, self.failed_resource());
+        limiter.counters().breaker.record_failure(resource, now_ms, &limiter.rules.breaker);
         limiter.state.ledger().record_outcome(self.call, 1)
     }
 }
@@ -66,7 +78,7 @@ impl CallPermit<'_> {
     /// If it cannot be recorded.
     pub fn record_unusable(self) -> Result<(), StateError> {
         let limiter = self.limiter;
-        limiter.counters().breaker.record_success();
+        limiter.counters().record_answer();
         limiter.state.ledger().record_outcome(self.call, 1)
     }
 }

@@ -1,5 +1,7 @@
 //! What one run has sent, waited and been refused so far.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
@@ -11,6 +13,12 @@ use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
 use crate::state::{NewRefusal, StateError};
 
+/// So many resources in a row without an answer in between mean that Spotify cannot be reached.
+const FAILED_RESOURCES_OF_AN_OUTAGE: usize = 4;
+
+/// The same, before the first answer of the run.
+const FAILED_RESOURCES_AT_FIRST: usize = 3;
+
 /// The counters of one run.
 #[derive(Debug, Default)]
 pub(super) struct RunCounters {
@@ -21,11 +29,44 @@ pub(super) struct RunCounters {
     pub(super) announced: Option<DateTime<Utc>>,
     pub(super) closed: Option<Deferral>,
     pub(super) breaker: CircuitBreaker,
+    /// The server has answered a call of the run, with any status below 500.
+    pub(super) has_answered: bool,
+    /// Resources that were given up since the last answer.
+    pub(super) given_up: BTreeSet<String>,
+    /// One of these got no response at all.
+    pub(super) is_silent: bool,
     pub(super) unstated_refusals: u32,
     pub(super) family_refusals: FxHashMap<EndpointFamily, u32>,
 }
 
+impl RunCounters {
+    /// Records a response that shows that the server is there.
+    pub(super) fn record_answer(&mut self) {
+        self.has_answered = true;
+        self.given_up.clear();
+        self.is_silent = false;
+        self.breaker.record_success();
+    }
+}
+
 impl CallLimiter {
+    /// Records that a resource was given up after all its attempts. Returns whether so many different ones were
+    /// given up in a row that the server is to blame, and not they.
+    pub fn record_given_up(&self, resource: &str, is_lost: bool) -> bool {
+        let mut run = self.counters();
+        run.given_up.insert(resource.to_owned());
+        run.is_silent |= is_lost;
+        let limit = if run.has_answered { FAILED_RESOURCES_OF_AN_OUTAGE } else { FAILED_RESOURCES_AT_FIRST };
+        run.given_up.len() >= limit
+    }
+
+    /// Whether the server has answered no call of the run, as far as calls were sent. One resource with a 5xx does
+    /// not show that.
+    pub fn is_unanswered(&self) -> bool {
+        let run = self.counters();
+        !run.has_answered && (run.given_up.len() > 1 || run.is_silent)
+    }
+
     /// Stops the run: all waits end, and nothing more is sent.
     pub fn stop(&self) {
         self.stop.cancel();

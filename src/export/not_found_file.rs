@@ -1,0 +1,53 @@
+//! The file beside that of a fetch: what was requested by an id, a code or a search, and not found.
+
+use std::collections::BTreeSet;
+
+use super::output_file::{OutputFile, RowSource};
+use crate::job::{Fetch, FetchSource};
+use crate::store::not_found_query;
+use crate::store::query::{QueryParameters, QueryReader};
+
+/// The end of the name of such a file.
+pub(super) const NOT_FOUND: &str = "-not-found.csv";
+
+/// A file of what was not found.
+pub(super) struct NotFoundFile {
+    /// The name of the fetch.
+    pub fetch: String,
+    /// The path below the job's folder.
+    pub path: String,
+    sql: String,
+}
+
+impl NotFoundFile {
+    /// The files beside those of fetches, which come with the paths of their files.
+    pub(super) fn beside_all<'f>(fetches: impl Iterator<Item = (&'f str, &'f Fetch)>, run: i64) -> Vec<NotFoundFile> {
+        fetches.filter_map(|(path, fetch)| NotFoundFile::beside(path, fetch, run)).collect()
+    }
+
+    /// The file beside that of a fetch, if the fetch requests ids, codes or searches.
+    fn beside(path: &str, fetch: &Fetch, run: i64) -> Option<NotFoundFile> {
+        if matches!(fetch.source, FetchSource::Nothing | FetchSource::User) {
+            return None;
+        }
+        let path = format!("{}{NOT_FOUND}", path.strip_suffix(".csv").unwrap_or(path));
+        Some(NotFoundFile { fetch: fetch.name.clone(), path, sql: not_found_query(run, &fetch.name) })
+    }
+
+    pub(super) fn output_file<'s>(
+        &'s self,
+        reader: &'s QueryReader,
+        bound: &'s QueryParameters,
+        force_render: &BTreeSet<String>,
+    ) -> OutputFile<'s> {
+        OutputFile {
+            path: self.path.clone(),
+            name: format!("{} not found", self.fetch),
+            title: format!("what {} requested and Spotify did not have", self.fetch),
+            source: RowSource::Query { reader, sql: &self.sql, bound },
+            inputs: String::new(),
+            version: None,
+            force: force_render.contains(&self.path),
+        }
+    }
+}

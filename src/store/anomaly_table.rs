@@ -1,0 +1,348 @@
+//! The table of anomalies: every kind of answer that is not as it should be, and what is done about it.
+//!
+//! Each row of `skipped_items` has one of these reasons. `docs/reliability.md` shows the table, and `verify` finds out
+//! from it which reasons a complete fetch cannot have. To add a kind of anomaly, add a row here and name its tests.
+
+use std::fmt::Write as _;
+
+/// What an anomaly means for the state of its fetch, and for the exit code of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnomalyEffect {
+    /// The fetch is complete. The anomaly is only noted.
+    Noted,
+    /// The fetch is partial.
+    Partial,
+    /// The list was not proved complete, so the fetch is partial.
+    Unproved,
+    /// The fetch is partial until a run of the job has reported it.
+    PartialOnce,
+}
+
+impl AnomalyEffect {
+    /// The state of a fetch that has no other problem.
+    pub fn state(self) -> &'static str {
+        match self {
+            AnomalyEffect::Noted => "complete",
+            AnomalyEffect::Partial | AnomalyEffect::Unproved => "partial",
+            AnomalyEffect::PartialOnce => "partial, and complete once it was reported",
+        }
+    }
+
+    /// The exit code of a run that has no other problem.
+    pub fn exit_code(self) -> &'static str {
+        match self {
+            AnomalyEffect::Noted => "0",
+            AnomalyEffect::Partial | AnomalyEffect::Unproved => "3",
+            AnomalyEffect::PartialOnce => "3, then 0",
+        }
+    }
+}
+
+/// A kind of anomaly.
+#[derive(Debug, Clone, Copy)]
+pub struct Anomaly {
+    /// The word for it in `skipped_items.reason`.
+    pub reason: &'static str,
+    /// What Spotify does.
+    pub what: &'static str,
+    /// What has to be seen before it counts.
+    pub evidence: &'static str,
+    /// What is stored.
+    pub stored: &'static str,
+    pub effect: AnomalyEffect,
+    /// Calls that it costs besides those of a list in order.
+    pub calls: &'static str,
+    /// Names of the tests that hold the row.
+    pub tests: &'static [&'static str],
+}
+
+/// All kinds of anomalies: those of one item, of one id, of a page, and of a whole list.
+pub const ANOMALIES: &[Anomaly] = &[
+    Anomaly {
+        reason: "null_item",
+        what: "an entry of a list is null",
+        evidence: "the answer",
+        stored: "its position stays empty; a playlist has a row without a URI there",
+        effect: AnomalyEffect::Noted,
+        calls: "none",
+        tests: &["null_rows_and_duplicates_are_noted"],
+    },
+    Anomaly {
+        reason: "malformed",
+        what: "an entry of a list cannot be read",
+        evidence: "the answer",
+        stored: "its position stays empty; a playlist has a row without a URI there",
+        effect: AnomalyEffect::Noted,
+        calls: "none",
+        tests: &["any_json_item_is_stored_or_counted"],
+    },
+    Anomaly {
+        reason: "listed_twice",
+        what: "an item is twice in a list that cannot hold it twice",
+        evidence: "up to five items that are far from each other: the answer; more, or closer: the same rows in two reads",
+        stored: "one row of each item",
+        effect: AnomalyEffect::Noted,
+        calls: "none, or one more read of the list",
+        tests: &["null_rows_and_duplicates_are_noted"],
+    },
+    Anomaly {
+        reason: "not_found",
+        what: "404 or 410 for an id or a list, or null for an id of a batch",
+        evidence: "the answer",
+        stored: "what was stored before stays; the id is not requested for a week",
+        effect: AnomalyEffect::PartialOnce,
+        calls: "none",
+        tests: &["missing_items_are_reported_once_per_job"],
+    },
+    Anomaly {
+        reason: "forbidden",
+        what: "403 for an id or a list",
+        evidence: "the answer",
+        stored: "what was stored before stays; the id is not requested for a week",
+        effect: AnomalyEffect::PartialOnce,
+        calls: "none",
+        tests: &["refused_profile_costs_itself_only"],
+    },
+    Anomaly {
+        reason: "not_for_this_app",
+        what: "403 for an endpoint that apps in Development Mode do not have",
+        evidence: "the answer",
+        stored: "what was stored before stays",
+        effect: AnomalyEffect::Partial,
+        calls: "none",
+        tests: &["lost_stream_keeps_its_last_csv"],
+    },
+    Anomaly {
+        reason: "bad_request",
+        what: "400 or 422 for an id or a list",
+        evidence: "the answer",
+        stored: "what was stored before stays",
+        effect: AnomalyEffect::Partial,
+        calls: "none",
+        tests: &["refused_profile_costs_itself_only"],
+    },
+    Anomaly {
+        reason: "unexpected_status",
+        what: "a redirect, or a status that Spotify does not document, for an id or a list",
+        evidence: "the answer",
+        stored: "what was stored before stays",
+        effect: AnomalyEffect::Partial,
+        calls: "none",
+        tests: &["redirect_is_an_error_and_not_followed"],
+    },
+    Anomaly {
+        reason: "server_error",
+        what: "5xx for an id or a list while other calls are answered",
+        evidence: "five answers; two for an id that failed before",
+        stored: "what was stored before stays; the next run tries it again, after the others",
+        effect: AnomalyEffect::Partial,
+        calls: "4, and 1 in later runs",
+        tests: &["failing_resource_costs_itself_only"],
+    },
+    Anomaly {
+        reason: "no_answer",
+        what: "no answer for an id or a list while other calls are answered",
+        evidence: "five attempts; two for an id that failed before",
+        stored: "what was stored before stays; the next run tries it again, after the others",
+        effect: AnomalyEffect::Partial,
+        calls: "4, and 1 in later runs",
+        tests: &["silent_resource_costs_itself_only"],
+    },
+    Anomaly {
+        reason: "unusable_answer",
+        what: "the body for an id or a list is cut off, or is not what Spotify documents",
+        evidence: "five answers",
+        stored: "what was stored before stays",
+        effect: AnomalyEffect::Partial,
+        calls: "4",
+        tests: &["lasting_fault_costs_one_list_only"],
+    },
+    Anomaly {
+        reason: "missing_hits",
+        what: "an answer of a search lacks hits",
+        evidence: "a second answer",
+        stored: "the other hits",
+        effect: AnomalyEffect::Noted,
+        calls: "1",
+        tests: &["odd_search_answer_is_requested_again"],
+    },
+    Anomaly {
+        reason: "short_page",
+        what: "a page lacks items that are not at its end, or a search announces hits and has none",
+        evidence: "a second answer",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Partial,
+        calls: "1, and one more read of the list",
+        tests: &["short_page_is_read_again", "odd_search_answer_is_requested_again"],
+    },
+    Anomaly {
+        reason: "cut_short",
+        what: "a list ends before its total, and did not when it was last read",
+        evidence: "a second answer, and by cursor a second read",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Unproved,
+        calls: "1",
+        tests: &["short_list_is_never_silently_complete"],
+    },
+    Anomaly {
+        reason: "wrong_total",
+        what: "a list has more or fewer items than it announces",
+        evidence: "fewer: the version of the list, its end seen from another offset, two reads, or the same difference when it was last read",
+        stored: "what was served",
+        effect: AnomalyEffect::Noted,
+        calls: "2, or one more read where the total changes within the list; none in later runs",
+        tests: &[
+            "short_list_is_accepted_after_a_probe",
+            "wrong_total_with_one_version_is_complete",
+            "total_that_is_too_large_is_noted",
+            "total_that_differs_by_page_is_noted",
+            "removed_item_of_a_short_list_is_removed",
+        ],
+    },
+    Anomaly {
+        reason: "repeated_page",
+        what: "a page has the items of the page before it",
+        evidence: "the list seen from another offset, and a second answer",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Unproved,
+        calls: "2",
+        tests: &["repeated_playlist_page_is_not_stored", "repeated_album_page_removes_no_track"],
+    },
+    Anomaly {
+        reason: "no_cursor",
+        what: "a page says that more follows, and names no cursor for it",
+        evidence: "a second answer",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Unproved,
+        calls: "1",
+        tests: &["short_cursor_list_is_partial"],
+    },
+    Anomaly {
+        reason: "endless",
+        what: "a list has a thousand items more than it announces, and goes on",
+        evidence: "the answers",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Unproved,
+        calls: "those for the items",
+        tests: &["endless_playlist_is_reported"],
+    },
+    Anomaly {
+        reason: "moved",
+        what: "a list changes in each of three reads",
+        evidence: "another version, other totals, or other rows",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Unproved,
+        calls: "two more reads of the list",
+        tests: &["moving_list_is_read_again"],
+    },
+    Anomaly {
+        reason: "suspect_batch",
+        what: "a list is suddenly much worse than what is stored",
+        evidence: "a second answer",
+        stored: "the old list stays until a person accepts the new one",
+        effect: AnomalyEffect::Unproved,
+        calls: "1",
+        tests: &["spoiled_batch_replaces_no_list"],
+    },
+    Anomaly {
+        reason: "page_refused",
+        what: "404 for a page of a list that was there before",
+        evidence: "the answer",
+        stored: "the old list stays",
+        effect: AnomalyEffect::Unproved,
+        calls: "1",
+        tests: &["refused_pages_of_a_living_list_are_partial"],
+    },
+    Anomaly {
+        reason: "code_mismatch",
+        what: "a search for an ISRC or UPC finds only items with other codes",
+        evidence: "the codes of the hits",
+        stored: "nothing; the code is in the file of what was not found",
+        effect: AnomalyEffect::PartialOnce,
+        calls: "none",
+        tests: &["hit_with_another_isrc_is_no_hit", "album_with_another_upc_is_no_hit"],
+    },
+    Anomaly {
+        reason: "unverified_code",
+        what: "the hit of a search for an ISRC or UPC names no code",
+        evidence: "the answer",
+        stored: "the hit",
+        effect: AnomalyEffect::Noted,
+        calls: "none",
+        tests: &["hit_without_a_code_is_kept_unverified"],
+    },
+    Anomaly {
+        reason: "no_hits",
+        what: "a search has no hits, whatever total it announces",
+        evidence: "a second answer if a total is announced",
+        stored: "an empty search",
+        effect: AnomalyEffect::Noted,
+        calls: "1 if a total is announced",
+        tests: &["search_without_hits_is_an_empty_file"],
+    },
+    Anomaly {
+        reason: "unusable_row",
+        what: "a row of a file of ids has no id that the stream takes",
+        evidence: "the file",
+        stored: "nothing; the other rows are read",
+        effect: AnomalyEffect::Noted,
+        calls: "none",
+        tests: &["check_names_column_and_skipped_rows"],
+    },
+];
+
+/// Reasons of requests that failed and may be answered next time.
+const FAILURES: [&str; 3] = ["server_error", "no_answer", "unusable_answer"];
+
+/// The anomaly with this reason.
+pub fn find(reason: &str) -> Option<&'static Anomaly> {
+    ANOMALIES.iter().find(|anomaly| anomaly.reason == reason)
+}
+
+/// The reasons that a complete fetch cannot have, as a list in SQL.
+pub(super) fn unproved_reasons_sql() -> String {
+    let unproved = ANOMALIES.iter().filter(|anomaly| anomaly.effect == AnomalyEffect::Unproved);
+    unproved.map(|anomaly| format!("'{}'", anomaly.reason)).collect::<Vec<_>>().join(", ")
+}
+
+/// The reasons of requests that failed and may be answered next time, as a list in SQL.
+pub(super) fn failures_sql() -> String {
+    FAILURES.map(|reason| format!("'{reason}'")).join(", ")
+}
+
+/// The table as Markdown.
+pub fn markdown() -> String {
+    let mut table = String::from(
+        "| reason | what Spotify does | evidence wanted | what is stored | state of the fetch | exit | extra calls | tests |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for anomaly in ANOMALIES {
+        let Anomaly { reason, what, evidence, stored, effect, calls, tests } = anomaly;
+        let tests: Vec<String> = tests.iter().map(|name| format!("`{name}`")).collect();
+        let (state, exit_code, tests) = (effect.state(), effect.exit_code(), tests.join(", "));
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            table,
+            "| {reason} | {what} | {evidence} | {stored} | {state} | {exit_code} | {calls} | {tests} |"
+        );
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_reason_has_one_row() {
+        let mut seen = HashSet::new();
+        for anomaly in ANOMALIES {
+            assert!(seen.insert(anomaly.reason), "{}", anomaly.reason);
+            assert!(!anomaly.tests.is_empty(), "{}", anomaly.reason);
+        }
+        assert_eq!(find("wrong_total").map(|anomaly| anomaly.effect), Some(AnomalyEffect::Noted));
+        assert!(find("x").is_none());
+        assert!(FAILURES.iter().all(|reason| find(reason).is_some()));
+    }
+}

@@ -1,0 +1,132 @@
+//! Requests that fail in all their attempts: each failure costs that id or list, the others are read, and the next run
+//! tries what failed after them.
+
+use spotify_sandbox::{Fault, FaultAction, fixtures};
+
+use super::users::signed_in;
+use crate::support::world::{World, by_ids, fetch};
+
+/// Ids of a kind that the sandbox has.
+fn some_ids(world: &World, kind: &str, count: usize) -> Vec<String> {
+    let ids = world.sandbox.catalog().ids();
+    let ids = ids[kind].as_array().unwrap().iter().filter_map(|id| id.as_str().map(str::to_owned));
+    ids.skip(2).take(count).collect()
+}
+
+fn reasons(world: &World, run: i64) -> Vec<Vec<String>> {
+    world.rows(&format!("SELECT coalesce(item_id, '-'), reason FROM skipped_items WHERE run_id = {run} ORDER BY id"))
+}
+
+fn of_home(streams: &[&str]) -> World {
+    let fetches: String = streams.iter().map(|stream| fetch(stream, "")).collect();
+    let job = format!("user = \"home\"\n{fetches}");
+    signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)])
+}
+
+#[test]
+fn failing_resource_costs_itself_only() {
+    let world = World::extended().settings("concurrency = 1");
+    let ids = some_ids(&world, "artists", 4);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let job = [
+        fetch("artist_albums", &format!("ids = {ids:?}\ninclude_groups = [\"album\", \"single\"]")),
+        by_ids("tracks", &[fixtures::PLAIN_TRACK]),
+    ];
+    let world = world.job(&job.concat());
+    let path = format!("/v1/artists/{}/albums", ids[1]);
+    world.sandbox.inject(Fault::on_path(&path, FaultAction::status(500)));
+    let asked = |calls: &[String]| calls.iter().filter(|call| call.contains(ids[1])).count();
+    // Both groups of that artist, and after the failure of the whole, one item.
+    let ran = world.run(&[]).exits(3).says("Spotify failed 5 times");
+    assert!(!ran.stderr.contains("PROXY"), "{}", ran.stderr);
+    assert_eq!(reasons(&world, 1), [[ids[1], "server_error"], [ids[1], "server_error"]]);
+    assert_eq!(world.csv("tracks.csv").len(), 1);
+    let read = "SELECT count(DISTINCT parent_id) FROM lists WHERE kind = 'artist_albums' AND whole_at IS NOT NULL";
+    assert_eq!(world.one(read), "3");
+    assert!(asked(&world.new_calls()) <= 12);
+    // The next run tries it last, and less often.
+    world.run(&["--full"]).exits(3);
+    let calls = world.new_calls();
+    let last_good = calls.iter().rposition(|call| call.contains("/artists/") && !call.contains(ids[1])).unwrap();
+    let first_bad = calls.iter().position(|call| call.contains(ids[1])).unwrap();
+    assert!(last_good < first_bad, "{calls:?}");
+    assert!(asked(&calls) <= 6, "{calls:?}");
+    world.sandbox.clear_faults();
+    world.run(&[]).exits(0);
+    assert_eq!(world.one(read), "4");
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn failing_id_is_found_in_its_batch() {
+    let world = World::extended();
+    let ids = some_ids(&world, "artists", 20);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let world = world.job(&by_ids("artists", &ids));
+    world.sandbox.inject(Fault::on_path("/v1/artists", FaultAction::status(503)).with_query(ids[6]));
+    world.sandbox.inject(Fault::on_path(&format!("/v1/artists/{}", ids[6]), FaultAction::status(503)));
+    world.run(&[]).exits(3);
+    assert_eq!(reasons(&world, 1), [[ids[6], "server_error"]]);
+    assert_eq!(world.csv("artists.csv").len(), 19);
+    let calls = world.new_calls();
+    assert!(calls.len() <= 20, "{calls:?}");
+    // It does not spoil a batch again.
+    world.run(&["--full"]).exits(3);
+    let calls = world.new_calls();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert!(calls[1].contains(ids[6]) && calls[2].contains(ids[6]), "{calls:?}");
+}
+
+#[test]
+fn any_5xx_is_worth_a_retry() {
+    for status in [500, 505, 520, 599] {
+        let world = World::development().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
+        world.sandbox.inject(Fault::on_path("/v1/tracks/*", FaultAction::status(status)).times(1));
+        world.run(&[]).exits(0);
+        assert_eq!(world.csv("tracks.csv").len(), 1, "{status}");
+        assert_eq!(world.new_calls().len(), 2, "{status}");
+    }
+}
+
+#[test]
+fn failing_lists_of_a_user_stop_no_other() {
+    // By cursor, in one answer, and by offset.
+    for path in ["/v1/me/following", "/v1/me/top/tracks", "/v1/me/tracks"] {
+        let world = of_home(&["followed_artists", "top_tracks", "saved_tracks", "saved_shows"]);
+        world.sandbox.inject(Fault::on_path(path, FaultAction::status(502)));
+        world.run(&[]).exits(3);
+        let states = "SELECT count(*) FILTER (WHERE state = 'complete'), count(*) FILTER (WHERE state = 'partial') FROM run_fetches WHERE run_id = (SELECT max(run_id) FROM run_fetches)";
+        assert_eq!(world.rows(states), [["3", "1"]], "{path}");
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+    }
+}
+
+#[test]
+fn silent_resource_costs_itself_only() {
+    for action in [FaultAction::Reset, FaultAction::CloseBeforeHeaders, FaultAction::CutBody] {
+        let world = of_home(&["saved_tracks", "saved_shows"]);
+        world.sandbox.inject(Fault::on_path("/v1/me/tracks", action.clone()));
+        let ran = world.run(&[]).exits(3);
+        assert!(!ran.stderr.contains("unreachable"), "{}", ran.stderr);
+        let states = "SELECT fetch, state FROM run_fetches ORDER BY fetch";
+        assert_eq!(world.rows(states), [["saved_shows", "complete"], ["saved_tracks", "partial"]], "{}", action.name());
+    }
+}
+
+#[test]
+fn outage_asks_nothing_more() {
+    // Of several resources in a row, each fails.
+    let world = World::development();
+    let ids = some_ids(&world, "artists", 12);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let world = world.job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("artists", &ids)].concat());
+    world.sandbox.inject(Fault::on_path("/v1/artists/*", FaultAction::status(500)));
+    world.run(&[]).exits(1);
+    assert!(world.new_calls().len() <= 27);
+    assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "3");
+    // No call is answered.
+    let world = World::development().job(&by_ids("artists", &ids[..2]));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::Reset));
+    world.run(&[]).exits(1);
+}
