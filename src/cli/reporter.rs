@@ -172,7 +172,7 @@ impl<'a> Reporter<'a> {
         self.resolve_alerts(AlertScope::Project, &[AlertKind::Failed, AlertKind::Person], "running", None);
     }
 
-    /// The jobs whose files were reported as broken and are valid now.
+    /// The jobs with files that were reported as broken and are valid now.
     fn repaired_files(&self, loaded: &LoadedJobs) -> Vec<String> {
         let open = self.notifier.as_ref().map(|notifier| notifier.alerts().open_alerts()).unwrap_or_default();
         let good = |job: &String| !loaded.broken.contains(job) && (!job.is_empty() || !loaded.has_errors());
@@ -232,14 +232,14 @@ impl<'a> Reporter<'a> {
         root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string()
     }
 
-    fn start_alert(&self, whose: AlertScope<'_>, trouble: AlertKind, text: &str) -> AlertTransition {
+    fn start_alert(&self, scope: AlertScope<'_>, trouble: AlertKind, text: &str) -> AlertTransition {
         let memory = self.notifier.as_ref().map(Notifier::alerts);
-        memory.map_or(AlertTransition::New, |memory| memory.start(whose, trouble, text, Utc::now()))
+        memory.map_or(AlertTransition::New, |memory| memory.start(scope, trouble, text, Utc::now()))
     }
 
-    fn resolve_alerts(&self, whose: AlertScope<'_>, over: &[AlertKind], state: &str, report: Option<&RunReport>) {
+    fn resolve_alerts(&self, scope: AlertScope<'_>, over: &[AlertKind], state: &str, report: Option<&RunReport>) {
         let Some(notifier) = &self.notifier else { return };
-        let ended: Vec<ResolvedAlert> = notifier.alerts().resolve(whose, over);
+        let ended: Vec<ResolvedAlert> = notifier.alerts().resolve(scope, over);
         let told = |ended: &&ResolvedAlert| {
             alert_event(ended.kind).is_some_and(|event| self.events.iter().any(|on| on == event.as_str()))
         };
@@ -251,7 +251,7 @@ impl<'a> Reporter<'a> {
             AlertKind::Partial => "it was partial",
             AlertKind::Failed | AlertKind::Deferred | AlertKind::Untold => "it had failed",
         };
-        let job = if let AlertScope::Job(job) = whose { job } else { "" };
+        let job = if let AlertScope::Job(job) = scope { job } else { "" };
         let name = if job.is_empty() { "jobs are".to_owned() } else { format!("job {job} is") };
         let text = format!("{name} {state} again; {what} since {}", format_local(first.since));
         let mut others: Vec<&str> = ended.iter().flat_map(|it| &it.jobs).map(String::as_str).collect();

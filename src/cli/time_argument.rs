@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::{CommandError, ExitStatus};
 use crate::document::duration;
 
-/// The moment that a day without a time stands for.
+/// The moment that a day without a time means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DayBound {
     /// The first moment of the day.

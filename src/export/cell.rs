@@ -17,7 +17,7 @@ use crate::stream::ColumnType;
 /// Maximum number of characters that Excel shows in one cell.
 const EXCEL_CELL: usize = 32_767;
 
-/// What was changed in a cell, or is special about it.
+/// A change or a special property of a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CellMark {
     /// The formula guard added a leading `'`.

@@ -260,7 +260,7 @@ impl AlertStore {
         }
     }
 
-    /// If the file cannot be written (a full disk), the timestamp of the lock file stores what was reported:
+    /// If the file cannot be written (a full disk), the timestamp of the lock file stores that it was reported:
     /// 1970 means nothing. Otherwise it is the time of the first report, and each bit of its nanoseconds marks
     /// some reported alerts.
     fn is_first_today(&self, key: &str, kind: AlertKind) -> bool {

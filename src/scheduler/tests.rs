@@ -141,7 +141,7 @@ fn a_lost_sign_in_is_waited_for_and_wrong_credentials_are_tried_a_few_times_a_da
     assert_eq!(fire(&x, &lost, "2026-11-30T06:20:00Z"), None, "the next fires would only say the same");
     lost.sign_ins.all_missing = false;
     assert_eq!(fire(&x, &lost, "2026-11-23T20:00:00Z"), None);
-    assert_eq!(fire(&x, &lost, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")), "somebody else is left");
+    assert_eq!(fire(&x, &lost, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")), "another user is left");
     lost.sign_ins = SignInSummary { missing: false, all_missing: false, newest: Some(utc("2026-11-23T20:00:00Z")) };
     assert_eq!(fire(&x, &lost, "2026-11-23T20:00:01Z"), Some(utc(FIRE)));
     lost.sign_ins = SignInSummary::default();
@@ -180,7 +180,7 @@ fn data_are_overdue_when_two_fires_have_come_without_a_complete_run() {
     past.last_complete = Some(utc("2026-11-22T06:15:03Z"));
     assert_eq!(overdue(&x, &past, utc("2026-11-24T06:14:00Z")), None);
     assert_eq!(overdue(&x, &past, utc("2026-11-24T06:16:00Z")), Some(utc(FIRE)));
-    assert_eq!(overdue(&x, &JobHistory::default(), utc("2026-11-24T06:16:00Z")), None, "nobody has started it yet");
+    assert_eq!(overdue(&x, &JobHistory::default(), utc("2026-11-24T06:16:00Z")), None, "the job has not run yet");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn what_is_not_due_names_the_next_moment_at_which_anything_changes() {
     let mut lapsed = past(vec![run("failed", 77, FIRE, FIRE, FIRE)]);
     assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-23T12:15:00Z")));
     lapsed.sign_ins.missing = true;
-    assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-24T06:15:00Z")), "somebody signs in, or the next fire comes");
+    assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-24T06:15:00Z")), "a user signs in, or the next fire comes");
 }
 
 #[test]

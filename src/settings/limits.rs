@@ -25,7 +25,7 @@ pub struct LimitsInForce {
 }
 
 impl Settings {
-    /// The developer account whose budget a client id uses.
+    /// The developer account with the budget that a client id uses.
     pub fn account(&self, client_id: &str) -> String {
         self.spotify.account.clone().unwrap_or_else(|| client_id.to_owned())
     }

@@ -1,4 +1,4 @@
-//! What is stored already, and since when: whether a call can be saved.
+//! Which data are stored already, and since when, so that calls can be saved.
 
 use rusqlite::{OptionalExtension, params};
 

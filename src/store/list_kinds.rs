@@ -35,7 +35,7 @@ pub(super) fn personal_kinds() -> String {
     })
 }
 
-/// Returns the kinds of lists whose rows are a log, as an SQL list.
+/// Returns the kinds of lists that are logs, as an SQL list.
 pub(super) fn log_kinds() -> String {
     sql_list(|table| matches!(table, StreamTable::SearchResults | StreamTable::TopItems(_) | StreamTable::Plays))
 }

@@ -36,7 +36,7 @@ impl RawAnswers {
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
              CREATE TABLE IF NOT EXISTS answers (
                id     INTEGER PRIMARY KEY,
-               path   TEXT NOT NULL, -- what was asked for, below the API's base
+               path   TEXT NOT NULL, -- request path, below the API's base
                came_at TEXT NOT NULL, -- when, UTC
                body   BLOB NOT NULL  -- the answer, gzip
              ) STRICT;",

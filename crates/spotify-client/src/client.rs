@@ -152,7 +152,7 @@ impl SpotifyClient {
         }))
     }
 
-    /// Sends a request and returns the response, whose body at least looks like JSON.
+    /// Sends a request and returns the response. Its body at least looks like JSON.
     ///
     /// # Errors
     ///
@@ -330,7 +330,7 @@ impl SpotifyClient {
         self.0.limiter.stop();
     }
 
-    /// What was learned about this app.
+    /// The known facts about this app.
     pub fn learned(&self) -> &LearnedFacts {
         &self.0.learned
     }

@@ -164,7 +164,7 @@ mod tests {
         // Asleep for eight hours: one clock stood still.
         assert_eq!(clocks.moved_until(at(wall + later(900 + 28_800), 901)), Some(28_799));
         assert_eq!(clocks.moved_until(at(wall + later(900 + 28_815), 916)), None, "told once");
-        // Somebody sets it an hour back, then forth.
+        // The user sets it an hour back, then forward.
         assert_eq!(clocks.moved_until(at(wall + later(900 + 28_830 - 3_600), 931)), Some(-3_600));
         assert_eq!(clocks.moved_until(at(wall + later(900 + 28_845), 946)), Some(3_600));
     }

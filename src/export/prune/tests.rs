@@ -35,7 +35,7 @@ fn a_file_goes_with_the_folder_that_held_nothing_else() {
     assert_eq!((count, forgotten.len()), (2, 2));
     assert!(!top.path().join("j/2026-01-01").exists());
     assert_eq!(std::fs::read_dir(top.path().join("j/2026-01-02")).unwrap().count(), 1);
-    // What is gone already is forgotten, and not counted.
+    // A file that is missing already is removed from the records, and not counted.
     assert_eq!(deleted(top.path(), &old), (0, forgotten));
 }
 

@@ -1,4 +1,4 @@
-//! What is written is what a reader reads.
+//! Written files, read back by other readers.
 
 use proptest::prelude::*;
 
@@ -67,7 +67,7 @@ fn written(style: &CsvStyle, rows: &[Vec<Value>], width: usize) -> Vec<u8> {
     page.finish().unwrap().0
 }
 
-/// A cell as it stands in a file.
+/// A cell as written in a file.
 #[derive(Debug, Clone, PartialEq)]
 enum Cell {
     Bare(String),
@@ -107,7 +107,7 @@ fn rfc_4180(text: &str, delimiter: char) -> Result<Vec<Vec<Cell>>, String> {
             rest = next;
         } else {
             rest =
-                rest.strip_prefix("\r\n").or(rest.strip_prefix('\n')).ok_or(format!("after a cell stands {rest:?}"))?;
+                rest.strip_prefix("\r\n").or(rest.strip_prefix('\n')).ok_or(format!("after a cell comes {rest:?}"))?;
             lines.push(std::mem::take(&mut line));
         }
     }
@@ -125,7 +125,7 @@ fn read(style: &CsvStyle, kind: ColumnType, cell: &Cell) -> Value {
     }
 }
 
-/// A value as it comes back: NUL stands in no CSV, and a line with nothing in it would be no row to most readers.
+/// A value as it is read back: a CSV has no NUL, and most readers skip an empty line.
 fn as_read(style: &CsvStyle, width: usize, value: &Value) -> Value {
     match value {
         Value::Null if width == 1 && style.null.is_empty() => Value::Text(String::new()),

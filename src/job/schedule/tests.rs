@@ -114,7 +114,7 @@ fn what_means_nothing_certain_is_refused_with_a_hint() {
 }
 
 /// Zone; spring night with the last offset before it and the first after; autumn night likewise.
-/// Lines: `30 H` in the middle of what is skipped and repeated.
+/// Lines with `30 H`, in the middle of the skipped and the repeated hour.
 #[test]
 fn fixed_hours_fire_once_on_dst_nights_in_six_zones() {
     for (zone, line, day, expected) in [
@@ -194,7 +194,7 @@ fn a_leap_day_is_found_eight_years_off_and_back() {
     assert_eq!(schedule.last_at_or_before(utc("2026-11-23T00:00:00Z")), Some(utc("2024-02-29T00:00:00Z")));
 }
 
-/// Lines of crontab(5) that mean the same to everyone: no star with a step beside another day field.
+/// Lines of crontab(5) with one meaning for every program: no star with a step next to another day field.
 fn lines() -> impl Strategy<Value = String> {
     fn field(min: u32, max: u32) -> BoxedStrategy<String> {
         let number = min..=max;

@@ -1,4 +1,4 @@
-//! What was told, over many looks.
+//! Which alerts are reported, over many checks.
 
 use chrono::TimeDelta;
 
@@ -98,7 +98,7 @@ fn a_ping_that_waits_gives_way_to_that_of_a_later_run() {
 fn where_nothing_can_be_written_it_is_told_once_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
-    // A folder stands where the file should: nothing can be written down, as on a full disk.
+    // A folder in the place of the file, so that nothing can be saved, as on a full disk.
     std::fs::create_dir(&memory.file).unwrap();
     let now = at("2026-11-23T12:00:00Z");
     assert_eq!(memory.start(AlertScope::Job("x"), AlertKind::Failed, "no space left", now), AlertTransition::New);
@@ -113,10 +113,10 @@ fn a_cause_that_jobs_share_is_news_once_and_over_when_one_of_them_has_got_what_i
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
-    let meets =
+    let starts =
         |job| memory.start(AlertScope::Shared { cause: "home has to sign in", job }, AlertKind::Person, "", now);
     assert_eq!(
-        [meets("a"), meets("b"), meets("a")],
+        [starts("a"), starts("b"), starts("a")],
         [AlertTransition::New, AlertTransition::Joins, AlertTransition::Repeated]
     );
     assert_eq!(memory.open_alerts().len(), 2, "both wait");
@@ -124,7 +124,7 @@ fn a_cause_that_jobs_share_is_news_once_and_over_when_one_of_them_has_got_what_i
     let over = [ResolvedAlert { kind: AlertKind::Person, since: now, jobs: vec!["a".into(), "b".into()] }];
     assert_eq!(memory.resolve(AlertScope::Job("b"), &[AlertKind::Person]), over);
     assert_eq!(memory.resolve(AlertScope::Job("a"), &[AlertKind::Person]), []);
-    assert_eq!(meets("a"), AlertTransition::New);
+    assert_eq!(starts("a"), AlertTransition::New);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does()
           ('mine', 'artists', 0, NULL, NULL, 'a-old'), ('other', 'artists', 0, NULL, NULL, 'b-old');";
     let mut s = store(&format!("{OF_EACH}{LIBRARY}{asked}"));
     assert!(retention::delete_old_rows_of_job(&mut s, "mine", CUTOFF).unwrap() > 0);
-    // Items of its lists, and what it requested by id. Other old rows do not belong to it.
+    // Items of its lists, and entities that it requested by id. Other old rows do not belong to it.
     assert_eq!(ids(&s, "SELECT id FROM artists"), "a-new");
     assert_eq!(ids(&s, "SELECT id FROM tracks"), "t-new t-old t2");
     assert_eq!(ids(&s, "SELECT id FROM albums"), "b-new b-old");

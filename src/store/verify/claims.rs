@@ -152,9 +152,9 @@ pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlit
 }
 
 /// Lists with more skipped items than reasons. A resumed read has reasons of the runs since the list was read before.
-/// Left out are lists that were not read whole since a user was deleted with the reasons of those runs, and lists of
-/// several users or variants in one run, whose reasons cannot be told apart. A presumed list carries over what earlier
-/// runs skipped.
+/// Left out are lists that were not read completely since a user was deleted with the reasons of those runs, and lists
+/// of several users or variants in one run, because their reasons cannot be distinguished. A presumed list carries over
+/// what earlier runs skipped.
 const UNEXPLAINED: &str = "
     WITH reads AS (SELECT l.kind, l.parent_id, l.id, r.run_id, r.skipped,
         coalesce((SELECT max(p.run_id) FROM run_lists p WHERE p.list_id = l.id AND p.run_id < r.run_id), 0) AS before

@@ -28,7 +28,7 @@ fn wrong_command_line_exits_2_and_help_0() {
 #[test]
 fn no_option_takes_a_secret() {
     let page = stdout(&Project::new().run(&["man"])).to_lowercase();
-    // Below stand files and variables, which may hold one.
+    // The sections below list files and variables, which may name a secret.
     let (help, _) = page.split_once(".sh \"exit status\"").expect("options, then the exit status");
     let names: Vec<&str> = help.lines().filter(|line| line.starts_with("\\fb")).collect();
     assert!(names.len() > 50, "{names:?}");

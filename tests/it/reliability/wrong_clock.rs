@@ -1,4 +1,4 @@
-//! Runs on a machine whose clock is wrong: the process itself is shown another time.
+//! Runs on a machine with a wrong clock: the process is shown another time.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::support::world::{Ran, World, by_ids, fetch, ran};
 
 const DAY: i64 = 86_400;
 
-/// The library that moves a process's clock, built by the compiler that the build needs anyhow.
+/// The library that moves a process's clock, compiled by the C compiler that the build needs anyway.
 pub fn clock() -> &'static PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -31,14 +31,14 @@ pub fn clock() -> &'static PathBuf {
     })
 }
 
-/// A run so many seconds from now.
+/// A run a number of seconds from now.
 fn at(world: &World, seconds: i64, args: &[&str]) -> Ran {
     let mut command = world.command(args);
     let ran = ran(command.env("LD_PRELOAD", clock()).env("CLOCK_OFFSET", seconds.to_string()));
     let began: chrono::DateTime<chrono::Utc> =
         world.one("SELECT started_at FROM runs ORDER BY id DESC LIMIT 1").parse().unwrap();
     let off = (began - chrono::Utc::now()).num_seconds() - seconds;
-    assert!(off.abs() <= 60, "the clock was {off} s from the one that it was given");
+    assert!(off.abs() <= 60, "the clock is off by {off} s");
     ran
 }
 
@@ -68,7 +68,7 @@ fn rows_read_under_a_wrong_clock_are_read_again() {
             "fresh again"
         );
         world.cli(&["verify"]).exits(0);
-        assert_eq!(world.one("SELECT count(*) FROM runs"), "5", "nothing was deleted for an age that is none");
+        assert_eq!(world.one("SELECT count(*) FROM runs"), "5", "nothing was deleted because of a wrong age");
     }
 }
 

@@ -10,10 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// A smaller difference is due to a slow network and to rounding to seconds.
 const MAX_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// What was noticed about the clock, and whether it was reported.
+/// How the local clock differs from the server's, and whether that was reported.
 #[derive(Debug, Default)]
 pub(super) struct ClockSkew {
-    told: AtomicBool,
+    reported: AtomicBool,
     ahead: AtomicBool,
 }
 
@@ -22,7 +22,7 @@ impl ClockSkew {
     pub(super) fn observe(&self, server: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
         let ahead = now - server;
         self.ahead.store(ahead > MAX_SKEW, Ordering::Relaxed);
-        if ahead.abs() <= MAX_SKEW || self.told.swap(true, Ordering::Relaxed) {
+        if ahead.abs() <= MAX_SKEW || self.reported.swap(true, Ordering::Relaxed) {
             return None;
         }
         let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };

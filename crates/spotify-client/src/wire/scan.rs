@@ -104,7 +104,7 @@ fn skip_nested(text: &[u8], mut at: usize) -> usize {
 
 /// The end of a list of plain words, such as one of markets, found without looking at each.
 ///
-/// The first `]` ends it if no list begins before and the `]` stands in no string. It does not if it
+/// The first `]` ends it if no list begins before and the `]` is not in a string. It does not if it
 /// follows a closing quote; and what follows a letter or digit is one, since no string begins there.
 fn end_of_word_list(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at + 1..)?;

@@ -16,8 +16,8 @@ use super::clock_jumps;
 use super::request::ClientIdentity;
 use crate::state::clock_reading::ClockReading;
 
-/// Begins a transaction: follows the clock and the account. Returns the generation: it changes whenever
-/// what is kept in memory of the books no longer holds.
+/// Begins a transaction: follows the clock and the account. Returns the generation, which changes whenever
+/// the copy of the ledger in memory is no longer valid.
 pub(in crate::state) fn start_transaction(
     tx: &Connection,
     who: &ClientIdentity,

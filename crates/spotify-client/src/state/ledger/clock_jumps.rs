@@ -13,10 +13,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::state::clock_reading::ClockReading;
 
 /// The ledger follows only a larger step forward, because two readings are never taken at the same instant.
-/// Slewing is no difference, since it moves both clocks. What is left of a step adds up with the next one.
+/// Slewing is no difference, since it moves both clocks. The rest of a step adds up with the next one.
 const AHEAD_MS: i64 = 250;
-/// Behind, it holds things back a little, which harms nobody; to follow it would free calls on the word of
-/// a process that was not let run between its two readings.
+/// A clock that is behind only delays calls a little. Following it at once would free calls because of a process
+/// that was suspended between its two readings.
 const BEHIND_MS: i64 = 30_000;
 /// Smaller steps come from a time service and are not worth a warning.
 const REPORTED_STEP_MS: i64 = 30_000;

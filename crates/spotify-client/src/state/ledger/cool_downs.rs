@@ -33,7 +33,7 @@ const REFUSAL_RETENTION_MS: i64 = 90 * 86_400_000;
 pub struct CoolDown {
     /// When it was set.
     pub set_at: DateTime<Utc>,
-    /// What is held back, why, and until when.
+    /// Its scope, its reason and its end.
     pub deferral: Deferral,
 }
 
