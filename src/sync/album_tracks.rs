@@ -101,7 +101,7 @@ pub(super) async fn read_album_tracks(
     Ok(result)
 }
 
-/// How Spotify is asked for the tracks of an album.
+/// The request for the tracks of an album.
 fn album_tracks_request(context: &FetchContext, key: ListKey) -> ListRequest {
     ListRequest {
         family: EndpointFamily::ALBUM_TRACKS,

@@ -50,7 +50,7 @@ pub(super) struct IncrementalRead {
     next_previous: usize,
     /// Positions without a row since then.
     blanks: usize,
-    /// Published positions whose entity was served with another date: it was saved again, so it is gone from there.
+    /// Published positions of entities that were served with another date: they were saved again and have moved.
     replaced: HashSet<usize>,
     /// Published positions that were matched.
     matched: HashSet<usize>,
@@ -173,7 +173,7 @@ mod tests {
         /// At a place that its date puts it at, however far down.
         InsertWithOldDate(usize),
         TurnToNull(usize),
-        /// Under another date: a library where one thing stands twice.
+        /// Under another date: a library with the same track twice.
         Double(usize),
     }
 
@@ -184,7 +184,7 @@ mod tests {
         }
     }
 
-    /// What the truth is, and what was concluded of it.
+    /// The real library, and the result of the read.
     #[derive(Debug, Default)]
     struct Library {
         truth: Vec<Row>,
@@ -300,7 +300,7 @@ mod tests {
                     let seen = |rows: &[ListMember]| -> Vec<ListMember> {
                         rows.iter().filter(|row| row.position < as_count(reached)).cloned().collect()
                     };
-                    prop_assert_eq!(seen(&library.known), seen(&truth), "what was read stands as it is");
+                    prop_assert_eq!(seen(&library.known), seen(&truth), "the read part is right");
                     prop_assert!(library.known.iter().all(|row| row.position < as_count(library.truth.len())));
                     if !may_be_fooled {
                         prop_assert_eq!(&library.known, &truth);

@@ -76,7 +76,7 @@ pub enum LockError {
 }
 
 impl JobLock {
-    /// Takes the lock of a job on a store. One that is held for longer than `hangs` belongs to a run
+    /// Takes the lock of a job on a store. One that was taken longer ago than `hangs` belongs to a run
     /// that hangs.
     ///
     /// # Errors
@@ -211,7 +211,7 @@ fn held_for(file: &File) -> std::io::Result<Duration> {
 }
 
 /// For how long the lock of this name has been held, if it is. A lock that was never taken has no file. The check
-/// takes the lock for a moment, but shared, which [`take_named`] can tell from a lock that is held.
+/// takes the lock for a moment, but shared, which [`take_named`] can tell from the lock of a run.
 fn held_since(state_folder: &Path, kind: &str, name: &str) -> Result<Option<Duration>, LockError> {
     let path = lock_path(state_folder, kind, name);
     let io = |source| LockError::Io { path: path.clone(), source };
@@ -260,7 +260,7 @@ fn take_with(
     let io = |source| LockError::Io { path: path.clone(), source };
     match lock(&file) {
         Ok(()) => {
-            // The time of the file says since when the lock is held.
+            // The time of the file is that of the lock.
             file.set_modified(SystemTime::now()).map_err(io)?;
             Ok(Ok(file))
         }
@@ -363,7 +363,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let path = lock_path(folder.path(), "job", &format!("{}\na", canonical_path(store).display()));
-        // As little as a file that others may not read, whoever runs this.
+        // A link to itself is unreadable for every user, root included.
         std::os::unix::fs::symlink(&path, &path).unwrap();
         assert!(JobLock::is_held(folder.path(), store, "a"));
         let cannot_tell = JobLock::check(folder.path(), store, "a", Duration::MAX).unwrap_err().to_string();

@@ -86,7 +86,7 @@ pub(super) fn page_sizes(estimator: &JobEstimator<'_>, list: &ListRequest) -> Re
     })
 }
 
-/// The cost of a list whose first page is known.
+/// The cost of a list with a known first page.
 async fn estimate_with_first_page(
     estimator: &mut JobEstimator<'_>,
     context: &FetchContext,
@@ -186,7 +186,7 @@ fn estimate_without_probe(
     Ok(with_doubtful_total(estimate, list, row))
 }
 
-/// The cost of a list whose total was wrong before, or of a half-read list whose total was never checked.
+/// The cost of a list if its total was wrong before, or if it is half read and its total was never checked.
 fn with_doubtful_total(mut estimate: CallEstimate, list: &ListRequest, row: &ListRow) -> CallEstimate {
     let known = TotalTrust::from_last_read(row, list.max_items);
     let is_counted = row.checkpoint.is_some() || row.announced.is_some();

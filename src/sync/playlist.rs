@@ -43,7 +43,7 @@ pub(super) struct PlaylistItems<'p> {
     pub id: &'p str,
     /// The caller verifies the list later, together with others.
     pub deferred_verification: bool,
-    /// It comes from a library, whose refusals the caller has looked up.
+    /// It comes from a library, and the caller has looked up the refusals.
     pub is_listed: bool,
 }
 
@@ -151,7 +151,7 @@ impl ListStrategy for PlaylistItems<'_> {
 }
 
 impl PlaylistItems<'_> {
-    /// The cost of a playlist whose version no earlier fetch finds.
+    /// The cost of a playlist if no earlier fetch finds its version.
     async fn estimate_request(
         &self,
         estimator: &JobEstimator<'_>,
@@ -235,7 +235,7 @@ impl PlaylistReadEstimate {
 }
 
 impl PlaylistState {
-    /// What it costs to read the changed playlist, before it is verified.
+    /// The cost of reading the changed playlist, before it is verified.
     pub(super) fn estimate_read(&self, row: &ListRow) -> PlaylistReadEstimate {
         let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1));
         let Some(total) = self.total else {
@@ -410,7 +410,7 @@ pub(super) fn playlist_key(context: &FetchContext, playlist: &str) -> ListKey {
     }
 }
 
-/// How Spotify is asked for a playlist's items.
+/// The request for a playlist's items.
 pub(super) fn playlist_items_request(
     context: &FetchContext,
     playlist: PlaylistItems<'_>,
