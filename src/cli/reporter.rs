@@ -204,9 +204,9 @@ impl<'a> Reporter<'a> {
             let file = format!("{job}.toml");
             let is_its = |path: &str| std::path::Path::new(path).file_name().is_some_and(|name| name == file.as_str());
             let of_job = |p: &&Diagnostic| p.is_error() && (job.is_empty() || is_its(&p.file));
-            let told: Vec<String> = loaded.problems.iter().filter(of_job).map(ToString::to_string).collect();
-            if self.start_alert(alert_scope(job), AlertKind::BrokenFile, &told.join("; ")) == AlertTransition::New {
-                news.push((job, told));
+            let problems: Vec<String> = loaded.problems.iter().filter(of_job).map(ToString::to_string).collect();
+            if self.start_alert(alert_scope(job), AlertKind::BrokenFile, &problems.join("; ")) == AlertTransition::New {
+                news.push((job, problems));
             }
         }
         match self.started_by {
@@ -220,9 +220,9 @@ impl<'a> Reporter<'a> {
             StartedBy::Schedule => {}
             StartedBy::User | StartedBy::Timer => self.context.report(&CommandError::Problems(loaded.problems.clone())),
         }
-        for (job, told) in news {
+        for (job, problems) in news {
             let text = format!("the file of job {job} is invalid; the job does not run as written");
-            self.send(AlertEvent::Failure, job, text, told, None);
+            self.send(AlertEvent::Failure, job, text, problems, None);
         }
     }
 
@@ -240,10 +240,10 @@ impl<'a> Reporter<'a> {
     fn resolve_alerts(&self, scope: AlertScope<'_>, over: &[AlertKind], state: &str, report: Option<&RunReport>) {
         let Some(notifier) = &self.notifier else { return };
         let ended: Vec<ResolvedAlert> = notifier.alerts().resolve(scope, over);
-        let told = |ended: &&ResolvedAlert| {
+        let is_reported = |ended: &&ResolvedAlert| {
             alert_event(ended.kind).is_some_and(|event| self.events.iter().any(|on| on == event.as_str()))
         };
-        let Some(first) = ended.iter().filter(told).min_by_key(|ended| ended.since) else { return };
+        let Some(first) = ended.iter().filter(is_reported).min_by_key(|ended| ended.since) else { return };
         let what = match first.kind {
             AlertKind::BrokenFile => "its file was invalid",
             AlertKind::Person => "a user had to act",

@@ -138,17 +138,17 @@ impl ValueShape {
 
     /// Checks alternatives. The first one that accepts the type of the value decides the message.
     fn check_ways(&self, ways: &[ValueShape], value: &TomlValue<'_>) -> Vec<ValueFinding> {
-        let mut told = None;
+        let mut chosen = None;
         for way in ways {
             let found = way.check(value);
             if found.is_empty() {
                 return found;
             }
-            if way.takes_type_of(value) && told.is_none() {
-                told = Some(found);
+            if way.takes_type_of(value) && chosen.is_none() {
+                chosen = Some(found);
             }
         }
-        told.unwrap_or_else(|| vec![self.wrong_type(value)])
+        chosen.unwrap_or_else(|| vec![self.wrong_type(value)])
     }
 
     fn takes_type_of(&self, value: &TomlValue<'_>) -> bool {

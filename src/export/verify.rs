@@ -232,8 +232,8 @@ impl FolderCheck<'_> {
             },
             Err((io::ErrorKind::NotFound, _)) if files == 0 => return Value::Null,
             Err((io::ErrorKind::NotFound, _)) => {
-                let told = format!("the store has records of {files} file{}", if files == 1 { "" } else { "s" });
-                (if self.recorded.under_way.is_empty() { FileIssue::Missing } else { FileIssue::Behind }, told)
+                let detail = format!("the store has records of {files} file{}", if files == 1 { "" } else { "s" });
+                (if self.recorded.under_way.is_empty() { FileIssue::Missing } else { FileIssue::Behind }, detail)
             }
             Err((_, why)) => (FileIssue::Unreadable, why.clone()),
         };

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_for_one_user_or_market_is_not_known_for_another() {
+    fn known_rows_are_separate_by_user_and_market() {
         let asked = |market: &str, user: Option<&str>| {
             IngestContext::new("2026-01-01T00:00:00.000Z".to_owned(), market.to_owned(), user.map(str::to_owned))
         };

@@ -1,4 +1,4 @@
-//! Errors of the store, told apart by what the caller must do.
+//! Errors of the store, separated by what the caller must do.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;

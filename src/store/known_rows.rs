@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn nulls_stand_for_items_between_the_same_neighbors() {
+    fn nulls_replace_items_with_the_same_neighbors() {
         let cases = [
             ("same", "abc", "abc", ""),
             ("null in place", "abc", "a-c", "1=b"),

@@ -124,7 +124,7 @@ mod tests {
     use std::io::Read as _;
 
     #[test]
-    fn old_answers_go_and_their_room_is_given_back() {
+    fn old_answers_are_deleted_from_disk() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("cratedigger.db");
         assert_eq!(RawAnswers::delete_before(&store, "2026").unwrap(), 0, "there are none");

@@ -234,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_comparison_finds_leads_back_to_the_old_list(
+        fn changes_can_be_undone(
             before in prop::collection::vec(0u64..9, 0..50),
             after in prop::collection::vec(0u64..9, 0..50),
         ) {

@@ -219,7 +219,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     #[test]
-    fn the_run_after_a_killed_one_of_its_job_looks_the_store_over_and_no_other_start_does() {
+    fn only_a_run_after_a_kill_checks_the_store() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let open = || WriteTx::new(open_writer(&path, FileAccess::from_mode(0o600)).unwrap(), path.clone());

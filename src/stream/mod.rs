@@ -338,7 +338,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_key_and_reference_is_a_column_of_its_stream() {
+    fn keys_and_references_are_columns() {
         for stream in all() {
             for key in stream.keys {
                 assert!(stream.column(key).is_some(), "{}: key {key}", stream.name);

@@ -173,7 +173,7 @@ pub(super) async fn estimate_album_tracks(
             }
         }
         if row.checkpoint.is_some() {
-            estimate.add_reason(reasons::GOES_ON);
+            estimate.add_reason(reasons::CONTINUES);
         }
     }
     EntityReader::for_album_tracks().add_calls(estimator, requested_albums, &mut estimate)?;

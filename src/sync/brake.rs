@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn emptied_list_is_believed_at_a_second_look() {
+    fn emptied_list_is_accepted_by_a_second_read() {
         let old = before(120, 0, &[]);
         let empty = || batch(0, 0, 0, Some(0));
         for left_out_before in [Some(0), Some(3)] {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn quality_of_an_older_store_is_not_judged_by_field() {
+    fn older_quality_is_not_compared_by_field() {
         let old = StoredBatch { quality: None, ..before(20, 0, &[]) };
         assert_eq!(find_suspicion(&old, &batch(20, 0, 20, Some(20))), None);
         assert!(find_suspicion(&old, &batch(20, 20, 0, Some(20))).is_some());

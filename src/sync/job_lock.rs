@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_job_runs_once_and_another_runs_beside_it() {
+    fn only_other_jobs_run_at_the_same_time() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let take = |job, hangs| JobLock::take(folder.path(), store, job, hangs);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_whether_a_run_is_under_way_keeps_none_from_beginning() {
+    fn checking_a_lock_does_not_block_a_run() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let path = lock_path(folder.path(), "job", &format!("{}\na", canonical_path(store).display()));
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_cannot_be_looked_at_may_be_held() {
+    fn unreadable_lock_counts_as_held() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let path = lock_path(folder.path(), "job", &format!("{}\na", canonical_path(store).display()));
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_had_alone_when_no_run_holds_it_and_then_no_run_begins() {
+    fn exclusive_store_excludes_runs() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let run = |job| JobLock::take(folder.path(), store, job, Duration::MAX);

@@ -537,7 +537,7 @@ async fn estimate_each_playlist(
             let again = total.map_or(0, |total| call_count(change_detection::page_count(total, page_sizes.0)));
             group.or_default().waiting += 1;
             let mut one = CallEstimate::for_one(EndpointFamily::PLAYLIST_ITEMS, CallRange::between(0, again))
-                .with_reason(reasons::GOES_ON);
+                .with_reason(reasons::CONTINUES);
             one.add_calls(EndpointFamily::PLAYLISTS, CallRange::between(0, 1));
             one.add_calls(lists.family, CallRange::between(0, 1));
             estimate.add(one);

@@ -206,11 +206,12 @@ fn estimate_resumed(
 ) -> CallEstimate {
     let Some(at) = &row.checkpoint else { return CallEstimate::default() };
     let Some(total) = at.announced.or(total) else {
-        return CallEstimate::for_one(list.family, CallRange::at_least(1)).with_reason(reasons::GOES_ON);
+        return CallEstimate::for_one(list.family, CallRange::at_least(1)).with_reason(reasons::CONTINUES);
     };
     let rest = call_count(change_detection::page_count((total - at.next_offset).max(1), largest));
     let all_pages = call_count(change_detection::page_count(total + expected_drift(total), smallest));
-    CallEstimate::for_one(list.family, CallRange::between(rest.min(1), rest + all_pages)).with_reason(reasons::GOES_ON)
+    CallEstimate::for_one(list.family, CallRange::between(rest.min(1), rest + all_pages))
+        .with_reason(reasons::CONTINUES)
 }
 
 /// How a first page changes the published rows; `is_same_count` says that no row was removed.

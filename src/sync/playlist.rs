@@ -143,7 +143,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let mut estimate = self.estimate_request(estimator, context, (&row, &recent)).await?;
         let is_recent = change_detection::is_full_read_recent(&row, full, &recent);
         if known.is_none() && estimator.versions_may_be_known && is_recent {
-            estimate.add_reason(reasons::TOLD);
+            estimate.add_reason(reasons::FOUND_EARLIER);
             estimate.make_optional();
         }
         Ok(estimate)
@@ -312,7 +312,7 @@ pub(super) fn estimate_without_probe(
     }
     if row.checkpoint.is_some() {
         estimate.by_family.entry(EndpointFamily::PLAYLIST_ITEMS).or_default().at_least = 0;
-        estimate.add_reason(reasons::GOES_ON);
+        estimate.add_reason(reasons::CONTINUES);
     }
     estimate.add_reason(reasons::LAST_TIME);
     Ok(if may_be_unchanged { estimate.with_reason(reasons::CHANGED) } else { estimate })

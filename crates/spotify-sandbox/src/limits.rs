@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn early_calls_are_counted_after_announcement() {
+    fn early_calls_count_only_after_a_refusal() {
         let mut limits = limits(SandboxOptions { rate_limit: Some(1), ..SandboxOptions::default() });
         limits.ban(Duration::from_secs(10), 0);
         assert_eq!(

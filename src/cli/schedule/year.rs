@@ -162,7 +162,7 @@ fn oracle(line: &str, zone: &str) -> Vec<DateTime<Utc>> {
 }
 
 #[test]
-fn a_year_of_ten_jobs_serves_every_fire_once_as_another_model_says() {
+fn year_of_ten_jobs_serves_every_fire_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings::built_in();
     let mut board = JobBoard::new(&settings);

@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn what_another_reader_reads_is_what_was_written_null_and_the_empty_text_told_apart(
+    fn other_reader_gets_the_written_values(
         (width, rows) in rows(6),
         style in style(),
     ) {
@@ -195,7 +195,7 @@ fn the_strict_reader_is_strict() {
 }
 
 #[test]
-fn null_and_the_empty_text_differ_in_the_bytes() {
+fn null_and_empty_text_have_different_bytes() {
     let row = [Value::Text(String::new()), Value::Null, Value::Null, Value::Null];
     let bytes = written(&CsvStyle::default(), &[row.to_vec(), vec![Value::Null; 4]], 4);
     assert_eq!(String::from_utf8(bytes).unwrap(), "\"c0\",\"c1\",\"c2\",\"c3\"\n\"\",,,\n,,,\n");

@@ -172,9 +172,9 @@ const UNEXPLAINED: &str = "
 /// both with a running count.
 const OVERCOUNTED: &str = "
     WITH ends AS (SELECT id, coalesce(lead(id) OVER (PARTITION BY job ORDER BY id) - 1, (SELECT max(id) FROM runs)) AS last FROM runs),
-    told AS (SELECT stream, run_id AS at, NULL AS run, NULL AS counted FROM skipped_items
+    noted AS (SELECT stream, run_id AS at, NULL AS run, NULL AS counted FROM skipped_items
       UNION ALL SELECT f.stream, e.last, f.run_id, sum(f.skipped) FROM run_fetches f JOIN ends e ON e.id = f.run_id
       GROUP BY f.run_id, f.stream HAVING sum(f.skipped) > 0)
     SELECT run, stream, counted, recorded FROM (SELECT run, stream, counted,
       count(*) FILTER (WHERE run IS NULL) OVER (PARTITION BY stream ORDER BY at, run IS NOT NULL ROWS UNBOUNDED PRECEDING) AS recorded
-      FROM told) WHERE counted > recorded ORDER BY run, stream";
+      FROM noted) WHERE counted > recorded ORDER BY run, stream";

@@ -12,9 +12,9 @@ pub(in crate::sync) mod reasons {
     pub const NEVER: &str = "how long a list is that was never read, only Spotify knows";
     pub const LAST_TIME: &str = "lists are taken to be about as long as at the last look";
     pub const HEAD: &str = "lists with the newest items first are read down to the known items";
-    pub const GOES_ON: &str = "an interrupted read continues, unless its list changed meanwhile";
+    pub const CONTINUES: &str = "an interrupted read continues, unless its list changed meanwhile";
     pub const RESTLESS: &str = "a playlist with a new version at every check is read until two reads are the same";
-    pub const TOLD: &str = "a fetch before it may tell that a playlist is unchanged";
+    pub const FOUND_EARLIER: &str = "an earlier fetch may find that a playlist is unchanged";
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";

@@ -110,7 +110,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("takes from itself", "[[fetch]]\nstream = \"albums\"\nfrom = \"albums\"\n"),
     (
-        "rel stands below",
+        "rel is defined below",
         "[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\n[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n",
     ),
     (
@@ -186,7 +186,7 @@ fn secret_in_a_job_is_refused_and_hidden() {
 }
 
 #[test]
-fn escape_sequences_do_not_reach_the_terminal() {
+fn escape_sequences_are_not_printed() {
     let (_, said) = Project::with_job("market = \"\\u001b[31mX\"\n# \u{1b}[2J\n\"\\u001b[0m\" = 1\n").check();
     assert!(!said.contains('\u{1b}'), "{said:?}");
 }

@@ -50,9 +50,9 @@ fn global_options_work_before_and_after() {
 fn streams_show_all_their_columns() {
     let project = Project::new();
     for stream in cratedigger::stream::all() {
-        let told = stdout(&project.run(&["streams", stream.name]));
+        let page = stdout(&project.run(&["streams", stream.name]));
         for column in stream.columns() {
-            assert!(told.contains(column.name), "{}: {}", stream.name, column.name);
+            assert!(page.contains(column.name), "{}: {}", stream.name, column.name);
         }
     }
 }

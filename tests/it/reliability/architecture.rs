@@ -25,7 +25,7 @@ const MODULES: &[(&str, &[&str])] = &[
 const LONG: &[(&str, &str)] = &[
     (
         "crates/spotify-client/src/wire/objects.rs",
-        "one list of shapes, each a few lines; to be read beside Spotify's own reference",
+        "one list of shapes, each a few lines; to be read next to Spotify's own reference",
     ),
     ("src/cli/args.rs", "one list of commands and flags, whose comments are the help"),
     (

@@ -85,8 +85,8 @@ fn history_order_survives_a_clock_set_back() {
     world.cli(&["verify"]).exits(0);
     let shown = world.cli(&["show", fixtures::HOME_PLAYLIST]).exits(0).stdout;
     assert_output("history_order_survives_a_clock_set_back_2", &shown);
-    let told = world.cli(&["diff", "x", "--since", "2020-01-01"]).exits(0).stdout;
+    let printed = world.cli(&["diff", "x", "--since", "2020-01-01"]).exits(0).stdout;
     let order: Vec<usize> =
-        ["to \"Ahead\"", "to \"Right again\""].iter().map(|name| told.find(name).unwrap()).collect();
-    assert!(order[0] < order[1], "{told}");
+        ["to \"Ahead\"", "to \"Right again\""].iter().map(|name| printed.find(name).unwrap()).collect();
+    assert!(order[0] < order[1], "{printed}");
 }

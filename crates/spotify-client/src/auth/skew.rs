@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_clock_is_said_once_and_with_its_direction() {
+    fn clock_skew_is_reported_with_direction() {
         let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
         let skew = ClockSkew::default();
         assert_eq!(skew.observe(server, server + TimeDelta::minutes(5)), None);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_clocks_that_disagree_the_servers_is_believed() {
+    fn server_clock_is_trusted() {
         let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
         let near = server + TimeDelta::seconds(3);
         assert_eq!(believed_time(Some(server), near), near);

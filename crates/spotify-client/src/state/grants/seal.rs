@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_and_every_cut_is_noticed() {
+    fn changed_or_truncated_value_is_refused() {
         let key = key();
         let place = SealContext { client_id: "app", user: "home", column: "refresh_token" };
         let sealed = key.seal(place, "secret").unwrap();

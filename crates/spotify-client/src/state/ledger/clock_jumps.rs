@@ -6,7 +6,7 @@
 //! moved by it. A step that is too small to tell from the time between two readings is remembered until
 //! others add to it. Over a reboot only a step back can be noticed; times that are then in the future are
 //! treated as the present, so that nothing lasts longer than it was meant to. A clock that is wrong and
-//! ahead after a reboot cannot be told from one that is right.
+//! ahead after a reboot cannot be distinguished from one that is right.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
