@@ -31,7 +31,7 @@ impl Settings {
     }
 
     /// The limits for an app class. While the class is unknown, the limits of Development Mode apply:
-    /// a slow pace is a nuisance, but a fast pace can lead to a ban of a day.
+    /// a slow pace is a nuisance, but a fast pace can lead to a cool-down of a day.
     pub fn limits_for(&self, class: Option<AppClass>) -> LimitsInForce {
         let class = class.or(self.spotify.app_mode.class()).unwrap_or(AppClass::Development);
         let (per_second, concurrency, day, family) = match class {

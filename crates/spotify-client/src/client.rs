@@ -1,7 +1,7 @@
 //! The client: from a request to its response, or a typed reason.
 //!
 //! Before any request, including one for a token, the limiter says whether anything may be sent. During
-//! a ban, starting the program therefore causes no network traffic at all. URLs are built from the
+//! a cool-down, starting the program therefore causes no network traffic at all. URLs are built from the
 //! configured base and a checked path, and a token is sent nowhere else.
 
 use std::fmt;

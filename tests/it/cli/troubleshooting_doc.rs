@@ -100,7 +100,7 @@ fn entry_unknown_id() {
 
 #[test]
 fn entry_each_kind_of_429() {
-    with_fault("429: a long ban", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400)), 75);
+    with_fault("429: a long cool-down", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400)), 75);
     with_fault("429 on every call of one endpoint", FaultAction::rate_limited(RetryAfterHeader::Seconds(1)), 75);
     with_fault("The quota is spent", FaultAction::quota_exceeded(50_000), 75);
 }

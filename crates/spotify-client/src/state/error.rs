@@ -182,7 +182,7 @@ impl StateError {
                     .into()
             }
             StateError::Damaged { path, .. } | StateError::Foreign { path } => format!(
-                "it holds the calls of the last day and bans still in force, so nothing is sent \
+                "it holds the calls of the last day and cool-downs still in force, so nothing is sent \
                  without it; move '{}' away if you know that neither matters",
                 path.display()
             ),

@@ -1,7 +1,7 @@
 //! Notices that the clock was set, and moves the times in the ledger with it.
 //!
 //! Deadlines and the rolling day are kept by the wall clock. A step forward would free calls early and
-//! cause a ban; a step back would block them for hours too long. Every transaction therefore compares
+//! cause a cool-down; a step back would block them for hours too long. Every transaction therefore compares
 //! both clocks with the last reading. Within one boot, the difference *is* the step, and all times are
 //! moved by it. A step that is too small to tell from the time between two readings is remembered until
 //! others add to it. Over a reboot only a step back can be noticed; times that are then in the future are
