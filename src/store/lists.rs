@@ -1,6 +1,6 @@
 //! Lists and how far each has been read.
 //!
-//! A list is stored once, whichever job reads it. Its key consists of the stream, the parent, the user whose
+//! A list is stored once, no matter which job reads it. Its key consists of the stream, the parent, the user whose
 //! token reads it, the market and a variant. A checkpoint records how much of a new read is staged.
 
 use rusqlite::{OptionalExtension, Row, params};
@@ -31,7 +31,7 @@ pub struct UnreadItem {
     pub detail: String,
 }
 
-/// What is stored about a list.
+/// The stored state of a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRow {
     pub id: i64,
@@ -57,7 +57,7 @@ pub struct ListRow {
     pub checked_at: Option<String>,
     /// Items that the last read could not read.
     pub unread: Vec<UnreadItem>,
-    /// For a playlist: what its newest read says, whichever reader read it.
+    /// For a playlist: the result of its newest read by any reader.
     pub shared: SharedRows,
     /// When the current read started.
     pub read_started_at: Option<String>,
@@ -237,7 +237,7 @@ fn read_unread(json: Option<String>) -> Vec<UnreadItem> {
     json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
 }
 
-/// Discards an unfinished read and what it staged.
+/// Discards an unfinished read and its staged rows.
 ///
 /// # Errors
 /// If the store cannot be written.

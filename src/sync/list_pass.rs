@@ -30,19 +30,19 @@ use spotify_client::page::RawPage;
 pub(super) struct ListPass<'a> {
     open: &'a OpenList<'a>,
     list: &'a ListRequest,
-    /// What was published before, if that is enough to read the list incrementally.
+    /// The rows published before, if they are enough to read the list incrementally.
     incremental: Option<IncrementalRead>,
     pages: PageReader<'a>,
     /// Items that an interrupted read had read before this pass.
     resumed_at: i64,
     /// The next page begins with an item that is staged already. It shows whether the list is still the
-    /// one whose read was interrupted.
+    /// one of the interrupted read.
     overlap: bool,
     /// The interrupted read that this pass continues, until that is reported.
     interrupted: Option<Checkpoint>,
-    /// The offset whose page is requested once more.
+    /// The offset of the page that is requested once more.
     suspect_at: Option<i64>,
-    /// The offset whose anomalous page was accepted.
+    /// The offset of the anomalous page that was accepted.
     accepted_at: Option<i64>,
     /// Hash of what the previous pass read to its end, or this one.
     content_hash: Option<String>,
@@ -198,8 +198,8 @@ impl<'a> ListPass<'a> {
         Ok(())
     }
 
-    /// Whether a list whose interrupted read is continued begins as it did. Where the list has no version,
-    /// added and removed items can leave its total as it was.
+    /// Checks, before an interrupted read is continued, that the list begins as it did. Added and removed items can
+    /// leave its total as it was if the list has no version.
     async fn check_first_page(&mut self, at: &Checkpoint) -> Result<(), ReadStop> {
         // Up to the first item that could not be read.
         let max_items = at.unread.iter().map(|item| item.position).min();
@@ -470,7 +470,7 @@ impl<'a> ListPass<'a> {
         self.publish(at, ProofKind::Snapshot).await
     }
 
-    /// Publishes what is staged. A list that another reader has published in another version is read again.
+    /// Publishes the staged rows. A list that another reader has published in another version is read again.
     async fn publish(&self, at: &Checkpoint, by: ProofKind) -> Result<ReadOutcome, ReadStop> {
         match publish_staged(self.open, self.list, at, by, self.newest_read_at.clone()).await? {
             PublishOutcome::Stored(stored) => Ok(self.complete(at, stored)),

@@ -122,7 +122,7 @@ pub(super) async fn try_page(
                 && echo != position.offset
             {
                 is_other_offset.store(true, Ordering::Relaxed);
-                let reason = format!("the page begins at {echo}, but {} was asked for", position.offset);
+                let reason = format!("the page begins at {echo}, but {} was requested", position.offset);
                 return Err(UnusableResponse::new(reason));
             }
             Ok(PageResponse::Page(page))

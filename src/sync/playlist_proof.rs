@@ -69,7 +69,7 @@ async fn verify(
         },
         (None, None) => None,
     };
-    // While the list waited, another run could read it: what is staged may not be ours any more.
+    // While the list waited, another run could read it: the staged rows may not be ours any more.
     let _lock = lock_list(sync, &list.key).await?;
     let key = list.key.clone();
     let row = sync.store.write(move |s| lists::open(s, &key)).await?;

@@ -17,7 +17,7 @@ pub(super) enum PublishOutcome {
     Superseded,
 }
 
-/// A list whose staged rows are to be published.
+/// A list with staged rows to publish.
 pub(super) struct Publication<'a> {
     pub list: i64,
     pub key: &'a ListKey,
@@ -35,7 +35,7 @@ pub(super) struct Publication<'a> {
     pub notes: &'a SkipNotes,
 }
 
-/// Publishes a list, unless its batch is much worse than what is published.
+/// Publishes a list, unless its batch is much worse than the published rows.
 pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<PublishOutcome, StoreError> {
     let Publication { list, key, proof, run, now, notes, .. } = *publication;
     let as_wanted = |count: i64| publication.max_items.map_or(count, |max| max.min(count));
