@@ -128,7 +128,8 @@ fn shorten_below(
     }
     let Some(mut file) = folder.open(path)? else { return Ok(FileResult::Unchanged) };
     let mut draft = folder.draft(path)?;
-    let kept = match rows_to_keep(&file, user).map_err(|e| draft.failed(e))? {
+    let length = file.metadata().map_err(|e| draft.failed(e))?.len();
+    let kept = match rows_to_keep(&file, length, user).map_err(|e| draft.failed(e))? {
         Some(kept) => kept,
         None => return Ok(FileResult::ToRender),
     };
@@ -155,8 +156,8 @@ struct KeptRows {
     dropped: u64,
 }
 
-/// Finds the rows of other users. `None` if the file has no column that says whose row it is.
-fn rows_to_keep(file: impl Read, user: &PurgedUser) -> std::io::Result<Option<KeptRows>> {
+/// Finds the rows of other users in a file of this length. `None` if the file has no column that says whose row it is.
+fn rows_to_keep(file: impl Read, length: u64, user: &PurgedUser) -> std::io::Result<Option<KeptRows>> {
     let mut file = BufReader::with_capacity(1 << 16, file);
     let delimiter = find_delimiter(std::io::BufRead::fill_buf(&mut file)?);
     let Some(delimiter) = delimiter else { return Ok(None) };
@@ -187,6 +188,13 @@ fn rows_to_keep(file: impl Read, user: &PurgedUser) -> std::io::Result<Option<Ke
         }
         from = until;
     }
+    // A record ends with the return, so the line feed of the last one is left.
+    if from < length {
+        match kept.parts.last_mut().filter(|part| part.end == from) {
+            Some(part) => part.end = length,
+            None => kept.parts.push(from..length),
+        }
+    }
     Ok(column.is_some().then_some(kept))
 }
 
@@ -210,7 +218,7 @@ mod tests {
 
     fn shortened(text: &str) -> Option<(String, u64, u64)> {
         let user = PurgedUser { local_names: BTreeSet::from(["home".to_owned()]), ..PurgedUser::default() };
-        let kept = rows_to_keep(text.as_bytes(), &user).unwrap()?;
+        let kept = rows_to_keep(text.as_bytes(), text.len() as u64, &user).unwrap()?;
         let parts = kept.parts.iter().map(|part| {
             let at = |n: u64| usize::try_from(n).unwrap();
             &text[at(part.start)..at(part.end)]
