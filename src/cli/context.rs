@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use secrecy::SecretString;
 
@@ -125,6 +126,16 @@ impl CommandContext {
             VariableSource::Process => settings::open_secret_files(&self.project, |name| std::env::var(name).ok()),
             VariableSource::Empty => settings::open_secret_files(&self.project, |_| None),
         }
+    }
+
+    /// Warns about these files, once in a process.
+    pub fn warn_of_open_secrets(&self) {
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            for open in self.open_secret_files() {
+                self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
+            }
+        });
     }
 
     /// The client secret, which calls with the app's own token need.

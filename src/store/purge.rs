@@ -97,7 +97,9 @@ fn name_purged(tx: &WriteTx, user: &PurgedUser) -> Result<(), StoreError> {
 }
 
 /// Collects the playlists of the user that no other reader has read. A reader that Spotify only ever refused has not
-/// read a playlist, and neither has a reader whose data were deleted.
+/// read a playlist, and neither has a reader whose data were deleted. Requests by id do not name their reader, but the
+/// fetches of runs do. What the app
+/// read in the user's own profile does not count.
 fn find_purged_playlists(tx: &WriteTx) -> Result<(), StoreError> {
     let theirs = "IN (SELECT id FROM purged_ids)";
     let other = |audience: &str| {
@@ -110,17 +112,19 @@ fn find_purged_playlists(tx: &WriteTx) -> Result<(), StoreError> {
            OR EXISTS (SELECT 1 FROM my_playlists m WHERE m.playlist_id = p.id AND m.user_id {theirs})
            OR EXISTS (SELECT 1 FROM lists l WHERE l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience {theirs})
            OR EXISTS (SELECT 1 FROM user_playlists u JOIN lists l ON l.id = u.list_id
-                      WHERE u.playlist_id = p.id AND l.audience {theirs}))
+                      WHERE u.playlist_id = p.id AND (l.audience {theirs} OR u.profile_id {theirs})))
          AND NOT EXISTS (SELECT 1 FROM my_playlists m WHERE m.playlist_id = p.id AND NOT m.user_id {theirs})
          AND NOT EXISTS (SELECT 1 FROM user_playlists u JOIN lists l ON l.id = u.list_id
-                         WHERE u.playlist_id = p.id AND {of_list})
+                         WHERE u.playlist_id = p.id AND NOT u.profile_id {theirs} AND {of_list})
          AND NOT EXISTS (SELECT 1 FROM search_results s JOIN lists l ON l.id = s.list_id
                          WHERE s.kind = 'playlist' AND s.item_id = p.id AND {of_list})
          AND NOT EXISTS (SELECT 1 FROM lists l WHERE l.kind = 'playlist_items' AND l.parent_id = p.id
                          AND l.read_at IS NOT NULL AND {of_list})
-         AND NOT EXISTS (SELECT 1 FROM requested r WHERE r.item_id = p.id AND NOT coalesce(r.user_id, '') {theirs}
+         AND NOT EXISTS (SELECT 1 FROM requested r JOIN runs ON runs.job = r.job
+                         JOIN run_fetches f ON f.run_id = runs.id AND f.fetch = r.fetch
+                         WHERE r.list_id IS NULL AND r.item_id = p.id AND f.user_id NOT IN (SELECT name FROM purged_names)
                          AND NOT EXISTS (SELECT 1 FROM known_gaps g WHERE g.id = p.id
-                                         AND g.audience = coalesce(r.user_id, 'app')))"
+                                         AND g.audience = coalesce(nullif(f.user_id, ''), 'app')))"
     );
     execute(tx, &sql)?;
     // Accounts that the store knows from these playlists alone, such as people who added an item.
@@ -156,7 +160,9 @@ fn purge_skipped(tx: &WriteTx) -> Result<(), StoreError> {
 /// what this read left, and the list must say so.
 fn purge_lists(tx: &WriteTx) -> Result<(), StoreError> {
     let personal = personal_kinds();
-    let theirs = "(SELECT id FROM lists WHERE audience IN (SELECT id FROM purged_ids))";
+    // The app reads a profile with its own token. What it read there is the user's all the same.
+    let theirs = "(SELECT id FROM lists WHERE audience IN (SELECT id FROM purged_ids)
+        OR kind = 'user_playlists' AND parent_id IN (SELECT id FROM purged_ids))";
     for table in ["requested", "staged_items", "checkpoints", "user_playlists"] {
         execute(tx, &format!("DELETE FROM {table} WHERE list_id IN {theirs}"))?;
     }
@@ -171,6 +177,7 @@ fn purge_lists(tx: &WriteTx) -> Result<(), StoreError> {
     let deleted = format!(
         "DELETE FROM lists WHERE audience IN (SELECT id FROM purged_ids)
             AND (kind IN ({personal}, 'user_playlists') OR kind = 'playlist_items' AND read_at IS NULL)
+         OR kind = 'user_playlists' AND parent_id IN (SELECT id FROM purged_ids)
          OR id IN {refused}"
     );
     execute(tx, &deleted)?;

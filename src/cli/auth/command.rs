@@ -61,6 +61,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
                     forgotten.user
                 ));
             } else {
+                grants.forget_all_pending(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
                 print::stderr(&format!("{}: there was no grant left to delete\n", logout.user));
             }
             if logout.purge {

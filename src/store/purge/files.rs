@@ -34,7 +34,10 @@ type Readers = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
     let mut readers = Readers::new();
     let mut rows = store.prepare(
-        "SELECT job, fetch, coalesce(user_id, '') FROM requested
+        // Only lists of a user's own name the user in `requested`, and only while the run is on record, the run does.
+        "SELECT r.job, r.fetch, coalesce(r.user_id, nullif(l.audience, 'app'), '') FROM requested r
+           LEFT JOIN lists l ON l.id = r.list_id
+           WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE 'forgotten %'
          UNION SELECT r.job, f.fetch, f.user_id FROM run_fetches f JOIN runs r ON r.id = f.run_id",
     )?;
     let mut rows = rows.query([])?;
@@ -60,8 +63,10 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
         true => fetches.values().flatten().collect(),
         false => fetches.get(name.strip_suffix(" not found").unwrap_or(name))?.iter().collect(),
     };
+    // What the app read alone can be read again, and a file without it is written again by the next export.
+    let users: Vec<&String> = of_file.into_iter().filter(|reader| !reader.is_empty()).collect();
     let is_theirs = |reader: &&String| user.is_recorded_as(reader);
-    match (of_file.iter().any(is_theirs), of_file.iter().all(is_theirs)) {
+    match (users.iter().any(is_theirs), users.iter().all(is_theirs)) {
         (false, _) => None,
         (true, true) => Some(UserFileFate::Delete),
         (true, false) if is_query => Some(UserFileFate::Render),

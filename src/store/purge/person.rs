@@ -43,7 +43,10 @@ impl PurgedUser {
             stored.insert(id.map_err(failed)?);
         }
         let mut rows = tx.prepare(
-            "SELECT id, account_id, local_name, display_name FROM users WHERE id = ?1 OR stored_as = ?1 ORDER BY id",
+            // The case of an id does not matter, and Spotify sometimes sends another one.
+            "SELECT id, account_id, local_name, display_name FROM users WHERE id = ?1 OR stored_as = ?1
+             OR lower(id) = lower(?1) AND account_id IS NULL
+             OR account_id = (SELECT account_id FROM users WHERE id = ?1) ORDER BY id",
         )?;
         for id in stored {
             let read =

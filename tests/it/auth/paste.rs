@@ -98,7 +98,8 @@ async fn other_token_types_are_refused() {
     let mut person = MadeUp::default();
     start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
-    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::set("/token_type", serde_json::json!("mac"))));
+    let mac = serde_json::json!({ "access_token": "x", "token_type": "mac", "expires_in": 3600, "refresh_token": "y" });
+    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Answer { code: 200, json: mac }));
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
     let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
     assert!(error.to_string().contains("not a bearer token"), "{error}");
