@@ -113,7 +113,7 @@ fn purged_user_is_in_no_byte() {
         let found = mentions(&world, &studio);
         assert!(found.is_empty(), "{name}\n{}\n{}", found.join("\n"), purged.stderr);
         assert!(!backup.exists());
-        assert_eq!(world.one("SELECT count(*) FROM my_playlists"), "5", "{name}");
+        assert_eq!(world.one("SELECT count(*) FROM my_playlists"), "4", "{name}");
         assert!(!mentions(&world, &[DIGGER.to_owned()]).is_empty());
         world.cli(&["verify"]).exits(0);
         // The last user of the store.
