@@ -22,7 +22,7 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let app = App::open(context, &settings)?;
     let database = app.database_path();
     require_store(context, app.settings)?;
-    // Opening checks that the store belongs to this state folder, whose locks are used below.
+    // Opening checks that the store belongs to this state folder, where the locks used below are.
     let store = app.store()?;
     let _lock = lock_store(&app, "")?;
     let needed = bytes_needed_to_compact(&database).map_err(store_error)?;

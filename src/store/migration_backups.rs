@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn old_copies_go_and_what_only_looks_like_one_stays() {
+    fn only_old_copies_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = older_store(folder.path(), 0o644);
         open(&path);

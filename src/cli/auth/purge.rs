@@ -1,4 +1,4 @@
-//! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists what it cannot reach.
+//! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists the places that it cannot reach.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -172,7 +172,7 @@ async fn compact(store: Arc<Store>) -> Result<CompactReport, StoreError> {
     Ok(compacted)
 }
 
-/// Rewrites the data packages of the jobs whose files were deleted, also of jobs that no longer have a job file. Returns
+/// Rewrites the data packages of the jobs with deleted files, also of jobs that no longer have a job file. Returns
 /// the files that no job has rendered again.
 fn rewrite_packages(app: &App<'_>, target: &ExportTarget, cleared: &ClearedFiles) -> Result<Vec<String>, CommandError> {
     let below = |path: &PathBuf| path.strip_prefix(&target.csv_dir).ok().map(Path::to_owned);
