@@ -104,7 +104,7 @@ pub fn run_as(
         return Ok(exit);
     }
     if !problems.is_empty() {
-        print::stderr(&DiagnosticRenderer::new(context.colour).render(&problems));
+        print::stderr_colored(&DiagnosticRenderer::new(context.colour).render(&problems));
         print::stderr(&format!("{}\n", count_problems(&problems)));
     }
     let mut out = String::new();
