@@ -1,99 +1,59 @@
 //! Every statement that writes an entity or what belongs to it.
-//!
-//! The numbers are stored in `pending_writes`: never give a number another meaning, and add new ones at the end
-//! of a group. Columns are only ever added after the others.
 
 use rusqlite::{Connection, Statement};
 
 use super::dependency_kind::DependencyKind;
-use super::{CellValue, EntityTable};
+use super::{CellValue, EntityTable, StoreError, WriteTx};
 
-/// A kind of write, in an order in which foreign keys hold: referenced tables come first. The two writes of one
-/// table have the same rank.
+/// A kind of write. `…From` deletes the rows of a list from a position on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub(super) enum RowWrite {
-    User = 2,
-    Artist = 4,
-    Album = 6,
-    Show = 8,
-    Audiobook = 10,
-    Track = 12,
-    Episode = 14,
-    Chapter = 16,
-    Playlist = 18,
-    LocalFile = 40,
-    AlbumArtist = 42,
-    AlbumArtistsFrom = 43,
-    TrackArtist = 44,
-    TrackArtistsFrom = 45,
-    Genre = 46,
-    GenresFrom = 47,
-    Copyright = 48,
-    CopyrightsFrom = 49,
-    Text = 50,
-    TextsFrom = 51,
-    Image = 52,
-    ImagesFrom = 53,
-    TrackMarket = 54,
-    EpisodeMarket = 56,
-    ChapterMarket = 58,
-    ResumePoint = 60,
-    Metrics = 62,
-    MissingAlbumArtist = 64,
-    MissingTrackArtist = 66,
+    User,
+    Artist,
+    Album,
+    Show,
+    Audiobook,
+    Track,
+    Episode,
+    Chapter,
+    Playlist,
+    LocalFile,
+    AlbumArtist,
+    AlbumArtistsFrom,
+    TrackArtist,
+    TrackArtistsFrom,
+    Genre,
+    GenresFrom,
+    Copyright,
+    CopyrightsFrom,
+    Text,
+    TextsFrom,
+    Image,
+    ImagesFrom,
+    TrackMarket,
+    EpisodeMarket,
+    ChapterMarket,
+    ResumePoint,
+    Metrics,
+    MissingAlbumArtist,
+    MissingTrackArtist,
+}
+
+/// Makes a write and records what it changed.
+pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
+    let mut statement = tx.prepare(write.sql())?;
+    let changed = write.execute(&tx.conn, &mut statement, cells);
+    drop(statement);
+    if changed.map_err(|e| tx.error("cannot be written", e))? {
+        tx.changed = true;
+        if let [first, second, ..] = cells {
+            tx.changed_entities.record(write, *first, *second);
+        }
+    }
+    Ok(())
 }
 
 impl RowWrite {
-    pub(super) fn from_number(number: u8) -> Option<RowWrite> {
-        use RowWrite as W;
-        const ALL: [RowWrite; 29] = [
-            W::User,
-            W::Artist,
-            W::Album,
-            W::Show,
-            W::Audiobook,
-            W::Track,
-            W::Episode,
-            W::Chapter,
-            W::Playlist,
-            W::LocalFile,
-            W::AlbumArtist,
-            W::AlbumArtistsFrom,
-            W::TrackArtist,
-            W::TrackArtistsFrom,
-            W::Genre,
-            W::GenresFrom,
-            W::Copyright,
-            W::CopyrightsFrom,
-            W::Text,
-            W::TextsFrom,
-            W::Image,
-            W::ImagesFrom,
-            W::TrackMarket,
-            W::EpisodeMarket,
-            W::ChapterMarket,
-            W::ResumePoint,
-            W::Metrics,
-            W::MissingAlbumArtist,
-            W::MissingTrackArtist,
-        ];
-        ALL.into_iter().find(|write| *write as u8 == number)
-    }
-
-    /// Returns its rank in the order.
-    pub(super) fn rank(self) -> u8 {
-        self as u8 & !1
-    }
-
-    /// Returns how many of its first cells identify the entity.
-    pub(super) fn key_cells(self) -> usize {
-        match self {
-            RowWrite::Text | RowWrite::TextsFrom | RowWrite::Image | RowWrite::ImagesFrom | RowWrite::Metrics => 2,
-            _ => 1,
-        }
-    }
-
     /// Returns the entity table that it writes, if it writes an entity.
     fn table(self) -> Option<&'static EntityTable> {
         Some(match self {
@@ -241,25 +201,20 @@ impl RowWrite {
     }
 
     /// Executes this write with its prepared statement and returns whether a row changed.
-    pub(super) fn execute<'a>(
+    fn execute(
         self,
         conn: &Connection,
         statement: &mut Statement<'_>,
-        cells: impl Iterator<Item = CellValue<'a>>,
+        cells: &[CellValue<'_>],
     ) -> rusqlite::Result<bool> {
-        let (mut id, mut now, mut whole) = (CellValue::Null, CellValue::Null, false);
         for (n, cell) in (1..).zip(cells) {
-            statement.raw_bind_parameter(n, cell)?;
-            match n {
-                1 => id = cell,
-                2 => now = cell,
-                3 => whole = cell != CellValue::Null,
-                _ => {}
-            }
+            statement.raw_bind_parameter(n, *cell)?;
         }
         let changed = statement.raw_execute()? > 0;
-        if let Some(table) = self.table().filter(|_| whole && !changed) {
-            conn.prepare_cached(table.touch_sql())?.execute([id, now])?;
+        if let (Some(table), false, [id, now, whole, ..]) = (self.table(), changed, cells)
+            && *whole != CellValue::Null
+        {
+            conn.prepare_cached(table.touch_sql())?.execute([*id, *now])?;
         }
         Ok(changed)
     }
