@@ -24,6 +24,7 @@ mod package;
 mod prune;
 mod publish;
 mod render;
+mod restored;
 mod style;
 mod verify;
 

@@ -142,6 +142,16 @@ impl DataPackage {
         self.old["resources"].is_array() && generator.is_some_and(|name| name.starts_with("cratedigger "))
     }
 
+    /// What the data package on disk says about the files.
+    pub(super) fn resources_on_disk(&self) -> impl Iterator<Item = &Value> {
+        self.old["resources"].as_array().into_iter().flatten()
+    }
+
+    /// When the data package on disk was written.
+    pub(super) fn created_at(&self) -> Option<&str> {
+        self.old["created"].as_str()
+    }
+
     /// The run whose results the data package on disk describes.
     pub(super) fn run_id(&self) -> Option<i64> {
         self.old["run"]["id"].as_i64()

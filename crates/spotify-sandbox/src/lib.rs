@@ -273,6 +273,11 @@ impl CatalogHandle<'_> {
         self.state.expected_rows(id)
     }
 
+    /// What is known about a track, as a row at position 0 that nobody added, or `None` for an unknown track.
+    pub fn expected_track(&self, id: &str) -> Option<ExpectedRow> {
+        self.state.expected_track(id)
+    }
+
     /// The ids in the other lists of an object, in order. `kind` is `albums`, `artists`, `shows`, `audiobooks` or
     /// `users`, as in `/_sandbox/truth/{kind}/{id}`.
     pub fn expected_ids(&self, kind: &str, id: &str) -> Option<serde_json::Value> {

@@ -3,3 +3,4 @@
 pub mod changed_files;
 mod jobs_without_file;
 mod killed_exports;
+mod restored_stores;
