@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -28,16 +28,41 @@ enum AfterTask {
     Stop,
 }
 
-/// The error that stopped the writer thread, and its hint.
-#[derive(Debug, Clone, Default)]
-struct FatalError(Arc<OnceLock<(String, Option<String>)>>);
+/// The error that stopped the writer thread.
+#[derive(Debug, Default)]
+struct FatalError {
+    /// Its text and its hint, for later callers.
+    description: OnceLock<(String, Option<String>)>,
+    /// The error itself, if the commit was not part of a task. The next caller gets it.
+    unreported: Mutex<Option<StoreError>>,
+}
 
 impl FatalError {
-    /// Keeps an error after which the thread stops. Later callers get it and not only the fact that the store is closed.
+    /// Keeps an error after which the thread stops.
     fn after<T>(&self, result: &Result<T, StoreError>) -> AfterTask {
         let Err(e @ StoreError::OutcomeUnknown { source, .. }) = result else { return AfterTask::Continue };
-        let _ = self.0.set((format!("{e}: {source}"), e.hint()));
+        let _ = self.description.set((format!("{e}: {source}"), e.hint()));
         AfterTask::Stop
+    }
+
+    /// Does the same after a commit for which no caller waits.
+    fn after_commit(&self, result: Result<(), StoreError>) -> AfterTask {
+        let after = self.after(&result);
+        *self.unreported() = result.err();
+        after
+    }
+
+    fn unreported(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.unreported.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error for a caller whose task is not run.
+    fn to_closed_error(&self) -> StoreError {
+        self.unreported().take().unwrap_or_else(|| {
+            let default = || ("its thread has ended".to_owned(), None);
+            let (why, hint) = self.description.get().cloned().unwrap_or_else(default);
+            StoreError::Closed { why, hint }
+        })
     }
 }
 
@@ -50,7 +75,7 @@ pub struct Store {
     /// Size of a WAL that a reader keeps above its limit; otherwise 0.
     wal_bytes_held: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
-    fatal_error: FatalError,
+    fatal_error: Arc<FatalError>,
 }
 
 /// Runs tasks until there are no more or one of them stops the thread.
@@ -62,8 +87,8 @@ fn run_tasks(tx: &mut WriteTx, inbox: &mpsc::Receiver<WriteTask>, fatal_error: &
         };
         let after = match next {
             Ok(work) => work(tx),
-            Err(RecvTimeoutError::Timeout) => fatal_error.after(&tx.commit_group()),
-            Err(RecvTimeoutError::Disconnected) => return fatal_error.after(&tx.commit_group()),
+            Err(RecvTimeoutError::Timeout) => fatal_error.after_commit(tx.commit_group()),
+            Err(RecvTimeoutError::Disconnected) => return fatal_error.after_commit(tx.commit_group()),
         };
         if let AfterTask::Stop = after {
             return after;
@@ -97,8 +122,8 @@ impl Store {
         let mut tx = WriteTx::new(conn, path.to_path_buf());
         let held = tx.wal.set_limit(wal_limit);
         let (queue, inbox) = mpsc::channel::<WriteTask>();
-        let fatal_error = FatalError::default();
-        let ended_by = fatal_error.clone();
+        let fatal_error = Arc::<FatalError>::default();
+        let ended_by = Arc::clone(&fatal_error);
         let thread = std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
@@ -147,7 +172,7 @@ impl Store {
         F: FnOnce(&mut WriteTx) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let fatal_error = self.fatal_error.clone();
+        let fatal_error = Arc::clone(&self.fatal_error);
         let boxed: WriteTask = Box::new(move |tx| {
             let result = task(tx);
             let after = fatal_error.after(&result);
@@ -155,8 +180,8 @@ impl Store {
             let _ = reply.send(result);
             after
         });
-        self.queue.send(boxed).map_err(|_| self.closed_error())?;
-        answer.await.map_err(|_| self.closed_error())?
+        self.queue.send(boxed).map_err(|_| self.fatal_error.to_closed_error())?;
+        answer.await.map_err(|_| self.fatal_error.to_closed_error())?
     }
 
     /// Rewrites the file to reclaim disk space. Other programs may read it at the same time.
@@ -191,12 +216,6 @@ impl Store {
         F: FnOnce(&mut WriteTx) -> T + Send + 'static,
     {
         self.run(|tx| tx.commit_group().map(|()| work(tx))).await
-    }
-
-    fn closed_error(&self) -> StoreError {
-        let (why, hint) =
-            self.fatal_error.0.get().cloned().unwrap_or_else(|| ("its thread has ended".to_owned(), None));
-        StoreError::Closed { why, hint }
     }
 
     /// Waits for the writer thread to finish its tasks and closes the file.
@@ -279,8 +298,12 @@ mod tests {
             .write_page(|tx| tx.execute("PRAGMA defer_foreign_keys = ON", &[]).and_then(|()| tx.execute(broken, &[])))
             .await
             .unwrap();
+        // Wait until the thread has tried to commit by itself.
+        while store.fatal_error.description.get().is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         let error = store.write(|tx| add(tx, "late")).await.unwrap_err();
-        assert!(error.to_string().contains("could not confirm a commit"), "{error}");
+        assert!(matches!(error, StoreError::OutcomeUnknown { .. }), "{error}");
         let error = store.write_page(|_| Ok(())).await.unwrap_err();
         assert!(matches!(&error, StoreError::Closed { why, .. } if why.contains("could not confirm")), "{error}");
     }
