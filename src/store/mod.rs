@@ -6,7 +6,7 @@
 //! Where to look:
 //! - the file: `open`, `open_writer`, `schema`, `migrations`, `migration_backups`, `backup`, `compact`, `wal`, `access`,
 //!   `info`, `disk_space`;
-//! - writing: `writer_thread`, `write_tx`, `row_write`;
+//! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
 //!   `list_quality`, `list_kinds`, `interrupted_reads`;
@@ -55,6 +55,7 @@ pub mod missing_ids;
 mod not_found;
 mod open;
 mod open_writer;
+mod pending_writes;
 pub mod planned_calls;
 pub mod playlist_commit;
 mod playlist_diff;

@@ -5,44 +5,50 @@ use rusqlite::{Connection, Statement};
 use super::dependency_kind::DependencyKind;
 use super::{CellValue, EntityTable, StoreError, WriteTx};
 
-/// A kind of write. `…From` deletes the rows of a list from a position on.
+/// A kind of write, in an order in which foreign keys hold: referenced tables come first. The two writes of one
+/// table have the same rank: writing a row has an even number, deleting rows has the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(super) enum RowWrite {
-    User,
-    Artist,
-    Album,
-    Show,
-    Audiobook,
-    Track,
-    Episode,
-    Chapter,
-    Playlist,
-    LocalFile,
-    AlbumArtist,
-    AlbumArtistsFrom,
-    TrackArtist,
-    TrackArtistsFrom,
-    Genre,
-    GenresFrom,
-    Copyright,
-    CopyrightsFrom,
-    Text,
-    TextsFrom,
-    Image,
-    ImagesFrom,
-    TrackMarket,
-    EpisodeMarket,
-    ChapterMarket,
-    ResumePoint,
-    Metrics,
-    MissingAlbumArtist,
-    MissingTrackArtist,
+    User = 2,
+    Artist = 4,
+    Album = 6,
+    Show = 8,
+    Audiobook = 10,
+    Track = 12,
+    Episode = 14,
+    Chapter = 16,
+    Playlist = 18,
+    LocalFile = 40,
+    AlbumArtist = 42,
+    AlbumArtistsFrom = 43,
+    TrackArtist = 44,
+    TrackArtistsFrom = 45,
+    Genre = 46,
+    GenresFrom = 47,
+    Copyright = 48,
+    CopyrightsFrom = 49,
+    Text = 50,
+    TextsFrom = 51,
+    Image = 52,
+    ImagesFrom = 53,
+    TrackMarket = 54,
+    EpisodeMarket = 56,
+    ChapterMarket = 58,
+    ResumePoint = 60,
+    Metrics = 62,
+    MissingAlbumArtist = 64,
+    MissingTrackArtist = 66,
 }
 
-/// Makes a write and records what it changed.
+/// Makes a write now, or before the group of the current page is committed.
 pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
+    if tx.defers_rows {
+        tx.pending.push(write, cells);
+        return Ok(());
+    }
     let mut statement = tx.prepare(write.sql())?;
-    let changed = write.execute(&tx.conn, &mut statement, cells);
+    let changed = execute(write, &tx.conn, &mut statement, cells.iter().copied());
     drop(statement);
     if changed.map_err(|e| tx.error("cannot be written", e))? {
         tx.changed = true;
@@ -54,6 +60,19 @@ pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_
 }
 
 impl RowWrite {
+    /// Returns its rank in the order.
+    pub(super) fn rank(self) -> u8 {
+        self as u8 & !1
+    }
+
+    /// Returns how many of its first cells identify the entity.
+    pub(super) fn key_cells(self) -> usize {
+        match self {
+            RowWrite::Text | RowWrite::TextsFrom | RowWrite::Image | RowWrite::ImagesFrom | RowWrite::Metrics => 2,
+            _ => 1,
+        }
+    }
+
     /// Returns the entity table that it writes, if it writes an entity.
     fn table(self) -> Option<&'static EntityTable> {
         Some(match self {
@@ -199,23 +218,28 @@ impl RowWrite {
             }
         }
     }
+}
 
-    /// Executes this write with its prepared statement and returns whether a row changed.
-    fn execute(
-        self,
-        conn: &Connection,
-        statement: &mut Statement<'_>,
-        cells: &[CellValue<'_>],
-    ) -> rusqlite::Result<bool> {
-        for (n, cell) in (1..).zip(cells) {
-            statement.raw_bind_parameter(n, *cell)?;
+/// Executes a write with its prepared statement and returns whether a row changed.
+pub(super) fn execute<'a>(
+    write: RowWrite,
+    conn: &Connection,
+    statement: &mut Statement<'_>,
+    cells: impl Iterator<Item = CellValue<'a>>,
+) -> rusqlite::Result<bool> {
+    let (mut id, mut now, mut whole) = (CellValue::Null, CellValue::Null, false);
+    for (n, cell) in (1..).zip(cells) {
+        statement.raw_bind_parameter(n, cell)?;
+        match n {
+            1 => id = cell,
+            2 => now = cell,
+            3 => whole = cell != CellValue::Null,
+            _ => {}
         }
-        let changed = statement.raw_execute()? > 0;
-        if let (Some(table), false, [id, now, whole, ..]) = (self.table(), changed, cells)
-            && *whole != CellValue::Null
-        {
-            conn.prepare_cached(table.touch_sql())?.execute([*id, *now])?;
-        }
-        Ok(changed)
     }
+    let changed = statement.raw_execute()? > 0;
+    if let Some(table) = write.table().filter(|_| whole && !changed) {
+        conn.prepare_cached(table.touch_sql())?.execute([id, now])?;
+    }
+    Ok(changed)
 }

@@ -8,21 +8,22 @@ use rusqlite::{CachedStatement, Connection, ToSql};
 use rustc_hash::FxHashMap;
 
 use super::changed_entities::ChangedEntities;
+use super::pending_writes::PendingWrites;
 use super::wal::WalLimit;
-use super::{StoreError, info, open};
+use super::{StoreError, info, open, pending_writes};
 
 /// Maximum number of remembered rows. Beyond it everything is forgotten, which costs only time.
 const MAX_REMEMBERED: usize = 200_000;
 
 /// A group is committed when it is this old.
-const MAX_GROUP_AGE: Duration = Duration::from_millis(200);
+const MAX_GROUP_AGE: Duration = Duration::from_millis(500);
 
 /// A group is committed when no task follows for this time. An answer of Spotify takes longer, so at its pace each page
 /// is committed before the next one comes.
 const MAX_GROUP_IDLE: Duration = Duration::from_millis(20);
 
-/// A group is committed when it has changed this many rows. SQLite keeps the changed pages in memory until then.
-const MAX_GROUP_ROWS: u64 = 20_000;
+/// A group is committed when its entities take this much memory, which is about 60 pages of new tracks.
+const MAX_PENDING_BYTES: usize = 8 << 20;
 
 /// The write connection. Functions that write take it as their first argument, inside a transaction.
 #[derive(Debug)]
@@ -37,6 +38,10 @@ pub struct WriteTx {
     uncommitted: Vec<u128>,
     /// The tasks that are not committed yet.
     group: Option<TaskGroup>,
+    /// Rows of entities that are written before the group is committed.
+    pub(super) pending: PendingWrites,
+    /// Rows of entities become pending.
+    pub(super) defers_rows: bool,
     /// When a group was committed although more tasks came.
     full_group_ended: Option<Instant>,
     pub(super) changed_entities: ChangedEntities,
@@ -62,6 +67,8 @@ impl WriteTx {
             written: FxHashMap::default(),
             uncommitted: Vec::new(),
             group: None,
+            pending: PendingWrites::default(),
+            defers_rows: false,
             full_group_ended: None,
             changed_entities,
         }
@@ -91,6 +98,9 @@ impl WriteTx {
         &mut self,
         work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        if let Err(source) = pending_writes::flush(self) {
+            return Err(self.abandon_group(source));
+        }
         let before = self.conn.total_changes();
         let result = self.run_task(work);
         let changes = self.conn.total_changes();
@@ -109,11 +119,15 @@ impl WriteTx {
         &mut self,
         work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let mark = self.pending.mark();
+        self.defers_rows = true;
         let result = self.run_task(work);
-        let changes = self.conn.total_changes();
-        let is_full = |group: &TaskGroup| {
-            group.began.elapsed() >= MAX_GROUP_AGE || changes - group.changes_before >= MAX_GROUP_ROWS
-        };
+        self.defers_rows = false;
+        if result.is_err() {
+            self.pending.truncate(mark);
+        }
+        let is_large = self.pending.bytes() >= MAX_PENDING_BYTES;
+        let is_full = |group: &TaskGroup| is_large || group.began.elapsed() >= MAX_GROUP_AGE;
         if self.group.as_ref().is_some_and(is_full) {
             self.commit_group()?;
             self.full_group_ended = Some(Instant::now());
@@ -189,7 +203,8 @@ impl WriteTx {
         if self.group.is_none() {
             return Ok(());
         }
-        if let Err(source) = self.save_data_version().and_then(|()| self.conn.execute_batch("COMMIT")) {
+        let flushed = pending_writes::flush(self).and_then(|()| self.save_data_version());
+        if let Err(source) = flushed.and_then(|()| self.conn.execute_batch("COMMIT")) {
             return Err(self.abandon_group(source));
         }
         self.group = None;
@@ -200,6 +215,7 @@ impl WriteTx {
     /// Rolls back what is left of the open group after an error that cannot be undone for one task alone.
     fn abandon_group(&mut self, source: rusqlite::Error) -> StoreError {
         self.group = None;
+        self.pending = PendingWrites::default();
         if !self.conn.is_autocommit()
             && let Err(undo) = self.run_batch("ROLLBACK", "failed to roll back a transaction")
         {
@@ -283,6 +299,8 @@ pub(super) fn row_count(n: usize) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::CellValue;
+    use crate::store::row_write::{RowWrite, write_row};
 
     fn session() -> WriteTx {
         let conn = Connection::open_in_memory().unwrap();
@@ -350,11 +368,11 @@ mod tests {
         assert_eq!(s.group_wait(), Some(Duration::ZERO));
         s.run_in_group(|s| add(s, "b")).unwrap();
         assert!(s.conn.is_autocommit());
-        let many = format!(
-            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {MAX_GROUP_ROWS})
-             INSERT INTO store_info (key, value) SELECT n, '' FROM n"
-        );
-        s.run_in_group(|s| s.execute(&many, &[])).unwrap();
+        let text = "x".repeat(MAX_PENDING_BYTES);
+        let cells = ["id", "now", &text].map(CellValue::Text);
+        s.run_in_group(|s| write_row(s, RowWrite::AlbumArtistsFrom, &cells[..2])).unwrap();
+        assert!(!s.conn.is_autocommit());
+        s.run_in_group(|s| write_row(s, RowWrite::Genre, &cells)).unwrap_err();
         assert!(s.conn.is_autocommit());
     }
 
