@@ -126,5 +126,5 @@ CREATE TABLE stores (
 
 const V5: &str = "
 -- A start reads the calls of the last day and not those of three days.
-CREATE INDEX calls_by_time ON calls (at_ms);
+CREATE INDEX IF NOT EXISTS calls_by_time ON calls (at_ms);
 ";
