@@ -51,11 +51,11 @@ fn refuse_pending_writes(conn: &Connection, path: &Path) -> rusqlite::Result<Res
 mod tests {
     use super::*;
 
-    /// A store of the last schema with pending writes.
+    /// A store of the last schema that had pending writes.
     fn old_store(path: &Path) -> Connection {
         let conn = Connection::open(path).unwrap();
-        MIGRATIONS[..13].iter().try_for_each(|script| conn.execute_batch(script)).unwrap();
-        conn.pragma_update(None, "user_version", 13).unwrap();
+        MIGRATIONS[..14].iter().try_for_each(|script| conn.execute_batch(script)).unwrap();
+        conn.pragma_update(None, "user_version", 14).unwrap();
         conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
         conn
     }
@@ -69,7 +69,7 @@ mod tests {
         let refused = migrate(&mut conn, &path).unwrap_err();
         assert!(matches!(refused, StoreError::UnfinishedPages { .. }), "{refused}");
         assert!(refused.hint().unwrap().contains("installed before"));
-        assert_eq!(user_version(&conn).unwrap(), 13);
+        assert_eq!(user_version(&conn).unwrap(), 14);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no backup of what stays as it is");
         conn.execute("DELETE FROM pending_writes", []).unwrap();
         migrate(&mut conn, &path).unwrap();
