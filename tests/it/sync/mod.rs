@@ -10,6 +10,7 @@ pub mod list_history;
 pub mod odd_fields;
 pub mod odd_lists;
 pub mod odd_pages;
+pub mod overlapping_pages;
 pub mod owners;
 pub mod playlists;
 pub mod readers;

@@ -21,6 +21,8 @@ use crate::world::{Ran, Row};
 pub struct ListVersions {
     versions: Vec<Option<Vec<TrueRow>>>,
     revision: u64,
+    /// Edits that wait for a page of a library.
+    pub waiting_edits: usize,
 }
 
 /// What is known about a part of a CSV from when it was last read.
@@ -100,6 +102,10 @@ impl RandomWorld {
                 known.revision = revision;
             }
             if known.versions.last().is_none_or(|last| last.as_ref() != Some(&now)) {
+                if known.waiting_edits > 1 {
+                    known.versions.push(None);
+                }
+                known.waiting_edits = known.waiting_edits.saturating_sub(1);
                 known.versions.push(Some(now));
             }
         }

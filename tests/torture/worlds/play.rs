@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use spotify_sandbox::{LibraryEdit, LibrarySection, QuotaMode, SandboxOptions};
 
 use super::check::{FileState, ListVersions, SeenVersion};
@@ -116,13 +116,23 @@ impl RandomWorld {
             }
             // An edit at a place that the list does not have changes nothing.
             Step::Edit(edit) => drop(self.world.sandbox.catalog().edit(serde_json::from_value(edit.clone()).unwrap())),
-            Step::Save { user, track } => drop(self.world.sandbox.catalog().edit_library(LibraryEdit::Save {
-                user: (*user).to_owned(),
-                section: LibrarySection::Tracks,
-                id: self.tracks[track % self.tracks.len()].clone(),
-                added_at_ms: None,
-                twice: false,
-            })),
+            Step::EditLibrary(edit) => {
+                let mut edit = edit.clone();
+                for at in ["/id", "/edit/id"] {
+                    if let Some(n) = edit.pointer(at).and_then(Value::as_u64) {
+                        let track = &self.tracks[usize::try_from(n).unwrap() % self.tracks.len()];
+                        *edit.pointer_mut(at).unwrap() = json!(track);
+                    }
+                }
+                let list = self.versions.iter_mut().find(|(list, _)| {
+                    matches!(list, WorldList::Library(name, user) if edit["user"] == *user
+                        && name.strip_prefix("saved_") == edit["shelf"].as_str())
+                });
+                if let Some((_, known)) = list.filter(|_| edit["do"] == "when_served") {
+                    known.waiting_edits += 1;
+                }
+                drop(self.world.sandbox.catalog().edit_library(serde_json::from_value(edit).unwrap()));
+            }
             Step::Unsave { user, place, count } => {
                 for _ in 0..*count {
                     drop(self.world.sandbox.catalog().edit_library(LibraryEdit::Remove {

@@ -79,6 +79,18 @@ pub enum LibraryEdit {
         /// Position from 0.
         position: usize,
     },
+    /// Makes another edit once a page of the list has been served.
+    WhenServed {
+        /// Id of the user.
+        user: String,
+        /// The list whose page is served.
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
+        /// Number of the page from 0: offset divided by limit.
+        page: usize,
+        /// The edit that is made after that page.
+        edit: Box<LibraryEdit>,
+    },
 }
 
 /// The libraries of all users with their edits.
@@ -86,11 +98,21 @@ pub enum LibraryEdit {
 pub(crate) struct UserLibraries {
     digger_tracks: usize,
     by_user: FxHashMap<String, UserLibrary>,
+    scheduled_edits: Vec<ScheduledLibraryEdit>,
+}
+
+/// An edit that is made when a page has been served.
+#[derive(Debug)]
+struct ScheduledLibraryEdit {
+    user: String,
+    section: LibrarySection,
+    page: usize,
+    edit: LibraryEdit,
 }
 
 impl UserLibraries {
     pub(crate) fn new(digger_tracks: usize) -> Self {
-        Self { digger_tracks, by_user: FxHashMap::default() }
+        Self { digger_tracks, by_user: FxHashMap::default(), scheduled_edits: Vec::new() }
     }
 
     pub(crate) fn library(&mut self, music: &MusicCatalog, user: &str) -> &UserLibrary {
@@ -113,7 +135,12 @@ impl UserLibraries {
     /// # Errors
     /// If it names an unknown id or position. The library is unchanged then.
     pub(crate) fn edit(&mut self, edit: LibraryEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
+        if let LibraryEdit::WhenServed { user, section, page, edit } = edit {
+            self.scheduled_edits.push(ScheduledLibraryEdit { user, section, page, edit: *edit });
+            return Ok(());
+        }
         let (LibraryEdit::Save { user, section, .. }
+        | LibraryEdit::WhenServed { user, section, .. }
         | LibraryEdit::Remove { user, section, .. }
         | LibraryEdit::Lose { user, section, .. }) = &edit;
         let library = self.library_mut(music, user);
@@ -138,8 +165,27 @@ impl UserLibraries {
             LibraryEdit::Remove { position, .. } | LibraryEdit::Lose { position, .. } => {
                 return Err(EditError(format!("position {position}")));
             }
+            LibraryEdit::WhenServed { .. } => {}
         }
         Ok(())
+    }
+
+    /// Makes the edits that are scheduled for a page of a list.
+    pub(crate) fn run_scheduled_edits(
+        &mut self,
+        user: &str,
+        section: LibrarySection,
+        page: usize,
+        music: &MusicCatalog,
+        now_ms: i64,
+    ) {
+        let is_due = |one: &mut ScheduledLibraryEdit| (&*one.user, one.section, one.page) == (user, section, page);
+        let due: Vec<ScheduledLibraryEdit> = self.scheduled_edits.extract_if(.., is_due).collect();
+        for one in due {
+            if let Err(refused) = self.edit(one.edit, music, now_ms) {
+                tracing::warn!(%refused, "failed to make a scheduled edit");
+            }
+        }
     }
 }
 
@@ -238,6 +284,21 @@ mod tests {
                 let distinct: HashSet<CatalogIndex> = list.iter().map(|saved| saved.index).collect();
                 assert_eq!(distinct.len(), list.len());
             }
+        }
+    }
+
+    #[test]
+    fn scheduled_edit_follows_its_page() {
+        let (music, user) = (MusicCatalog::generate(1, 300), fixtures::HOME_USER);
+        let mut libraries = UserLibraries::new(0);
+        let section = LibrarySection::Tracks;
+        let edit = LibraryEdit::Remove { user: user.to_owned(), section, position: 0 };
+        let scheduled = LibraryEdit::WhenServed { user: user.to_owned(), section, page: 1, edit: Box::new(edit) };
+        libraries.edit(scheduled, &music, 0).unwrap();
+        let before = libraries.library(&music, user).tracks.len();
+        for (page, removed) in [(0, 0), (1, 1), (1, 1)] {
+            libraries.run_scheduled_edits(user, section, page, &music, 0);
+            assert_eq!(libraries.library(&music, user).tracks.len(), before - removed);
         }
     }
 
