@@ -181,7 +181,7 @@ impl<'a> App<'a> {
         self.state.ledger().usage(&self.ledger_identity()?, ceilings, now).map_err(ledger_error)
     }
 
-    /// A Spotify client with its limits, and what is known about the app.
+    /// A Spotify client with its limits, and the known facts about the app.
     pub(super) fn open_client(
         &self,
         run_limits: RunCallLimits,

@@ -22,7 +22,7 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let app = App::open(context, &settings)?;
     let database = app.database_path();
     require_store(context, app.settings)?;
-    // Opening checks that the store belongs to this state folder, whose locks are used below.
+    // Opening checks that the store belongs to this state folder, where the locks used below are.
     let store = app.store()?;
     let _lock = StoreLock::take(app.state.path(), &database).map_err(|e| match e {
         LockError::InUse { .. } => CommandError::new(ExitStatus::Deferred, e).with_hint(format!(

@@ -50,10 +50,10 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         list: None,
         count: 0,
     };
-    let told = changes_of_job(&store, &args.job, &timestamp(since), |list, change| {
+    let printed = changes_of_job(&store, &args.job, &timestamp(since), |list, change| {
         out.write_change(list, change).map_err(DiffError::Output)
     });
-    match told.and_then(|()| out.finish(None).map_err(DiffError::Output)) {
+    match printed.and_then(|()| out.finish(None).map_err(DiffError::Output)) {
         // A closed pipe (`| head`) is not an error.
         Err(DiffError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitStatus::Complete),
         Err(DiffError::Output(e)) => Err(CommandError::new(ExitStatus::Storage, e)),

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_hook_is_masked_however_it_is_written() {
+    fn hook_address_is_masked_in_every_form() {
         for text in [
             "[notify]\nwebhook_url = \"htps://hooks.example/T0/B0/key\"\n",
             "[notify]\nping_ur = \"https://ping.example/key\"\n",
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn escape_sequences_do_not_reach_the_terminal() {
+    fn escape_sequences_are_not_printed() {
         assert_eq!(quote("a\u{1b}[31m\u{202e}"), "`a\\u{1b}[31m\\u{202e}`");
     }
 }

@@ -50,7 +50,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn auto_guards_what_a_spreadsheet_would_run_and_nothing_else() {
+    fn auto_guards_only_formulas() {
         for text in [
             "=1",
             "=cmd|'/c calc'!A1",
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn all_guards_whatever_begins_with_a_trigger() {
+    fn all_guards_every_leading_trigger() {
         for text in ["=", "+44", "-M-", "@home", "\t", "'+44"] {
             assert!(is_guarded(FormulaGuard::All, text.as_bytes()), "{text}");
         }

@@ -13,7 +13,7 @@ use super::project::Project;
 pub struct Credentials {
     /// The client id. It is not secret, but it is not shown without need.
     pub client_id: String,
-    /// The client secret. An app whose users sign in with PKCE may have none.
+    /// The client secret. An app with PKCE sign-ins may have none.
     pub client_secret: Option<SecretString>,
     /// The source of the client id for messages: `$SPOTIFY_CLIENT_ID`, `.env` or a file.
     pub client_id_from: String,
@@ -41,7 +41,7 @@ pub enum CredentialsError {
         what: &'static str,
         /// The source of the value.
         from: String,
-        /// What is wrong with it, without the value.
+        /// The problem, without the value.
         why: &'static str,
     },
     /// A file that should contain a credential cannot be read.
@@ -62,7 +62,7 @@ pub enum CredentialsError {
         file: PathBuf,
         /// Line, from 1, or 0 for the whole file.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         why: String,
     },
 }

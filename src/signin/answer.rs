@@ -153,7 +153,7 @@ mod tests {
     const CODE: &str = "AQDsecretsecretsecret";
 
     #[test]
-    fn the_address_is_read_however_it_was_copied() {
+    fn address_is_read_in_every_copied_form() {
         for text in [
             "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state",
             "  \"http://127.0.0.1:43210/callback?state=the-state&code=AQDsecretsecretsecret\"\n",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused_and_never_repeated() {
+    fn other_text_is_refused_and_not_repeated() {
         for (text, says) in [
             ("", "nothing was pasted"),
             ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret", "another sign-in"),

@@ -49,7 +49,7 @@ pub enum SignInError {
     /// The pasted text is not an answer to this sign-in.
     #[error("{why}")]
     Pasted {
-        /// What is wrong with it, without the text itself.
+        /// The problem, without the text itself.
         why: &'static str,
         /// What to paste.
         expected: String,

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_schema_changes_a_copy_is_kept_that_opens_by_itself_with_the_mode_of_the_store() {
+    fn migration_keeps_a_usable_copy() {
         let folder = tempfile::tempdir().unwrap();
         let path = older_store(folder.path(), 0o640);
         open(&path);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn old_copies_go_and_what_only_looks_like_one_stays() {
+    fn only_old_copies_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = older_store(folder.path(), 0o644);
         open(&path);

@@ -15,7 +15,7 @@ const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
 /// Prefix of the audience of a list whose reader was deleted; a random number follows.
 const FORGOTTEN_AUDIENCE: &str = "forgotten ";
 
-/// What was deleted.
+/// Numbers of deleted rows and files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PurgeCounts {
     /// Rows of the library, tops and plays.

@@ -36,7 +36,7 @@ impl RawAnswers {
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
              CREATE TABLE IF NOT EXISTS answers (
                id     INTEGER PRIMARY KEY,
-               path   TEXT NOT NULL, -- what was asked for, below the API's base
+               path   TEXT NOT NULL, -- request path, below the API's base
                came_at TEXT NOT NULL, -- when, UTC
                body   BLOB NOT NULL  -- the answer, gzip
              ) STRICT;",
@@ -124,7 +124,7 @@ mod tests {
     use std::io::Read as _;
 
     #[test]
-    fn old_answers_go_and_their_room_is_given_back() {
+    fn old_answers_are_deleted_from_disk() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("cratedigger.db");
         assert_eq!(RawAnswers::delete_before(&store, "2026").unwrap(), 0, "there are none");

@@ -38,7 +38,7 @@ pub fn stage(tx: &mut WriteTx, list: i64, m: &StagedItem<'_>) -> Result<(), Stor
     Ok(())
 }
 
-/// Records what was sent for the blank or unreadable fields of a staged item, as a JSON object.
+/// Records the values of the blank or unreadable fields of a staged item, as a JSON object.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -137,7 +137,7 @@ pub fn overlap_with_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -
     Ok(0)
 }
 
-/// Discards what was staged from a position on.
+/// Discards the staged rows from a position on.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -145,7 +145,7 @@ pub fn discard_from(tx: &mut WriteTx, list: i64, from: i64) -> Result<(), StoreE
     discard_between(tx, list, from, i64::MAX)
 }
 
-/// Discards what was staged in a range of positions.
+/// Discards the staged rows in a range of positions.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -43,7 +43,7 @@ pub(super) struct PlaylistItems<'p> {
     pub id: &'p str,
     /// The caller verifies the list later, together with others.
     pub deferred_verification: bool,
-    /// It comes from a library, whose refusals the caller has looked up.
+    /// It comes from a library, and the caller has looked up the refusals.
     pub is_listed: bool,
 }
 
@@ -143,7 +143,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let mut estimate = self.estimate_request(estimator, context, (&row, &recent)).await?;
         let is_recent = change_detection::is_full_read_recent(&row, full, &recent);
         if known.is_none() && estimator.versions_may_be_known && is_recent {
-            estimate.add_reason(reasons::TOLD);
+            estimate.add_reason(reasons::FOUND_EARLIER);
             estimate.make_optional();
         }
         Ok(estimate)
@@ -151,7 +151,7 @@ impl ListStrategy for PlaylistItems<'_> {
 }
 
 impl PlaylistItems<'_> {
-    /// The cost of a playlist whose version no earlier fetch finds.
+    /// The cost of a playlist if no earlier fetch finds its version.
     async fn estimate_request(
         &self,
         estimator: &JobEstimator<'_>,
@@ -235,7 +235,7 @@ impl PlaylistReadEstimate {
 }
 
 impl PlaylistState {
-    /// What it costs to read the changed playlist, before it is verified.
+    /// The cost of reading the changed playlist, before it is verified.
     pub(super) fn estimate_read(&self, row: &ListRow) -> PlaylistReadEstimate {
         let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1));
         let Some(total) = self.total else {
@@ -312,7 +312,7 @@ pub(super) fn estimate_without_probe(
     }
     if row.checkpoint.is_some() {
         estimate.by_family.entry(EndpointFamily::PLAYLIST_ITEMS).or_default().at_least = 0;
-        estimate.add_reason(reasons::GOES_ON);
+        estimate.add_reason(reasons::CONTINUES);
     }
     estimate.add_reason(reasons::LAST_TIME);
     Ok(if may_be_unchanged { estimate.with_reason(reasons::CHANGED) } else { estimate })
@@ -410,7 +410,7 @@ pub(super) fn playlist_key(context: &FetchContext, playlist: &str) -> ListKey {
     }
 }
 
-/// How Spotify is asked for a playlist's items.
+/// The request for a playlist's items.
 pub(super) fn playlist_items_request(
     context: &FetchContext,
     playlist: PlaylistItems<'_>,

@@ -166,7 +166,7 @@ async fn finish_in_browser(
     Ok(report_outcome(finished?, login, person))
 }
 
-/// Waits for the pasted address or for a browser on this machine, whichever is first.
+/// Waits for the pasted address or for a browser on this machine, until one of them has an answer.
 async fn sign_in_by_paste(
     begun: &StartedSignIn,
     listener: Option<CallbackListener>,

@@ -1,4 +1,4 @@
-//! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists what it cannot reach.
+//! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists the places that it cannot reach.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ pub(super) fn run(
     Ok(Some(exit))
 }
 
-/// Rewrites the data packages of the jobs whose files were deleted, also of jobs that no longer have a job file.
+/// Rewrites the data packages of the jobs with deleted files, also of jobs that no longer have a job file.
 fn rewrite_packages(app: &App<'_>, target: &ExportTarget, deleted: &[String]) -> Result<(), CommandError> {
     let jobs: BTreeSet<&str> = deleted.iter().filter_map(|path| path.split('/').next()).collect();
     let store = open_writer(&app.database_path(), app.job_files()?.access).or_exit(ExitStatus::Storage)?;

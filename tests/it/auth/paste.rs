@@ -1,4 +1,4 @@
-//! Signing in by a pasted address, in one command or two; and whose account it turns out to be.
+//! Sign-in by a pasted address, in one command or two, also with the wrong account.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn sign_in_works_in_two_commands() {
         assert!(matches!(outcome, LoginOutcome::Waits));
         assert!(person.said().contains("cratedigger auth login home --paste 'ADDRESS'"), "{}", person.said());
         let back = consent(Url::parse(&person.shown[0]).unwrap()).await.to_string();
-        // Once on stdin, where no list of processes shows it.
+        // Once through stdin, so that the list of processes does not show it.
         let typed = LoginArgs { paste: Some("-".to_owned()), ..login("home") };
         let mut typist = MadeUp { types: [back.clone()].into(), ..MadeUp::default() };
         let args = LoginArgs { paste: Some(back), ..login("home") };
@@ -52,7 +52,7 @@ async fn sign_in_works_in_two_commands() {
         assert!(matches!(outcome, LoginOutcome::SignedIn(_)));
         let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
         assert!(error.to_string().starts_with("no sign-in of user `home` is waiting"), "{error}");
-        // The replayed answer did not reach Spotify, which would have ended the grant.
+        // The replayed answer was not sent to Spotify, which would have revoked the grant.
         table.sandbox.revoke_access_tokens();
         start.api.get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
     }
@@ -128,13 +128,13 @@ async fn grant_without_account_is_asked_later() {
     start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
-    // The code is spent once the token has come: another paste of it would be worth nothing.
+    // The code is used up once the token has arrived, so pasting it again is useless.
     table.sandbox.inject(Fault::on_path("/v1/me", FaultAction::MalformedJson));
     start.run(&args, &mut MadeUp::default()).await.unwrap();
     assert_eq!(table.grants().get("home").unwrap().unwrap().account, None);
     table.sandbox.clear_faults();
     assert_eq!(identify(&start.api, "home").await.unwrap().user_id, fixtures::HOME_USER);
-    // Where another grant stands, nothing takes its place unseen.
+    // An existing grant is not replaced without a check of the account.
     let mut person = MadeUp::default();
     start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
@@ -164,7 +164,7 @@ async fn another_account_needs_replace() {
     let table = table(fixtures::HOME_USER).await;
     pasted(&table, "home").await.unwrap();
     let before = table.grants().get("home").unwrap();
-    // The same account again is fine.
+    // Signing in with the same account again works.
     pasted(&table, "home").await.unwrap();
     table.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::STUDIO_USER.to_owned(), scopes: None });
     let error = pasted(&table, "home").await.unwrap_err();
@@ -201,7 +201,7 @@ async fn second_sign_in_repairs_the_user() {
     start.api.get(&home, &me()).await.unwrap_err();
     assert_eq!(table.grants().get("home").unwrap().unwrap().state, GrantState::NeedsSignIn);
     pasted(&table, "home").await.unwrap();
-    // A process that was running all the time goes on, too.
+    // A process that was running all the time can send calls again, too.
     start.api.get(&home, &me()).await.unwrap();
 }
 
@@ -241,7 +241,7 @@ async fn invalid_redirect_uri_is_refused_first() {
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
     assert_eq!(error.exit().code(), 2);
     assert!(error.to_string().contains("uses localhost"), "{error}");
-    assert!(person.told.is_empty() && person.shown.is_empty());
+    assert!(person.messages.is_empty() && person.shown.is_empty());
     assert!(matches!(RedirectUri::parse("http://example.com/"), Err(SignInError::Redirect { .. })));
 }
 
@@ -283,7 +283,7 @@ async fn browser_may_answer_a_waiting_paste() {
     assert!(table.grants().pending("home", Utc::now()).unwrap().is_none());
 }
 
-/// Somebody who opens the address by hand and types nothing.
+/// A user who opens the address by hand and types nothing.
 struct Onlooker {
     browser: BrowserOf,
     page: Option<Visit>,

@@ -1,4 +1,4 @@
-//! `doctor`: green where no problems found; each red line says what to type.
+//! `doctor`: green where it finds no problem; each red line says what to type.
 
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
@@ -19,7 +19,7 @@ fn healthy_project_is_green_with_one_token() {
     world.sandbox.clear_log();
     let page = world.cli(&["doctor"]).exits(0);
     assert_output("healthy_project_is_green_with_one_token", &page.stdout);
-    assert_eq!((world.sandbox.log().len(), world.calls().len()), (1, 0), "a token and no call");
+    assert_eq!((world.sandbox.log().len(), world.calls().len()), (1, 0), "one token and no call");
     world.sandbox.clear_log();
     world.cli(&["doctor", "--offline"]).exits(0);
     assert_eq!(world.sandbox.log().len(), 0);
@@ -30,7 +30,7 @@ fn each_red_line_has_a_command() {
     let user = "schedule = \"15 6 * * *\"\nuser = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
     let world = World::extended().job(user);
     world.project.write("jobs/broken.toml", "colour = 1\n");
-    // There is no state folder before something was run.
+    // The state folder appears at the first run.
     world.run(&[]);
     let (state, text) = light(&world, &["--offline"], "grants");
     assert!(state == "bad" && text.contains("cratedigger auth login home"), "{state} {text}");
@@ -42,7 +42,7 @@ fn each_red_line_has_a_command() {
     assert!(state == "bad" && text.contains("chmod"), "{state} {text}");
     let shown = world.cli(&["doctor", "--offline"]);
     assert_output("each_red_line_has_a_command", &shown.stdout);
-    assert_eq!(shown.code, 74, "the gravest: {}", shown.stdout);
+    assert_eq!(shown.code, 74, "the most severe: {}", shown.stdout);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Commands: what they print, how they end, and the documents that describe them.
+//! Commands: their output, their exit codes, and the documents that describe them.
 
 pub mod check;
 pub mod commands;

@@ -1,4 +1,4 @@
-//! CSV files.
+//! Tests of CSV files.
 
 pub mod changed_files;
 mod jobs_without_file;

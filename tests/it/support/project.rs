@@ -1,4 +1,4 @@
-//! A project folder for a test, and the real binary run in it.
+//! A project folder for a test, and the real binary that runs in it.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -9,12 +9,12 @@ pub struct Project {
 }
 
 impl Project {
-    /// An empty one.
+    /// An empty project.
     pub fn new() -> Project {
         Project { dir: tempfile::tempdir().expect("a folder") }
     }
 
-    /// One with one job, named `x`.
+    /// A project with one job, named `x`.
     pub fn with_job(text: &str) -> Project {
         let project = Project::new();
         project.write("jobs/x.toml", text);

@@ -199,11 +199,9 @@ fn overlapping_library_pages_are_read_again() {
     let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.run(&["x"]).exits(0);
     world.new_calls();
-    // After the fourth page, the total stays the same, and the new item pushes one that was already read onto the next
-    // page.
+    // The total stays the same, and the new item pushes one that was already read onto the next page.
     let (user, section) = (fixtures::DIGGER_USER.to_owned(), LibrarySection::Tracks);
-    let remove = LibraryEdit::Remove { user: user.clone(), section, position: 240 };
-    for edit in [saving_another(&world), remove] {
+    for edit in [saving_another(&world), LibraryEdit::Remove { user: user.clone(), section, position: 240 }] {
         let edit = LibraryEdit::WhenServed { user: user.clone(), section, page: 3, edit: Box::new(edit) };
         world.sandbox.catalog().edit_library(edit).unwrap();
     }

@@ -308,7 +308,7 @@ impl TokenEndpoint {
         (outcome, came)
     }
 
-    /// Removes secrets from a message, because a server may echo what it was sent.
+    /// Removes secrets from a message, because a server may echo the request.
     fn redact(&self, mut words: String, ask: &TokenRequest<'_>) -> String {
         let basic = self.basic.as_ref().and_then(|it| it.expose_secret().split_once(' '));
         let sent = ask.secrets.iter().map(|secret| secret.expose_secret());

@@ -24,7 +24,7 @@ const VERIFIER: &str = "verifier of a sign-in";
 pub struct PendingSignIn {
     /// The local name of the user.
     pub user: String,
-    /// Where the browser is sent back to, exactly as Spotify was told.
+    /// Where the browser is sent back to, exactly as sent to Spotify.
     pub redirect_uri: String,
     /// How the user signs in.
     pub flow: SignInFlow,
