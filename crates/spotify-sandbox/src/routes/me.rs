@@ -64,8 +64,8 @@ fn saved_items(
         _ => None,
     };
     if let (Some(section), Some(user)) = (section, context.token_owner.user.as_deref()) {
-        let (page, now_ms) = (slice.offset / slice.limit, context.state.clock.now_ms());
-        lock(&context.state.libraries).run_scheduled_edits(user, section, page, context.render.music, now_ms);
+        let (music, now_ms) = (context.render.music, context.state.clock.now_ms());
+        lock(&context.state.libraries).page_served((user, section, slice.offset), music, now_ms);
     }
     Ok(ServerResponse::json(out))
 }
