@@ -5,6 +5,7 @@ pub mod cli;
 pub mod document;
 pub mod export;
 pub mod ingest;
+pub mod input_file;
 pub mod job;
 pub mod notify;
 pub mod scheduler;

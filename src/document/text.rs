@@ -1,14 +1,20 @@
 //! The text of a file and positions in it.
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use super::diagnostic::{Diagnostic, DiagnosticSeverity};
 use super::value::TomlTable;
+use crate::input_file::{self, InputFileError};
 
 /// A longer file was not written by a person.
 const MAX_BYTES: u64 = 1024 * 1024;
+
+const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The text of a TOML file.
 #[derive(Debug)]
@@ -17,36 +23,58 @@ pub struct Document {
     pub file: String,
     /// The text without a byte order mark.
     pub text: String,
+    /// Whether the file starts with a byte order mark.
+    has_mark: bool,
 }
 
 impl Document {
-    /// Reads a file.
+    /// Reads a file of the operator.
     ///
     /// # Errors
     ///
-    /// A diagnostic without a line if the file is missing, unreadable, too large or not UTF-8.
+    /// A diagnostic without a line if the file is missing, unreadable, not a regular file, too large or not UTF-8.
     pub fn read(path: &Path, shown: &str) -> Result<Arc<Document>, Box<Diagnostic>> {
-        let fails = |message: String| Box::new(Diagnostic::for_file(shown, message));
-        let length = std::fs::metadata(path).map_err(|e| fails(format!("cannot be read ({e})")))?.len();
-        if length > MAX_BYTES {
-            return Err(fails(format!("is {length} bytes long; at most {MAX_BYTES} are allowed")));
-        }
-        let bytes = std::fs::read(path).map_err(|e| fails(format!("cannot be read ({e})")))?;
-        let text = String::from_utf8(bytes).map_err(|e| {
-            let mut problem = fails(format!("is not UTF-8 (byte {})", e.utf8_error().valid_up_to()));
-            problem.hint = Some("save it as UTF-8".to_owned());
+        Document::from_opened(input_file::open_file(path), shown)
+    }
+
+    /// Reads a file beneath a folder, without leaving the folder through a link.
+    ///
+    /// # Errors
+    ///
+    /// As [`Document::read`], and if a link leads out of the folder.
+    pub fn read_beneath(folder: &Path, name: &Path, shown: &str) -> Result<Arc<Document>, Box<Diagnostic>> {
+        Document::from_opened(input_file::open_beneath(folder, name), shown)
+    }
+
+    fn from_opened(opened: Result<File, InputFileError>, shown: &str) -> Result<Arc<Document>, Box<Diagnostic>> {
+        let bytes = opened.and_then(|file| input_file::read_limited(&file, MAX_BYTES)).map_err(|error| {
+            let mut problem = Box::new(Diagnostic::for_file(shown, error.to_string()));
+            if let InputFileError::LeadsOut = error {
+                problem.hint = Some("copy the file into the folder instead of linking it".to_owned());
+            }
             problem
+        })?;
+        let text = String::from_utf8(bytes).map_err(|e| {
+            let message = format!("is not UTF-8 (byte {})", e.utf8_error().valid_up_to());
+            Box::new(Diagnostic::for_file(shown, message).with_hint("save it as UTF-8"))
         })?;
         Ok(Document::new(shown, text))
     }
 
     /// A document from a text in memory.
     pub fn new(shown: &str, text: String) -> Arc<Document> {
-        let text = match text.strip_prefix('\u{feff}') {
-            Some(rest) => rest.to_owned(),
-            None => text,
+        let (text, has_mark) = match text.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => (rest.to_owned(), true),
+            None => (text, false),
         };
-        Arc::new(Document { file: shown.to_owned(), text })
+        Arc::new(Document { file: shown.to_owned(), text, has_mark })
+    }
+
+    /// SHA-256 of the file, as it was read, in hex.
+    pub fn sha256(&self) -> String {
+        let mark = if self.has_mark { BYTE_ORDER_MARK } else { "" };
+        let hash = Sha256::new().chain_update(mark).chain_update(&self.text).finalize();
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Parses the file. The tree contains everything that could be parsed,

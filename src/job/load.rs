@@ -69,7 +69,8 @@ fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut Lo
                 .with_hint("rename the file"),
         );
     }
-    let job = match Document::read(path, &shown) {
+    let file = path.file_name().map_or(path, Path::new);
+    let job = match Document::read_beneath(&project.jobs_dir, file, &shown) {
         Ok(document) => {
             let (job, found) = read::read_job(&document, path, &name, settings);
             problems.extend(found);
