@@ -190,7 +190,8 @@ fn parse_uri(rest: &str, kind: EntityKind) -> Result<String, String> {
         ["user", _, "playlist", id] => check_named_id("playlist", id, kind),
         ["user", name] => check_named_id("user", &decode_name(name)?, kind),
         ["local", ..] => Err("a local file is known to its owner's computer only".to_owned()),
-        [word, id] => check_named_id(word, id, kind),
+        // Some tools write the word in upper case. The id is case-sensitive.
+        [word, id] => check_named_id(&word.to_ascii_lowercase(), id, kind),
         _ => Err("not a spotify: URI of the form spotify:KIND:ID".to_owned()),
     }
 }

@@ -5,8 +5,8 @@
 use serde_json::json;
 use spotify_sandbox::fixtures;
 
-use crate::reliability::wrong_clock::clock;
 use crate::store::maintenance::edit;
+use crate::support::moved_clock::clock;
 use crate::support::strace::{At, Blow, can_inject};
 use crate::support::world::{Ran, World, by_ids, ran};
 

@@ -1,35 +1,15 @@
 //! Runs on a machine whose clock is wrong: the process itself is shown another time.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
-
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::store::maintenance::edit;
+use crate::support::moved_clock::clock;
 use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{Ran, World, by_ids, fetch, ran};
 
 const DAY: i64 = 86_400;
-
-/// The library that moves a process's clock, built by the compiler that the build needs anyhow.
-pub fn clock() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-{}.so", std::process::id()));
-        let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let built = Command::new(cc)
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(&library)
-            .arg(root.join("tests/fixtures/clock.c"))
-            .status();
-        assert!(built.unwrap().success());
-        library
-    })
-}
 
 /// A run so many seconds from now.
 fn at(world: &World, seconds: i64, args: &[&str]) -> Ran {

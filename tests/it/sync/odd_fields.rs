@@ -158,6 +158,7 @@ fn blank_answers_keep_names() {
         ("saved_episodes.csv", "episode_name"),
         ("followed_artists.csv", "artist_name"),
         ("my_playlists.csv", "playlist_name"),
+        ("my_playlists.csv", "owner_name"),
         ("artist_albums.csv", "release_date"),
     ];
     let before = columns.map(|(file, column)| world.column(file, column));
@@ -179,7 +180,7 @@ fn blank_answers_keep_names() {
     set(&world, "/v1/me/shows", &[("/items/0/show/name", Value::Null)]);
     set(&world, "/v1/me/episodes", &[("/items/0/episode/name", json!("  "))]);
     set(&world, "/v1/me/following", &[("/artists/items/0/name", json!(""))]);
-    set(&world, "/v1/me/playlists", &[("/items/0/name", json!(""))]);
+    set(&world, "/v1/me/playlists", &[("/items/0/name", json!("")), ("/items/*/owner/display_name", Value::Null)]);
     set(&world, "/v1/artists/*/albums", &[("/items/0/release_date", json!("0000-00-00"))]);
     let run = world.run(&["--full", "--json"]).exits(0);
     for ((file, column), before) in columns.into_iter().zip(before) {
@@ -187,6 +188,24 @@ fn blank_answers_keep_names() {
     }
     assert!(fields(&run, "saved_tracks").iter().any(|it| it.starts_with("name blank blank ")));
     assert!(skipped(&world).iter().any(|(reason, title, _)| reason == "blank_field" && title != "-"));
+}
+
+#[test]
+fn times_of_other_types_are_converted() {
+    let playlist = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
+    let world = home(&[fetch("saved_tracks", ""), fetch("recently_played", ""), playlist]);
+    set(&world, "/v1/me/tracks", &[("/items/0/added_at", json!(1_764_410_000))]);
+    let plays = [("/items/0/played_at", json!(1_764_410_000_123_i64)), ("/items/1/played_at", json!("yesterday"))];
+    set(&world, "/v1/me/player/recently-played", &plays);
+    set(&world, "/v1/playlists/*", &[("/items/items/0/added_at", json!("2026-11-01 10:00:00"))]);
+    world.run(&[]).exits(0);
+    let has = |file: &str, column: &str, time: &str| world.column(file, column).iter().any(|it| it == time);
+    assert!(has("saved_tracks.csv", "added_at", "2025-11-29T09:53:20Z"));
+    assert!(has("recently_played.csv", "played_at", "2025-11-29T09:53:20.123Z"));
+    assert!(has("playlist_items.csv", "added_at", "2026-11-01T10:00:00Z"));
+    assert!(!has("recently_played.csv", "played_at", "yesterday"));
+    assert!(skipped(&world).iter().any(|(reason, ..)| reason == "malformed"), "a play without a time is no play");
+    world.cli(&["verify"]).exits(0);
 }
 
 #[test]

@@ -10,6 +10,7 @@ fn every_form_that_people_paste_is_the_same_id() {
         "  4aawyAB9vmqN3uQ7FjRGTy\t",
         "spotify:album:4aawyAB9vmqN3uQ7FjRGTy",
         "Spotify:album:4aawyAB9vmqN3uQ7FjRGTy",
+        "SPOTIFY:ALBUM:4aawyAB9vmqN3uQ7FjRGTy",
         "https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
         "http://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
         "open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",

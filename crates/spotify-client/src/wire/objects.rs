@@ -9,7 +9,7 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::field::{JsonField, JsonInt, JsonList, JsonText};
+use super::field::{JsonField, JsonInt, JsonList, JsonText, JsonTime};
 use super::lenient::{self, Lenient, LenientValue};
 use super::page::{PageCursors, PageObject, RawEntry};
 use super::scan;
@@ -231,7 +231,7 @@ pub struct EntryDiscriminator<'a> {
 /// Quota.
 #[derive(Debug)]
 pub struct PlaylistItem<'a> {
-    pub added_at: TextField<'a>,
+    pub added_at: JsonField<JsonTime<'a>>,
     pub added_by: JsonField<UserProfile<'a>>,
     pub is_local: JsonField<bool>,
     pub item: Option<&'a str>,
@@ -242,7 +242,7 @@ pub struct PlaylistItem<'a> {
 #[derive(Debug, Deserialize)]
 pub struct PlaylistItemFields<'a> {
     #[serde(borrow, default)]
-    pub added_at: TextField<'a>,
+    pub added_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
     pub added_by: JsonField<UserProfile<'a>>,
     #[serde(default)]
@@ -492,9 +492,9 @@ pub struct Category<'a> {
 #[derive(Debug, Deserialize)]
 pub struct SavedObject<'a> {
     #[serde(borrow, default)]
-    pub added_at: TextField<'a>,
+    pub added_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
-    pub played_at: TextField<'a>,
+    pub played_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
     pub track: RawEntry<'a>,
     #[serde(borrow, default)]
