@@ -229,7 +229,8 @@ mod tests {
                 .map(|bytes| String::from_utf8(bytes).unwrap())
                 .map_err(|error| error.to_string())
         };
-        for (name, text) in [("a.csv", "a"), ("./a.csv", "a"), ("inside.csv", "b"), ("back.csv", "a"), ("..data/b.csv", "b")]
+        for (name, text) in
+            [("a.csv", "a"), ("./a.csv", "a"), ("inside.csv", "b"), ("back.csv", "a"), ("..data/b.csv", "b")]
         {
             assert_eq!(read("jobs", name).as_deref(), Ok(text), "{name}");
             assert_eq!(read("linked", name).as_deref(), Ok(text), "{name}");

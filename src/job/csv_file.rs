@@ -106,8 +106,7 @@ impl CsvFile {
             let fault = |why: String| CsvFault { line, why, hint: None };
             let (mut length, mut cells) = (0, 0);
             loop {
-                let (result, read, written, ended) =
-                    reader.read_record(rest, &mut bytes[length..], &mut ends[cells..]);
+                let (result, read, written, ended) = reader.read_record(rest, &mut bytes[length..], &mut ends[cells..]);
                 rest = &rest[read..];
                 length += written;
                 cells += ended;
@@ -115,7 +114,9 @@ impl CsvFile {
                     // The reader wants to see the end of the file.
                     ReadRecordResult::InputEmpty => {}
                     ReadRecordResult::OutputFull => {
-                        return Err(fault(format!("is longer than {MAX_ROW_BYTES} bytes, which is the limit for a row")));
+                        return Err(fault(format!(
+                            "is longer than {MAX_ROW_BYTES} bytes, which is the limit for a row"
+                        )));
                     }
                     ReadRecordResult::OutputEndsFull => {
                         return Err(fault(format!("has more than {MAX_COLUMNS} cells, which is the limit for a row")));
@@ -137,7 +138,11 @@ impl CsvFile {
             // One more may be a header.
             if count > MAX_ROWS + 1 {
                 let why = format!("is one row too many; at most {MAX_ROWS} are read");
-                return Err(CsvFault { line, why, hint: Some("divide the file, and use a fetch for each part".into()) });
+                return Err(CsvFault {
+                    line,
+                    why,
+                    hint: Some("divide the file, and use a fetch for each part".into()),
+                });
             }
             each(&InputRow { line, cells: row })?;
         }

@@ -7,7 +7,22 @@ use std::path::{Path, PathBuf};
 /// Every module with the modules that it may use. A module may use only modules that are further down here,
 /// so there are no cycles; a dependency without a use has to go.
 const MODULES: &[(&str, &[&str])] = &[
-    ("cli", &["scheduler", "notify", "sync", "export", "signin", "job", "settings", "document", "store", "stream", "input_file"]),
+    (
+        "cli",
+        &[
+            "scheduler",
+            "notify",
+            "sync",
+            "export",
+            "signin",
+            "job",
+            "settings",
+            "document",
+            "store",
+            "stream",
+            "input_file",
+        ],
+    ),
     ("scheduler", &["sync", "job", "settings", "store"]),
     ("notify", &["settings"]),
     ("sync", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),

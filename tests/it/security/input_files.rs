@@ -68,7 +68,8 @@ fn inputs_outside_of_the_jobs_are_refused() {
             "first.csv",
         ] {
             let said = check_refuses(&project, input, file).replace(root.to_str().unwrap(), "/project");
-            let why = if Path::new(file).is_absolute() || file.contains("..") { "is outside of" } else { "leads out of" };
+            let why =
+                if Path::new(file).is_absolute() || file.contains("..") { "is outside of" } else { "leads out of" };
             assert!(said.contains(why), "{file}: {said}");
             if ["/etc/passwd", "out.csv"].contains(&file) {
                 cases.add(&format!("{key} = {file}"), &said);
