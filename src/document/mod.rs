@@ -21,7 +21,7 @@ mod text;
 mod value;
 
 pub use checker::{DocumentChecker, KeyEntry, TableValues};
-pub use diagnostic::{Diagnostic, DiagnosticSeverity};
+pub use diagnostic::{Diagnostic, DiagnosticSeverity, limit_problems};
 pub use key_spec::KeySpec;
 pub use nearest::{nearest, or_list};
 pub use quote::{printable, printable_json, quote, shorten};

@@ -14,6 +14,9 @@ use crate::input_file::{self, InputFileError};
 /// A longer file was not written by a person.
 const MAX_BYTES: u64 = 1024 * 1024;
 
+/// Number of errors of the parser that are kept.
+const MAX_SYNTAX_ERRORS: usize = 1_000;
+
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The text of a TOML file.
@@ -25,6 +28,7 @@ pub struct Document {
     pub text: String,
     /// Whether the file starts with a byte order mark.
     has_mark: bool,
+    lines: LineIndex,
 }
 
 impl Document {
@@ -67,7 +71,8 @@ impl Document {
             Some(rest) => (rest.to_owned(), true),
             None => (text, false),
         };
-        Arc::new(Document { file: shown.to_owned(), text, has_mark })
+        let lines = LineIndex::new(&text);
+        Arc::new(Document { file: shown.to_owned(), text, has_mark, lines })
     }
 
     /// SHA-256 of the file, as it was read, in hex.
@@ -81,8 +86,10 @@ impl Document {
     /// so that one typo does not hide the others.
     pub fn parse(self: &Arc<Self>) -> (TomlTable<'_>, Vec<Diagnostic>) {
         let (tree, errors) = toml::de::DeTable::parse_recoverable(&self.text);
-        let problems = errors
+        let more = errors.len().saturating_sub(MAX_SYNTAX_ERRORS);
+        let mut problems: Vec<Diagnostic> = errors
             .into_iter()
+            .take(MAX_SYNTAX_ERRORS)
             .map(|error| {
                 let span = error.span().unwrap_or(0..0);
                 let (message, hint) = parser_message(error.message(), &self.text, &span);
@@ -91,6 +98,9 @@ impl Document {
                 problem
             })
             .collect();
+        if more > 0 {
+            problems.push(Diagnostic::for_file(&self.file, format!("and {more} more errors of syntax")));
+        }
         (tree.into_inner(), problems)
     }
 
@@ -116,11 +126,47 @@ impl Document {
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
         }
-        let before = &self.text[..offset];
-        let line = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |at| at + 1);
-        (line, before[start..].chars().count() + 1)
+        let line = self.lines.starts.partition_point(|start| *start <= offset);
+        let start = self.lines.starts[line - 1];
+        (line, self.lines.characters_before(&self.text, offset) - self.lines.characters_before(&self.text, start) + 1)
     }
+}
+
+/// Finds lines and columns without counting from the start of the text each time: a file can have a problem in each of
+/// thousands of lines.
+#[derive(Debug)]
+struct LineIndex {
+    /// Where each line starts.
+    starts: Vec<usize>,
+    /// Number of characters before each block of the text.
+    characters: Vec<usize>,
+}
+
+/// Bytes of a block.
+const BLOCK: usize = 1024;
+
+impl LineIndex {
+    fn new(text: &str) -> LineIndex {
+        let bytes = text.as_bytes();
+        let mut count = 0;
+        let mut characters = vec![0];
+        for block in bytes.chunks(BLOCK) {
+            count += count_starts(block);
+            characters.push(count);
+        }
+        let ends = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        LineIndex { starts: std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect(), characters }
+    }
+
+    fn characters_before(&self, text: &str, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        self.characters[block] + count_starts(&text.as_bytes()[block * BLOCK..offset])
+    }
+}
+
+/// Number of characters that start in a part of a text.
+fn count_starts(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0b1100_0000 != 0b1000_0000).count()
 }
 
 /// The message of the parser, with a hint for common mistakes.

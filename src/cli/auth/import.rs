@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{AuthError, ImportArgs, UserPrompt};
 use crate::input_file;
-use spotify_client::state::grants::{GrantStore, NewGrant, SignInFlow, SpotifyAccount, check_user_name};
+use spotify_client::state::grants::{GrantError, GrantStore, NewGrant, SignInFlow, SpotifyAccount, check_user_name};
 
 /// Files of thousands of grants have a few megabytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -238,14 +238,20 @@ fn store(
     let mut imported = ImportReport::default();
     let (mut others, mut locks, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     for grant in new {
-        match grants.get_with_tokens(&grant.user)? {
+        let held = match grants.get_with_tokens(&grant.user) {
+            // Only its name is of interest. `--replace` replaces it.
+            Err(GrantError::OtherServers { .. }) => None,
+            held => held?,
+        };
+        let is_known = held.is_some() || grants.get(&grant.user)?.is_some();
+        match held {
             Some(held) if GrantStore::has_token(&held, &grant.refresh) => {
                 imported.known.push(grant.user.clone());
                 continue;
             }
-            Some(_) if !replace => others.push(grant.user.clone()),
-            Some(_) => locks.push(grants.lock(&grant.user)?),
-            None => {}
+            _ if is_known && !replace => others.push(grant.user.clone()),
+            _ if is_known => locks.push(grants.lock(&grant.user)?),
+            _ => {}
         }
         fresh.push(grant.clone());
     }

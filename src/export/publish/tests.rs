@@ -1,7 +1,7 @@
 use super::*;
 use crate::export::PackageRunState;
 use crate::settings::{CsvProfile, FormulaGuard};
-use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
 use std::time::Duration;
@@ -165,7 +165,7 @@ fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
         &place.top.path().join("store.db"),
         "j",
         vec![fetched("items", "playlist_items")],
-        Duration::from_secs(5),
+        QueryBudget::with_time(Duration::from_secs(5)),
     )
     .unwrap();
     let bound = QueryParameters::default();
@@ -191,7 +191,7 @@ fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
 fn a_query_is_rendered_again_if_a_name_that_it_uses_or_the_clock_may_have_moved() {
     let place = Place::new();
     let reader =
-        QueryReader::open(&place.top.path().join("store.db"), "j", Vec::new(), Duration::from_secs(5)).unwrap();
+        QueryReader::open(&place.top.path().join("store.db"), "j", Vec::new(), QueryBudget::with_time(Duration::from_secs(5))).unwrap();
     let export = |sql, since: &str| {
         let bound = QueryParameters { since: Some(since.into()), ..QueryParameters::default() };
         let source = RowSource::Query { reader: &reader, sql, bound: &bound };

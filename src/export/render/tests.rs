@@ -142,7 +142,7 @@ fn rows(most: usize) -> impl Strategy<Value = (usize, Vec<Vec<Value>>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(crate::random_cases(600)))]
 
     #[test]
     fn what_another_reader_reads_is_what_was_written_null_and_the_empty_text_told_apart(
