@@ -11,7 +11,7 @@ fn problems_of_a_job_are_counted_not_listed() {
     let keys: String = (0..16_000).map(|n| format!("\"kéy{n}\" = 1\n")).collect();
     let inline: String = (0..16_000).map(|n| format!("\"kéy{n}\" = 1, ")).collect();
     let cases = [
-        ("keys", keys.clone(), "and 15980 more problems"),
+        ("keys", format!("{keys}[[fetch]]\nstream = \"markets\"\n"), "and 15980 more problems"),
         ("keys on one line", format!("fetch = [{{ {inline}x = 1 }}]\n"), "more problems"),
         ("broken lines", "a b\n".repeat(30_000), "more problems"),
         ("ids", format!("[[fetch]]\nstream = \"tracks\"\nids = [{}]\n", "\"x\", ".repeat(50_000)), "more problems"),
