@@ -65,7 +65,13 @@ mod tests {
         for name in ["PATH", "LC_ALL", "XDG_RUNTIME_DIR", "HTTPS_PROXY"] {
             assert!(is_passed_on(OsStr::new(name)), "{name}");
         }
-        for name in ["SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_ID", "CRATEDIGGER_KEY_FILE", "CREDENTIALS_DIRECTORY", "AWS_SECRET"] {
+        for name in [
+            "SPOTIFY_CLIENT_SECRET",
+            "SPOTIPY_CLIENT_ID",
+            "CRATEDIGGER_KEY_FILE",
+            "CREDENTIALS_DIRECTORY",
+            "AWS_SECRET",
+        ] {
             assert!(!is_passed_on(OsStr::new(name)), "{name}");
         }
     }

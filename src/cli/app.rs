@@ -181,13 +181,14 @@ impl<'a> App<'a> {
         self.state.ledger().usage(&self.ledger_identity()?, ceilings, now).map_err(ledger_error)
     }
 
-    /// A Spotify client with its limits, and what is known about the app.
+    /// A Spotify client with its limits, and the known facts about the app.
     pub(super) fn open_client(
         &self,
         run_limits: RunCallLimits,
         observer: Arc<dyn CallObserver>,
     ) -> Result<(SpotifyClient, AppFacts), CommandError> {
         let credentials = self.credentials()?;
+        self.context.warn_of_open_secrets();
         let configured = self.settings.spotify.app_mode.class();
         let limits_for = |class| client_limits(&self.settings.limits_for(class), run_limits);
         let mut timings = ClientTimings::default();
@@ -222,11 +223,7 @@ pub(super) fn open_state(context: &CommandContext, settings: &Settings) -> Resul
 }
 
 /// Opens the grants of an app in a state folder.
-pub(super) fn open_grants_in(
-    dir: StateDir,
-    client_id: &str,
-    settings: &Settings,
-) -> Result<GrantStore, CommandError> {
+pub(super) fn open_grants_in(dir: StateDir, client_id: &str, settings: &Settings) -> Result<GrantStore, CommandError> {
     let grants = GrantStore::open(dir, client_id, |name| std::env::var_os(name)).map_err(grant_error)?;
     Ok(grants.for_servers(&settings.spotify.accounts_url, &settings.spotify.api_url))
 }

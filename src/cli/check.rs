@@ -1,5 +1,5 @@
 //! `check [JOB…]`: checks settings and jobs offline. Problems go to stderr with their position. Valid jobs
-//! go to stdout with their next three start times, which show whether a schedule means what was intended.
+//! go to stdout with their next three start times, which show whether a schedule means what its author intended.
 
 mod users;
 
@@ -94,7 +94,7 @@ pub fn run_as(
         return Ok(exit);
     }
     if !problems.is_empty() {
-        print::stderr(&DiagnosticRenderer::new(context.colour).render(&problems));
+        print::stderr_colored(&DiagnosticRenderer::new(context.colour).render(&problems));
         print::stderr(&format!("{}\n", count_problems(&problems)));
     }
     let mut out = String::new();
@@ -187,7 +187,7 @@ pub(super) fn refused_notes(job: &Job, endpoints: &[EndpointFact]) -> Vec<String
     notes
 }
 
-/// What is read from the input files of a job, and which column of them was chosen.
+/// The input files of a job: the ids that were read, and the column that was chosen.
 fn ids_file_notes(job: &Job) -> Vec<String> {
     let note = |fetch: &Fetch| Some(format!("fetch `{}` reads {}", fetch.name, fetch.ids_file.as_ref()?.summary()));
     job.fetches.iter().filter_map(note).collect()

@@ -16,7 +16,7 @@ const MAX_KEPT: usize = 1_000;
 /// Number of characters that are kept of a cell without an id.
 const MAX_TEXT: usize = 200;
 
-/// What was read from a file of ids.
+/// The result of reading a file of ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdsFile {
     /// The name in the job file.
@@ -36,14 +36,14 @@ pub struct IdsFile {
 pub struct SkippedRow {
     /// Line, from 1.
     pub line: usize,
-    /// What is in the column with the ids, or in another one if that cell is empty: its first 200 characters.
+    /// The text in the column with the ids, or in another one if that cell is empty: its first 200 characters.
     pub text: String,
     /// Why it is not usable.
     pub why: String,
 }
 
 impl IdsFile {
-    /// What was read, in one line.
+    /// A summary in one line.
     pub fn summary(&self) -> String {
         let ids = if self.ids == 1 { "1 id".to_owned() } else { format!("{} ids", self.ids) };
         let read = format!("{ids} from {} of {}", self.column, self.name);

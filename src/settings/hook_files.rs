@@ -22,9 +22,7 @@ pub(super) fn read_hook_files(
 ) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let NotifySettings { ping_url, ping_url_file, webhook_url, webhook_url_file, .. } = notify;
-    for (name, url, file) in
-        [("ping_url", ping_url, ping_url_file), ("webhook_url", webhook_url, webhook_url_file)]
-    {
+    for (name, url, file) in [("ping_url", ping_url, ping_url_file), ("webhook_url", webhook_url, webhook_url_file)] {
         let setting = format!("notify.{name}");
         if url.is_some() && file.is_some() {
             let message = format!("both `{setting}` and `{setting}_file`");

@@ -44,7 +44,8 @@ impl Settings {
     ) -> Result<Settings, Vec<Diagnostic>> {
         let file = file::read(project);
         let vars: Vec<_> = vars.collect();
-        let credentials = vars.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").and_then(|(_, dir)| dir.clone());
+        let credentials =
+            vars.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").and_then(|(_, dir)| dir.clone());
         let env = env::read(vars.into_iter());
         let mut problems = file.problems;
         problems.extend(env.problems);

@@ -1,4 +1,4 @@
-//! The table of anomalies: every kind of answer that is not as it should be, and what is done about it.
+//! The table of anomalies: every kind of unexpected answer, and how it is treated.
 //!
 //! Each row of `skipped_items` has one of these reasons. `docs/reliability.md` shows the table, and `verify` finds out
 //! from it which reasons a complete fetch cannot have. To add a kind of anomaly, add a row here and name its tests.
@@ -47,7 +47,7 @@ pub struct Anomaly {
     pub what: &'static str,
     /// What has to be seen before it counts.
     pub evidence: &'static str,
-    /// What is stored.
+    /// The stored rows.
     pub stored: &'static str,
     pub effect: AnomalyEffect,
     /// Calls that it costs besides those of a list in order.
@@ -89,7 +89,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "not_found",
         what: "404 or 410 for an id or a list, or null for an id of a batch",
         evidence: "the answer",
-        stored: "what was stored before stays; the id is not requested for a week",
+        stored: "the earlier rows stay; the id is not requested for a week",
         effect: AnomalyEffect::PartialOnce,
         calls: "none",
         tests: &["missing_items_are_reported_once_per_job"],
@@ -98,7 +98,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "forbidden",
         what: "403 for an id or a list",
         evidence: "the answer",
-        stored: "what was stored before stays; the id is not requested for a week",
+        stored: "the earlier rows stay; the id is not requested for a week",
         effect: AnomalyEffect::PartialOnce,
         calls: "none",
         tests: &["refused_profile_costs_itself_only"],
@@ -107,7 +107,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "not_for_this_app",
         what: "403 for an endpoint that apps in Development Mode do not have",
         evidence: "the answer",
-        stored: "what was stored before stays",
+        stored: "the earlier rows stay",
         effect: AnomalyEffect::Partial,
         calls: "none",
         tests: &["lost_stream_keeps_its_last_csv"],
@@ -116,7 +116,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "bad_request",
         what: "400 or 422 for an id or a list",
         evidence: "the answer",
-        stored: "what was stored before stays",
+        stored: "the earlier rows stay",
         effect: AnomalyEffect::Partial,
         calls: "none",
         tests: &["refused_profile_costs_itself_only"],
@@ -125,7 +125,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "unexpected_status",
         what: "a redirect, or a status that Spotify does not document, for an id or a list",
         evidence: "the answer",
-        stored: "what was stored before stays",
+        stored: "the earlier rows stay",
         effect: AnomalyEffect::Partial,
         calls: "none",
         tests: &["redirect_is_an_error_and_not_followed"],
@@ -134,7 +134,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "server_error",
         what: "5xx for an id or a list while other calls are answered",
         evidence: "five answers; two for an id that failed before",
-        stored: "what was stored before stays; the next run tries it again, after the others",
+        stored: "the earlier rows stay; the next run tries it again, after the others",
         effect: AnomalyEffect::Partial,
         calls: "4, and 1 in later runs",
         tests: &["failing_resource_costs_itself_only"],
@@ -143,7 +143,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "no_answer",
         what: "no answer for an id or a list while other calls are answered",
         evidence: "five attempts; two for an id that failed before",
-        stored: "what was stored before stays; the next run tries it again, after the others",
+        stored: "the earlier rows stay; the next run tries it again, after the others",
         effect: AnomalyEffect::Partial,
         calls: "4, and 1 in later runs",
         tests: &["silent_resource_costs_itself_only"],
@@ -152,7 +152,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "unusable_answer",
         what: "the body for an id or a list is cut off, or is not what Spotify documents",
         evidence: "five answers",
-        stored: "what was stored before stays",
+        stored: "the earlier rows stay",
         effect: AnomalyEffect::Partial,
         calls: "4",
         tests: &["lasting_fault_costs_one_list_only"],
@@ -188,7 +188,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "wrong_total",
         what: "a list has more or fewer items than it announces",
         evidence: "fewer: the version of the list, its end seen from another offset, two reads, or the same difference when it was last read",
-        stored: "what was served",
+        stored: "the served items",
         effect: AnomalyEffect::Noted,
         calls: "2, or one more read where the total changes within the list; none in later runs",
         tests: &[
@@ -219,7 +219,7 @@ pub const ANOMALIES: &[Anomaly] = &[
     },
     Anomaly {
         reason: "endless",
-        what: "a list has a thousand items more than it announces, and goes on",
+        what: "a list has a thousand items more than it announces, and does not end",
         evidence: "the answers",
         stored: "the old list stays",
         effect: AnomalyEffect::Unproved,
@@ -237,7 +237,7 @@ pub const ANOMALIES: &[Anomaly] = &[
     },
     Anomaly {
         reason: "suspect_batch",
-        what: "a list is suddenly much worse than what is stored",
+        what: "a list is suddenly much worse than the stored one",
         evidence: "a second answer",
         stored: "the old list stays until a person accepts the new one",
         effect: AnomalyEffect::Unproved,
@@ -257,7 +257,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "code_mismatch",
         what: "a search for an ISRC or UPC finds only items with other codes",
         evidence: "the codes of the hits",
-        stored: "nothing; the code is in the file of what was not found",
+        stored: "nothing; the code is in the file of missing items",
         effect: AnomalyEffect::PartialOnce,
         calls: "none",
         tests: &["hit_with_another_isrc_is_no_hit", "album_with_another_upc_is_no_hit"],
@@ -313,7 +313,7 @@ pub(super) fn failures_sql() -> String {
 /// The table as Markdown.
 pub fn markdown() -> String {
     let mut table = String::from(
-        "| reason | what Spotify does | evidence wanted | what is stored | state of the fetch | exit | extra calls | tests |\n\
+        "| reason | answer of Spotify | evidence wanted | stored rows | state of the fetch | exit | extra calls | tests |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     for anomaly in ANOMALIES {

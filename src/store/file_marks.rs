@@ -1,8 +1,8 @@
-//! Up to which time the files of a job show what was new: the value of `:last_file_at`.
+//! The time up to which the files of a job have shown new items: the value of `:last_file_at`.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// Returns the time up to which the newest file of a source before a run shows what was new; none if there is none.
+/// Returns the time up to which the newest file of a source before a run showed new items; `None` if there is no file.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -32,7 +32,7 @@ pub fn last_file_of_job(
 }
 
 /// Records that a run of a job wrote files: sources with their paths. With `by_reads`, they show what the run itself
-/// had read by then, otherwise what was stored at `now`.
+/// had read by then, otherwise all rows that were stored at `now`.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -1,4 +1,4 @@
-//! The playlists in a user's library, with what is stored of each.
+//! The playlists in a user's library, with the state of the stored items of each.
 
 use rusqlite::params;
 
@@ -40,7 +40,7 @@ pub fn was_removed(tx: &WriteTx, playlist: &str) -> Result<bool, StoreError> {
         .map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Returns the playlists in a user's library by the newest read, with what is known about their items in a
+/// Returns the playlists in a user's library by the newest read, with the state of their items in a
 /// market. A complete read outside of `whole` does not count.
 ///
 /// # Errors

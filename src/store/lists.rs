@@ -1,6 +1,6 @@
 //! Lists and how far each has been read.
 //!
-//! A list is stored once, whichever job reads it. Its key consists of the stream, the parent, the user whose
+//! A list is stored once, no matter which job reads it. Its key consists of the stream, the parent, the user whose
 //! token reads it, the market and a variant. A checkpoint records how much of a new read is staged.
 
 use rusqlite::{OptionalExtension, Row, params};
@@ -21,7 +21,7 @@ pub struct ListKey {
     pub variant: String,
 }
 
-/// What is stored about a list.
+/// The stored state of a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRow {
     pub id: i64,
@@ -45,7 +45,7 @@ pub struct ListRow {
     pub whole_at: Option<String>,
     /// When it was last read completely or found unchanged.
     pub checked_at: Option<String>,
-    /// For a playlist: what its newest read says, whichever reader read it.
+    /// For a playlist: the result of its newest read by any reader.
     pub shared: SharedRows,
     /// When the current read started.
     pub read_started_at: Option<String>,
@@ -205,7 +205,7 @@ pub fn save_checkpoint(tx: &mut WriteTx, list: i64, run: i64, at: &Checkpoint, n
     Ok(())
 }
 
-/// Discards an unfinished read and what it staged.
+/// Discards an unfinished read and its staged rows.
 ///
 /// # Errors
 /// If the store cannot be written.

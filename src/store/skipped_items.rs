@@ -118,7 +118,7 @@ pub fn clear(tx: &mut WriteTx, run: i64, fetch: &str, parent: &str) -> Result<()
     )
 }
 
-/// Names the item that a null of a list stands for.
+/// Names the item that a null of a list replaces.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -128,7 +128,7 @@ pub fn name_null(
     (fetch, parent): (&str, Option<&str>),
     (position, item): (i64, &str),
 ) -> Result<(), StoreError> {
-    // Of two users of a fetch, the one whose list was read last.
+    // If a fetch has two users, the one with the list that was read last.
     tx.execute(
         "UPDATE skipped_items SET item_id = ?5, detail = 'the last known row stays' WHERE id = (
            SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)

@@ -73,7 +73,7 @@ pub(super) enum PageAnomaly {
     NearlyEmptied { items: i64, before: i64 },
 }
 
-/// What is known about an anomaly besides the page that has it.
+/// The facts about an anomaly, in addition to its page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct AnomalyEvidence {
     /// The pages follow a cursor.
@@ -134,7 +134,7 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
         PageAnomaly::DifferentRows | PageAnomaly::OtherVersion | PageAnomaly::ManyDuplicates { .. } => {
             return AnomalyDecision::Restart;
         }
-        // Two reads whose totals differ by page in the same way show no movement.
+        // If the totals of two reads differ by page in the same way, the list did not change.
         PageAnomaly::ChangedTotal if evidence.is_repeated => return AnomalyDecision::Accept,
         PageAnomaly::ChangedTotal => {
             return match evidence.version {

@@ -1,4 +1,4 @@
-//! The brake: a batch that is much worse than what is published does not replace it.
+//! The brake: a batch that is much worse than the published rows does not replace them.
 //!
 //! Before a list is published, the new rows are compared with the list as it is stored. Spotify has sent whole
 //! libraries with one field of another type, with blank names, as nulls, or with a total of 0 for a minute.
@@ -73,7 +73,7 @@ pub(super) fn is_nearly_emptied(before: i64, items: i64) -> bool {
     before >= SUSPECT_ITEMS && items * EMPTIED_SHARE <= before
 }
 
-/// Why a batch is suspicious, compared with what is published; `None`: it may be published.
+/// Why a batch is suspicious, compared with the published rows. `None` if it may be published.
 pub(super) fn find_suspicion(before: &StoredBatch, batch: &NewBatch) -> Option<BatchSuspicion> {
     if before.rows == 0 {
         return None;
@@ -131,7 +131,7 @@ impl NewBatch {
 }
 
 impl BatchSuspicion {
-    /// What is wrong, with one example where there is one.
+    /// The problem, with an example if there is one.
     pub(super) fn describe(&self, first_unreadable: Option<&str>) -> String {
         match self {
             BatchSuspicion::UnreadableItems { count, of } => {
@@ -159,7 +159,7 @@ impl BatchSuspicion {
     }
 }
 
-/// What stays in the place of a suspicious batch, and the command that accepts it.
+/// The rows that stay instead of a suspicious batch, and the command that accepts it.
 pub(super) fn describe_kept(read_at: &str, job: &str, fetch: &str) -> String {
     let day = read_at.get(..10).unwrap_or(read_at);
     format!("the list of {day} stays; accept it: cratedigger run --accept {job} {fetch}")
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn emptied_list_is_believed_at_a_second_look() {
+    fn emptied_list_is_accepted_by_a_second_read() {
         let old = before(120, 0, &[]);
         let empty = || batch(0, 0, 0, Some(0));
         for left_out_before in [Some(0), Some(3)] {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn quality_of_an_older_store_is_not_judged_by_field() {
+    fn older_quality_is_not_compared_by_field() {
         let old = StoredBatch { quality: None, ..before(20, 0, &[]) };
         assert_eq!(find_suspicion(&old, &batch(20, 0, 20, Some(20))), None);
         assert!(find_suspicion(&old, &batch(20, 20, 0, Some(20))).is_some());

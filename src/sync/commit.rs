@@ -1,4 +1,4 @@
-//! Commits what was read of a list: a page with its checkpoint is staged, and the whole list is published.
+//! Commits a list: a page with its checkpoint is staged, and the complete list is published.
 
 use super::anomalies::PageAnomaly;
 use super::brake::{BatchVersion, NewBatch, find_suspicion, merged_quality};
@@ -66,7 +66,7 @@ pub(super) enum PublishOutcome {
     Superseded,
 }
 
-/// A list whose staged rows are to be published.
+/// A list with staged rows to publish.
 pub(super) struct Publication<'a> {
     pub list: i64,
     pub key: &'a ListKey,
@@ -80,7 +80,7 @@ pub(super) struct Publication<'a> {
     pub notes: &'a SkipNotes,
 }
 
-/// Publishes a list, unless its batch is much worse than what is published.
+/// Publishes a list, unless its batch is much worse than the published rows.
 pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<PublishOutcome, StoreError> {
     let Publication { list, key, proof, run, now, notes, .. } = *publication;
     let as_wanted = |count: i64| publication.max_items.map_or(count, |max| max.min(count));
@@ -207,7 +207,7 @@ pub(super) async fn commit_page(
     Ok(if finishes { sync.store.write(write).await? } else { sync.store.write_page(write).await? })
 }
 
-/// Whether a list begins with what was staged of it, up to an offset that an interrupted read has reached.
+/// Whether a list begins with its staged rows, up to an offset that an interrupted read has reached.
 pub(super) async fn starts_with_page(
     open: &OpenList<'_>,
     list: &ListRequest,
@@ -224,7 +224,7 @@ pub(super) async fn starts_with_page(
     Ok(same.await?)
 }
 
-/// Publishes what is staged in place of the old list. `newest_read_at` is the newest read of the playlist by any
+/// Publishes the staged rows in place of the old list. `newest_read_at` is the newest read of the playlist by any
 /// reader when this read began.
 pub(super) async fn publish_staged(
     open: &OpenList<'_>,
@@ -290,7 +290,7 @@ pub(super) async fn staged_hash(open: &OpenList<'_>) -> Result<String, SyncError
     Ok(open.sync.store.write(move |s| staging::hash(s, id)).await?)
 }
 
-/// Discards what is staged and starts the read again.
+/// Discards the staged rows and starts the read again.
 pub(super) async fn start_read(
     open: &OpenList<'_>,
     prefetch: &Prefetch,

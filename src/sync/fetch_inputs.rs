@@ -83,7 +83,8 @@ impl InputResolver<'_> {
                 }
                 e => SyncError::InvalidJob(format!("{kind} from {name}: {e}")),
             };
-            let reader = QueryReader::open(&path, &job, vec![fetched], QueryBudget::with_time(QUERY_TIME)).map_err(failure)?;
+            let reader =
+                QueryReader::open(&path, &job, vec![fetched], QueryBudget::with_time(QUERY_TIME)).map_err(failure)?;
             reader.ids(&name, column, filter.as_deref(), &bound).map_err(failure)
         };
         let ids = tokio::task::spawn_blocking(read).await;

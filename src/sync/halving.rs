@@ -20,7 +20,7 @@ struct HalfRange {
 }
 
 impl Halving {
-    /// Halves a range whose request failed.
+    /// Halves a range after its request failed.
     pub(super) fn new(range: Range<i64>) -> Halving {
         Halving { rest: vec![HalfRange { range, is_first_half: false, is_known_bad: true }] }
     }
@@ -74,7 +74,7 @@ fn length(range: &Range<i64>) -> i64 {
 mod tests {
     use super::*;
 
-    /// What is read of a range with bad positions, what is not, and how many requests that takes.
+    /// The items read of a range with bad positions, those that are not, and the number of requests.
     fn read(range: Range<i64>, bad: &[i64]) -> (Vec<i64>, Vec<i64>, usize) {
         let mut halving = Halving::new(range);
         let (mut good, mut found, mut requests) = (Vec::new(), Vec::new(), 0);

@@ -29,7 +29,7 @@ use spotify_client::page::RawPage;
 pub(super) struct ListPass<'a> {
     open: &'a OpenList<'a>,
     list: &'a ListRequest,
-    /// What was published before, if that is enough to read the list incrementally.
+    /// The rows published before, if they are enough to read the list incrementally.
     incremental: Option<IncrementalRead>,
     /// The entity tag to send with the first request.
     etag: Option<String>,
@@ -38,15 +38,15 @@ pub(super) struct ListPass<'a> {
     /// Answers that the list took.
     response_count: i64,
     /// The next page begins with an item that is staged already. It shows whether the list is still the
-    /// one whose read was interrupted.
+    /// one of the interrupted read.
     overlap: bool,
     /// The interrupted read that this pass continues, until that is reported.
     interrupted: Option<Checkpoint>,
     /// An anomalous page that was accepted and is still to be committed.
     accepted_page: Option<RawPage>,
-    /// The offset whose page is requested once more.
+    /// The offset of the page that is requested once more.
     suspect_at: Option<i64>,
-    /// The offset whose anomalous page was accepted.
+    /// The offset of the anomalous page that was accepted.
     accepted_at: Option<i64>,
     /// The end of the page before, if that page was shorter than its size.
     short_page_end: Option<ShortPageEnd>,
@@ -168,8 +168,8 @@ impl<'a> ListPass<'a> {
         Ok(())
     }
 
-    /// Whether a list whose interrupted read is continued begins as it did. Where the list has no version,
-    /// added and removed items can leave its total as it was.
+    /// Checks, before an interrupted read is continued, that the list begins as it did. Added and removed items can
+    /// leave its total as it was if the list has no version.
     async fn check_first_page(&mut self, at: &Checkpoint) -> Result<(), ReadStop> {
         let position = PagePosition { offset: 0, cursor: None, etag: at.etag.as_deref() };
         let page = match self.request(position).await? {
@@ -453,7 +453,7 @@ impl<'a> ListPass<'a> {
         self.publish(at, ProofKind::Snapshot).await
     }
 
-    /// Publishes what is staged. A list that another reader has published in another version is read again.
+    /// Publishes the staged rows. A list that another reader has published in another version is read again.
     async fn publish(&self, at: &Checkpoint, by: ProofKind) -> Result<ReadOutcome, ReadStop> {
         match publish_staged(self.open, self.list, at, by, self.newest_read_at.clone()).await? {
             PublishOutcome::Stored(stored) => Ok(self.complete(at, stored)),

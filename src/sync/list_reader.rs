@@ -31,7 +31,7 @@ pub(super) trait ListStrategy: Sync {
     /// The key of the list.
     fn key(&self, context: &FetchContext) -> ListKey;
 
-    /// The id whose refusal within a week means that the list is not requested.
+    /// If this id was refused within a week, the list is not requested.
     fn remembered_id(&self) -> Option<&str> {
         None
     }

@@ -6,7 +6,7 @@
 //! From the top:
 //!
 //! - `run_job` runs a job, and `estimate_job` says what that would cost. `accumulator` and `report` hold
-//!   what a run did; `run_parameters`, `users`, `partition` and `fetch_inputs` hold what it starts from.
+//!   what a run did; `run_parameters`, `users`, `partition` and `fetch_inputs` hold its inputs.
 //! - `fetch` runs one fetch. `work_items` cuts it into work items and `ordering` puts them in order;
 //!   `work_result` is what came of them, `missing` remembers what Spotify refuses, and `refusal_weight` says
 //!   how much a refusal means.

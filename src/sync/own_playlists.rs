@@ -1,8 +1,8 @@
 //! The items of all playlists of a user. The list of playlists says which of them changed, and verifies,
 //! one page at a time, that those that were read did not change meanwhile.
 //!
-//! Whether a playlist can be read is asked and not guessed. Those of others, and those whose owner Spotify does not
-//! name, are requested once for each version; a refusal is remembered and noted. So each listed playlist ends as rows
+//! Only a request shows whether a playlist can be read. Playlists of others, and those without a named owner,
+//! are requested once for each version; a refusal is remembered and noted. So each listed playlist ends as rows
 //! or as a row in `skipped_items`.
 
 use std::collections::{HashMap, HashSet};
@@ -87,7 +87,7 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
     let parts_of_others = FetchContext { is_listed: false, ..parts.clone() };
     let reader_of_others = OwnPlaylistsReader { sync, context: &parts_of_others, lists: &lists };
     reader_of_others.read_others(others, &mut result).await?;
-    // What was refused may have been refused by mistake.
+    // The refusals may have been a mistake.
     let unanswered = std::mem::take(&mut result.unanswered);
     for list in all.iter().filter(|list| unanswered.contains(&list.id)) {
         let context = FetchContext { is_second_look: true, is_listed: list.is_own(), ..parts.clone() };
@@ -126,7 +126,7 @@ fn has_changed(sync: &SyncContext, list: &LibraryPlaylist) -> bool {
     sync.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
 }
 
-/// How Spotify is asked for the list of a user's playlists.
+/// The request for the list of a user's playlists.
 fn playlists_request(context: &FetchContext) -> ListRequest {
     user_list_request(my_playlists_stream(), context)
 }
@@ -206,7 +206,7 @@ impl OwnPlaylistsReader<'_> {
         read_list(sync, context, &items).await
     }
 
-    /// Reads the lists of others, and those whose owner is not known. Spotify refuses some of them, or gives them
+    /// Reads the lists of others, and those of unknown owners. Spotify refuses some of them, or gives them
     /// without their items. Each is verified by itself.
     async fn read_others(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
         let (changed, unchanged): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| has_changed(self.sync, list));
@@ -281,7 +281,7 @@ impl OwnPlaylistsReader<'_> {
             },
             (None, None) => None,
         };
-        // While the list waited, another run could read it: what is staged may not be ours any more.
+        // While the list waited, another run could read it: the staged rows may not be ours any more.
         let _lock = lock_list(sync, &list.key).await?;
         let key = list.key.clone();
         let row = sync.store.write(move |s| lists::open(s, &key)).await?;
@@ -537,7 +537,7 @@ async fn estimate_each_playlist(
             let again = total.map_or(0, |total| call_count(change_detection::page_count(total, page_sizes.0)));
             group.or_default().waiting += 1;
             let mut one = CallEstimate::for_one(EndpointFamily::PLAYLIST_ITEMS, CallRange::between(0, again))
-                .with_reason(reasons::GOES_ON);
+                .with_reason(reasons::CONTINUES);
             one.add_calls(EndpointFamily::PLAYLISTS, CallRange::between(0, 1));
             one.add_calls(lists.family, CallRange::between(0, 1));
             estimate.add(one);
@@ -585,7 +585,7 @@ async fn estimate_each_playlist(
     Ok(estimate)
 }
 
-/// A playlist as the list of playlists has it now, with what is known about its items.
+/// A playlist as the list of playlists has it now, with the state of its items.
 fn current_listing(
     list: &Playlist<'_>,
     position: i64,

@@ -126,7 +126,7 @@ fn check_page(answer: &ApiResponse, envelope: Envelope, offset: i64) -> Result<R
     if let Some(echo) = page.offset
         && echo != offset
     {
-        return Err(UnusableResponse::new(format!("the page begins at {echo}, but {offset} was asked for")));
+        return Err(UnusableResponse::new(format!("the page begins at {echo}, but {offset} was requested")));
     }
     Ok(page)
 }

@@ -86,7 +86,7 @@ pub(super) fn page_sizes(estimator: &JobEstimator<'_>, list: &ListRequest) -> Re
     })
 }
 
-/// The cost of a list whose first page is known.
+/// The cost of a list with a known first page.
 async fn estimate_with_first_page(
     estimator: &mut JobEstimator<'_>,
     context: &FetchContext,
@@ -186,7 +186,7 @@ fn estimate_without_probe(
     Ok(with_doubtful_total(estimate, list, row))
 }
 
-/// The cost of a list whose total was wrong before, or of a half-read list whose total was never checked.
+/// The cost of a list if its total was wrong before, or if it is half read and its total was never checked.
 fn with_doubtful_total(mut estimate: CallEstimate, list: &ListRequest, row: &ListRow) -> CallEstimate {
     let known = TotalTrust::from_last_read(row, list.max_items);
     let is_counted = row.checkpoint.is_some() || row.announced.is_some();
@@ -206,11 +206,12 @@ fn estimate_resumed(
 ) -> CallEstimate {
     let Some(at) = &row.checkpoint else { return CallEstimate::default() };
     let Some(total) = at.announced.or(total) else {
-        return CallEstimate::for_one(list.family, CallRange::at_least(1)).with_reason(reasons::GOES_ON);
+        return CallEstimate::for_one(list.family, CallRange::at_least(1)).with_reason(reasons::CONTINUES);
     };
     let rest = call_count(change_detection::page_count((total - at.next_offset).max(1), largest));
     let all_pages = call_count(change_detection::page_count(total + expected_drift(total), smallest));
-    CallEstimate::for_one(list.family, CallRange::between(rest.min(1), rest + all_pages)).with_reason(reasons::GOES_ON)
+    CallEstimate::for_one(list.family, CallRange::between(rest.min(1), rest + all_pages))
+        .with_reason(reasons::CONTINUES)
 }
 
 /// How a first page changes the published rows; `is_same_count` says that no row was removed.

@@ -19,7 +19,6 @@ use super::skip_notes::SkipNotes;
 use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
-use spotify_client::{EntityKind, path_segment};
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
@@ -27,6 +26,7 @@ use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::page::{Envelope, RawPage};
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
+use spotify_client::{EntityKind, path_segment};
 
 /// Without this parameter, episodes come as tracks that do not exist, or as null.
 const ITEM_TYPES: (&str, &str) = ("additional_types", "track,episode");
@@ -43,7 +43,7 @@ pub(super) struct PlaylistItems<'p> {
     pub id: &'p str,
     /// The caller verifies the list later, together with others.
     pub deferred_verification: bool,
-    /// It comes from a library, whose refusals the caller has looked up.
+    /// It comes from a library, and the caller has looked up the refusals.
     pub is_listed: bool,
 }
 
@@ -143,7 +143,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let mut estimate = self.estimate_request(estimator, context, (&row, &recent)).await?;
         let is_recent = change_detection::is_full_read_recent(&row, full, &recent);
         if known.is_none() && estimator.versions_may_be_known && is_recent {
-            estimate.add_reason(reasons::TOLD);
+            estimate.add_reason(reasons::FOUND_EARLIER);
             estimate.make_optional();
         }
         Ok(estimate)
@@ -151,7 +151,7 @@ impl ListStrategy for PlaylistItems<'_> {
 }
 
 impl PlaylistItems<'_> {
-    /// The cost of a playlist whose version no earlier fetch finds.
+    /// The cost of a playlist if no earlier fetch finds its version.
     async fn estimate_request(
         &self,
         estimator: &JobEstimator<'_>,
@@ -235,7 +235,7 @@ impl PlaylistReadEstimate {
 }
 
 impl PlaylistState {
-    /// What it costs to read the changed playlist, before it is verified.
+    /// The cost of reading the changed playlist, before it is verified.
     pub(super) fn estimate_read(&self, row: &ListRow) -> PlaylistReadEstimate {
         let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1));
         let Some(total) = self.total else {
@@ -312,7 +312,7 @@ pub(super) fn estimate_without_probe(
     }
     if row.checkpoint.is_some() {
         estimate.by_family.entry(EndpointFamily::PLAYLIST_ITEMS).or_default().at_least = 0;
-        estimate.add_reason(reasons::GOES_ON);
+        estimate.add_reason(reasons::CONTINUES);
     }
     estimate.add_reason(reasons::LAST_TIME);
     Ok(if may_be_unchanged { estimate.with_reason(reasons::CHANGED) } else { estimate })
@@ -410,7 +410,7 @@ pub(super) fn playlist_key(context: &FetchContext, playlist: &str) -> ListKey {
     }
 }
 
-/// How Spotify is asked for a playlist's items.
+/// The request for a playlist's items.
 pub(super) fn playlist_items_request(
     context: &FetchContext,
     playlist: PlaylistItems<'_>,
@@ -419,8 +419,8 @@ pub(super) fn playlist_items_request(
     let id = playlist.id;
     let mut query = context.query();
     query.push((ITEM_TYPES.0, ITEM_TYPES.1.to_owned()));
-    let version =
-        ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{}", path_segment(id))).with_query("fields", "snapshot_id");
+    let version = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{}", path_segment(id)))
+        .with_query("fields", "snapshot_id");
     ListRequest {
         key: playlist_key(context, id),
         family: EndpointFamily::PLAYLIST_ITEMS,

@@ -55,9 +55,7 @@ impl UserProblem {
     pub(super) fn from_error(error: &SyncError) -> Option<UserProblem> {
         match error {
             SyncError::Api(e @ ApiError::SignIn { .. }) => Some(UserProblem(e.clone())),
-            SyncError::Api(e @ ApiError::Grants(inner)) if inner.concerns_one_user() => {
-                Some(UserProblem(e.clone()))
-            }
+            SyncError::Api(e @ ApiError::Grants(inner)) if inner.concerns_one_user() => Some(UserProblem(e.clone())),
             _ => None,
         }
     }
@@ -97,7 +95,7 @@ pub(super) async fn identify_users(
     Ok(users)
 }
 
-/// The users of a job as far as they are known without a request or a write. A user whose account is not
+/// The users of a job as far as they are known without a request or a write. A user with an account that is not
 /// known yet has nothing in the store.
 pub(super) async fn known_users(
     sync: &SyncContext,

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_cut_out_and_nulls_keep_their_place() {
+    fn entries_and_nulls_keep_their_positions() {
         let page =
             RawPage::read(&answer(r#"{"items":[{"a":1},null, "x"],"total":9,"next":"n","offset":0}"#), Envelope::Bare);
         let page = page.unwrap().unwrap();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_playlist_with_both_names_gives_the_one_that_holds_entries() {
+    fn playlist_with_both_names_uses_the_filled_one() {
         let both = answer(r#"{"id":"p","items":{"total":1,"items":[{}]},"tracks":{"href":"h","total":1}}"#);
         assert_eq!(RawPage::read(&both, Envelope::InPlaylist).unwrap().unwrap().served(), 1);
         let old = answer(r#"{"id":"p","tracks":{"total":2,"items":[{},{}]},"items":{"href":"h","total":2}}"#);

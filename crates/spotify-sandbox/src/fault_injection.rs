@@ -12,7 +12,7 @@ use super::clock::http_date;
 use super::faults::{ErrorBodyFormat, FaultAction, RetryAfterHeader};
 use super::response::{ServerResponse, api_error_with_reason, token_error};
 
-/// What is sent to the client.
+/// The bytes for the client.
 pub(crate) enum WireOutcome {
     /// A valid response, after a delay.
     Response(ServerResponse, Duration),

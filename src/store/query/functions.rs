@@ -19,8 +19,7 @@ const STEPS_PER_LOOK: u32 = 100_000;
 
 /// Replaces the functions on a connection. `is_late` says whether the query has to end.
 pub(super) fn replace_functions(store: &Connection, is_late: impl Fn() -> bool + Clone + Send + 'static) -> Result<()> {
-    let flags =
-        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     store.create_scalar_function("instr", 2, flags, find)?;
     store.create_scalar_function("replace", 3, flags, substitute)?;
     for (name, at_start, at_end) in [("trim", true, true), ("ltrim", true, false), ("rtrim", false, true)] {
@@ -156,7 +155,10 @@ enum PatternPart {
     AnyCharacter,
     Character(char),
     /// One of these ranges, or none of them.
-    Set { ranges: Vec<(char, char)>, is_inverted: bool },
+    Set {
+        ranges: Vec<(char, char)>,
+        is_inverted: bool,
+    },
     /// What follows can never match.
     Nothing,
 }

@@ -36,7 +36,7 @@ fn first_column(reader: &QueryReader, sql: &str) -> Result<Vec<String>, QueryErr
 }
 
 #[test]
-fn a_query_sees_the_fetches_of_its_job_and_the_store() {
+fn query_sees_the_fetches_and_the_store() {
     let reader = reader();
     assert_eq!(first_column(&reader, "SELECT count(*) FROM items;").unwrap(), ["Integer(6)"]);
     assert_eq!(first_column(&reader, "SELECT count(*) FROM main.playlist_items -- all").unwrap(), ["Integer(6)"]);
@@ -46,7 +46,7 @@ fn a_query_sees_the_fetches_of_its_job_and_the_store() {
 }
 
 #[test]
-fn a_fetch_may_be_named_as_a_table_is_and_hides_it() {
+fn fetch_with_a_table_name_hides_the_table() {
     let reader = reader();
     for stream in stream::all() {
         first_column(&reader, &format!("SELECT count(*) FROM {}", stream.name)).unwrap();
@@ -113,7 +113,7 @@ fn a_query_that_takes_too_long_is_stopped() {
 }
 
 #[test]
-fn ids_come_once_each_in_the_order_of_the_rows() {
+fn ids_are_unique_in_the_order_of_rows() {
     let reader = reader();
     let ids = |column, filter| reader.ids("items", column, filter, &QueryParameters::default()).unwrap();
     assert_eq!(ids("track_id", None), ["T2", "T1"]);
@@ -126,7 +126,7 @@ fn ids_come_once_each_in_the_order_of_the_rows() {
 }
 
 #[test]
-fn a_store_on_disk_is_opened_so_that_it_cannot_be_written() {
+fn queries_open_the_store_read_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = Connection::open(&path).unwrap();
@@ -135,11 +135,19 @@ fn a_store_on_disk_is_opened_so_that_it_cannot_be_written() {
     let reader = QueryReader::open(&path, "j", Vec::new(), QueryBudget::with_time(Duration::from_secs(1))).unwrap();
     assert_eq!(first_column(&reader, "SELECT count(*) FROM tracks").unwrap(), ["Integer(0)"]);
     assert!(reader.store.is_readonly("main").unwrap());
-    assert!(QueryReader::open(&folder.path().join("none.db"), "j", Vec::new(), QueryBudget::with_time(Duration::from_secs(1))).is_err());
+    assert!(
+        QueryReader::open(
+            &folder.path().join("none.db"),
+            "j",
+            Vec::new(),
+            QueryBudget::with_time(Duration::from_secs(1))
+        )
+        .is_err()
+    );
 }
 
 #[test]
-fn queries_that_overflow_the_stack_are_errors() {
+fn deeply_nested_queries_are_errors() {
     let reader = reader();
     let wildcards = "%a".repeat(12_000);
     let deep = |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(3_000), close.repeat(3_000));
@@ -189,8 +197,10 @@ fn no_function_exceeds_the_time_of_a_query() {
     let mut reader = reader();
     reader.budget.time = Duration::from_millis(100);
     let (a, b) = (long("a", 1 << 20), long("a", 1 << 19));
-    let objects = format!("(SELECT json_group_object(value, 1) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL \
-         SELECT value + 1 FROM n LIMIT 20000) SELECT value FROM n))");
+    let objects = format!(
+        "(SELECT json_group_object(value, 1) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL \
+         SELECT value + 1 FROM n LIMIT 20000) SELECT value FROM n))"
+    );
     for sql in [
         format!("SELECT instr({a}, {b} || 'b')"),
         format!("SELECT replace({a}, {b} || 'b', '')"),
@@ -203,10 +213,14 @@ fn no_function_exceeds_the_time_of_a_query() {
         format!("SELECT json_pretty({}, {b})", format!("'{}1{}'", "[".repeat(900), "]".repeat(900))),
         "SELECT printf('%.*c', 1000000000, 'x')".to_owned(),
         "SELECT group_concat(printf('%1000000s', 'x')) FROM tracks a, tracks b, tracks c, tracks d".to_owned(),
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n) SELECT max(length(randomblob(1000000))) FROM n".to_owned(),
-        format!("WITH {} SELECT count(*) FROM t39", (1..40).fold("t0 AS (SELECT 1)".to_owned(), |all, n| {
-            format!("{all}, t{n} AS (SELECT 1 FROM t{m}, t{m} AS o)", m = n - 1)
-        })),
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n) SELECT max(length(randomblob(1000000))) FROM n"
+            .to_owned(),
+        format!(
+            "WITH {} SELECT count(*) FROM t39",
+            (1..40).fold("t0 AS (SELECT 1)".to_owned(), |all, n| {
+                format!("{all}, t{n} AS (SELECT 1 FROM t{m}, t{m} AS o)", m = n - 1)
+            })
+        ),
     ] {
         let began = Instant::now();
         let result = first_column(&reader, &sql);
@@ -222,7 +236,10 @@ fn exceeded_limits_are_named() {
     let error = |reader: &QueryReader, sql: &str| first_column(reader, sql).unwrap_err().to_string();
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n";
     let row = "SELECT randomblob(600000) AS a, randomblob(600000) AS b FROM main.tracks ORDER BY random()";
-    assert_eq!(error(&reader, "SELECT zeroblob(2000000)"), "a value or row is longer than 1048576 bytes, which is the limit");
+    assert_eq!(
+        error(&reader, "SELECT zeroblob(2000000)"),
+        "a value or row is longer than 1048576 bytes, which is the limit"
+    );
     assert_eq!(error(&reader, row), "a value or row is longer than 1048576 bytes, which is the limit");
     reader.budget.rows = 999;
     assert_eq!(error(&reader, many), "its result has more than 999 rows, which is the limit");

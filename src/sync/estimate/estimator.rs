@@ -30,7 +30,7 @@ pub(in crate::sync) struct JobEstimator<'a> {
     pub included_kinds: HashSet<EntityKind>,
     /// The estimate has a batch read by an app of unknown class.
     pub tried_batch: bool,
-    /// Families of which the estimate has a page read by an app of unknown class.
+    /// Families with a page that the estimate counts for an app of unknown class.
     pub tried_pages: HashSet<EndpointFamily>,
 }
 

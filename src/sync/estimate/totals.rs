@@ -18,7 +18,7 @@ use crate::sync::list_request::ListRequest;
 use crate::sync::page_request::{PagePosition, PageResponse, request_page};
 use spotify_client::page::RawPage;
 
-/// Calls of a list that ends before it has served what it announced: one finds nothing, and one makes
+/// Calls for a list that ends before its announced total: one finds nothing, and one makes
 /// sure of that.
 const CALLS_FOR_EARLY_END: u64 = 2;
 
@@ -34,7 +34,7 @@ pub(in crate::sync) enum TotalTrust {
 }
 
 impl TotalTrust {
-    /// What the last whole read says about a list of which at most `max_items` are wanted.
+    /// How far the last complete read confirms the total of a list, if at most `max_items` are wanted.
     pub(in crate::sync) fn from_last_read(row: &ListRow, max_items: Option<i64>) -> TotalTrust {
         let wanted = |items: i64| max_items.map_or(items, |max| max.min(items));
         match row.announced.zip(row.served) {
@@ -63,7 +63,7 @@ impl TotalTrust {
     }
 }
 
-/// Whether a first page is the whole list, by what it holds and what it announces.
+/// Whether a first page is the whole list, by its number of items and its total.
 pub(in crate::sync) fn is_whole_list(page: &RawPage, wanted: i64) -> bool {
     page.served() >= wanted && !page.more
 }

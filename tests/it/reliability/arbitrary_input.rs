@@ -1,5 +1,5 @@
-//! Whatever an answer, a cursor or a job file holds: nothing panics, nothing is stored wrong, and what
-//! cannot be stored is counted. (Retry-After: `retry`; ids and links: `spotify::id`; CSVs through another
+//! Arbitrary answers, cursors and job files: nothing panics, nothing wrong is stored, and rows that
+//! cannot be stored are counted. (For Retry-After see `retry`, for ids and links `spotify::id`, for CSVs in another
 //! reader: `export::render`.)
 
 use bytes::Bytes;
@@ -119,19 +119,19 @@ proptest! {
     }
 }
 
-/// A value as the client reads it into a text: whole numbers are converted.
+/// A value as text, the way that the client reads it: whole numbers are converted.
 fn text_of(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned).or_else(|| value.as_i64().map(|number| number.to_string()))
 }
 
-/// A store to put pages into.
+/// A store to write pages to.
 struct Shelf {
     _folder: tempfile::TempDir,
     store: Store,
     runtime: tokio::runtime::Runtime,
 }
 
-/// What a playlist's entry holds, as far as it can be told from outside.
+/// The kind and URI of a playlist's entry, as far as the JSON shows it.
 fn held(entry: &Value) -> &Value {
     if entry["item"].is_null() { &entry["track"] } else { &entry["item"] }
 }
@@ -162,9 +162,9 @@ impl Shelf {
         self.runtime.block_on(work).unwrap();
     }
 
-    /// Stages a page and holds what is staged against what stood on it.
+    /// Stages a page and compares the staged rows with the page.
     fn takes(&self, shape: EntryKind, kind: &'static str, texts: Vec<Option<String>>) -> Result<(), TestCaseError> {
-        // Half a surrogate pair, in what we don't read, is no reason to lose the rest; a `Value` can't hold it.
+        // Half a surrogate pair in a field that we do not read is no reason to lose the page. A `Value` cannot hold it.
         let entries: Vec<Option<Value>> = texts
             .iter()
             .map(|text| text.as_ref().map_or(Some(Value::Null), |text| serde_json::from_str(text).ok()))
@@ -198,16 +198,16 @@ impl Shelf {
             Ok((rows, staged.unstored.len(), broken.unwrap()))
         });
         let (rows, gaps, broken) = self.runtime.block_on(work).unwrap();
-        prop_assert_eq!(broken, 0, "every reference leads somewhere");
+        prop_assert_eq!(broken, 0, "every reference has its row");
         let whole = rows.iter().filter(|row| row.1 != "unavailable").count();
         prop_assert_eq!(whole + gaps, entries.len(), "{}: each is stored or counted: {:?}", kind, rows);
         if shape == EntryKind::PlaylistItems {
-            prop_assert_eq!(rows.len(), entries.len(), "each place has a row");
+            prop_assert_eq!(rows.len(), entries.len(), "each position has a row");
             for (position, kind, item_id, uri, added_at) in &rows {
                 let Some(entry) = &entries[usize::try_from(*position).unwrap()] else { continue };
                 let thing = held(entry);
                 if kind != "unavailable" {
-                    // Each of the two is made from the other where it is missing.
+                    // Each of the two is derived from the other where it is missing.
                     let full = |key: &str| text_of(&thing[key]).filter(|text| !text.trim().is_empty());
                     let (sent_uri, sent_id) = (full("uri"), full("id"));
                     prop_assert!(uri.is_some() && (sent_uri.is_none() || *uri == sent_uri), "{}", entry);
@@ -231,7 +231,8 @@ fn any_json_item_is_stored_or_counted() {
         (EntryKind::Episodes, "show_episodes"),
         (EntryKind::Playlists, "my_playlists"),
     ];
-    let mut runner = TestRunner::new(Config { cases: random_cases(250), failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(250), failure_persistence: None, ..Config::default() });
     let pages = prop::collection::vec(anything(), 1..6);
     let done = runner.run(&pages, |entries| {
         for (shape, kind) in shapes {
@@ -270,7 +271,7 @@ fn deep_json_is_stored_or_counted() {
     shelf.store.close();
 }
 
-/// A page as Spotify sends it: a track twice, and nothing.
+/// A page as Spotify sends it: the same track twice, and a null.
 fn page_of_a_playlist() -> String {
     let track = include_str!("../../fixtures/sandbox/track.extended.json").trim();
     let entry = |track: &str| {
@@ -284,7 +285,7 @@ fn page_of_a_playlist() -> String {
 fn damaged_page_is_refused_or_stored_exactly() {
     let shelf = Shelf::new();
     let page = page_of_a_playlist();
-    // Where, how much is taken away, and what comes there instead: bytes, or a piece of the page itself.
+    // Position, number of bytes to remove, and what replaces them: bytes, or a part of the page itself.
     let inserted = prop_oneof![
         Just(Vec::new()),
         prop::collection::vec(any::<u8>(), 1..4),
@@ -311,7 +312,8 @@ fn damaged_page_is_refused_or_stored_exactly() {
             .collect()),
     ];
     let damage = (0..page.len(), prop_oneof![Just(0), Just(1), 0..300_usize], inserted);
-    let mut runner = TestRunner::new(Config { cases: random_cases(3_000), failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(3_000), failure_persistence: None, ..Config::default() });
     let (read, refused) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let done = runner.run(&prop::collection::vec(damage, 1..3), |damages| {
         let mut body = page.clone().into_bytes();
@@ -336,7 +338,8 @@ fn damaged_page_is_refused_or_stored_exactly() {
 fn any_cursor_is_sent_back_exactly() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let desk = runtime.block_on(Desk::with(|_| reply(200, "", "{}")));
-    let mut runner = TestRunner::new(Config { cases: random_cases(200), failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(200), failure_persistence: None, ..Config::default() });
     let cursors = prop_oneof!["[a-z&=?#/%+;@. \r\n-]{0,12}", any::<String>()];
     let done = runner.run(&cursors, |cursor| {
         let path = "/me/following";
@@ -419,12 +422,13 @@ fn any_job_file_is_read_or_refused_in_place() {
             .prop_map(|(key, value)| format!("{key} = {value}")),
         "\\PC{0,30}",
     ];
-    let mut runner = TestRunner::new(Config { cases: random_cases(400), failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(400), failure_persistence: None, ..Config::default() });
     let done = runner.run(&prop::collection::vec(line, 0..12), |lines| {
         std::fs::write(folder.path().join("jobs/x.toml"), lines.join("\n")).unwrap();
         let loaded = cratedigger::job::load(&project, &settings, &[]);
-        prop_assert_eq!(loaded.jobs.len() + loaded.broken.len(), 1, "it is a job or it is broken");
-        prop_assert_eq!(loaded.broken.is_empty(), !loaded.has_errors(), "what is broken is told");
+        prop_assert_eq!(loaded.jobs.len() + loaded.broken.len(), 1, "each file is a job or broken");
+        prop_assert_eq!(loaded.broken.is_empty(), !loaded.has_errors(), "a broken file is reported");
         Ok(())
     });
     done.unwrap();

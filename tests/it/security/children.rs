@@ -20,8 +20,7 @@ fn environment_writer(project: &Project, file: &str) -> String {
 #[test]
 fn children_get_a_clean_environment() {
     let world = plain("on = [\"failure\", \"partial\", \"recovery\"]");
-    let (hook, browser) =
-        (environment_writer(&world.project, "hook"), environment_writer(&world.project, "browser"));
+    let (hook, browser) = (environment_writer(&world.project, "hook"), environment_writer(&world.project, "browser"));
     let world = world.settings(&format!("command = [{hook:?}]")).job(&by_ids("tracks", &["0000000000000000000000"]));
     let canaries = ["CREDENTIALS_DIRECTORY", "CRATEDIGGER_KEY_FILE", "AWS_SECRET_ACCESS_KEY", "SPOTIPY_CLIENT_SECRET"];
     let with_canaries = |args: &[&str]| -> Command {
@@ -30,7 +29,10 @@ fn children_get_a_clean_environment() {
         command.env("BROWSER", &browser);
         command
     };
-    assert_eq!(with_canaries(&["run", "x"]).env_remove("CRATEDIGGER_KEY_FILE").output().unwrap().status.code(), Some(3));
+    assert_eq!(
+        with_canaries(&["run", "x"]).env_remove("CRATEDIGGER_KEY_FILE").output().unwrap().status.code(),
+        Some(3)
+    );
     let mut login = with_canaries(&["auth", "login", "home"]);
     login.env_remove("CRATEDIGGER_KEY_FILE").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut login = login.spawn().unwrap();
@@ -111,12 +113,15 @@ fn process_leaves_no_core_file() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
-    rustix_abort(child.id());
+    send_abort(child.id());
     child.wait().unwrap();
-    assert_eq!(std::fs::read_dir(project.root()).unwrap().filter(|e| e.as_ref().unwrap().file_name() != ".local").count(), 0);
+    assert_eq!(
+        std::fs::read_dir(project.root()).unwrap().filter(|e| e.as_ref().unwrap().file_name() != ".local").count(),
+        0
+    );
 }
 
-fn rustix_abort(id: u32) {
+fn send_abort(id: u32) {
     assert!(Command::new("kill").args(["-ABRT", &id.to_string()]).status().unwrap().success());
 }
 
@@ -124,7 +129,8 @@ fn rustix_abort(id: u32) {
 fn units_forbid_core_files() {
     let world = World::extended();
     for unit in ["cratedigger", "cratedigger-schedule"] {
-        let text = std::fs::read_to_string(format!("{}/contrib/systemd/{unit}.service", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let text =
+            std::fs::read_to_string(format!("{}/contrib/systemd/{unit}.service", env!("CARGO_MANIFEST_DIR"))).unwrap();
         assert!(text.contains("\nLimitCORE=0\n"), "{unit}");
     }
     drop(world);

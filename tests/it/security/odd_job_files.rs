@@ -73,14 +73,18 @@ fn ids_of_answers_are_checked_before_use() {
     let job = "[[fetch]]\nstream = \"new_releases\"\n[[fetch]]\nstream = \"album_tracks\"\nfrom = \"new_releases\"\n";
     for id in ["x/../../me", "a?b=c#d", "%2e%2e", &"x".repeat(100_000)] {
         let world = World::extended().job(job);
-        world.sandbox.inject(Fault::on_path(
-            "/v1/browse/new-releases",
-            FaultAction::set("/albums/items/*/id", json!(id)),
-        ));
+        world
+            .sandbox
+            .inject(Fault::on_path("/v1/browse/new-releases", FaultAction::set("/albums/items/*/id", json!(id))));
         let run = world.run(&[]);
         assert!([0, 3].contains(&run.code), "{id:.20}: {} {}", run.code, run.stderr);
-        let odd: Vec<String> =
-            world.calls().into_iter().filter(|call| !call.starts_with("/browse/") && !call.starts_with("/albums") && !call.starts_with("/markets")).collect();
+        let odd: Vec<String> = world
+            .calls()
+            .into_iter()
+            .filter(|call| {
+                !call.starts_with("/browse/") && !call.starts_with("/albums") && !call.starts_with("/markets")
+            })
+            .collect();
         assert!(odd.is_empty(), "{id:.20}: {odd:?}");
     }
 }

@@ -8,8 +8,7 @@ use spotify_sandbox::fixtures;
 use crate::support::world::{World, by_ids, signal};
 
 /// Takes as long as a query may.
-const ENDLESS: &str =
-    "[[query]]\ncsv = \"q.csv\"\nsql = \"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n\"\n";
+const ENDLESS: &str = "[[query]]\ncsv = \"q.csv\"\nsql = \"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n\"\n";
 
 #[test]
 fn slow_query_blocks_no_other_job() {

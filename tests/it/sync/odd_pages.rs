@@ -8,7 +8,7 @@ use spotify_sandbox::{Fault, FaultAction, LibraryEdit, LibrarySection, QuotaMode
 
 use crate::support::calls_table::{digging, remove, saved_by, truth};
 use crate::support::snapshot::{Shows as _, assert_output};
-use crate::support::world::{World, by_ids, ended};
+use crate::support::world::{World, by_ids, ended, pause, signal};
 
 const ITEMS: &str = "/v1/playlists/*/tracks";
 
@@ -200,9 +200,11 @@ fn overlapping_library_pages_are_read_again() {
     world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Latency { ms: 500 }));
     let run = world.spawn(&["--full", "x"]);
     world.wait_for_calls(world.calls().len() + 4);
+    pause(&world, &run);
     // The total stays the same, and the new item pushes one that was already read onto the next page.
     save_another(&world);
     remove(&world, 240);
+    signal(&run, "CONT");
     ended(run).exits(0);
     assert!(saved_by(&world) == truth(&world));
     assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");

@@ -5,14 +5,24 @@
 //! is printed as a recipe.
 
 mod check;
+mod lists;
 mod play;
 mod steps;
 
 use std::time::{Duration, Instant};
 
+use spotify_sandbox::QuotaMode;
+
 use crate::rng::{Rng, env_number};
 use play::RandomWorld;
 use steps::Step;
+
+/// A rule that does not hold in a world.
+#[derive(Debug)]
+pub struct Violation {
+    pub rule: &'static str,
+    pub detail: String,
+}
 
 /// Totals of some worlds.
 #[derive(Debug, Default)]
@@ -23,12 +33,10 @@ pub struct WorldTotals {
     pub comparisons: usize,
 }
 
-/// Plays the steps in a new world. The error is what is wrong.
-fn play(steps: &[Step], totals: &mut WorldTotals) -> Result<(), String> {
-    let mut world = RandomWorld::new();
-    let end = steps.iter().enumerate().try_for_each(|(n, step)| {
-        world.play(step).map_err(|problem| format!("after step {} ({step:?}): {problem}", n + 1))
-    });
+/// Plays the steps in a new world. The error is what is wrong, and after how many steps.
+fn play(mode: QuotaMode, steps: &[Step], totals: &mut WorldTotals) -> Result<(), (Violation, usize)> {
+    let mut world = RandomWorld::new(mode);
+    let end = steps.iter().enumerate().try_for_each(|(n, step)| world.play(step).map_err(|found| (found, n + 1)));
     totals.runs += world.totals.runs;
     totals.kills += world.totals.kills;
     totals.days += world.totals.days;
@@ -36,18 +44,20 @@ fn play(steps: &[Step], totals: &mut WorldTotals) -> Result<(), String> {
     end
 }
 
-/// Leaves out steps while what remains still fails, until the deadline.
-fn shrink(mut steps: Vec<Step>, deadline: Instant) -> Vec<Step> {
+/// Leaves out steps while what remains still breaks the same rule, until the deadline.
+fn shrink(mode: QuotaMode, mut steps: Vec<Step>, rule: &str, deadline: Instant) -> Vec<Step> {
     let mut size = steps.len().div_ceil(2);
     while size > 0 {
         let mut at = 0;
         while at < steps.len() && Instant::now() < deadline {
             let mut fewer = steps.clone();
             fewer.drain(at..(at + size).min(steps.len()));
-            if !fewer.is_empty() && play(&fewer, &mut WorldTotals::default()).is_err() {
-                steps = fewer;
-            } else {
-                at += size;
+            match play(mode, &fewer, &mut WorldTotals::default()) {
+                Err((found, length)) if found.rule == rule => {
+                    fewer.truncate(length);
+                    steps = fewer;
+                }
+                _ => at += size,
             }
         }
         size /= 2;
@@ -63,13 +73,21 @@ fn play_worlds(first: u64, count: u64, length: usize, with_kills: bool, limit: D
             break;
         }
         played += 1;
-        let steps = steps::random_steps(&mut Rng::new(seed), length, with_kills);
-        if let Err(problem) = play(&steps, &mut totals) {
-            eprintln!("VIOLATION in world {seed}: {problem}");
-            let recipe = shrink(steps, Instant::now() + Duration::from_secs(180));
-            let end = play(&recipe, &mut WorldTotals::default()).err();
-            eprintln!("recipe: {}", end.as_deref().unwrap_or("fails only sometimes"));
-            recipe.iter().for_each(|step| eprintln!("  {step:?}"));
+        if played > 1 && played % 10 == 1 {
+            println!("{} worlds, {} runs", played - 1, totals.runs);
+        }
+        let mode = if seed % 3 == 0 { QuotaMode::Development } else { QuotaMode::Extended };
+        let mut steps = steps::random_steps(&mut Rng::new(seed), length, with_kills);
+        if let Err((found, length)) = play(mode, &steps, &mut totals) {
+            eprintln!("VIOLATION in world {seed} after step {length}: {}: {}", found.rule, found.detail);
+            steps.truncate(length);
+            let time = Duration::from_secs(60 * env_number("SHRINK").unwrap_or(3));
+            let recipe = shrink(mode, steps, found.rule, Instant::now() + time);
+            match play(mode, &recipe, &mut WorldTotals::default()) {
+                Ok(()) => eprintln!("recipe, which fails only sometimes ({mode:?}):"),
+                Err((found, _)) => eprintln!("recipe ({mode:?}): {}: {}", found.rule, found.detail),
+            }
+            recipe.iter().for_each(|step| eprintln!("  {step}"));
             violations.push(seed);
         }
     }
@@ -86,10 +104,10 @@ fn play_worlds(first: u64, count: u64, length: usize, with_kills: bool, limit: D
 
 #[test]
 fn files_are_true_in_random_worlds() {
-    play_worlds(1, 2, 14, false, Duration::from_secs(60));
+    play_worlds(1, 3, 14, false, Duration::from_secs(60));
 }
 
-/// `WORLDS` from `SEED` on, of `STEPS` each, for at most `MINUTES`.
+/// `WORLDS` from `SEED` on, of `STEPS` each, for at most `MINUTES`. A recipe is looked for during `SHRINK` minutes.
 #[test]
 #[ignore = "takes long: make torture"]
 fn torture_by_random_worlds() {

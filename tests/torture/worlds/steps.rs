@@ -6,10 +6,11 @@ use spotify_sandbox::fixtures;
 use crate::rng::Rng;
 
 /// The jobs of a world.
-pub const JOBS: [&str; 3] = ["home", "app", "both"];
+pub const JOBS: [&str; 4] = ["home", "app", "both", "studio"];
 
 /// The playlists that change.
-pub const PLAYLISTS: [&str; 2] = [fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST];
+const PLAYLISTS: [&str; 4] =
+    [fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST, fixtures::SHARED_PLAYLIST, fixtures::STUDIO_PLAYLIST];
 
 pub const USERS: [(&str, &str); 2] = [("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)];
 
@@ -17,7 +18,7 @@ pub const USERS: [(&str, &str); 2] = [("home", fixtures::HOME_USER), ("studio", 
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Time passes.
-    Hours(i64),
+    Hours(u64),
     /// A playlist changes, at once or while it is read.
     Edit(Value),
     /// Somebody saves the track with this number.
@@ -25,10 +26,11 @@ pub enum Step {
         user: &'static str,
         track: usize,
     },
-    /// Somebody removes the saved track at this place.
+    /// Somebody removes the saved tracks from this place on.
     Unsave {
         user: &'static str,
         place: usize,
+        count: usize,
     },
     /// Spotify answers wrongly.
     Fault(Value),
@@ -50,6 +52,16 @@ pub enum Step {
     },
     /// No fault is left, and each job runs until it is complete: everything must be true now.
     Check,
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Step::Edit(json) => write!(out, "Edit {json}"),
+            Step::Fault(json) => write!(out, "Fault {json}"),
+            step => write!(out, "{step:?}"),
+        }
+    }
 }
 
 /// Random steps that end with a check. There is one after each simulated day or so.
@@ -76,7 +88,10 @@ fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
             )
         }
         7..=8 => Step::Save { user, track: rng.below(200) },
-        9 => Step::Unsave { user, place: rng.below(40) },
+        9 => {
+            let count = [1, 2, 1_000][rng.below(3)];
+            Step::Unsave { user, place: rng.below(40), count }
+        }
         10..=12 => Step::Fault(random_fault(rng)),
         13..=17 => {
             let kill = with_kills && rng.below(4) == 0;
@@ -93,33 +108,106 @@ fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
 
 fn random_edit(rng: &mut Rng) -> Value {
     let playlist = PLAYLISTS[rng.below(PLAYLISTS.len())];
-    let place = rng.below(100);
-    match rng.below(4) {
-        0 => json!({"do": "remove", "playlist": playlist, "position": place, "count": 1 + rng.below(3)}),
-        1 => {
-            json!({"do": "move", "playlist": playlist, "from": place, "count": 1 + rng.below(4), "to": rng.below(100)})
+    let place = rng.below(120);
+    match rng.below(12) {
+        0..=2 => json!({"do": "remove", "playlist": playlist, "position": place, "count": 1 + rng.below(3)}),
+        3..=5 => {
+            json!({"do": "move", "playlist": playlist, "from": place, "count": 1 + rng.below(4), "to": rng.below(120)})
         }
-        2 => json!({"do": "rename", "playlist": playlist, "name": format!("Name {place}")}),
-        _ => json!({"do": "insert", "playlist": playlist, "position": place, "items": [fixtures::PLAIN_TRACK, null]}),
+        6 => json!({"do": "rename", "playlist": playlist, "name": format!("Name {place}")}),
+        7 => json!({"do": "touch", "playlist": playlist}),
+        8 => json!({"do": "remove", "playlist": playlist, "position": rng.below(2) * place, "count": 1_000}),
+        9 => json!({"do": "insert", "playlist": playlist, "position": place, "items": [fixtures::EPISODE, null]}),
+        _ => {
+            let items: Vec<&str> = [fixtures::PLAIN_TRACK, fixtures::UNAVAILABLE_TRACK]
+                .into_iter()
+                .cycle()
+                .take(1 + rng.below(60))
+                .collect();
+            json!({"do": "insert", "playlist": playlist, "position": place, "items": items})
+        }
     }
 }
 
-/// A fault that hits one or two answers.
+/// Requests whose answers are wrong.
+const PATHS: [&str; 10] = [
+    "/v1/playlists/*",
+    "/v1/playlists/*",
+    "/v1/playlists/0SandboxHomePlaylist00*",
+    "/v1/me/tracks",
+    "/v1/me/albums",
+    "/v1/me/following",
+    "/v1/me/*",
+    "/v1/albums/*",
+    "/v1/artists/*",
+    "/v1/shows/*",
+];
+
+/// A fault that hits a few answers, or all until the next check.
 fn random_fault(rng: &mut Rng) -> Value {
-    let path = ["/v1/playlists/*", "/v1/me/tracks", "/v1/me/*", "/v1/albums/*"][rng.below(4)];
-    let action = match rng.below(9) {
-        0 => {
-            let code = [500, 502, 503, 520][rng.below(4)];
+    let action = match rng.below(24) {
+        0..=2 => {
+            let code = [500, 502, 503, 520, 401][rng.below(5)];
             json!({"do": "status", "code": code})
         }
-        1 => json!({"do": "reset"}),
-        2 => json!({"do": "cut_body"}),
-        3 => json!({"do": "missing_items", "from": rng.below(90), "count": 1 + rng.below(3)}),
-        4 => json!({"do": "shifted_pages", "from": 50, "by": 1}),
-        5 => json!({"do": "short_page"}),
-        6 => json!({"do": "set", "at": "/items/*/track/duration_ms", "to": {"totalMilliseconds": 1000}}),
-        7 => json!({"do": "set", "at": "/items/*/item/explicit", "to": "false"}),
-        _ => json!({"do": "status", "code": 404}),
+        3 => json!({"do": "status", "code": 404}),
+        4 => json!({"do": "status", "code": 403}),
+        5 => json!({"do": "reset"}),
+        6 => json!({"do": "cut_body"}),
+        7 => json!({"do": "malformed_json"}),
+        8..=9 => json!({"do": "missing_items", "from": rng.below(120), "count": 1 + rng.below(3)}),
+        10 => json!({"do": "shifted_pages", "from": 10 + rng.below(60), "by": 1 + rng.below(2)}),
+        11 => json!({"do": "short_page"}),
+        12 => json!({"do": "hole_page"}),
+        13 => json!({"do": "empty_page"}),
+        14 => json!({"do": "repeat_page"}),
+        15 => json!({"do": "first_page_always"}),
+        16 => json!({"do": "ends_after", "items": rng.below(120)}),
+        17 => {
+            let total = [json!(0), json!(7), json!(500), Value::Null][rng.below(4)].clone();
+            in_each_shape("total", &total)
+        }
+        18 => {
+            let place = rng.below(40);
+            let actions: Vec<Value> = ["/items", "/tracks/items", "/items/items", "/artists/items"]
+                .map(|items| json!({"do": "set", "at": format!("{items}/{place}"), "to": null}))
+                .to_vec();
+            json!({"do": "several", "actions": actions})
+        }
+        _ => {
+            let (field, value) = [
+                ("items/*/ITEM/name", json!("")),
+                ("items/*/ITEM/name", json!({"text": 1})),
+                ("items/*/ITEM/duration_ms", json!([])),
+                ("items/*/ITEM/album/name", json!("")),
+                ("items/*/ITEM/album/release_date", json!("0000")),
+                ("items/*/ITEM/artists", json!([])),
+                ("items/*/ITEM/artists", json!([null])),
+                ("items/*/ITEM/album", Value::Null),
+                ("items/*/added_at", Value::Null),
+                ("items/3/ITEM", Value::Null),
+                ("items/*/ITEM", Value::Null),
+                ("items/*/ITEM/id", Value::Null),
+            ][rng.below(12)]
+            .clone();
+            in_each_shape(field, &value)
+        }
     };
-    json!({"path": path, "skip": rng.below(3), "times": 1 + rng.below(2), "action": action})
+    let times = [Some(1), Some(1), Some(2), Some(3), None][rng.below(5)];
+    json!({"path": PATHS[rng.below(PATHS.len())], "skip": rng.below(4), "times": times, "action": action})
+}
+
+/// Sets a field wherever pages have it: in an answer of their own or in that of a playlist or album, by the old and the new
+/// names.
+fn in_each_shape(field: &str, value: &Value) -> Value {
+    let mut actions = Vec::new();
+    for page in ["", "/tracks", "/items", "/artists"] {
+        for item in ["track", "item", "album"] {
+            let at = format!("{page}/{}", field.replace("ITEM", item));
+            if !actions.iter().any(|action: &Value| action["at"] == at) {
+                actions.push(json!({"do": "set", "at": at, "to": value}));
+            }
+        }
+    }
+    json!({"do": "several", "actions": actions})
 }

@@ -21,7 +21,7 @@ pub enum JsonField<T> {
     Null,
     /// The key had a value.
     Value(T),
-    /// The key had a value of a JSON type without a plain meaning here. The store keeps what it knows.
+    /// The key had a value of a JSON type without a plain meaning here. The store keeps the known value.
     Unreadable,
 }
 
@@ -205,7 +205,7 @@ impl LenientValue<'_> for HasNextPage {
     }
 
     fn from_int(number: i64) -> Lenient<Self> {
-        // A zero stands for nothing. Another number names no page.
+        // A zero means that there is none. Another number names no page.
         if number == 0 { Lenient::Converted(HasNextPage(false)) } else { Lenient::Unreadable }
     }
 }

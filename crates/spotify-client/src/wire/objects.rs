@@ -68,7 +68,7 @@ pub struct Restrictions<'a> {
     pub reason: TextField<'a>,
 }
 
-/// An object whose id alone matters here.
+/// An object of which only the id matters here.
 #[derive(Debug, Deserialize, Default)]
 pub struct LinkedTrack<'a> {
     /// Its id.
@@ -238,7 +238,7 @@ pub struct PlaylistItem<'a> {
     pub track: Option<&'a str>,
 }
 
-/// The fields of [`PlaylistItem`] beside the item, to find out which of them were sent in another type.
+/// The fields of [`PlaylistItem`] other than the item, to find out which of them were sent in another type.
 #[derive(Debug, Deserialize)]
 pub struct PlaylistItemFields<'a> {
     #[serde(borrow, default)]

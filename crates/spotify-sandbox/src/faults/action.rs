@@ -106,7 +106,7 @@ pub enum FaultAction {
     EmptyPage,
     /// Another value for one part of the response.
     Set {
-        /// JSON pointer such as `/artists/cursors`; empty for the whole response. `*` stands for every entry, as in
+        /// JSON pointer such as `/artists/cursors`; empty for the whole response. `*` means every entry, as in
         /// `/items/*/track/name`.
         at: String,
         /// The new value.
