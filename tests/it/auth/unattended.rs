@@ -179,7 +179,7 @@ fn cron_reads_two_users_until_consent_ends() {
 
 #[test]
 fn consent_warnings_at_30_14_7_and_1_days() {
-    let world = world();
+    let world = world().job("users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"me\"\n");
     sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);
     let grants = world.project.root().join(".local/state/cratedigger/grants.db");
