@@ -268,8 +268,9 @@ impl<'a> Reporter<'a> {
         let message = AlertMessage {
             event,
             job: job.to_owned(),
-            text,
-            details,
+            // Reasons contain names that strangers chose.
+            text: printable(&text),
+            details: details.iter().map(|line| printable(line)).collect(),
             run: report.map(|r| r.run),
             state: report.map(|r| r.state.to_owned()),
             exit_code: report.map(|r| r.exit_code),

@@ -211,6 +211,27 @@ impl AlertStore {
         ended.unwrap_or_default()
     }
 
+    /// Deletes the alerts, messages and pings whose text is about a deleted user. Returns their number.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn forget_mentions(&self, is_mentioned: impl Fn(&str) -> bool) -> io::Result<usize> {
+        if !self.file.exists() && !self.old_file.exists() {
+            return Ok(0);
+        }
+        self.update(|state| {
+            let mut forgotten = 0;
+            for (key, alerts) in &mut state.open {
+                let before = alerts.len();
+                alerts.retain(|_, alert| !is_mentioned(key) && !is_mentioned(&alert.text));
+                forgotten += before - alerts.len();
+            }
+            state.open.retain(|_, alerts| !alerts.is_empty());
+            forgotten += state.forget_deliveries(is_mentioned);
+            (forgotten, forgotten > 0)
+        })
+    }
+
     /// The open alerts by job. Alerts of the whole project have an empty name.
     pub fn open_alerts(&self) -> Vec<(String, AlertKind, DateTime<Utc>)> {
         let state = self.read().unwrap_or_default();

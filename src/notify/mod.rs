@@ -14,6 +14,7 @@ mod dispatcher;
 mod hook_command;
 mod message;
 mod metrics;
+mod webhook_body;
 mod webhook_client;
 
 pub use alert_store::{AlertKind, AlertScope, AlertStore, AlertTransition, ResolvedAlert};

@@ -160,8 +160,13 @@ impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
         }
         if let Some(dir) = (self.env)("CREDENTIALS_DIRECTORY") {
             let path = Path::new(&dir).join(credential);
-            if path.exists() {
-                return self.read(what, &path, path.display().to_string());
+            match path.symlink_metadata() {
+                Ok(_) => return self.read(what, &path, path.display().to_string()),
+                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+                Err(cause) => {
+                    let from = path.display().to_string();
+                    return Err(CredentialsError::Unreadable { what, from, cause });
+                }
             }
         }
         Err(CredentialsError::Missing { what, variable })
@@ -189,6 +194,11 @@ fn check_value(what: &'static str, value: &str, from: String) -> Result<(String,
         return Ok((value.to_owned(), from));
     };
     Err(CredentialsError::Unfit { what, from, why })
+}
+
+/// The values of `.env` that are ours, if it can be read.
+pub(super) fn env_file_values(path: &Path) -> Option<BTreeMap<String, String>> {
+    read_env_file(path).ok()
 }
 
 /// A small reader of `.env`: `NAME=VALUE` lines, `export ` in front, quotes around, `#` comments.

@@ -126,7 +126,7 @@ pub static SECTIONS: &[SettingsSection] = &[
             KeySpec::new(
                 "mode",
                 ValueShape::Text(&rules::MODE),
-                "\"0644\"",
+                "\"0640\"",
                 "Mode of the files. Folders also get x wherever this has r. The next run applies a new mode to existing files and folders, except to folders outside the project.",
             ),
             KeySpec::new(

@@ -62,6 +62,12 @@ pub enum SignInError {
         /// The local name.
         user: String,
     },
+    /// The user signed in again after this sign-in was started.
+    #[error("user `{user}` has signed in again since this sign-in was started; the newer grant is kept")]
+    Superseded {
+        /// The local name.
+        user: String,
+    },
     /// The code has expired, was already used, or is not valid.
     #[error("the code from the browser is not valid (any more), open the link again: {words}")]
     Worthless {
@@ -125,6 +131,7 @@ impl SignInError {
                 "sign out at https://accounts.spotify.com in that browser and try again; or, if you want the new account, \
                  run: cratedigger auth login {user} --replace"
             ),
+            SignInError::Superseded { user } => format!("to replace it, start again: cratedigger auth login {user}"),
             SignInError::Api(error) => return error.hint(),
             SignInError::Grants(error) => return error.hint(),
             SignInError::Worthless { .. } | SignInError::NoRefreshToken | SignInError::NoRandomness { .. } => {

@@ -87,6 +87,14 @@ impl<'a> OpenList<'a> {
         requested_list(self.context, &self.key, self.row.id)
     }
 
+    /// A problem of the list, with its name if it is one of several.
+    pub(super) fn name_problem(&self, problem: &str) -> String {
+        match self.key.parent_id.as_str() {
+            "" => problem.to_owned(),
+            parent => format!("{parent}: {problem}"),
+        }
+    }
+
     /// The id under which a refusal of the list is remembered.
     pub(super) fn refusal_id(&self) -> &str {
         if self.key.parent_id.is_empty() { self.context.stream.name } else { &self.key.parent_id }

@@ -53,7 +53,7 @@ impl ListStrategy for ListRequest {
             return Ok(CallEstimate::for_one(self.family, CallRange::exactly(1)));
         }
         if estimator.take_probe() {
-            let position = PagePosition { offset: 0, cursor: None, etag: None };
+            let position = PagePosition::default();
             let answer = request_page(estimator.sync, context, self, position).await;
             match estimator.classify_probe(answer)? {
                 ProbeOutcome::Found(PageResponse::Page(page)) => {

@@ -46,6 +46,11 @@ pub struct RawPage {
 }
 
 impl RawPage {
+    /// The page of one item that could not be read. `more` says whether items follow.
+    pub fn of_unread_item(more: bool) -> RawPage {
+        RawPage { entries: vec![None], more, ..RawPage::default() }
+    }
+
     /// How many entries were served, nulls counted.
     pub fn served(&self) -> i64 {
         i64::try_from(self.entries.len()).unwrap_or(i64::MAX)

@@ -117,6 +117,8 @@ pub struct SandboxOptions {
     pub playlist_page_max: usize,
     /// Which clients get a new refresh token when they refresh.
     pub rotation: TokenRotation,
+    /// Whether the accounts service refuses a verifier from a client with a secret, and then takes the secret alone.
+    pub ignores_pkce_with_secret: bool,
     /// Whether every response has an `ETag` and honors `If-None-Match`. Playlists always do.
     pub etags: bool,
 }
@@ -146,6 +148,7 @@ impl Default for SandboxOptions {
             token_ttl_secs: 3600,
             playlist_page_max: 100,
             rotation: TokenRotation::Never,
+            ignores_pkce_with_secret: false,
             etags: false,
         }
     }

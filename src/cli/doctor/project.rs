@@ -69,6 +69,12 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
         }
         Err(failure) => page.push(DoctorLine::from_error("credentials", &failure, "fill in .env")),
     }
+    page.extend(
+        context
+            .open_secret_files()
+            .iter()
+            .map(|open| DoctorLine::problem("credentials", open.problem(), open.command(), ExitStatus::UserAction)),
+    );
     // A state folder that cannot be opened has its own line.
     let gone = find_lost_store(context, settings)
         .map(|gone| DoctorLine::from_error("store", &store_error(gone), "mount its disk"));

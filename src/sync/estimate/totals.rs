@@ -81,7 +81,7 @@ pub(in crate::sync) async fn check_total(
         return Ok(known);
     }
     let offset = (total - 1).max(0);
-    let position = PagePosition { offset, cursor: None, etag: None };
+    let position = PagePosition { offset, ..PagePosition::default() };
     let answer = request_page(estimator.sync, context, list, position).await;
     Ok(match estimator.classify_probe(answer)? {
         ProbeOutcome::Found(PageResponse::Page(page)) if offset + page.served() == total && !page.more => {

@@ -115,6 +115,21 @@ fn each_wrong_key_has_a_message_and_exits_77() {
 }
 
 #[test]
+fn unreadable_credentials_make_no_key() {
+    let world = World::extended().job("user = \"home\"\n[[fetch]]\nstream = \"me\"\n");
+    // Root may read every folder, so something that is no folder stands for one that cannot be read.
+    world.project.write("credentials", "x");
+    let mut command = world.command(&["auth", "list"]);
+    let listed = ran(command.env("CREDENTIALS_DIRECTORY", world.project.root().join("credentials")));
+    assert_ne!(listed.code, 0, "{}", listed.stdout);
+    assert!(listed.stderr.contains("credentials/cratedigger_key"), "{}", listed.stderr);
+    assert!(!folder(&world).join("key").exists());
+    let mut command = world.project.command(&["run", "x"]);
+    let no_secret = ran(command.env("CREDENTIALS_DIRECTORY", world.project.root().join("credentials"))).exits(77);
+    assert!(no_secret.stderr.contains("failed to read the client id from"), "{}", no_secret.stderr);
+}
+
+#[test]
 fn readable_state_folder_is_refused() {
     let world = world();
     for entry in fs::read_dir(folder(&world)).unwrap() {

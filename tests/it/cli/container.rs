@@ -128,6 +128,16 @@ fn examples_use_what_the_image_has() {
     for (text, needs) in [
         (&compose, &["read_only: true", "user: \"65532:65532\"", "cap_drop: [\"ALL\"]", "no-new-privileges:true"][..]),
         (&compose, &[":/project:ro", ":/project/output\n", "- state:/state\n", "command: [\"schedule\"]"]),
+        (
+            &compose,
+            &[
+                "mem_limit: ",
+                "pids_limit: ",
+                "networks: [\"spotify\"]",
+                "CRATEDIGGER_IMAGE=localhost/cratedigger@sha256:",
+            ],
+        ),
+        (&job, &["kind: NetworkPolicy", "ingress: []", "limits: {memory: ", "@sha256:", "ephemeral-storage: "]),
         (&job, &["readOnlyRootFilesystem: true", "runAsUser: 65532", "runAsNonRoot: true", "drop: [\"ALL\"]"]),
         (&job, &["concurrencyPolicy: Forbid", "restartPolicy: Never", "backoffLimit: 0", "defaultMode: 0440"]),
         (&job, &["fsGroupChangePolicy: OnRootMismatch", "mountPath: /project/jobs", "mountPath: /project/config"]),

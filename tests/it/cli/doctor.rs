@@ -58,6 +58,22 @@ fn wrong_credentials_are_red() {
 }
 
 #[test]
+fn open_secrets_are_reported() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.project.write(".env", "SPOTIFY_CLIENT_ID=sandbox-client\nSPOTIFY_CLIENT_SECRET=sandbox-secret\n");
+    let path = world.project.root().join(".env");
+    assert!(world.run(&[]).exits(0).stderr.lines().all(|line| !line.contains("other users")));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = world.run(&["--full"]).exits(0);
+    let warning = "warning: other users can read ./.env (mode 0644); run `chmod 600 ./.env`";
+    assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
+    let page = world.cli(&["doctor", "--offline"]).exits(77);
+    assert!(page.stdout.contains("other users can read ./.env (mode 0644)"), "{}", page.stdout);
+    assert!(page.stdout.contains("-> chmod 600 ./.env"), "{}", page.stdout);
+}
+
+#[test]
 fn doctor_before_the_first_run_leaves_no_file() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     assert_eq!(light(&world, &[], "Spotify").0, "ok");

@@ -313,13 +313,13 @@ fn run_waits_for_another_reader_or_writer() {
 }
 
 #[test]
-fn others_may_read_the_store() {
+fn only_the_group_may_read_the_output() {
     let world = plain();
     world.run(&[]).exits(0);
     let mode = |path: &str| std::fs::metadata(world.project.root().join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode("output/cratedigger.db"), 0o644);
-    assert_eq!(mode("output/csv/x/playlist_items.csv"), 0o644);
-    assert_eq!(mode("output/csv/x"), 0o755);
+    assert_eq!(mode("output/cratedigger.db"), 0o640);
+    assert_eq!(mode("output/csv/x/playlist_items.csv"), 0o640);
+    assert_eq!(mode("output/csv/x"), 0o750);
 }
 
 #[test]

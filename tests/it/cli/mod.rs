@@ -7,6 +7,7 @@ pub mod docs;
 pub mod doctor;
 pub mod exit_codes;
 pub mod help;
+pub mod hostile_names;
 pub mod ids_files;
 pub mod init;
 pub mod job_schema;

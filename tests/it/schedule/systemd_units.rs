@@ -191,9 +191,9 @@ fn service_finds_state_and_credentials() {
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
     assert!(stderr(&first).contains("x: complete"), "{}", stderr(&first));
     assert!(world.project.root().join("state/state.db").exists());
-    // Analysts can read the files of the service, whatever its umask.
-    assert_eq!(world.database().metadata().unwrap().permissions().mode() & 0o777, 0o644);
-    assert_eq!(world.csv_path("search.csv").metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    // Members of the group can read the files of the service, whatever its umask.
+    assert_eq!(world.database().metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(world.csv_path("search.csv").metadata().unwrap().permissions().mode() & 0o777, 0o640);
     let sign_in = as_a_service(&world, &["--project", root, "auth", "list"]).output().unwrap();
     assert_eq!(sign_in.status.code(), Some(0), "{}", stderr(&sign_in));
     let second = as_a_service(&world, &args).output().unwrap();
@@ -226,11 +226,27 @@ fn installer_needs_root() {
         for credential in unit.all("LoadCredential") {
             let (name, file) = credential.split_once(':').unwrap();
             assert_eq!(file, format!("/etc/cratedigger/{name}"));
-            assert!(text.contains(&format!(" {name}\n")) || text.contains(&format!("keep {name}")), "{name}");
+            assert!(text.contains(&format!(" {name} ")) || text.contains(&format!("keep {name}")), "{name}");
         }
         assert!(text.contains(&format!("\nuser={}\n", unit.one("User"))));
         assert!(text.contains(&format!(" /var/lib/{}\n", unit.one("StateDirectory"))));
     }
+}
+
+#[test]
+fn installer_refuses_a_folder_of_others() {
+    let (_project, units) = written();
+    std::fs::set_permissions(&units, std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Only the checks run: nothing is created before they pass.
+    let output = Command::new("sh").arg(units.join("install.sh")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let refused = format!("the folder {} can be changed by other users", units.canonicalize().unwrap().display());
+    let said = stderr(&output);
+    assert!(said.contains(&refused) || said.contains("this needs root"), "{said}");
+    let text = std::fs::read_to_string(units.join("install.sh")).unwrap();
+    // As root, nothing follows a link, and the secret is not shown while it is typed.
+    assert!(!text.contains("chown -R") && text.contains("stty -echo"));
+    assert!(text.matches("plain \"$").count() >= 2 && text.contains("mv -T "));
 }
 
 /// The output of `systemd-analyze`, if it is installed. `make check-units` requires it.

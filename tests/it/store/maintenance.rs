@@ -61,7 +61,7 @@ fn backup_during_a_run_is_complete() {
     world.cli(&["backup", "copy0.db"]).exits(74).shows("backup_during_a_run_is_complete");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o644);
+    assert_eq!(mode, 0o600);
     let ran = world.cli(&["backup", "nowhere/copy.db"]).exits(74).shows("backup_during_a_run_is_complete_2");
     ran.shows("backup_during_a_run_is_complete_3");
     world.cli(&["backup", "file:x.db"]).exits(74).shows("backup_during_a_run_is_complete_4");

@@ -1,5 +1,6 @@
 //! A project folder for a test, and the real binary that runs in it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -28,7 +29,10 @@ impl Project {
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.root().join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        std::fs::write(path, text).expect("a file");
+        std::fs::write(&path, text).expect("a file");
+        if name == ".env" {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+        }
     }
 
     pub fn command(&self, args: &[&str]) -> Command {

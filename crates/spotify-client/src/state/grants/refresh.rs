@@ -219,7 +219,7 @@ impl GrantStore {
     /// If the grant stays locked for too long or cannot be deleted.
     pub fn forget(&self, user: &str) -> Result<Option<Grant>, GrantError> {
         let Some(grant) = self.get(user)? else {
-            self.forget_pending(user)?;
+            self.forget_all_pending(user)?;
             return Ok(None);
         };
         let lock = self.lock(user)?;

@@ -77,8 +77,11 @@ impl SealKey {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
             let path = Path::new(&credentials).join("cratedigger_key");
-            if path.exists() {
-                return SealKey::read(KeyOrigin::Credential(path)).map(Some);
+            match fs::symlink_metadata(&path) {
+                Ok(_) => return SealKey::read(KeyOrigin::Credential(path)).map(Some),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // A folder that cannot be read may contain the key. A new one would lock the grants to another place.
+                Err(error) => return Err(StateError::io("read the key", &path)(error)),
             }
         }
         if let Some(path) = set("CRATEDIGGER_KEY_FILE") {
