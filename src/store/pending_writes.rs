@@ -217,7 +217,7 @@ mod tests {
         s.run_in_group(|s| thing(s, EntityTable::artists(), "a", "A", true)).unwrap();
         assert_eq!(dump(&s).len(), 0);
         // A task that is no page may need them.
-        s.transact(|s| Ok(assert_eq!(dump(s).len(), 1))).unwrap();
+        assert_eq!(s.transact(|s| Ok(dump(s).len())).unwrap(), 1);
         s.run_in_group(|s| thing(s, EntityTable::artists(), "b", "B", true)).unwrap();
         s.commit_group().unwrap();
         assert!(s.changed);

@@ -347,7 +347,7 @@ mod tests {
     fn durable_task_commits_its_group_once() {
         let mut s = session();
         s.run_in_group(|s| add(s, "a")).unwrap();
-        s.transact(|s| Ok(assert_eq!(keys(s), "a"))).unwrap();
+        assert_eq!(s.transact(|s| Ok(keys(s))).unwrap(), "a");
         assert!(!s.conn.is_autocommit(), "a task that only reads commits nothing");
         s.transact(|s| add(s, "b")).unwrap();
         assert!(s.conn.is_autocommit());
