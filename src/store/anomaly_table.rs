@@ -163,8 +163,13 @@ pub const ANOMALIES: &[Anomaly] = &[
         evidence: "five answers for the page, or two that lack items; one for the item, and one more at the end of the list",
         stored: "the other items; the last known row of the item stays; each run requests the item again, after the others",
         effect: AnomalyEffect::Partial,
-        calls: "for each item 13 with pages of 50, besides the 4 of the page; 2 in later runs",
-        tests: &["failing_item_costs_one_row"],
+        calls: "for each item 13 with pages of 50, besides the 4 of the page; in later runs at most 3",
+        tests: &[
+            "failing_item_costs_one_row",
+            "failing_item_costs_one_call_a_day",
+            "page_without_two_items_is_noticed",
+            "list_with_many_failing_items_is_not_published",
+        ],
     },
     Anomaly {
         reason: "missing_hits",
@@ -247,11 +252,11 @@ pub const ANOMALIES: &[Anomaly] = &[
     Anomaly {
         reason: "suspect_batch",
         what: "a list is suddenly much worse than the stored one",
-        evidence: "a second answer",
+        evidence: "the stored list; of a nearly empty one, a second answer that has more, or the same version as before",
         stored: "the old list stays until a person accepts the new one",
         effect: AnomalyEffect::Unproved,
         calls: "1",
-        tests: &["spoiled_batch_replaces_no_list"],
+        tests: &["spoiled_batch_replaces_no_list", "second_answer_confirms_an_empty_list"],
     },
     Anomaly {
         reason: "page_refused",

@@ -1,7 +1,7 @@
 //! The brake: a batch that is much worse than the published rows does not replace them.
 //!
 //! Before a list is published, the new rows are compared with the list as it is stored. Spotify has sent whole
-//! libraries with one field of another type, with blank names, as nulls, or with a total of 0 for a minute.
+//! libraries with one field of another type, with blank names, as nulls, or with a total of 0 in one answer.
 //! Such a batch is left out: the old list stays, the fetch is partial, and a person may accept the batch.
 //!
 //! The first read of a list has nothing to protect. Logs (searches and plays) have no brake either: a new

@@ -42,7 +42,7 @@ fn wrong_total_is_noted() {
     // One item too many, by cursor.
     let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
     world.sandbox.inject(Fault::on_path("/v1/me/following", FaultAction::set("/artists/total", json!(63))));
-    assert_eq!(calls_of_two_runs(&world, "followed_artists.csv", 64), (2, 2));
+    assert_eq!(calls_of_two_runs(&world, "followed_artists.csv", 64), (3, 2));
 
     let job = by_ids("show_episodes", &[fixtures::SHOW]);
     let world = World::extended().job(&format!("market = \"US\"\n{job}"));
