@@ -136,8 +136,10 @@ class Project:
             '[limits]\nrequests_per_second = 1000.0\ncalls_per_day = "unlimited"\ncalls_per_family = "unlimited"\n'
         )
         ids = json.dumps(sandbox.playlists[:count])
-        fetch = f'stream = "playlist_items"\nids = {ids}\n' if count else 'stream = "saved_tracks"\n'
-        (folder / "jobs" / "crates.toml").write_text(f'schedule = "15 6 1 1 *"\n[[fetch]]\n{fetch}')
+        job = f'[[fetch]]\nstream = "playlist_items"\nids = {ids}\n'
+        if not count:
+            job = 'user = "studio"\n[[fetch]]\nstream = "saved_tracks"\n'
+        (folder / "jobs" / "crates.toml").write_text(f'schedule = "15 6 1 1 *"\n{job}')
         self.store = folder / "output" / "cratedigger.db"
 
     def run(self, *more):
