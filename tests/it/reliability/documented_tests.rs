@@ -28,7 +28,7 @@ fn documented_tests_exist_in_order() {
         let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         for test in tests.split(", ") {
             let test = test.trim_matches('`');
-            let is_there = ["fn ", "async fn "].iter().any(|head| code.contains(&format!("{head}{test}()")));
+            let is_there = ["fn ", "async fn "].iter().any(|head| code.contains(&format!("{head}{test}(")));
             assert!(is_there, "{test} is no test");
             named.push(test);
         }
