@@ -66,7 +66,7 @@ pub fn open_file(path: &Path) -> Result<File, InputFileError> {
     if let Some(kind) = special_kind(std::fs::metadata(path)?.file_type()) {
         return Err(InputFileError::NotAFile(kind));
     }
-    regular(rustix::fs::open(path, READ, Mode::empty())?.into())
+    regular(rustix::fs::open(path, READ, Mode::empty())?)
 }
 
 /// Opens the file `name` beneath `folder` for reading. The folder itself may be a link.

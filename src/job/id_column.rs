@@ -90,7 +90,7 @@ impl ColumnCounts {
             self.columns.resize(cells.len(), ColumnCount::default());
         }
         for (cell, column) in cells.iter().zip(&mut self.columns) {
-            if !references_in(cell, kind).is_ok() {
+            if references_in(cell, kind).is_err() {
                 continue;
             }
             column.is_usable |= self.rows > 0;
