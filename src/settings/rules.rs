@@ -214,3 +214,18 @@ pub(super) static UNLIMITED: TextRule = TextRule {
         _ => Err(RuleViolation::new(format!("{} is neither a number nor \"unlimited\"", quote(text)))),
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_let_no_stranger_write() {
+        for mode in ["0640", "640", "0600", "0644", "0660", "0700"] {
+            assert!((MODE.check)(mode).is_ok(), "{mode}");
+        }
+        for mode in ["0666", "0642", "777", "0606", "0440", "06400", "a"] {
+            assert!((MODE.check)(mode).is_err(), "{mode}");
+        }
+    }
+}

@@ -110,7 +110,7 @@ pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
 pub use list_quality::{FieldFlaws, ListQuality, StoredBatch};
 pub use list_result::ListCommit;
-pub use lists::{Checkpoint, ListKey, ListRow, SharedRows};
+pub use lists::{Checkpoint, ListKey, ListRow, SharedRows, UnreadItem};
 pub use members::ListMember;
 pub use migration_backups::{delete_all_backups, delete_old_backups};
 pub use missing_ids::{ListedPlaylist, MissingIdKey};

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::ListMember;
+use crate::store::{ListMember, UnreadItem};
 
 /// The published rows of a list, as they were when it was last read.
 #[derive(Debug, Clone, Default)]
@@ -142,6 +142,19 @@ impl IncrementalRead {
             .filter_map(|(position, place)| {
                 let (id, added_at) = self.previous.rows[place].clone()?;
                 Some(ListMember { position, id, added_at })
+            })
+            .collect()
+    }
+
+    /// Of items that the last read could not read, those in the part that is presumed, at their new positions.
+    pub(super) fn presumed_unread(&self, unread: &[UnreadItem]) -> Vec<UnreadItem> {
+        let from = self.next_previous + self.blanks;
+        let left = (from..self.previous.rows.len()).filter(|place| !self.replaced.contains(place));
+        (self.served..)
+            .zip(left)
+            .filter_map(|(position, place)| {
+                let known = unread.iter().find(|item| item.position == as_count(place))?;
+                Some(UnreadItem { position, ..known.clone() })
             })
             .collect()
     }

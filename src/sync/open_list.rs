@@ -8,7 +8,7 @@ use super::list_lock::ListLock;
 use super::skip_notes::SkipNotes;
 use crate::ingest::IngestContext;
 use crate::store::{Checkpoint, ListKey, ListRow, RequestedItem, lists};
-use crate::stream::PLAYLIST_ITEMS;
+use crate::stream::{self, StreamTable};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 
@@ -87,6 +87,14 @@ impl<'a> OpenList<'a> {
         requested_list(self.context, &self.key, self.row.id)
     }
 
+    /// A problem of the list, with its name if it is one of several.
+    pub(super) fn name_problem(&self, problem: &str) -> String {
+        match self.key.parent_id.as_str() {
+            "" => problem.to_owned(),
+            parent => format!("{parent}: {problem}"),
+        }
+    }
+
     /// The id under which a refusal of the list is remembered.
     pub(super) fn refusal_id(&self) -> &str {
         if self.key.parent_id.is_empty() { self.context.stream.name } else { &self.key.parent_id }
@@ -96,10 +104,11 @@ impl<'a> OpenList<'a> {
 /// How a fetch records that it requested a list.
 pub(super) fn requested_list(context: &FetchContext, key: &ListKey, list: i64) -> RequestedItem {
     let is_user_list = context.stream.needs_user() && key.parent_id.is_empty();
+    let is_playlist = stream::find(key.kind).is_some_and(|stream| stream.table == StreamTable::PlaylistItems);
     RequestedItem {
         user_id: is_user_list.then(|| context.audience.clone()),
         list_id: Some(list),
-        item_id: (key.kind == PLAYLIST_ITEMS).then(|| key.parent_id.clone()),
+        item_id: is_playlist.then(|| key.parent_id.clone()),
     }
 }
 

@@ -53,7 +53,7 @@ impl ListStrategy for ListRequest {
             return Ok(CallEstimate::for_one(self.family, CallRange::exactly(1)));
         }
         if estimator.take_probe() {
-            let position = PagePosition { offset: 0, cursor: None, etag: None };
+            let position = PagePosition::default();
             let answer = request_page(estimator.sync, context, self, position).await;
             match estimator.classify_probe(answer)? {
                 ProbeOutcome::Found(PageResponse::Page(page)) => {
@@ -111,7 +111,7 @@ async fn estimate_with_first_page(
     if list.entry_kind == EntryKind::Playlists {
         note_versions(estimator, page);
     }
-    if row.checkpoint.is_none() && is_whole_list(page, items) {
+    if row.checkpoint.is_none() && row.unread.is_empty() && is_whole_list(page, items) {
         let changes = changes_in_first_page(&members, &served, members.len() == served.len());
         return Ok(one_call.with_changes(changes));
     }
@@ -132,7 +132,7 @@ async fn estimate_with_first_page(
     let previous = PreviousRows::new(members, row.served.unwrap_or(0), row.announced.unwrap_or(0));
     let mut read = IncrementalRead::new(previous);
     read.add_rows(served, page.served());
-    if read.is_enough(total) {
+    if read.is_enough(total) && row.unread.is_empty() {
         return Ok(one_call.with_changes(changes));
     }
     let calls = if known == TotalTrust::Counted { CallRange::between(2, all_pages) } else { known.calls(all_pages, 2) };

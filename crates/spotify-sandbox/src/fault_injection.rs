@@ -171,6 +171,20 @@ pub(crate) fn corrupt_response(action: &FaultAction, mut response: ServerRespons
             });
             return WireOutcome::Response(response, Duration::ZERO);
         }
+        FaultAction::FailingItems { from, count, code } => {
+            let mut holds_item = false;
+            edit_page(&whole, |page| {
+                let offset = page["offset"].as_u64().unwrap_or(0);
+                let served = page["items"].as_array().map_or(0, |items| items.len() as u64);
+                holds_item = offset < from.saturating_add(*count) && *from < offset + served;
+            });
+            if holds_item && *code != 200 {
+                response = json_error(false, *code, None, None);
+            } else if holds_item {
+                response.body = half;
+            }
+            return WireOutcome::Response(response, Duration::ZERO);
+        }
         FaultAction::Several { actions } => {
             let mut late = Duration::ZERO;
             for action in actions {

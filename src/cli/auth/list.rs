@@ -77,6 +77,7 @@ fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Vec<String> {
         GrantState::Refreshing => "ok, being refreshed",
     };
     let days = match end {
+        _ if grant.state == GrantState::NeedsSignIn => "-".to_owned(),
         Some(end) if end.at_most => format!("at most {} (six months from import)", end.days_left(now)),
         Some(end) => format!("{} (until {})", end.days_left(now), end.at.format("%Y-%m-%d")),
         None => "-".to_owned(),

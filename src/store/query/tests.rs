@@ -198,7 +198,8 @@ fn no_function_exceeds_the_time_of_a_query() {
     reader.budget.time = Duration::from_millis(100);
     let (a, b) = (long("a", 1 << 20), long("a", 1 << 19));
     let objects = "(SELECT json_group_object(value, 1) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL \
-         SELECT value + 1 FROM n LIMIT 20000) SELECT value FROM n))";
+                   SELECT value + 1 FROM n LIMIT 20000) SELECT value FROM n))";
+    let nested = format!("'{}1{}'", "[".repeat(900), "]".repeat(900));
     for sql in [
         format!("SELECT instr({a}, {b} || 'b')"),
         format!("SELECT replace({a}, {b} || 'b', '')"),
@@ -208,7 +209,7 @@ fn no_function_exceeds_the_time_of_a_query() {
         format!("SELECT {a} LIKE '{}'", "%a_".repeat(300)),
         format!("SELECT {a} GLOB '*{}[^a]*'", "[a-z]".repeat(150)),
         format!("SELECT json_patch({objects}, {objects})"),
-        format!("SELECT json_pretty('{}1{}', {b})", "[".repeat(900), "]".repeat(900)),
+        format!("SELECT json_pretty({nested}, {b})"),
         "SELECT printf('%.*c', 1000000000, 'x')".to_owned(),
         "SELECT group_concat(printf('%1000000s', 'x')) FROM tracks a, tracks b, tracks c, tracks d".to_owned(),
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n) SELECT max(length(randomblob(1000000))) FROM n"

@@ -21,6 +21,7 @@ pub(in crate::sync) mod reasons {
     pub const FOREIGN: &str = "whether Spotify gives the items of others' playlists shows when they are requested";
     pub const ANNOUNCED: &str = "lists that were never read to their end are taken to be as long as Spotify says";
     pub const WRONG: &str = "Spotify was wrong about the length of a list before";
+    pub const UNREAD: &str = "items that could not be read before are requested again, one by one";
     pub const ALBUMS: &str = "how many tracks an album has that was never read, only Spotify knows";
 }
 

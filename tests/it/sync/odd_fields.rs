@@ -8,12 +8,12 @@ use super::users::signed_in;
 use crate::support::world::{Ran, World, by_ids, fetch};
 
 /// A world of home's with a job of these fetches.
-fn home(fetches: &[String]) -> World {
+pub(super) fn home(fetches: &[String]) -> World {
     let job = format!("user = \"home\"\nmarket = \"DE\"\n{}", fetches.concat());
     signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)])
 }
 
-fn set(world: &World, path: &str, changes: &[(&str, Value)]) {
+pub(super) fn set(world: &World, path: &str, changes: &[(&str, Value)]) {
     let actions = changes.iter().map(|(at, to)| FaultAction::set(at, to.clone())).collect();
     world.sandbox.inject(Fault::on_path(path, FaultAction::Several { actions }));
 }
@@ -29,7 +29,7 @@ fn fields(run: &Ran, stream: &str) -> Vec<String> {
 }
 
 /// Reason, title and detail of each entry.
-fn skipped(world: &World) -> Vec<(String, String, String)> {
+pub(super) fn skipped(world: &World) -> Vec<(String, String, String)> {
     let ran = world.cli(&["skipped", "x", "--json"]).exits(0);
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or("-").to_owned();
     let entries = ran.json()["skipped"].as_array().unwrap().clone();
@@ -188,24 +188,6 @@ fn blank_answers_keep_names() {
     }
     assert!(fields(&run, "saved_tracks").iter().any(|it| it.starts_with("name blank blank ")));
     assert!(skipped(&world).iter().any(|(reason, title, _)| reason == "blank_field" && title != "-"));
-}
-
-#[test]
-fn times_of_other_types_are_converted() {
-    let playlist = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
-    let world = home(&[fetch("saved_tracks", ""), fetch("recently_played", ""), playlist]);
-    set(&world, "/v1/me/tracks", &[("/items/0/added_at", json!(1_764_410_000))]);
-    let plays = [("/items/0/played_at", json!(1_764_410_000_123_i64)), ("/items/1/played_at", json!("yesterday"))];
-    set(&world, "/v1/me/player/recently-played", &plays);
-    set(&world, "/v1/playlists/*", &[("/items/items/0/added_at", json!("2026-11-01 10:00:00"))]);
-    world.run(&[]).exits(0);
-    let has = |file: &str, column: &str, time: &str| world.column(file, column).iter().any(|it| it == time);
-    assert!(has("saved_tracks.csv", "added_at", "2025-11-29T09:53:20Z"));
-    assert!(has("recently_played.csv", "played_at", "2025-11-29T09:53:20.123Z"));
-    assert!(has("playlist_items.csv", "added_at", "2026-11-01T10:00:00Z"));
-    assert!(!has("recently_played.csv", "played_at", "yesterday"));
-    assert!(skipped(&world).iter().any(|(reason, ..)| reason == "malformed"), "a play without a time is no play");
-    world.cli(&["verify"]).exits(0);
 }
 
 #[test]

@@ -98,6 +98,14 @@ pub enum FaultAction {
         from: u64,
         count: u64,
     },
+    /// Every page with some items of a list fails, however small it is.
+    FailingItems {
+        /// The position of the first one in the list.
+        from: u64,
+        count: u64,
+        /// The status. With 200, the body is cut off.
+        code: u16,
+    },
     /// A page without its second half, but with the usual numbers and links.
     ShortPage,
     /// A page without one item in its middle, but with the usual numbers and links.
