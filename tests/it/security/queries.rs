@@ -40,7 +40,7 @@ fn slow_query_blocks_no_other_job() {
 #[test]
 fn greedy_query_costs_its_own_file_only() {
     let blobs: Vec<String> = (0..450).map(|n| format!("max(randomblob(1000000)) AS c{n}")).collect();
-    let more = vec!["randomblob(1000000)"; 99].join(", ");
+    let more = ["randomblob(1000000)"; 99].join(", ");
     let sql = format!("SELECT {}, length(max({more})) AS d FROM (SELECT 1)", blobs.join(", "));
     let query = format!("[[query]]\ncsv = \"q.csv\"\nsql = \"{sql}\"\n");
     let world = World::extended().job(&format!("{}{query}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])));

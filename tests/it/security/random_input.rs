@@ -6,7 +6,7 @@ use cratedigger::job::{FetchSource, load};
 use cratedigger::settings::{Project, Settings};
 use cratedigger::signin::answer::{CallbackAnswer, parse_pasted};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use secrecy::{ExposeSecret, SecretString};
 use spotify_client::state::grants::{PendingSignIn, SignInFlow};
 
@@ -58,7 +58,7 @@ fn random_input_files_are_read_or_refused() {
                 FetchSource::Searches(searches) => {
                     prop_assert!(searches.iter().all(|search| search.chars().count() <= 250));
                 }
-                other => prop_assert!(false, "{:?}", other),
+                other => return Err(TestCaseError::fail(format!("{other:?}"))),
             }
         }
         Ok(())
