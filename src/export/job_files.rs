@@ -17,7 +17,7 @@ use super::output_file::{OutputFile, RowSource};
 use super::publish::{check_target, publish};
 use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobQuery, OutputName, TemplateValues};
-use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, has_not_found,
     known_file, last_file_at, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
@@ -165,7 +165,7 @@ impl JobFiles {
             }
         }
         let all: Vec<QueryFetch> = job.fetches.iter().map(|f| fetched_rows(f, shown.fire_at, None)).collect();
-        let reader = QueryReader::open(&self.database, &job.name, all, QUERY_TIME)?;
+        let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
         let local = shown.fire_at.with_timezone(&job.timezone);
         let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
         let mut sheets = Vec::new();

@@ -11,6 +11,7 @@ pub mod odd_fields;
 pub mod odd_lists;
 pub mod odd_pages;
 mod odd_times;
+pub mod overlapping_pages;
 pub mod owners;
 pub mod playlists;
 pub mod readers;
