@@ -121,6 +121,7 @@ pub async fn estimate_job(
             changes = changes.plus(one.estimate.changes);
             result.fetches.push(one);
         }
+        estimator.streams_before.push(fetch.stream);
         if parent.is_some() {
             changes = RowChanges::AnyChange;
         }

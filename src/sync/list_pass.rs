@@ -18,6 +18,7 @@ use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::incremental::{IncrementalRead, PreviousRows};
 use super::list_request::{ListRequest, Prefetch};
+use super::newest_items::{KnownNewest, NewestResponse, request_newest};
 use super::open_list::OpenList;
 use super::page_request::{PagePosition, PageResponse, request_page, request_version};
 use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
@@ -197,8 +198,14 @@ impl<'a> ListPass<'a> {
         if let Some(page) = self.accepted_page.take().or_else(|| prefetch.page.take().filter(|_| offset == 0)) {
             return Ok(page);
         }
-        self.response_count += 1;
         let etag = self.etag.as_deref().filter(|_| offset == 0 && at.restarts == 0 && self.suspect_at.is_none());
+        if offset == 0
+            && let Some(wanted) = self.list.wanted_newest()
+        {
+            let etag = etag.map(str::to_owned);
+            return self.newest_page(at, wanted, etag.as_deref()).await;
+        }
+        self.response_count += 1;
         let position = PagePosition { offset, cursor: at.cursor.as_deref(), etag };
         match self.request(position).await? {
             PageResponse::Page(page) => {
@@ -208,12 +215,33 @@ impl<'a> ListPass<'a> {
                 }
                 Ok(page)
             }
-            PageResponse::Unchanged => {
-                mark_unchanged(self.open).await?;
-                let presumed = i64::from(self.open.row.proof.as_deref() != Some("one_answer"));
-                Err(ReadOutcome::Complete(RecordCounts { presumed, ..self.open.unchanged() }).into())
-            }
+            PageResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
         }
+    }
+
+    /// The page of the newest items of a list, of which only these are wanted.
+    async fn newest_page(&mut self, at: &mut Checkpoint, wanted: i64, etag: Option<&str>) -> Result<RawPage, ReadStop> {
+        let OpenList { sync, context, row, .. } = self.open;
+        let (id, kind) = (row.id, self.list.key.kind);
+        let members = sync.store.write(move |s| members::current(s, id, kind)).await.map_err(SyncError::from)?;
+        let known = KnownNewest::new(row, members);
+        let response = request_newest(sync, context, (self.list, wanted), &known, etag).await;
+        match response.map_err(ReadStop::from_request)? {
+            NewestResponse::Page { page, requests } => {
+                self.response_count += requests;
+                at.etag = page.etag.clone().or_else(|| at.etag.take());
+                Ok(page)
+            }
+            NewestResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
+            NewestResponse::Anomalous(anomaly) => Err(rejected(&anomaly).into()),
+        }
+    }
+
+    /// Records that the published rows are still the list's.
+    async fn mark_unchanged(&self) -> Result<ReadOutcome, SyncError> {
+        mark_unchanged(self.open).await?;
+        let presumed = i64::from(self.open.row.proof.as_deref() != Some("one_answer"));
+        Ok(ReadOutcome::Complete(RecordCounts { presumed, ..self.open.unchanged() }))
     }
 
     /// Decides about an anomalous page; false: the page is requested once more.

@@ -14,6 +14,7 @@ use super::list_request::ListRequest;
 use super::missing;
 use super::ordering::{FailedRequests, IndexedReference, oldest_first, oldest_lists_first, sort_by_age};
 use super::own_playlists::{estimate_own_playlists, read_own_playlists};
+use super::parent_name::{estimate_parent_name, read_parent_name};
 use super::playlist::PlaylistItems;
 use super::profile::read_profile;
 use super::recent_plays::RecentPlays;
@@ -53,7 +54,10 @@ impl WorkItem {
             WorkItem::Playlist(id) => {
                 read_list(sync, context, &PlaylistItems { id, deferred_verification: false, is_listed: false }).await
             }
-            WorkItem::List(list) => read_list(sync, context, &**list).await,
+            WorkItem::List(list) => {
+                read_parent_name(sync, context, list).await?;
+                read_list(sync, context, &**list).await
+            }
             WorkItem::Search(search) => read_list(sync, context, search).await,
             WorkItem::UserLists(lists) => read_lists(sync, context, lists).await,
             WorkItem::OwnPlaylists => read_own_playlists(sync, context).await,
@@ -84,7 +88,11 @@ impl WorkItem {
                 estimate_list(estimator, context, &PlaylistItems { id, deferred_verification: false, is_listed: false })
                     .await
             }
-            WorkItem::List(list) => estimate_list(estimator, context, &**list).await,
+            WorkItem::List(list) => {
+                let mut estimate = estimate_parent_name(estimator, context, list).await?;
+                estimate.add(estimate_list(estimator, context, &**list).await?);
+                Ok(estimate)
+            }
             WorkItem::Search(search) => estimate_list(estimator, context, search).await,
             WorkItem::UserLists(lists) => {
                 let mut estimate = CallEstimate::default();

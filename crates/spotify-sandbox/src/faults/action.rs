@@ -98,6 +98,9 @@ pub enum FaultAction {
         from: u64,
         count: u64,
     },
+    /// A list with other items: those at these positions of the usual list, in this order. Its pages and its total
+    /// fit.
+    Reordered { positions: Vec<usize> },
     /// A page without its second half, but with the usual numbers and links.
     ShortPage,
     /// A page without one item in its middle, but with the usual numbers and links.
@@ -195,6 +198,7 @@ impl FaultAction {
                 | Self::MissingItems { .. }
                 | Self::ShiftedPages { .. }
                 | Self::FirstPageAlways
+                | Self::Reordered { .. }
         )
     }
 
