@@ -17,6 +17,7 @@ use super::estimate::{
 use super::incremental::{IncrementalRead, PreviousRows};
 use super::list_reader::{ListStrategy, read_pages};
 use super::list_request::{ListRequest, Prefetch};
+use super::missing;
 use super::newest_items::{KnownNewest, NewestItems};
 use super::open_list::OpenList;
 use super::page_request::{PagePosition, PageResponse, request_page};
@@ -61,9 +62,15 @@ impl ListStrategy for ListRequest {
                 ProbeOutcome::Found(PageResponse::Page(page)) => {
                     return estimate_with_first_page(estimator, context, (self, &row), &page).await;
                 }
-                ProbeOutcome::Found(PageResponse::Unchanged) | ProbeOutcome::Refused => {
+                ProbeOutcome::Found(PageResponse::Unchanged) => {
                     let one = CallEstimate::for_one(self.family, CallRange::exactly(1));
                     return Ok(one.with_changes(RowChanges::None));
+                }
+                ProbeOutcome::Refused(e) => {
+                    let id = self.remembered_id().unwrap_or(context.stream.name);
+                    let calls = missing::calls_for_refusal(estimator.sync, context, id, &e).await?;
+                    let estimate = CallEstimate::for_one(self.family, CallRange::exactly(calls));
+                    return Ok(estimate.with_changes(RowChanges::None));
                 }
                 ProbeOutcome::NotAsked => {}
             }
@@ -97,6 +104,9 @@ async fn estimate_with_first_page(
 ) -> Result<CallEstimate, SyncError> {
     // The size that has just worked.
     let (_, size) = page_sizes(estimator, list)?;
+    if list.entry_kind == EntryKind::Playlists && context.stream.yields_versions {
+        note_versions(estimator, page);
+    }
     let one_call = CallEstimate::for_one(list.family, CallRange::exactly(1));
     let Some(total) = page.total else {
         let has_more = page.more && list.max_items.is_none_or(|max| page.served() < max);
@@ -121,9 +131,6 @@ async fn estimate_with_first_page(
         return estimate_newest(estimator, context, (list, row), newest).await;
     }
     let served = page_rows(page, list.entry_kind);
-    if list.entry_kind == EntryKind::Playlists {
-        note_versions(estimator, page);
-    }
     if row.checkpoint.is_none() && is_whole_list(page, items) {
         let changes = changes_in_first_page(&members, &served, members.len() == served.len());
         return Ok(one_call.with_changes(changes));
@@ -193,6 +200,8 @@ fn note_versions(estimator: &mut JobEstimator<'_>, page: &RawPage) {
     let listed = page.entries().into_iter().filter_map(|entry| serde_json::from_str::<Playlist<'_>>(entry?).ok());
     let versions = listed.filter_map(|it| Some((it.id_or_uri()?, it.snapshot_id.value()?.to_string())));
     estimator.snapshots.extend(versions.map(|(id, version)| (id, Some(version))));
+    // Those on the pages behind it are found by the run.
+    estimator.versions_may_be_known |= page.more || page.total.is_none_or(|total| total > page.served());
 }
 
 /// The cost of a list without a probe.
@@ -203,6 +212,7 @@ fn estimate_without_probe(
     row: &ListRow,
 ) -> Result<CallEstimate, SyncError> {
     let (smallest, largest) = page_sizes(estimator, list)?;
+    estimator.versions_may_be_known |= context.stream.yields_versions;
     let learns = u64::from(smallest < largest && estimator.tried_pages.insert(list.family));
     let mut estimate = if row.checkpoint.is_some() {
         estimate_resumed(list, row, row.announced, (smallest, largest))

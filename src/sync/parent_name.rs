@@ -12,7 +12,7 @@ use super::list_request::ListRequest;
 use super::missing;
 use crate::ingest::{IngestError, ingest_entity};
 use crate::job::{AlbumGroup, Fetch};
-use crate::store::{EntityTable, ListRow, entity, lists, runs};
+use crate::store::{EntityTable, ListRow, MissingIdKey, entity, lists, missing_ids, runs};
 use crate::stream::{EntryKind, Stream};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
@@ -66,8 +66,13 @@ async fn unknown_parent(
     }
     let (id, table) = (list.key.parent_id.clone(), EntityTable::for_kind(kind));
     let parent = id.clone();
-    let is_named = sync.store.write(move |s| entity::has_name(s, table, &parent)).await?;
-    if is_named || missing::are_missing(sync, context, std::slice::from_ref(&id)).await? == [true] {
+    // A fetch that reads these entities by id has the name of their kind.
+    let refused = MissingIdKey { stream: kind.plural(), ..context.missing_key(&id) };
+    let is_known = sync
+        .store
+        .write(move |s| Ok(entity::has_name(s, table, &parent)? || missing_ids::is_known(s, &refused)?))
+        .await?;
+    if is_known || missing::are_missing(sync, context, std::slice::from_ref(&id)).await? == [true] {
         return Ok(None);
     }
     Ok(Some((kind, id)))

@@ -7,7 +7,7 @@ use super::album_tracks::{estimate_album_tracks, read_album_tracks};
 use super::by_id::EntityReader;
 use super::context::{FetchContext, SyncContext};
 use super::error::SyncError;
-use super::estimate::{CallEstimate, CallRange, JobEstimator};
+use super::estimate::{CallEstimate, CallRange, JobEstimator, reasons};
 use super::fetch_inputs::FetchInputs;
 use super::list_reader::{ListStrategy, read_list};
 use super::list_request::ListRequest;
@@ -16,7 +16,7 @@ use super::ordering::{FailedRequests, IndexedReference, oldest_first, oldest_lis
 use super::own_playlists::{estimate_own_playlists, read_own_playlists};
 use super::parent_name::{estimate_parent_name, read_parent_name};
 use super::playlist::PlaylistItems;
-use super::profile::read_profile;
+use super::profile::{estimate_profile, read_profile};
 use super::recent_plays::RecentPlays;
 use super::search::SearchRequest;
 use super::user_lists::user_stream_lists;
@@ -24,7 +24,6 @@ use super::work_result::WorkResult;
 use crate::job::{AlbumGroup, Fetch};
 use crate::store::{ListKey, freshness};
 use crate::stream::{Paging, ReadStrategy, StreamInput};
-use spotify_client::family::EndpointFamily;
 use spotify_client::{EntityKind, Reference, path_segment};
 
 /// A piece of a fetch that is done or not done as a whole.
@@ -102,7 +101,7 @@ impl WorkItem {
                 Ok(estimate)
             }
             WorkItem::OwnPlaylists => estimate_own_playlists(estimator, context).await,
-            WorkItem::CsvProfile => Ok(CallEstimate::for_one(EndpointFamily::ME, CallRange::exactly(1))),
+            WorkItem::CsvProfile => estimate_profile(estimator, context).await,
             WorkItem::RecentPlays => RecentPlays.estimate(estimator, context).await,
         }
     }
@@ -172,7 +171,15 @@ async fn estimate_list(
     {
         return Ok(CallEstimate::for_unchanged());
     }
-    strategy.estimate(estimator, context).await
+    let mut estimate = strategy.estimate(estimator, context).await?;
+    if let Some(id) = strategy.remembered_id()
+        && estimate.calls() != CallRange::NONE
+        && missing::were_refused(estimator.sync, context, &[id.to_owned()]).await? == [true]
+    {
+        estimate.add_calls(context.stream.family, CallRange::between(0, 1));
+        estimate.add_reason(reasons::REFUSED);
+    }
+    Ok(estimate)
 }
 
 /// The order in which work items are done: lists that were never read, then the oldest, then those that failed at

@@ -16,6 +16,8 @@ pub(in crate::sync) mod reasons {
     pub const RESTLESS: &str = "a playlist whose version changes at every look is read until two reads are the same";
     pub const TOLD: &str = "a fetch before it may tell that a playlist is unchanged";
     pub const NEWEST: &str = "where the newest items of a list are shows when it is read";
+    pub const REFUSED: &str =
+        "what Spotify refused before is requested again, and a second time if it is refused again";
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";

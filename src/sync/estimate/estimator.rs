@@ -68,7 +68,7 @@ impl<'a> JobEstimator<'a> {
     ) -> Result<ProbeOutcome<T>, SyncError> {
         match answer {
             Ok(found) => Ok(ProbeOutcome::Found(found)),
-            Err(SyncError::Api(e)) if is_about_one_list(&e) => Ok(ProbeOutcome::Refused),
+            Err(SyncError::Api(e)) if is_about_one_list(&e) => Ok(ProbeOutcome::Refused(e)),
             Err(SyncError::Api(ApiError::State(e))) => Err(SyncError::Api(ApiError::State(e))),
             Err(SyncError::Api(e)) => {
                 let is_own_limit = matches!(e, ApiError::Deferred(Deferral { reason: DeferralReason::MaxCalls, .. }));

@@ -47,7 +47,9 @@ const STREAMS: [DatedStream; 3] = [
 impl DatedStream {
     /// A job for the newest items, and one for all items.
     fn world(&self, mode: QuotaMode, etags: bool, wanted: usize) -> World {
-        let ids = format!("ids = [\"{}\"]\n{}\nfull_every = \"1d\"", self.parent, self.more);
+        // Without the name of the parent, which would cost a call.
+        let columns = format!("columns = [\"{}\", \"release_date\"]", self.id_column);
+        let ids = format!("ids = [\"{}\"]\n{}\n{columns}\nfull_every = \"1d\"", self.parent, self.more);
         let few = fetch(self.stream, &format!("name = \"few\"\n{ids}\nlimit_per_parent = {wanted}"));
         let all = fetch(self.stream, &format!("name = \"all\"\n{ids}"));
         let world = World::with(SandboxOptions { mode, etags, ..SandboxOptions::default() });
