@@ -61,7 +61,7 @@ uninstall: ## remove the files that `make install` installed
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
 
-torture: ## kill the program and fail its system calls at thousands of moments, and check that nothing is lost (an hour; needs strace; KILLS, STRIDE, POINTS, DISKS, SEED)
+torture: ## kill the program and fail its system calls at thousands of moments, and check that nothing is lost (two hours; needs strace; SEED, KILLS, STRIDE, POINTS, DISKS; WORLDS, STEPS, MINUTES for random worlds)
 	@command -v strace >/dev/null || { echo 'strace is missing: apt-get install strace' >&2; exit 1; }
 	$(CARGO) test --locked --quiet --test torture -- --ignored --nocapture --test-threads=1
 	CRATEDIGGER_SEEDS=3000 $(CARGO) test --locked --quiet --test it edited_playlists:: -- --nocapture

@@ -141,7 +141,7 @@ fn main() {
     println!("each of the four (the last is answered late)   {sent:?}");
     println!("slowest / fastest                              {:.2}", *least as f64 / *most as f64);
     println!("refused by the limit                           {}", before.refused);
-    println!("a ban of 2 s: told, sent before its end        {}, {}", after.refused - before.refused, after.early);
+    println!("a ban of 2 s: refusals, calls before its end        {}, {}", after.refused - before.refused, after.early);
     assert!(all * 100 >= one * 95, "four lose more than 5 %");
     assert!(least * 3 >= *most, "one is starved");
     assert_eq!((before.refused, after.early), (0, 0));

@@ -2,62 +2,120 @@
 # Installs the units next to this file: `sudo sh systemd/install.sh`. It can be run again at any time, reports
 # each step, and starts nothing. It creates:
 #   the system user `cratedigger`, who runs the units, and the state folder /var/lib/cratedigger (0700);
+#   the group `cratedigger-readers`, whose members may read the store and the CSV files;
 #   /etc/cratedigger with the client id and secret, which it asks for, and a key that encrypts grants;
 #   the output folder, writable for that user; and the units in /etc/systemd/system.
+# It runs as root, so it refuses files and folders that somebody else can change, and follows no link.
 set -eu
 umask 027
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
 
 project=/srv/spotify
 program=/usr/local/bin/cratedigger
 set -- /srv/spotify/output
 user=cratedigger
+readers=cratedigger-readers
 secrets=/etc/cratedigger
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(cd "$(dirname "$0")" && pwd -P)
 
 say() { echo "install: $*"; }
 fail() { echo "install: $*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || fail "this needs root: sudo sh $0"
+
+# Whoever can write to a folder on the way to this script could replace the script or the units.
+owner=$(stat -c %u "$here")
+trusted() { # $1: a path; $2: what it is
+    [ ! -L "$1" ] || fail "$2 $1 is a symbolic link"
+    case $(stat -c %u "$1") in
+        0 | "$owner" | "${SUDO_UID:-0}") ;;
+        *) fail "$2 $1 belongs to another user; copy it to a folder of root" ;;
+    esac
+    # A sticky folder such as /tmp does not let others replace what is in it, but they may create more.
+    [ -z "$(find "$1" -maxdepth 0 -perm /022)" ] || fail "$2 $1 can be changed by other users: chmod go-w '$1'"
+}
+[ "$owner" = 0 ] || [ "$owner" = "${SUDO_UID:-0}" ] || fail "the folder $here belongs to another user; copy it to a folder of root"
+folder=$here
+while :; do
+    trusted "$folder" "the folder"
+    [ "$folder" != / ] || break
+    folder=$(dirname "$folder")
+done
+for file in "$here"/install.sh "$here"/cratedigger*.service "$here"/cratedigger*.timer; do
+    trusted "$file" "the file"
+done
 [ -x "$program" ] || fail "$program does not exist: \`sudo make install PREFIX=/usr/local\` installs it"
+
+plain() { # $1: a folder that may not exist yet
+    [ ! -L "$1" ] || fail "$1 is a symbolic link; replace it with a folder, or name its target in the settings"
+}
 
 if ! id "$user" > /dev/null 2>&1; then
     useradd --system --user-group --no-create-home --home-dir /var/lib/cratedigger --shell /usr/sbin/nologin "$user"
     say "created the system user $user"
 fi
+if ! getent group "$readers" > /dev/null; then
+    groupadd --system "$readers"
+    say "created the group $readers"
+fi
+# A member may keep the group of the output folder when the service's user changes a mode by hand.
+usermod -a -G "$readers" "$user"
 # A folder from another machine may belong to another user id.
+plain /var/lib/cratedigger
 install -d -m 0700 -o "$user" -g "$user" /var/lib/cratedigger
-chown -R "$user:$user" /var/lib/cratedigger
+chown -hR "$user:$user" /var/lib/cratedigger
 for folder in "$@"; do
-    install -d -m 0755 -o "$user" -g "$user" "$folder"
-    chown -R "$user:$user" "$folder"
-    say "$user may write to $folder"
+    plain "$folder"
+    # The set-group-ID bit gives the group to every file that is created in the folder.
+    install -d -m 2750 -o "$user" -g "$readers" "$folder"
+    chown -hR "$user:$readers" "$folder"
+    runuser -u "$user" -- find "$folder" -type d -exec chmod g+s {} +
+    say "$user may write to $folder, and the group $readers may read it"
 done
 
 # Readable for the group, so that `auth login` started by hand can use the credentials too.
+plain "$secrets"
 install -d -m 0750 -o root -g "$user" "$secrets"
-chown -R "root:$user" "$secrets"
+chown -hR "root:$user" "$secrets"
 keep() { # $1: file name; stdin: content
-    cat > "$secrets/$1.new"
-    chown "root:$user" "$secrets/$1.new"
-    chmod 0640 "$secrets/$1.new"
-    mv "$secrets/$1.new" "$secrets/$1"
+    new=$(mktemp "$secrets/.new-XXXXXX")
+    cat > "$new"
+    chown "root:$user" "$new"
+    chmod 0640 "$new"
+    mv -T "$new" "$secrets/$1"
     say "wrote $secrets/$1"
 }
-ask() { # $1: variable; $2: file for its value
+ask() { # $1: variable; $2: file for its value; $3: whether it is shown while it is typed
     [ ! -s "$secrets/$2" ] || return 0
-    value=$(sed -n "s/^\(export \)\{0,1\}$1=//p" "$project/.env" 2> /dev/null | tail -n 1 | tr -d "\"' \r")
+    value=
+    if [ -f "$project/.env" ] && [ ! -L "$project/.env" ]; then
+        value=$(sed -n "s/^\(export \)\{0,1\}$1=//p" "$project/.env" | tail -n 1 | tr -d "\"' \r")
+    fi
     if [ -z "$value" ]; then
-        [ ! -t 0 ] || printf '%s, from https://developer.spotify.com/dashboard: ' "$1"
+        if [ -t 0 ]; then
+            printf '%s, from https://developer.spotify.com/dashboard: ' "$1"
+            if [ "$3" = hidden ]; then
+                trap 'stty echo' EXIT
+                trap 'exit 130' INT TERM
+                stty -echo
+            fi
+        fi
         IFS= read -r value || fail "no $1: write it to $secrets/$2, or to $project/.env, and run this again"
+        if [ -t 0 ] && [ "$3" = hidden ]; then
+            stty echo
+            trap - EXIT INT TERM
+            echo
+        fi
     fi
     [ -n "$value" ] || fail "no $1"
     printf '%s\n' "$value" | keep "$2"
 }
-ask SPOTIFY_CLIENT_ID spotify_client_id
-ask SPOTIFY_CLIENT_SECRET spotify_client_secret
+ask SPOTIFY_CLIENT_ID spotify_client_id shown
+ask SPOTIFY_CLIENT_SECRET spotify_client_secret hidden
 if [ ! -s "$secrets/cratedigger_key" ]; then
     # An existing state folder contains the key that its grants are encrypted with.
-    if [ -s /var/lib/cratedigger/key ]; then
+    if [ -s /var/lib/cratedigger/key ] && [ ! -L /var/lib/cratedigger/key ]; then
         keep cratedigger_key < /var/lib/cratedigger/key
     else
         od -An -N32 -tx1 /dev/urandom | tr -d ' \n' | keep cratedigger_key
@@ -67,7 +125,9 @@ if [ -e "$project/.env" ]; then
     say "note: $project/.env overrides $secrets; remove it: rm '$project/.env'"
 fi
 
-install -m 0644 "$here"/cratedigger*.service "$here"/cratedigger*.timer /etc/systemd/system/
+for unit in "$here"/cratedigger*.service "$here"/cratedigger*.timer; do
+    install -T -m 0644 "$unit" "/etc/systemd/system/$(basename "$unit")"
+done
 say "wrote the units to /etc/systemd/system"
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 
@@ -75,6 +135,8 @@ cat <<END
 
 Next, to check every five minutes for due jobs:
   sudo systemctl enable --now cratedigger.timer
+People who read the results need no other rights:
+  sudo usermod -a -G $readers PERSON
 Commands that you type run as $user, who owns the state folder:
   alias dig-as="sudo -u $user env CREDENTIALS_DIRECTORY=$secrets $program --project '$project'"
   dig-as check

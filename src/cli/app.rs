@@ -181,13 +181,14 @@ impl<'a> App<'a> {
         self.state.ledger().usage(&self.ledger_identity()?, ceilings, now).map_err(ledger_error)
     }
 
-    /// A Spotify client with its limits, and what is known about the app.
+    /// A Spotify client with its limits, and the known facts about the app.
     pub(super) fn open_client(
         &self,
         run_limits: RunCallLimits,
         observer: Arc<dyn CallObserver>,
     ) -> Result<(SpotifyClient, AppFacts), CommandError> {
         let credentials = self.credentials()?;
+        self.context.warn_of_open_secrets();
         let configured = self.settings.spotify.app_mode.class();
         let limits_for = |class| client_limits(&self.settings.limits_for(class), run_limits);
         let mut timings = ClientTimings::default();

@@ -187,7 +187,7 @@ pub struct RunArgs {
     /// Read everything again, without checkpoints or change detection; create a new store if it is missing
     #[arg(long)]
     pub full: bool,
-    /// Run this job and accept what a fetch of it reads, although it is much worse than what is stored (suspect_batch)
+    /// Run this job and accept what a fetch of it reads, although it is much worse than the stored list (suspect_batch)
     #[arg(long, num_args = 2, action = clap::ArgAction::Set, value_names = ["JOB", "FETCH"], conflicts_with_all = ["jobs", "due"])]
     pub accept: Vec<String>,
     /// Maximum number of API calls for this run
@@ -207,7 +207,7 @@ impl RunArgs {
         if self.accept.is_empty() { &self.jobs } else { &self.accept[..1] }
     }
 
-    /// The fetch whose suspicious batches are accepted.
+    /// The fetch with suspicious batches to accept.
     pub fn accepted_fetch(&self) -> Option<&str> {
         self.accept.get(1).map(String::as_str)
     }

@@ -55,9 +55,9 @@ pub struct LoginArgs {
     /// Print the address instead of opening a browser, then wait for the redirect address to be pasted
     #[arg(long)]
     pub no_browser: bool,
-    /// Finish a sign-in that was started with --no-browser: the address that the browser was redirected to,
-    /// or `-` to type it in
-    #[arg(long, value_name = "URL", conflicts_with = "no_browser")]
+    /// Finish a sign-in that was started with --no-browser: the address that the browser was redirected to.
+    /// Without a value or with `-`, the address is read from stdin, so that it is in no process list
+    #[arg(long, value_name = "URL", conflicts_with = "no_browser", num_args = 0..=1, default_missing_value = "-")]
     pub paste: Option<String>,
     /// Accept a different account than the one the user had before
     #[arg(long)]

@@ -4,16 +4,16 @@ use serde_json::json;
 
 use super::args::BackupArgs;
 use super::error_exits::store_error;
-use super::file_access::store_access;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::store::backup;
+use crate::store::{FileAccess, backup};
 
 pub fn run(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     require_store(context, &settings)?;
-    let bytes = backup(&database, &args.file, store_access(&settings)?).map_err(store_error)?;
+    // Whoever may read the store may not therefore read every copy of it, and the copy outlives the settings.
+    let bytes = backup(&database, &args.file, FileAccess::from_mode(0o600)).map_err(store_error)?;
     if context.json {
         print::json(&json!({ "store": database, "copy": args.file, "bytes": bytes })).or_exit(ExitStatus::Storage)?;
     } else if !context.quiet {

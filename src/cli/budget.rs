@@ -57,7 +57,7 @@ impl RemainingBudget {
         families.fold(days(price.calls(), self.account), f64::max)
     }
 
-    /// What one job may spend: its share of the day minus what it has spent, and at most `max_calls`.
+    /// The calls that one job may send: its share of the day minus those it has sent, and at most `max_calls`.
     pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> RemainingBudget {
         let mut left = self.clone();
         let share = JobShare::from_max_calls(job.max_calls);

@@ -1,5 +1,5 @@
 //! `check [JOB…]`: checks settings and jobs offline. Problems go to stderr with their position. Valid jobs
-//! go to stdout with their next three start times, which show whether a schedule means what was intended.
+//! go to stdout with their next three start times, which show whether a schedule means what its author intended.
 
 mod users;
 
@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::args::CheckArgs;
 use super::command_error::count_problems;
+use super::job_runner::{next_start, read_sign_ins};
 use super::local_time::format_in_zone;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::document::{Diagnostic, DiagnosticRenderer};
+use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::job::{Fetch, Job, JobUsers};
-use crate::scheduler::starts_after;
+use crate::scheduler::{RunHistory, starts_after};
 use crate::settings::Settings;
 use crate::stream::StreamAccess;
 use spotify_client::AppClass;
@@ -75,6 +76,14 @@ pub fn run_as(
         problems.extend(job.sql_problems.iter().cloned());
     }
     let grants = users::read_grants(context, &settings);
+    // Without a readable store nothing is known about past runs, and other commands say why.
+    let history = RunHistory::read(&context.project.database(&settings)).unwrap_or_default();
+    let is_due_now = |job: &Job| {
+        let sign_ins = |job: &Job| read_sign_ins(job, context, &settings);
+        let past = history.job_or_default(&job.name);
+        let is_first_run = past.runs.is_empty();
+        next_start(job, past, &settings.schedule, now, sign_ins).due().map(|_| is_first_run)
+    };
     let notes = |job: &Job| {
         let mut notes = ids_file_notes(job);
         notes.extend(app_class_notes(job, class));
@@ -84,7 +93,8 @@ pub fn run_as(
     };
     let exit = if problems.iter().any(Diagnostic::is_error) { ExitStatus::Usage } else { ExitStatus::Complete };
     if context.json {
-        let jobs: Vec<Value> = loaded.jobs.iter().map(|j| as_json(j, &notes(j), now)).collect();
+        let jobs: Vec<Value> =
+            loaded.jobs.iter().map(|j| as_json(j, &notes(j), now, is_due_now(j).is_some())).collect();
         let class = class.map(|c| c.to_string());
         print::json(&json!({
             "ok": exit == ExitStatus::Complete, "app_class": class, "jobs": jobs, "broken": loaded.broken,
@@ -94,12 +104,15 @@ pub fn run_as(
         return Ok(exit);
     }
     if !problems.is_empty() {
-        print::stderr(&DiagnosticRenderer::new(context.colour).render(&problems));
+        print::stderr_colored(&DiagnosticRenderer::new(context.colour).render(&problems));
         print::stderr(&format!("{}\n", count_problems(&problems)));
     }
     let mut out = String::new();
     for job in &loaded.jobs {
-        out.push_str(&as_text(job, context, &notes(job), now));
+        out.push_str(&as_text(job, context, &notes(job), now, is_due_now(job)));
+    }
+    for name in &loaded.broken {
+        out.push_str(&format!("{}: not usable, see above\n", printable(name)));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
         out.push_str("no job files; `cratedigger init` creates examples\n");
@@ -108,9 +121,11 @@ pub fn run_as(
     Ok(exit)
 }
 
-fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<Utc>) -> String {
+/// One job as text. `due` says whether it starts now, and whether that is its first run.
+fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<Utc>, due: Option<bool>) -> String {
+    let state = if job.sql_problems.iter().any(Diagnostic::is_error) { "not usable, see above" } else { "ok" };
     let mut out = format!(
-        "{}: ok, {}, {}\n",
+        "{}: {state}, {}, {}\n",
         context.project.display_path(&job.path),
         print::count(job.fetches.len(), "fetch"),
         print::count(job.queries.len(), "query"),
@@ -118,12 +133,15 @@ fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<
     match &job.schedule {
         None => out.push_str("  no schedule; run it by name\n"),
         Some(schedule) => {
+            if let Some(is_first_run) = due {
+                out.push_str(if is_first_run { "  next  now, first run\n" } else { "  next  now\n" });
+            }
             let fires = next_fires(job, now);
             if fires.is_empty() {
                 out.push_str(&format!("  {schedule}: no further start\n"));
             }
             for (n, fire) in fires.iter().enumerate() {
-                let label = if n == 0 { "next" } else { "    " };
+                let label = if n == 0 && due.is_none() { "next" } else { "    " };
                 let local = format_in_zone(*fire, job.timezone, now);
                 out.push_str(&format!("  {label}  {local}  {}\n", format_instant(*fire)));
             }
@@ -135,7 +153,7 @@ fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<
     out
 }
 
-fn as_json(job: &Job, notes: &[String], now: DateTime<Utc>) -> Value {
+fn as_json(job: &Job, notes: &[String], now: DateTime<Utc>, is_due: bool) -> Value {
     let next: Vec<Value> = next_fires(job, now)
         .into_iter()
         .map(|fire| {
@@ -151,7 +169,7 @@ fn as_json(job: &Job, notes: &[String], now: DateTime<Utc>) -> Value {
     json!({
         "name": job.name, "path": job.path, "hash": job.hash, "description": job.description,
         "schedule": job.schedule.as_ref().map(ToString::to_string), "timezone": job.timezone.name(),
-        "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": notes,
+        "due": is_due, "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": notes,
     })
 }
 
@@ -187,7 +205,7 @@ pub(super) fn refused_notes(job: &Job, endpoints: &[EndpointFact]) -> Vec<String
     notes
 }
 
-/// What is read from the input files of a job, and which column of them was chosen.
+/// The input files of a job: the ids that were read, and the column that was chosen.
 fn ids_file_notes(job: &Job) -> Vec<String> {
     let note = |fetch: &Fetch| Some(format!("fetch `{}` reads {}", fetch.name, fetch.ids_file.as_ref()?.summary()));
     job.fetches.iter().filter_map(note).collect()

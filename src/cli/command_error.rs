@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trouble_with_the_store_has_its_hint_however_deep_it_lies() {
+    fn nested_store_error_keeps_its_hint() {
         let full = || StoreError::NoSpace { path: "/x.db".into(), what: "a copy", free: 1, needed: 2 };
         let hint = full().hint().unwrap();
         let context = anyhow::Error::new(full()).context("job x");

@@ -22,15 +22,9 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let app = App::open(context, &settings)?;
     let database = app.database_path();
     require_store(context, app.settings)?;
-    // Opening checks that the store belongs to this state folder, whose locks are used below.
+    // Opening checks that the store belongs to this state folder, where the locks used below are.
     let store = app.store()?;
-    let _lock = StoreLock::take(app.state.path(), &database).map_err(|e| match e {
-        LockError::InUse { .. } => CommandError::new(ExitStatus::Deferred, e).with_hint(format!(
-            "{}; try again when it has finished",
-            describe_lock_holder(app.state.path(), &database)
-        )),
-        _ => CommandError::new(ExitStatus::Storage, e),
-    })?;
+    let _lock = lock_store(&app, "")?;
     let needed = bytes_needed_to_compact(&database).map_err(store_error)?;
     if let Some(free) = free_bytes(&database).filter(|free| *free < needed) {
         let what = "the new file next to the old one";
@@ -56,6 +50,20 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
         raw.iter().for_each(|raw| say(&database.with_extension("raw.db").display().to_string(), raw));
     }
     Ok(ExitStatus::Complete)
+}
+
+/// Locks the store against runs. `so_far` says what the command has done, if that is not plain.
+pub(super) fn lock_store(app: &App<'_>, so_far: &str) -> Result<StoreLock, CommandError> {
+    let database = app.database_path();
+    StoreLock::take(app.state.path(), &database).map_err(|e| match e {
+        LockError::InUse { .. } => {
+            let holder = describe_lock_holder(app.state.path(), &database);
+            let separator = if so_far.is_empty() { "" } else { "; " };
+            CommandError::new(ExitStatus::Deferred, e)
+                .with_hint(format!("{so_far}{separator}{holder}; try again when it has finished"))
+        }
+        _ => CommandError::new(ExitStatus::Storage, e),
+    })
 }
 
 /// Describes the run that uses the store.

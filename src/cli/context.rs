@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Once;
 
 use secrecy::SecretString;
 
@@ -11,7 +12,7 @@ use super::exit::ExitStatus;
 use super::print;
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
-use crate::settings::{Project, SettingFlags, Settings};
+use crate::settings::{self, OpenSecretFile, Project, SettingFlags, Settings};
 use spotify_client::state::{StateDir, StateError};
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl CommandContext {
     /// Reports an error on stderr, in the format of the log.
     pub fn report(&self, failure: &CommandError) {
         match self.log_format {
-            LogFormat::Text => print::stderr(&failure.report(self.colour)),
+            LogFormat::Text => print::stderr_colored(&failure.report(self.colour)),
             LogFormat::Json => failure.log(None),
         }
     }
@@ -117,6 +118,24 @@ impl CommandContext {
             let hint = e.hint();
             CommandError::new(ExitStatus::UserAction, e).with_hint(hint)
         })
+    }
+
+    /// The files with secrets that other users can read or change.
+    pub fn open_secret_files(&self) -> Vec<OpenSecretFile> {
+        match self.environment {
+            VariableSource::Process => settings::open_secret_files(&self.project, |name| std::env::var(name).ok()),
+            VariableSource::Empty => settings::open_secret_files(&self.project, |_| None),
+        }
+    }
+
+    /// Warns about these files, once in a process.
+    pub fn warn_of_open_secrets(&self) {
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            for open in self.open_secret_files() {
+                self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
+            }
+        });
     }
 
     /// The client secret, which calls with the app's own token need.

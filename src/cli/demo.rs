@@ -4,6 +4,8 @@
 //! folder that does not belong to a demo is never touched.
 
 use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
@@ -148,7 +150,10 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).or_exit(ExitStatus::Storage)?;
         }
-        fs::write(&path, text).or_exit(ExitStatus::Storage)?;
+        let mode = if path.ends_with(".env") { 0o600 } else { 0o644 };
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(mode).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes())).or_exit(ExitStatus::Storage)?;
     }
     Ok(())
 }

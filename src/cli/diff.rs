@@ -12,7 +12,7 @@ use super::local_time::format_local;
 use super::store_file::require_store;
 use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, print};
-use crate::document::printable;
+use crate::document::{printable, terminal_safe};
 use crate::scheduler::RunHistory;
 use crate::store::timestamp;
 use crate::store::{ListChange, ListName, changes_of_job, open_current_schema};
@@ -50,10 +50,10 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         list: None,
         count: 0,
     };
-    let told = changes_of_job(&store, &args.job, &timestamp(since), |list, change| {
+    let printed = changes_of_job(&store, &args.job, &timestamp(since), |list, change| {
         out.write_change(list, change).map_err(DiffError::Output)
     });
-    match told.and_then(|()| out.finish(None).map_err(DiffError::Output)) {
+    match printed.and_then(|()| out.finish(None).map_err(DiffError::Output)) {
         // A closed pipe (`| head`) is not an error.
         Err(DiffError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitStatus::Complete),
         Err(DiffError::Output(e)) => Err(CommandError::new(ExitStatus::Storage, e)),
@@ -97,7 +97,7 @@ impl<W: Write> DiffWriter<'_, W> {
     fn start(&mut self) -> io::Result<()> {
         print::mark_written();
         if self.json {
-            let (job, since) = (serde_json::json!(self.job), timestamp(self.since));
+            let (job, since) = (print::json_text(&serde_json::json!(self.job)), timestamp(self.since));
             return write!(self.out, "{{\"job\":{job},\"since\":\"{since}\",\"changes\":[");
         }
         Ok(())
@@ -110,15 +110,15 @@ impl<W: Write> DiffWriter<'_, W> {
         self.count += 1;
         if self.json {
             let comma = if self.count > 1 { "," } else { "" };
-            let value = serde_json::json!({ "of": list, "change": change });
+            let value = print::json_text(&serde_json::json!({ "of": list, "change": change }));
             return write!(self.out, "{comma}{value}");
         }
         if self.list.as_ref() != Some(list) {
             let gap = if self.list.is_some() { "\n" } else { "" };
-            writeln!(self.out, "{gap}{}", heading(list))?;
+            writeln!(self.out, "{gap}{}", terminal_safe(&heading(list)))?;
             self.list = Some(list.clone());
         }
-        writeln!(self.out, "  {}", line(change))
+        writeln!(self.out, "  {}", terminal_safe(&line(change)))
     }
 
     /// Ends the output. After an error, the JSON object also gets the keys of the error.
@@ -129,7 +129,7 @@ impl<W: Write> DiffWriter<'_, W> {
         match (self.json, failure, self.count) {
             (true, None, _) => writeln!(self.out, "]}}")?,
             (true, Some(failure), _) => {
-                let keys = failure.json().to_string();
+                let keys = print::json_text(&failure.json());
                 writeln!(self.out, "],{}", keys.strip_prefix('{').unwrap_or(&keys))?;
             }
             (false, Some(_), _) => {}

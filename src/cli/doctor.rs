@@ -98,7 +98,7 @@ pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, Co
         print::json(&json!({ "healthy": exit == ExitStatus::Complete, "lines": lines }))
             .or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&page_text(&page, context)).or_exit(ExitStatus::Storage)?;
+        print::stdout_colored(&page_text(&page, context)).or_exit(ExitStatus::Storage)?;
     }
     Ok(exit)
 }

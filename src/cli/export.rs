@@ -29,7 +29,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         if !args.jobs.is_empty() {
             return Err(broken);
         }
-        print::stderr(&broken.report(context.colour));
+        print::stderr_colored(&broken.report(context.colour));
         exit = ExitStatus::Usage;
     }
     require_store(context, app.settings)?;
@@ -49,7 +49,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
             }
             Err(failure) => {
                 exit = exit.more_severe(failure.exit());
-                print::stderr(&failure.report(context.colour));
+                print::stderr_colored(&failure.report(context.colour));
                 failures.push(failure.json());
                 continue;
             }
@@ -57,7 +57,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         for failed in done.failed {
             let failure = file_error(failed);
             exit = exit.more_severe(failure.exit());
-            print::stderr(&failure.report(context.colour));
+            print::stderr_colored(&failure.report(context.colour));
             failures.push(failure.json());
         }
         written.extend(done.files);
@@ -69,7 +69,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
             Ok(paths) => forgotten = paths,
             Err(failure) => {
                 exit = exit.more_severe(failure.exit());
-                print::stderr(&failure.report(context.colour));
+                print::stderr_colored(&failure.report(context.colour));
                 failures.push(failure.json());
             }
         }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::args::HistoryArgs;
 use super::local_time::format_stored;
+use super::store_file::report_lost_store;
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
@@ -25,6 +26,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
     if let Ok(state) = context.state_dir(&settings) {
         mark_crashed_runs(state.path(), &database, &mut runs);
     }
+    let exit = report_lost_store(context, &settings).unwrap_or(ExitStatus::Complete);
     if context.json {
         let values: Vec<_> = runs
             .iter()
@@ -38,7 +40,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
             })
             .collect();
         print::json(&json!({ "runs": values })).or_exit(ExitStatus::Storage)?;
-        return Ok(ExitStatus::Complete);
+        return Ok(exit);
     }
     let mut rows =
         vec![["RUN", "JOB", "STARTED", "STATE", "PLANNED", "CALLS", "ITEMS", "WHY"].map(str::to_owned).to_vec()];
@@ -57,7 +59,7 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
         ]);
     }
     print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
-    Ok(ExitStatus::Complete)
+    Ok(exit)
 }
 
 /// `6`, `3 to 5`, `7+`; runs of older versions have no price.

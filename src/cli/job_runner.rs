@@ -48,7 +48,7 @@ pub(super) struct RunOptions {
     pub watching_since: DateTime<Utc>,
     /// Whether to ignore checkpoints and change detection.
     pub full: bool,
-    /// The fetch whose suspicious batches a person accepts.
+    /// The fetch with suspicious batches that the user accepts.
     pub accept: Option<String>,
     /// The maximum number of calls of the run.
     pub max_calls: Option<u64>,
@@ -193,7 +193,7 @@ impl<'a> JobRunner<'a> {
     }
 }
 
-/// Locks a job. A lock that is held for longer than `schedule.max_runtime` belongs to a run that hangs.
+/// Locks a job. A lock that was taken longer ago than `schedule.max_runtime` belongs to a run that hangs.
 fn lock_job(app: &App<'_>, job: &Job) -> Result<JobLock, LockError> {
     JobLock::take(app.state.path(), &app.database_path(), &job.name, app.settings.schedule.max_runtime)
 }

@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::args::JobsArgs;
+use super::job_runner::{next_start, read_sign_ins};
 use super::local_time::format_local;
 use super::sign_in_status::{self, SignInStatus};
+use super::store_file::report_lost_store;
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::scheduler::{self, RunHistory};
+use crate::scheduler::{self, NextStart, RunHistory};
 use crate::sync::mark_crashed_runs;
 
 pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
@@ -41,7 +43,11 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             mark_crashed_runs(state.path(), &database, past.runs.first_mut());
         }
         let last = past.runs.first();
-        let next = scheduler::starts_after(job, now).next();
+        let fire = scheduler::starts_after(job, now).next();
+        let start = {
+            let sign_ins = |job: &_| read_sign_ins(job, context, &settings);
+            next_start(job, past.clone(), &settings.schedule, now, sign_ins)
+        };
         let not_before = last.and_then(|r| r.not_before.as_deref()).and_then(parse_time).filter(|at| *at > now);
         values.push(json!({
             "job": job.name,
@@ -51,7 +57,8 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             "last_reason": last.and_then(|r| r.reason.as_ref()),
             "last_good_at": past.last_good.map(crate::store::timestamp),
             "not_before": not_before.map(crate::store::timestamp),
-            "next_at": next.map(crate::store::timestamp),
+            "next_at": fire.map(crate::store::timestamp),
+            "due": start.due().is_some(),
             "streams": sweeps.iter().filter(|it| it.job == job.name).map(|it| it.as_json(now)).collect::<Vec<_>>(),
             "grants": users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
         }));
@@ -60,7 +67,7 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             printable(&job.name),
             when(last.and_then(|r| parse_time(&r.started_at))),
             last.map_or_else(|| "never run".to_owned(), |r| r.state.clone()),
-            not_before.or(next).map_or_else(|| "by hand".to_owned(), format_local),
+            describe_start(start, last.is_none()),
             past.last_good.map_or_else(|| "-".to_owned(), |at| format_age(now, at)),
             describe_sign_ins(&users, now),
         ]);
@@ -83,6 +90,7 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if let Err(e) = &grants {
         context.report(e);
     }
+    let lost = report_lost_store(context, &settings);
     if context.json {
         print::json(&json!({ "jobs": values })).or_exit(ExitStatus::Storage)?;
     } else {
@@ -91,7 +99,21 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             print::stdout(&format!("\n{}", format_table(&swept))).or_exit(ExitStatus::Storage)?;
         }
     }
-    Ok(if loaded.has_errors() { ExitStatus::Usage } else { ExitStatus::Complete })
+    Ok(match lost {
+        Some(exit) => exit,
+        None if loaded.has_errors() => ExitStatus::Usage,
+        None => ExitStatus::Complete,
+    })
+}
+
+/// When a job starts next, as `check` and `jobs` say it.
+pub(super) fn describe_start(start: NextStart, is_first_run: bool) -> String {
+    match start {
+        NextStart::Due(_) if is_first_run => "now, first run".to_owned(),
+        NextStart::Due(_) => "now".to_owned(),
+        NextStart::At(at) => format_local(at),
+        NextStart::Never => "by hand".to_owned(),
+    }
 }
 
 fn parse_time(text: &str) -> Option<DateTime<Utc>> {

@@ -79,13 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hostile_name_stays_on_its_line_and_does_nothing() {
+    fn hostile_name_stays_on_its_line() {
         let line = escaped("name=\u{1b}[2J\nERROR forged \u{202e}x\n".as_bytes(), false);
         assert_eq!(line, b"name=\\u{1b}[2J\\nERROR forged \\u{202e}x\n");
     }
 
     #[test]
-    fn a_hostile_name_is_still_json_and_still_the_name() {
+    fn hostile_name_is_valid_json() {
         let name = "a\u{202e}b\u{200e}c\u{feff}d\u{7f}e\u{9b}f\n\u{1b}[2J";
         let line = escaped(format!("{}\n", serde_json::json!({ "name": name })).as_bytes(), true);
         assert!(line.is_ascii(), "{}", String::from_utf8_lossy(&line));

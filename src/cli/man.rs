@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_tells_of_every_command_and_option_and_of_no_page_that_there_is_not() {
+    fn page_lists_every_command_and_option() {
         let mut page = Vec::new();
         write_page(&mut page).unwrap();
         let page = String::from_utf8(page).unwrap();

@@ -96,14 +96,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
                 drop(error.print());
                 return ExitStatus::Complete;
             }
-            let told = redact_codes(&error.to_string());
-            match &told {
+            let redacted = redact_codes(&error.to_string());
+            match &redacted {
                 None => drop(error.print()),
                 Some(text) => print::stderr(text),
             }
             // A command line that cannot be parsed may still ask for JSON.
             if args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json") {
-                print::write_error_object(&usage_error(&told.unwrap_or_else(|| error.to_string())).json());
+                print::write_error_object(&usage_error(&redacted.unwrap_or_else(|| error.to_string())).json());
             }
             return ExitStatus::Usage;
         }

@@ -63,7 +63,7 @@ pub(super) struct RunOverrides {
 /// A run in progress that has not sent all of its calls yet.
 pub(super) struct RunInProgress {
     pub job: Job,
-    /// The price whose calls are reserved for the run.
+    /// The price for which calls are reserved.
     pub price: Option<JobEstimate>,
     /// The calls of the job in the ledger when the run started.
     pub spent_before: u32,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::table::shorten_to;
-use crate::document::printable;
+use crate::document::{printable, printable_json, terminal_safe};
 
 /// Whether anything was written to stdout.
 static WRITTEN: AtomicBool = AtomicBool::new(false);
@@ -22,12 +22,25 @@ pub fn write_error_object(value: &serde_json::Value) {
     }
 }
 
-/// Writes to stdout. A closed pipe (`| head`) is not an error.
+/// Writes text to stdout, without anything that could control a terminal. A closed pipe (`| head`) is not an error.
 ///
 /// # Errors
 ///
 /// If stdout cannot be written for another reason, such as a full disk.
 pub fn stdout(text: &str) -> io::Result<()> {
+    write_stdout(&terminal_safe(text))
+}
+
+/// Like [`stdout`], for text with colors of our own whose other parts are [`printable`] already.
+///
+/// # Errors
+///
+/// As [`stdout`].
+pub fn stdout_colored(text: &str) -> io::Result<()> {
+    write_stdout(text)
+}
+
+fn write_stdout(text: &str) -> io::Result<()> {
     mark_written();
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -55,11 +68,21 @@ pub fn count<N: std::fmt::Display>(n: N, word: &str) -> String {
 ///
 /// As [`stdout`].
 pub fn json(value: &serde_json::Value) -> io::Result<()> {
-    stdout(&format!("{value}\n"))
+    write_stdout(&format!("{}\n", json_text(value)))
 }
 
-/// Writes to stderr and ignores errors.
+/// A value as JSON on one line. Characters that could control a terminal are escaped, which changes no value.
+pub fn json_text(value: &serde_json::Value) -> String {
+    printable_json(&value.to_string())
+}
+
+/// Writes text to stderr, without anything that could control a terminal, and ignores errors.
 pub fn stderr(text: &str) {
+    stderr_colored(&terminal_safe(text));
+}
+
+/// Like [`stderr`], for text with colors of our own whose other parts are [`printable`] already.
+pub fn stderr_colored(text: &str) {
     let mut out = io::stderr().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }

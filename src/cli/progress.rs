@@ -91,7 +91,7 @@ impl ProgressDisplay {
         let mut counts = self.counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut counts);
         let Some(bar) = &self.bar else { return };
-        bar.set_message(counts.print_line(bar.position(), bar.length().unwrap_or(0)));
+        bar.set_message(printable(&counts.print_line(bar.position(), bar.length().unwrap_or(0))));
     }
 
     /// Prints a line above the bar or in the log.

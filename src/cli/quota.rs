@@ -27,7 +27,7 @@ struct QuotaReport {
     now: DateTime<Utc>,
 }
 
-/// What is known about access to one family with one kind of token.
+/// The known access to one family with one kind of token.
 struct EndpointKnowledge {
     family: EndpointFamily,
     token: TokenKind,
@@ -66,7 +66,7 @@ pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, Com
     Ok(ExitStatus::Complete)
 }
 
-/// What is known about every family with each kind of token that it accepts.
+/// The known access to every family with each kind of token that it accepts.
 fn endpoint_knowledge(
     learned: &LearnedFacts,
     class: Option<AppClass>,

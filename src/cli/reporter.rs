@@ -172,7 +172,7 @@ impl<'a> Reporter<'a> {
         self.resolve_alerts(AlertScope::Project, &[AlertKind::Failed, AlertKind::Person], "running", None);
     }
 
-    /// The jobs whose files were reported as broken and are valid now.
+    /// The jobs with files that were reported as broken and are valid now.
     fn repaired_files(&self, loaded: &LoadedJobs) -> Vec<String> {
         let open = self.notifier.as_ref().map(|notifier| notifier.alerts().open_alerts()).unwrap_or_default();
         let good = |job: &String| !loaded.broken.contains(job) && (!job.is_empty() || !loaded.has_errors());
@@ -204,9 +204,9 @@ impl<'a> Reporter<'a> {
             let file = format!("{job}.toml");
             let is_its = |path: &str| std::path::Path::new(path).file_name().is_some_and(|name| name == file.as_str());
             let of_job = |p: &&Diagnostic| p.is_error() && (job.is_empty() || is_its(&p.file));
-            let told: Vec<String> = loaded.problems.iter().filter(of_job).map(ToString::to_string).collect();
-            if self.start_alert(alert_scope(job), AlertKind::BrokenFile, &told.join("; ")) == AlertTransition::New {
-                news.push((job, told));
+            let problems: Vec<String> = loaded.problems.iter().filter(of_job).map(ToString::to_string).collect();
+            if self.start_alert(alert_scope(job), AlertKind::BrokenFile, &problems.join("; ")) == AlertTransition::New {
+                news.push((job, problems));
             }
         }
         match self.started_by {
@@ -220,9 +220,9 @@ impl<'a> Reporter<'a> {
             StartedBy::Schedule => {}
             StartedBy::User | StartedBy::Timer => self.context.report(&CommandError::Problems(loaded.problems.clone())),
         }
-        for (job, told) in news {
+        for (job, problems) in news {
             let text = format!("the file of job {job} is invalid; the job does not run as written");
-            self.send(AlertEvent::Failure, job, text, told, None);
+            self.send(AlertEvent::Failure, job, text, problems, None);
         }
     }
 
@@ -232,18 +232,18 @@ impl<'a> Reporter<'a> {
         root.canonicalize().unwrap_or_else(|_| root.clone()).display().to_string()
     }
 
-    fn start_alert(&self, whose: AlertScope<'_>, trouble: AlertKind, text: &str) -> AlertTransition {
+    fn start_alert(&self, scope: AlertScope<'_>, trouble: AlertKind, text: &str) -> AlertTransition {
         let memory = self.notifier.as_ref().map(Notifier::alerts);
-        memory.map_or(AlertTransition::New, |memory| memory.start(whose, trouble, text, Utc::now()))
+        memory.map_or(AlertTransition::New, |memory| memory.start(scope, trouble, text, Utc::now()))
     }
 
-    fn resolve_alerts(&self, whose: AlertScope<'_>, over: &[AlertKind], state: &str, report: Option<&RunReport>) {
+    fn resolve_alerts(&self, scope: AlertScope<'_>, over: &[AlertKind], state: &str, report: Option<&RunReport>) {
         let Some(notifier) = &self.notifier else { return };
-        let ended: Vec<ResolvedAlert> = notifier.alerts().resolve(whose, over);
-        let told = |ended: &&ResolvedAlert| {
+        let ended: Vec<ResolvedAlert> = notifier.alerts().resolve(scope, over);
+        let is_reported = |ended: &&ResolvedAlert| {
             alert_event(ended.kind).is_some_and(|event| self.events.iter().any(|on| on == event.as_str()))
         };
-        let Some(first) = ended.iter().filter(told).min_by_key(|ended| ended.since) else { return };
+        let Some(first) = ended.iter().filter(is_reported).min_by_key(|ended| ended.since) else { return };
         let what = match first.kind {
             AlertKind::BrokenFile => "its file was invalid",
             AlertKind::Person => "a user had to act",
@@ -251,7 +251,7 @@ impl<'a> Reporter<'a> {
             AlertKind::Partial => "it was partial",
             AlertKind::Failed | AlertKind::Deferred | AlertKind::Untold => "it had failed",
         };
-        let job = if let AlertScope::Job(job) = whose { job } else { "" };
+        let job = if let AlertScope::Job(job) = scope { job } else { "" };
         let name = if job.is_empty() { "jobs are".to_owned() } else { format!("job {job} is") };
         let text = format!("{name} {state} again; {what} since {}", format_local(first.since));
         let mut others: Vec<&str> = ended.iter().flat_map(|it| &it.jobs).map(String::as_str).collect();
@@ -268,8 +268,9 @@ impl<'a> Reporter<'a> {
         let message = AlertMessage {
             event,
             job: job.to_owned(),
-            text,
-            details,
+            // Reasons contain names that strangers chose.
+            text: printable(&text),
+            details: details.iter().map(|line| printable(line)).collect(),
             run: report.map(|r| r.run),
             state: report.map(|r| r.state.to_owned()),
             exit_code: report.map(|r| r.exit_code),

@@ -45,7 +45,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(15);
 /// The Prometheus file is written this often, and after each run.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// A job that could not start, or whose lock another process holds, is checked again after this time.
+/// A job that could not start, or that another process has locked, is checked again after this time.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until a signal arrives.
@@ -128,7 +128,7 @@ impl SchedulerLoop<'_> {
                     let (fire_at, late_s) = due.map(|due| (due.fire, (now - due.fire).num_seconds())).unzip();
                     tracing::info!(job = job.name, fire_at = fire_at.map(timestamp), late_s, "run started");
                     let spent_before = calls_spent(&runner.app, &job).unwrap_or(0);
-                    // A run that does not fit takes what is left, so no calls are reserved for it.
+                    // A run that does not fit takes the rest, so no calls are reserved for it.
                     under_way.push(RunInProgress {
                         job: job.clone(),
                         price: price.known().filter(|_| fits).cloned(),

@@ -95,16 +95,16 @@ impl Shutdown {
         self.stop_signal.notify_waiters();
         let heard = Instant::now();
         let again = tokio::time::timeout(PATIENCE, async {
-            let mut told = false;
+            let mut announced = false;
             loop {
                 let kind = once(&mut terminate, &mut interrupt).await;
                 if heard.elapsed() > ECHO_WINDOW {
                     break;
                 }
                 // Someone may have pressed Ctrl-C twice on purpose.
-                if kind == SignalKind::interrupt() && !told {
+                if kind == SignalKind::interrupt() && !announced {
                     self.say("two signals within a second count as one; send another to stop at once");
-                    told = true;
+                    announced = true;
                 }
             }
         });

@@ -8,7 +8,7 @@ use super::local_time::format_stored;
 use super::store_file::require_store;
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::document::printable;
+use crate::document::{printable, printable_json};
 use crate::store::{SkipEntry, SkipFilter, each_skip, open_current_schema};
 
 /// Prints the entries.
@@ -64,7 +64,7 @@ fn write_json(
         let start = if count == 0 { "{\"skipped\":[" } else { "," };
         print::mark_written();
         count += 1;
-        let json = serde_json::to_string(&entry).map_err(|e| SkippedError::Output(e.into()))?;
+        let json = printable_json(&serde_json::to_string(&entry).map_err(|e| SkippedError::Output(e.into()))?);
         write(&mut out, &format!("{start}{json}")).map_err(SkippedError::Output)
     });
     let end = written.and_then(|()| {

@@ -52,3 +52,10 @@ pub(super) fn find_lost_store(context: &CommandContext, settings: &Settings) -> 
     let app = App::open(context, settings).ok()?;
     lost_store(&app.state, &app.database_path()).ok()?
 }
+
+/// Reports a store that existed before and is missing, and returns the exit status for it.
+pub(super) fn report_lost_store(context: &CommandContext, settings: &Settings) -> Option<ExitStatus> {
+    let lost = store_error(find_lost_store(context, settings)?);
+    context.report(&lost);
+    Some(ExitStatus::Storage)
+}

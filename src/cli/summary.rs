@@ -110,7 +110,7 @@ fn log_events(report: &RunReport) {
 }
 
 /// Prints the line of `run --json`.
-pub(super) fn report_json(reports: &[RunReport], told: &JsonExtras, exit: ExitStatus) -> Result<(), CommandError> {
+pub(super) fn report_json(reports: &[RunReport], extras: &JsonExtras, exit: ExitStatus) -> Result<(), CommandError> {
     let not_before = reports.iter().filter_map(|r| r.not_before.clone()).max();
     let is = |state: &str| reports.iter().any(|report| report.state == state);
     // The most severe state; a deferred run continues later, so it comes before a partial one.
@@ -125,7 +125,7 @@ pub(super) fn report_json(reports: &[RunReport], told: &JsonExtras, exit: ExitSt
     } else {
         "complete"
     };
-    print::json(&report_object(reports, told, state, exit, not_before.as_deref()))
+    print::json(&report_object(reports, extras, state, exit, not_before.as_deref()))
         .map_err(|e| CommandError::new(ExitStatus::Storage, e))
 }
 
@@ -138,8 +138,8 @@ pub(super) fn failed_report_json(failure: &CommandError) -> Value {
 }
 
 /// The line of `run --json` for an immediate exit.
-pub(super) fn report_cut_short(reports: &[RunReport], told: &JsonExtras) -> Value {
-    let mut line = report_object(reports, told, "deferred", ExitStatus::Deferred, None);
+pub(super) fn report_cut_short(reports: &[RunReport], extras: &JsonExtras) -> Value {
+    let mut line = report_object(reports, extras, "deferred", ExitStatus::Deferred, None);
     // The signal ended the run; earlier errors are listed in `errors`.
     (line["causes"], line["hint"]) = (json!([]), Value::Null);
     line.as_object_mut().and_then(|keys| keys.remove("problems"));
@@ -149,7 +149,7 @@ pub(super) fn report_cut_short(reports: &[RunReport], told: &JsonExtras) -> Valu
 /// The line of `run --json`, always with the same keys. `error` is the first error.
 fn report_object(
     reports: &[RunReport],
-    told: &JsonExtras,
+    extras: &JsonExtras,
     state: &str,
     exit: ExitStatus,
     not_before: Option<&str>,
@@ -162,14 +162,14 @@ fn report_object(
         "rows": reports.iter().map(|r| r.rows).sum::<i64>(),
         "files": reports.iter().flat_map(|r| &r.files).collect::<Vec<_>>(),
         "runs": reports,
-        "running": told.running,
-        "errors": told.failures.iter().map(CommandError::headline).collect::<Vec<_>>(),
+        "running": extras.running,
+        "errors": extras.failures.iter().map(CommandError::headline).collect::<Vec<_>>(),
         "error": null,
         "causes": [],
         "hint": null,
-        "grants": told.grants,
+        "grants": extras.grants,
     });
-    if let Some(failure) = told.failures.first() {
+    if let Some(failure) = extras.failures.first() {
         failure.add_to_json(&mut line);
     }
     line

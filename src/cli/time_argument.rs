@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use super::{CommandError, ExitStatus};
 use crate::document::duration;
 
-/// The moment that a day without a time stands for.
+/// The moment that a day without a time means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DayBound {
     /// The first moment of the day.
@@ -77,13 +77,13 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_its_beginning_or_its_end_in_the_zone() {
+    fn day_means_its_start_or_end_in_the_zone() {
         assert_eq!(read("2026-07-01", DayBound::Start).unwrap(), "2026-06-30T22:00:00+00:00");
         assert_eq!(read("2026-07-01", DayBound::End).unwrap(), "2026-07-01T21:59:59.999+00:00");
     }
 
     #[test]
-    fn a_day_whose_midnight_the_clocks_jump_over_begins_after_the_jump() {
+    fn day_without_midnight_begins_after_the_jump() {
         let read = |text, of| {
             let at =
                 parse_time(text, "--since", chrono_tz::Africa::Cairo, Utc::now(), of).map_err(|e| e.to_string())?;

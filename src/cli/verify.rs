@@ -76,7 +76,7 @@ fn check_files(context: &CommandContext, settings: &Settings, store: &mut StoreR
 struct RewriteResult {
     /// The files that were written.
     files: Vec<String>,
-    /// The jobs whose files were not written, for a reason that was reported.
+    /// The jobs with files that were not written, for a reason that was reported.
     left: BTreeSet<String>,
     /// All current files of the jobs, relative to the CSV folder.
     current: BTreeSet<String>,
@@ -268,7 +268,7 @@ fn print_hints_without_job(context: &CommandContext, findings: &[&FileFinding]) 
     let (missing, changed) = (named(FileIssue::Missing), named(FileIssue::Changed));
     if !missing.is_empty() {
         context.notice(&format!(
-            "hint: no job writes {} any more; restore what is missing, or let `cratedigger export` forget it",
+            "hint: no job writes {} any more; restore the missing files, or let `cratedigger export` forget it",
             name_some(&missing)
         ));
     }

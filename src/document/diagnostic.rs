@@ -14,7 +14,7 @@ use super::text::Document;
 pub enum DiagnosticSeverity {
     /// The file cannot be used.
     Error,
-    /// The file can be used, but may not do what was intended.
+    /// The file can be used, but may not do what its author intended.
     Warning,
 }
 
@@ -29,7 +29,7 @@ pub struct Diagnostic {
     pub column: Option<usize>,
     /// The dotted name of the key, such as `fetch.columns`.
     pub key: Option<String>,
-    /// What is wrong: a lower-case fragment that never contains a secret.
+    /// The problem: a lower-case fragment that never contains a secret.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_comes_first_and_strangers_do_not_come() {
+    fn nearest_name_comes_first() {
         let names = ["albums", "album_tracks", "artists", "tracks"];
         assert_eq!(nearest("album", names), ["albums"]);
         assert_eq!(nearest("trakcs", names), ["tracks"]);

@@ -1,5 +1,7 @@
 //! Quotes user input safely in messages: without control characters and secrets, and of limited length.
 
+use std::borrow::Cow;
+
 /// Maximum length of a quoted value in characters.
 const MAX_SHOWN: usize = 60;
 
@@ -41,9 +43,23 @@ pub fn printable_json(line: &str) -> String {
     out
 }
 
-/// Characters that reorder or hide what follows them.
+/// The text for a terminal: like [`printable`], but lines and tabs stay. What a program composed of several texts
+/// passes through here last.
+pub fn terminal_safe(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |c: char| !matches!(c, '\n' | '\t') && (c.is_control() || is_steering(c));
+    if !text.contains(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// Characters that reorder or hide what follows them, or that some programs take for the end of a line.
 fn is_steering(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Replaces everything that looks like a secret with asterisks of the same length in bytes, so
@@ -141,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_hook_is_masked_however_it_is_written() {
+    fn hook_address_is_masked_in_every_form() {
         for text in [
             "[notify]\nwebhook_url = \"htps://hooks.example/T0/B0/key\"\n",
             "[notify]\nping_ur = \"https://ping.example/key\"\n",
@@ -165,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn escape_sequences_do_not_reach_the_terminal() {
+    fn escape_sequences_are_not_printed() {
         assert_eq!(quote("a\u{1b}[31m\u{202e}"), "`a\\u{1b}[31m\\u{202e}`");
     }
 }

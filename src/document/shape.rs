@@ -12,7 +12,7 @@ use super::value::{TomlValue, as_text};
 /// A rule for texts.
 #[derive(Debug)]
 pub struct TextRule {
-    /// What is expected, with its article: `a length of time such as "30d"`.
+    /// The expected value, with its article: `a length of time such as "30d"`.
     pub what: &'static str,
     /// The part of the rule that a regular expression can express, for editors.
     pub pattern: Option<&'static str>,
@@ -25,7 +25,7 @@ pub struct TextRule {
 /// Why a rule refuses a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleViolation {
-    /// What is wrong, as a lower-case fragment.
+    /// The problem, as a lower-case fragment.
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
@@ -87,9 +87,9 @@ pub enum ValueShape {
 pub struct ValueFinding {
     /// Its place in the file.
     pub span: Range<usize>,
-    /// What is wrong.
+    /// The problem.
     pub message: String,
-    /// What was expected, for the text after the caret.
+    /// The expected value, for the text after the caret.
     pub label: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
@@ -138,17 +138,17 @@ impl ValueShape {
 
     /// Checks alternatives. The first one that accepts the type of the value decides the message.
     fn check_ways(&self, ways: &[ValueShape], value: &TomlValue<'_>) -> Vec<ValueFinding> {
-        let mut told = None;
+        let mut chosen = None;
         for way in ways {
             let found = way.check(value);
             if found.is_empty() {
                 return found;
             }
-            if way.takes_type_of(value) && told.is_none() {
-                told = Some(found);
+            if way.takes_type_of(value) && chosen.is_none() {
+                chosen = Some(found);
             }
         }
-        told.unwrap_or_else(|| vec![self.wrong_type(value)])
+        chosen.unwrap_or_else(|| vec![self.wrong_type(value)])
     }
 
     fn takes_type_of(&self, value: &TomlValue<'_>) -> bool {
@@ -199,7 +199,7 @@ impl ValueShape {
         }
     }
 
-    /// What is expected, with its article.
+    /// The expected value, with its article.
     pub fn what(&self) -> String {
         match self {
             ValueShape::Text(rule) => rule.what.to_owned(),

@@ -17,7 +17,7 @@ use crate::stream::ColumnType;
 /// Maximum number of characters that Excel shows in one cell.
 const EXCEL_CELL: usize = 32_767;
 
-/// What was changed in a cell, or is special about it.
+/// A change or a special property of a cell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CellMark {
     /// The formula guard added a leading `'`.
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn null_the_empty_string_numbers_booleans_and_text_are_told_apart() {
+    fn null_empty_number_and_text_are_distinct() {
         let plain = CsvStyle::default();
         let written = [
             (Some(ColumnType::Text), ValueRef::Null, ""),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spreadsheet_gets_times_that_it_recognises_and_other_texts_unchanged() {
+    fn spreadsheet_gets_times_in_its_own_form() {
         let excel = CsvStyle::for_profile(CsvProfile::Excel);
         let time = |text: &'static str| cell(&excel, Some(ColumnType::Time), ValueRef::Text(text.as_bytes()));
         assert_eq!(time("2026-01-02T03:04:05Z"), "\"2026-01-02 03:04:05\"");

@@ -80,7 +80,7 @@ pub enum ExportError {
     Query {
         /// The file of the query.
         path: String,
-        /// What is wrong with it.
+        /// The problem.
         source: QueryError,
     },
 }

@@ -123,6 +123,20 @@ impl OutputFolder {
         Some(OutputFolder { fd, path: self.path.join(name), access: self.access })
     }
 
+    /// Opens a folder in this one that must exist.
+    pub(super) fn existing_folder(&self, name: &str) -> Result<OutputFolder, ExportError> {
+        match (self.open_folder(name), self.kind(name)) {
+            (Some(folder), _) => Ok(folder),
+            (None, Some(FileType::Symlink)) => Err(ExportError::Link { path: self.path.join(name) }),
+            (None, _) => Err(ExportError::NotAFile { path: self.path.join(name) }),
+        }
+    }
+
+    /// The path of a file in this folder, for messages.
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     /// Whether there is a folder with this name that is not a link.
     pub(super) fn has_folder(&self, name: &str) -> bool {
         self.kind(name) == Some(FileType::Directory)
@@ -223,7 +237,8 @@ impl OutputFolder {
         }
     }
 
-    fn open(&self, name: &str) -> Result<Option<File>, ExportError> {
+    /// Opens a file for reading, if it exists. A link is an error.
+    pub(super) fn open(&self, name: &str) -> Result<Option<File>, ExportError> {
         if self.find(name)?.is_none() {
             return Ok(None);
         }

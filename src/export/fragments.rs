@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_stays_bounded_and_a_new_working_set_replaces_the_old() {
+    fn new_working_set_replaces_the_old_one() {
         let mut kept = FragmentCache::new(2);
         let mut found = CsvFragment::default();
         for n in 0..200_000_usize {

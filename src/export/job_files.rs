@@ -45,7 +45,7 @@ pub struct JobFiles {
     pub dated_csv: Option<Duration>,
 }
 
-/// The run whose results are exported.
+/// The run with the results that are exported.
 #[derive(Debug)]
 pub struct ExportedRun<'a> {
     pub job: &'a Job,

@@ -1,4 +1,4 @@
-//! The files of jobs whose job file was renamed or deleted.
+//! The files of jobs that have no job file any more, because it was renamed or deleted.
 //!
 //! No run writes these files again, so their records and their data package are not brought up to date by a run. If
 //! such a file is deleted, by hand or by a purge, nothing can bring it back, and its record and its description go too.

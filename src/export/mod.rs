@@ -25,7 +25,9 @@ mod package;
 mod prune;
 mod publish;
 mod render;
+mod restored;
 mod style;
+mod user_files;
 mod verify;
 
 pub use csv_column::CsvColumn;
@@ -39,4 +41,5 @@ pub use outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, Package
 pub use output_file::{OutputFile, RowSource};
 pub use publish::{check_target, publish};
 pub use style::{CsvStyle, CsvStyleError};
+pub use user_files::{ClearedFiles, clear_user_files};
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_stays_below_its_folder_and_works_everywhere() {
+    fn name_stays_below_its_folder() {
         for good in ["a.csv", "new this-week_2.csv", "2026/a.csv", "console.csv", "com10.csv"] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }

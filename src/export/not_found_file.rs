@@ -1,4 +1,4 @@
-//! The file beside that of a fetch: what was requested by an id, a code or a search, and not found.
+//! The file next to that of a fetch: ids, codes and searches without a result.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::store::query::{QueryParameters, QueryReader};
 /// The end of the name of such a file.
 pub(super) const NOT_FOUND: &str = "-not-found.csv";
 
-/// A file of what was not found.
+/// A file of missing items.
 pub(super) struct NotFoundFile {
     /// The name of the fetch.
     pub fetch: String,
@@ -20,13 +20,13 @@ pub(super) struct NotFoundFile {
 }
 
 impl NotFoundFile {
-    /// The files beside those of fetches, which come with the paths of their files.
+    /// The files next to those of fetches, which come with the paths of their files.
     pub(super) fn beside_all<'f>(fetches: impl Iterator<Item = (&'f str, &'f Fetch)>, run: i64) -> Vec<NotFoundFile> {
-        fetches.filter_map(|(path, fetch)| NotFoundFile::beside(path, fetch, run)).collect()
+        fetches.filter_map(|(path, fetch)| NotFoundFile::next_to(path, fetch, run)).collect()
     }
 
-    /// The file beside that of a fetch, if the fetch requests ids, codes or searches.
-    fn beside(path: &str, fetch: &Fetch, run: i64) -> Option<NotFoundFile> {
+    /// The file next to that of a fetch, if the fetch requests ids, codes or searches.
+    fn next_to(path: &str, fetch: &Fetch, run: i64) -> Option<NotFoundFile> {
         if matches!(fetch.source, FetchSource::Nothing | FetchSource::User) {
             return None;
         }

@@ -47,7 +47,7 @@ impl PackageRunState {
     }
 }
 
-/// The run whose results are published.
+/// The run with the results that are published.
 #[derive(Debug, Clone)]
 pub struct RunInfo {
     /// The name of the job and of its folder.

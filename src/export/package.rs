@@ -142,12 +142,22 @@ impl DataPackage {
         self.old["resources"].is_array() && generator.is_some_and(|name| name.starts_with("cratedigger "))
     }
 
-    /// The run whose results the data package on disk describes.
+    /// The descriptions of files in the data package on disk.
+    pub(super) fn resources_on_disk(&self) -> impl Iterator<Item = &Value> {
+        self.old["resources"].as_array().into_iter().flatten()
+    }
+
+    /// When the data package on disk was written.
+    pub(super) fn created_at(&self) -> Option<&str> {
+        self.old["created"].as_str()
+    }
+
+    /// The run that the data package on disk describes.
     pub(super) fn run_id(&self) -> Option<i64> {
         self.old["run"]["id"].as_i64()
     }
 
-    /// Writes the package of a job that no longer has a job file: it describes what is left of the job's files. `ended`
+    /// Writes the package of a job that no longer has a job file: it describes the remaining files of the job. `ended`
     /// is the state of the package's run in the store. A package without files is deleted.
     pub(super) fn write_without_job(
         mut self,

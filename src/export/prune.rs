@@ -35,7 +35,7 @@ pub(super) fn files_to_delete(
     old.iter().filter(goes).cloned().collect()
 }
 
-/// Deletes files of a job. Returns the number of deleted files, and the paths whose records are no longer needed.
+/// Deletes files of a job. Returns the number of deleted files, and the paths that no longer need a record.
 pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -> (u64, Vec<String>) {
     let (mut deleted, mut forgotten) = (0, Vec::new());
     for file in files {

@@ -14,6 +14,7 @@ use super::output_file::{OutputFile, RowSource};
 use super::package::DataPackage;
 use super::prune;
 use super::render::{CsvStats, CsvWriter, FragmentCaches, RenderError};
+use super::restored::record_described_files;
 use super::style::CsvStyle;
 use crate::store::query::is_volatile;
 use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile, RecordedFile};
@@ -98,6 +99,7 @@ impl JobExport<'_> {
         let abandoned = AbandonedJournals::read(self.folder)?;
         abandoned
             .adopt(self.store, &self.run.job, self.folder, &mut package)
+            .and_then(|()| record_described_files(self.store, self.run, self.folder, &package))
             .map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
         let mut so_far = ExportProgress { package, outcome: ExportOutcome::default(), records: Vec::new() };
         let written = self.write_all(sheets, &mut so_far);
@@ -169,9 +171,12 @@ impl JobExport<'_> {
     ) -> Result<ExportOutcome, ExportError> {
         let ExportProgress { package, mut outcome, .. } = so_far;
         let run = self.run;
-        let to_go = prune::files_to_delete(&run.outdated, &run.job, sheets, standing);
+        let recorded = self.recorded_files()?;
+        let mut to_go = prune::files_to_delete(&run.outdated, &run.job, sheets, standing);
+        // A file that turned out to be newer than the store is not outdated.
+        to_go.retain(|file| recorded.iter().any(|known| known.path == file.path && known.sha256 == file.sha256));
         // The package comes first, so that it never describes a deleted file.
-        package.write(self.folder, run, &self.recorded_files()?, &to_go)?;
+        package.write(self.folder, run, &recorded, &to_go)?;
         let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
         store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
         self.forget_absent(sheets)?;

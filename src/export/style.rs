@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn choices_that_cannot_be_read_back_are_refused() {
+    fn ambiguous_styles_are_refused() {
         for null in ["a,b", "\"", "\n", "1", "true", "1e3"] {
             assert!(CsvStyle { null: null.into(), ..CsvStyle::default() }.check().is_err(), "{null}");
         }

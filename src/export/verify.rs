@@ -22,13 +22,13 @@ use crate::store::{RecordedFile, recorded_files, run_state};
 /// The detail for files of an unfinished export.
 const UNRECORDED: &str = "written by an interrupted export; the next export records it";
 
-/// Maximum number of checks of a job whose files change at the same time.
+/// Maximum number of checks of a job if its files change at the same time.
 const MAX_ATTEMPTS: usize = 20;
 
 /// Long enough for an export to get from writing or deleting a file to recording that.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is wrong with a file.
+/// The problem of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileIssue {
@@ -66,7 +66,7 @@ impl FileIssue {
 /// A file that differs from its record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FileFinding {
-    /// The job whose folder contains the file.
+    /// The job with the folder that contains the file.
     pub job: String,
     /// The path below the job's folder; empty for the folder itself.
     pub path: String,
@@ -232,8 +232,8 @@ impl FolderCheck<'_> {
             },
             Err((io::ErrorKind::NotFound, _)) if files == 0 => return Value::Null,
             Err((io::ErrorKind::NotFound, _)) => {
-                let told = format!("the store has records of {files} file{}", if files == 1 { "" } else { "s" });
-                (if self.recorded.under_way.is_empty() { FileIssue::Missing } else { FileIssue::Behind }, told)
+                let detail = format!("the store has records of {files} file{}", if files == 1 { "" } else { "s" });
+                (if self.recorded.under_way.is_empty() { FileIssue::Missing } else { FileIssue::Behind }, detail)
             }
             Err((_, why)) => (FileIssue::Unreadable, why.clone()),
         };

@@ -40,7 +40,7 @@ pub(super) struct CreditedArtists {
 }
 
 impl CreditedArtists {
-    /// Writes who is credited. A list with gaps adds to what is known and replaces nothing.
+    /// Writes the credited artists. A list with gaps adds to the known ones and replaces nothing.
     pub(super) fn write(&self, s: &mut WriteTx, of: CreditedEntity, id: &str) -> Result<(), IngestError> {
         let ids: Vec<&str> = self.ids.iter().map(String::as_str).collect();
         let set = if self.has_gaps { children::add_artists } else { children::set_artists };
@@ -49,7 +49,7 @@ impl CreditedArtists {
 }
 
 /// Writes artists as mentions. Artists without an id are skipped. `None` if the answer names no artist: Spotify
-/// blanks the artists of what is no longer available, and the known ones stay.
+/// blanks the artists of items that are no longer available, and the known ones stay.
 pub(super) fn write_mentioned(
     s: &mut WriteTx,
     artists: &JsonField<JsonList<Artist<'_>>>,

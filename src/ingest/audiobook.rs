@@ -48,7 +48,7 @@ pub(super) fn write_audiobook(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes a chapter and returns its id. `book` is the audiobook whose list contains it.
+/// Writes a chapter and returns its id. `book` is the audiobook that lists it.
 pub(super) fn write_chapter(
     s: &mut WriteTx,
     c: &Episode<'_>,

@@ -2,7 +2,7 @@
 
 use crate::store::CellValue;
 use spotify_client::EntityKind;
-use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText};
+use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText, JsonTime};
 
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     match field {
@@ -88,6 +88,11 @@ pub(super) fn plain<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
 /// Returns the text in a field, unless it is blank.
 pub(super) fn full_text<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a str> {
     plain(field).filter(|text| !text.trim().is_empty())
+}
+
+/// Returns the time in a field, unless it is blank.
+pub(super) fn time<'a>(field: &'a JsonField<JsonTime<'_>>) -> Option<&'a str> {
+    field.value().map(|time| &**time).filter(|time| !time.trim().is_empty())
 }
 
 /// Returns the id of an object: its own, or the one in its URI.

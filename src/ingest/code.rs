@@ -9,7 +9,7 @@ use spotify_client::{EntityKind, Reference};
 /// A code that was searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchedCode {
-    /// What it names: a track or an album.
+    /// The kind of entity that it names: a track or an album.
     pub kind: EntityKind,
     pub code: String,
 }

@@ -1,4 +1,4 @@
-//! What was wrong with the fields of the entry that is being read.
+//! Problems in the fields of the entry that is being read.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ impl EntryFindings {
         state.fields.entry(FieldFinding { path: full, problem, sent }).or_insert(example);
     }
 
-    /// Notes the fields of an object whose values had another type than documented.
+    /// Notes the fields of an object that had another type than documented.
     pub(super) fn note_anomalies<'a, T: Deserialize<'a>>(&self, raw: &'a str) {
         let anomalies = find_field_anomalies::<T>(raw);
         let object: Value = serde_json::from_str(raw).unwrap_or_default();
@@ -69,7 +69,7 @@ impl EntryFindings {
         self.0.borrow().count
     }
 
-    /// Forgets what was noted about the entry.
+    /// Forgets the notes about the entry.
     pub(super) fn discard(&self) {
         self.0.borrow_mut().fields.clear();
     }

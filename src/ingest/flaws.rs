@@ -1,7 +1,7 @@
-//! What is wrong with an item of a list that has a row all the same: fields of an unexpected type, and fields that
+//! Problems of list items that have a row nevertheless: fields of an unexpected type, and fields that
 //! are blank although every item of the kind has them.
 //!
-//! One such item is everyday life. A batch full of them is suspicious, so they are counted with the staged rows.
+//! One such item is normal. A batch full of them is suspicious, so they are counted with the staged rows.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use spotify_client::wire::{
 /// Fields that Spotify blanks in objects that are no longer available.
 const REQUIRED_FIELDS: [&str; 4] = ["name", "duration_ms", "release_date", "artists"];
 
-/// What was sent for each blank or unreadable field of an item, as a JSON object; `None` if there are none.
+/// The value that was sent for each blank or unreadable field of an item, as a JSON object; `None` if there are none.
 /// `has_anomalies` says that reading the item found values of unexpected types.
 pub(super) fn find_flaws(shape: EntryKind, raw: &str, has_anomalies: bool) -> Option<String> {
     let (kind, object, place) = item_object(shape, raw);

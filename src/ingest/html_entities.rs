@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// The longest entity that is decoded, such as `&#x10ffff;`.
 const MAX_LENGTH: usize = 10;
 
-/// The text with its entities decoded, once. What is no entity stays as it is.
+/// The text with its entities decoded, once. Other text is not changed.
 pub(super) fn decode_html_entities(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::cell::{full_text, plain};
+use super::cell::{full_text, plain, time};
 use super::flaws::find_flaws;
 use super::{
     IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
@@ -182,8 +182,8 @@ fn read_member(
         }
         EntryKind::Saved(kind) => {
             let saved: SavedObject<'_> = parse_object(raw, asked)?;
-            let played_at = full_text(&saved.played_at).map(canonical_time);
-            added_at = full_text(&saved.added_at).map(str::to_owned).or(played_at);
+            let played_at = time(&saved.played_at).map(canonical_time);
+            added_at = time(&saved.added_at).map(str::to_owned).or(played_at);
             if let Some(context) = saved.context.value() {
                 detail = Some(serde_json::json!([plain(&context.kind), plain(&context.uri)]).to_string());
             }

@@ -49,7 +49,7 @@ impl IngestContext {
         IngestContext { now, market, user_id, findings: EntryFindings::default() }
     }
 
-    /// What was wrong with the fields of the entity that was written last.
+    /// Problems in the fields of the entity that was written last.
     pub fn take_findings(&self, id: Option<&str>) -> FieldCounts {
         let mut counts = FieldCounts::new();
         self.findings.move_to(&mut counts, id);
@@ -96,7 +96,7 @@ fn inner_object<'a>(raw: RawEntry<'a>, field: &'static str, asked: &IngestContex
     None
 }
 
-/// Writes an entity, and notes its blank cells: those of what is no longer available.
+/// Writes an entity, and notes its blank cells, which Spotify sends for items that are no longer available.
 fn write_row(
     s: &mut WriteTx,
     table: &EntityTable,
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_written_for_one_user_or_market_is_not_known_for_another() {
+    fn known_rows_are_separate_by_user_and_market() {
         let asked = |market: &str, user: Option<&str>| {
             IngestContext::new("2026-01-01T00:00:00.000Z".to_owned(), market.to_owned(), user.map(str::to_owned))
         };

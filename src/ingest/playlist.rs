@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::artist::{write_images, write_metrics};
 use super::cell::{
     LOCAL_URI, boolean, full_text, id_of, inner, int, link, local_uri, number, plain, required_boolean, required_text,
-    text,
+    text, time,
 };
 use super::html_entities::decode_html_entities;
 use super::{Fingerprint, IngestContext, IngestError, no_id, parse_object, show, track, user, with_repair, write_row};
@@ -80,7 +80,7 @@ pub(super) fn stage_item(
         asked.findings.note_anomalies::<PlaylistItemFields<'_>>(raw);
     }
     let added_by = entry.added_by.value().map(|by| user::write_user(s, by, asked, false)).transpose()?.flatten();
-    let place = StagedItem { added_at: full_text(&entry.added_at), added_by: added_by.as_deref(), ..nothing };
+    let place = StagedItem { added_at: time(&entry.added_at), added_by: added_by.as_deref(), ..nothing };
     // Spotify may send both keys; the one with a value counts.
     let Some(raw) = entry.item.or(entry.track) else {
         staging::stage(s, list, &place)?;

@@ -45,7 +45,7 @@ pub(super) fn write_show(
     Ok(Some(id.to_owned()))
 }
 
-/// Writes an episode and returns its id. `show` is the show whose list contains it, for responses that do not
+/// Writes an episode and returns its id. `show` is the show that lists it, for responses that do not
 /// name the show.
 pub(super) fn write_episode(
     s: &mut WriteTx,

@@ -28,7 +28,7 @@ pub(super) fn write_user(
     let cells = [
         required_text(&u.account_id),
         CellValue::Absent,
-        text(&u.display_name),
+        required_text(&u.display_name),
         required_text(&u.uri),
         text(&u.country),
         text(&u.product),

@@ -1,4 +1,4 @@
-//! Finds the column of a CSV file that has the ids: by its name as other tools write it, else by what is in it.
+//! Finds the column of a CSV file that has the ids: by its name as other tools write it, or else by its values.
 
 use super::csv_file::InputRow;
 use crate::document::{nearest, or_list, quote};

@@ -71,7 +71,7 @@ pub static JOB: &[KeySpec] = &[
             &[ValueShape::Text(&rules::SINCE), ValueShape::Date],
         ),
         "\"last_run\"",
-        "The value of `:since`: the start of the job's newest complete or partial run, a length of time before the fire, or a date.",
+        "The value of `:since`: the start of the job's newest complete or partial run, a length of time before the scheduled time, or a date.",
     ),
     KeySpec::new(
         "priority",
@@ -89,27 +89,27 @@ pub static JOB: &[KeySpec] = &[
         "missed",
         ValueShape::OneOf(policy::missed_words),
         "",
-        "After downtime: run the newest missed fire once, or skip it. A fire counts as missed when it is more than 30 minutes late, or later than the \
-         job's `grace`. Waiting for a ban or for other jobs is not downtime. Default: \
+        "After downtime: run the newest missed time once, or skip it. A scheduled time counts as missed when it is more than 30 minutes late, or later than the \
+         job's `grace`. Waiting for a cool-down or for other jobs is not downtime. Default: \
          `schedule.missed` in the settings, run_once.",
     ),
     KeySpec::new(
         "first_run",
         ValueShape::OneOf(policy::first_run_words),
         "",
-        "Whether a job that has never run is due now or at its next fire. Default: `schedule.first_run` in the settings, now.",
+        "Whether a job that has never run is due now or at its next scheduled time. Default: `schedule.first_run` in the settings, now.",
     ),
     KeySpec::new(
         "grace",
         DURATION,
         "",
-        "A fire that is later than this is never run, unless it waited for a ban or for other jobs. Default: no limit.",
+        "A run that is later than this is skipped, unless it waited for a cool-down or for other jobs. Default: no limit.",
     ),
     KeySpec::new(
         "overlap",
         ValueShape::OneOf(policy::overlap_words),
         "",
-        "What happens to a fire while the job is still running.",
+        "What happens at a scheduled time while the job is still running.",
     ),
     KeySpec::new(
         "jitter",

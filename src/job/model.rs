@@ -25,13 +25,13 @@ pub struct Job {
     pub path: PathBuf,
     /// SHA-256 of the file in hex: identifies the text that a run used.
     pub hash: String,
-    /// What it is for.
+    /// Its purpose.
     pub description: Option<String>,
     /// When it is due; without a schedule it runs only by name.
     pub schedule: Option<Schedule>,
     /// Time zone of the schedule and of `{date}`.
     pub timezone: Tz,
-    /// The users whose data and tokens it uses.
+    /// The users with the data and tokens that it uses.
     pub users: JobUsers,
     /// Default market of its fetches.
     pub market: Option<String>,
@@ -67,7 +67,7 @@ pub struct Job {
     pub sql_problems: Vec<Diagnostic>,
 }
 
-/// The users whose data a job reads.
+/// The users that a job reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobUsers {
     /// No user: the job uses the app's own token.

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_leave_the_folder_or_are_odd_are_refused() {
+    fn unsafe_names_are_refused() {
         let long = "x".repeat(201);
         for bad in [
             "../x.csv",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_told_from_those_that_a_name_never_becomes() {
+    fn path_of_a_name_is_recognized() {
         let fits =
             |template: &str, path: &str| OutputName::parse(template).expect("a name").could_expand_to(path, "weekly");
         for (template, path) in [

@@ -14,7 +14,7 @@ const MAX_IDS: usize = 1_000_000;
 /// Number of rows without an id that are reported one by one.
 const MAX_REPORTED: usize = 20;
 
-/// What was read from a file of ids.
+/// The result of reading a file of ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdsFile {
     /// The name in the job file.
@@ -32,14 +32,14 @@ pub struct IdsFile {
 pub struct SkippedRow {
     /// Line, from 1.
     pub line: usize,
-    /// What is in the column with the ids, or in another one if that cell is empty.
+    /// The text in the column with the ids, or in another one if that cell is empty.
     pub text: String,
     /// Why it is not usable.
     pub why: String,
 }
 
 impl IdsFile {
-    /// What was read, in one line.
+    /// A summary in one line.
     pub fn summary(&self) -> String {
         let ids = if self.ids == 1 { "1 id".to_owned() } else { format!("{} ids", self.ids) };
         let read = format!("{ids} from {} of {}", self.column, self.name);
@@ -140,7 +140,7 @@ fn display_name(checker: &DocumentChecker<'_>, name: &str) -> String {
 struct ParsedRows {
     references: Vec<Reference>,
     skipped: Vec<SkippedRow>,
-    /// Lines whose ids are in earlier lines too.
+    /// Lines with ids that earlier lines have, too.
     repeated: Vec<usize>,
     /// What would have been an id, if a row has none.
     expected: Option<String>,

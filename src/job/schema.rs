@@ -1,9 +1,9 @@
-//! What else comes from the table of keys: the JSON Schema and the tables of `docs/jobs.md`.
+//! The JSON Schema and the tables of `docs/jobs.md`, from the table of keys.
 //!
-//! The schema says all that JSON Schema can say of what `check` accepts: keys and types, what each
-//! stream takes and understands, its columns, the patterns of ids and names. What it cannot say is
-//! left to `check`: whether a name stands above, whether a file is there, whether two names clash,
-//! whether a schedule fires and whether SQL is right.
+//! The schema has all rules of `check` that a JSON Schema can express: keys and types, what each
+//! stream takes and understands, its columns, the patterns of ids and names. Other rules are
+//! left to `check`: whether a name is defined above, whether a file is there, whether two names clash,
+//! whether a schedule ever starts a run and whether SQL is valid.
 
 use serde_json::{Map, Value, json};
 

@@ -43,7 +43,7 @@ pub(super) fn check_job(
     }
 }
 
-/// Reports what is wrong with the `where` conditions of the fetches.
+/// Reports problems of the `where` conditions of the fetches.
 fn check_conditions(reader: &QueryReader, fetches: &[Fetch], checker: &mut DocumentChecker<'_>) {
     for fetch in fetches {
         let FetchSource::From { fetch: parent, filter: Some(filter), filter_span } = &fetch.source else { continue };
@@ -135,7 +135,7 @@ fn starts_with_word(sql: &str, word: &str) -> bool {
     sql.split_whitespace().next().is_some_and(|first| first.eq_ignore_ascii_case(word))
 }
 
-/// Reports what is wrong with the queries. Returns the errors that do not prevent the job from running.
+/// Reports problems of the queries. Returns the errors that do not prevent the job from running.
 fn check_queries(
     reader: &QueryReader,
     queries: &[JobQuery],

@@ -211,6 +211,27 @@ impl AlertStore {
         ended.unwrap_or_default()
     }
 
+    /// Deletes the alerts, messages and pings whose text is about a deleted user. Returns their number.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written.
+    pub fn forget_mentions(&self, is_mentioned: impl Fn(&str) -> bool) -> io::Result<usize> {
+        if !self.file.exists() && !self.old_file.exists() {
+            return Ok(0);
+        }
+        self.update(|state| {
+            let mut forgotten = 0;
+            for (key, alerts) in &mut state.open {
+                let before = alerts.len();
+                alerts.retain(|_, alert| !is_mentioned(key) && !is_mentioned(&alert.text));
+                forgotten += before - alerts.len();
+            }
+            state.open.retain(|_, alerts| !alerts.is_empty());
+            forgotten += state.forget_deliveries(is_mentioned);
+            (forgotten, forgotten > 0)
+        })
+    }
+
     /// The open alerts by job. Alerts of the whole project have an empty name.
     pub fn open_alerts(&self) -> Vec<(String, AlertKind, DateTime<Utc>)> {
         let state = self.read().unwrap_or_default();
@@ -260,21 +281,21 @@ impl AlertStore {
         }
     }
 
-    /// If the file cannot be written (a full disk), the timestamp of the lock file stores what was reported:
+    /// If the file cannot be written (a full disk), the timestamp of the lock file stores that it was reported:
     /// 1970 means nothing. Otherwise it is the time of the first report, and each bit of its nanoseconds marks
     /// some reported alerts.
     fn is_first_today(&self, key: &str, kind: AlertKind) -> bool {
         let Ok(lock) = self.lock_file() else { return true };
         let time = lock.metadata().and_then(|m| m.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        let told = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let reported = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let is_recent = time.elapsed().is_ok_and(|ago| ago < UNSAVED_REPEAT);
         let mine = 1 << (xxhash_rust::xxh3::xxh3_64(format!("{kind:?} {key}").as_bytes()) % MARK_BITS);
-        let bits = if is_recent { told.subsec_nanos() } else { 0 };
+        let bits = if is_recent { reported.subsec_nanos() } else { 0 };
         // On a file system with whole seconds, any report counts for all alerts.
         if is_recent && (bits == 0 || bits & mine != 0) {
             return false;
         }
-        let first = if is_recent { told } else { SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default() };
+        let first = if is_recent { reported } else { SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default() };
         let _ = lock.set_modified(SystemTime::UNIX_EPOCH + Duration::new(first.as_secs(), bits | mine));
         true
     }

@@ -1,4 +1,4 @@
-//! Delivers messages and pings while the work goes on, so that a slow receiver delays no run.
+//! Delivers messages and pings in the background, so that a slow receiver delays no run.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};

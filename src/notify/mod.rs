@@ -2,7 +2,7 @@
 //!
 //! A lasting problem (a failing job, a lost sign-in, overdue data) is reported when it starts and when it
 //! ends. In between nothing is reported, however often a timer runs. [`AlertStore`] knows the open alerts
-//! of all processes of a project. Messages are queued and delivered while the work goes on
+//! of all processes of a project. Messages are queued and delivered in the background
 //! ([`Notifier::run_with_deliveries`]), so that a slow receiver delays no run. A message that a webhook, a
 //! command or the ping service did not accept is tried again for a day.
 //!
@@ -14,6 +14,7 @@ mod dispatcher;
 mod hook_command;
 mod message;
 mod metrics;
+mod webhook_body;
 mod webhook_client;
 
 pub use alert_store::{AlertKind, AlertScope, AlertStore, AlertTransition, ResolvedAlert};

@@ -9,6 +9,7 @@ use url::Url;
 use super::Notifier;
 use super::alert_store::{RunPing, START_PING};
 use super::message::AlertMessage;
+use super::webhook_body::webhook_body;
 
 /// The maximum length of a ping body; the services truncate longer ones.
 const MAX_PING_BYTES: usize = 10_000;
@@ -25,7 +26,7 @@ impl WebhookClient {
 
     /// Posts a message as JSON.
     pub(super) async fn webhook(&self, url: &Url, message: &AlertMessage) -> Result<(), String> {
-        let body = serde_json::to_vec(message).map_err(|e| e.to_string())?;
+        let body = serde_json::to_vec(&webhook_body(url, message)).map_err(|e| e.to_string())?;
         self.post(url.clone(), "application/json", body).await
     }
 

@@ -21,8 +21,8 @@ const ON_TIME: TimeDelta = TimeDelta::minutes(30);
 /// fire.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// A job without a finished first run counts as new for this time, which is a day of calls. A job whose
-/// first run takes many days is treated like any other job after that.
+/// A job without a finished first run counts as new for this time, which is a day of calls. A job with a
+/// first run of many days is treated like any other job after that.
 pub(super) const NEW_JOB_PERIOD: TimeDelta = TimeDelta::hours(24);
 
 /// A fire that no run has served yet.

@@ -65,7 +65,7 @@ fn a_fire_is_served_once_whoever_served_it() {
 }
 
 #[test]
-fn a_fire_that_comes_while_the_job_runs_is_left_out() {
+fn fire_during_a_run_is_skipped() {
     let x = job("");
     let long = past(vec![run(
         "complete",
@@ -79,7 +79,7 @@ fn a_fire_that_comes_while_the_job_runs_is_left_out() {
 }
 
 #[test]
-fn grace_and_missed_say_what_comes_of_a_late_fire() {
+fn grace_and_missed_decide_about_a_late_fire() {
     let before = past(vec![run("complete", 0, "", "2026-11-20T06:15:03.000Z", "2026-11-20T06:16:00.000Z")]);
     for (more, in_time, late) in [
         ("", "2026-11-23T06:30:00Z", None),
@@ -95,7 +95,7 @@ fn grace_and_missed_say_what_comes_of_a_late_fire() {
 }
 
 #[test]
-fn jitter_moves_a_job_by_the_same_amount_every_day() {
+fn jitter_is_the_same_every_day() {
     let x = job("jitter = \"1h\"");
     let start = |day: &str| {
         let before = past(vec![run("complete", 0, "", "2026-11-01T06:15:03.000Z", "2026-11-01T06:16:00.000Z")]);
@@ -113,7 +113,7 @@ fn jitter_moves_a_job_by_the_same_amount_every_day() {
 }
 
 #[test]
-fn a_failed_fire_is_tried_again_with_longer_and_longer_pauses_and_not_for_ever() {
+fn failed_fire_is_retried_with_longer_pauses() {
     let x = job("");
     let failed = |began: &str| run("failed", 1, FIRE, began, began);
     let mut runs = vec![run("complete", 0, "", "2026-11-22T06:15:03.000Z", "2026-11-22T06:16:00.000Z")];
@@ -133,7 +133,7 @@ fn a_failed_fire_is_tried_again_with_longer_and_longer_pauses_and_not_for_ever()
 }
 
 #[test]
-fn a_lost_sign_in_is_waited_for_and_wrong_credentials_are_tried_a_few_times_a_day() {
+fn lost_sign_in_waits_for_a_new_grant() {
     let x = job("");
     let mut lost = past(vec![run("failed", 77, FIRE, FIRE, FIRE)]);
     lost.sign_ins = SignInSummary { missing: true, all_missing: true, newest: None };
@@ -141,7 +141,7 @@ fn a_lost_sign_in_is_waited_for_and_wrong_credentials_are_tried_a_few_times_a_da
     assert_eq!(fire(&x, &lost, "2026-11-30T06:20:00Z"), None, "the next fires would only say the same");
     lost.sign_ins.all_missing = false;
     assert_eq!(fire(&x, &lost, "2026-11-23T20:00:00Z"), None);
-    assert_eq!(fire(&x, &lost, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")), "somebody else is left");
+    assert_eq!(fire(&x, &lost, "2026-11-24T06:15:00Z"), Some(utc("2026-11-24T06:15:00Z")), "another user is left");
     lost.sign_ins = SignInSummary { missing: false, all_missing: false, newest: Some(utc("2026-11-23T20:00:00Z")) };
     assert_eq!(fire(&x, &lost, "2026-11-23T20:00:01Z"), Some(utc(FIRE)));
     lost.sign_ins = SignInSummary::default();
@@ -150,7 +150,7 @@ fn a_lost_sign_in_is_waited_for_and_wrong_credentials_are_tried_a_few_times_a_da
 }
 
 #[test]
-fn a_clock_that_was_a_year_ahead_holds_nothing_up_and_an_hour_ahead_runs_nothing_twice() {
+fn clock_that_was_ahead_skips_no_fire() {
     let x = job("");
     let ahead = run("complete", 0, "2027-11-23T06:15:00.000Z", "2027-11-23T07:00:00.000Z", "2027-11-23T07:01:00.000Z");
     assert_eq!(fire(&x, &past(vec![ahead]), "2026-11-23T06:20:00Z"), Some(utc(FIRE)));
@@ -159,7 +159,7 @@ fn a_clock_that_was_a_year_ahead_holds_nothing_up_and_an_hour_ahead_runs_nothing
 }
 
 #[test]
-fn a_first_run_goes_on_as_the_fire_it_began_as_until_the_schedule_asks_again() {
+fn first_run_continues_until_the_next_fire() {
     let x = job("");
     let none = JobHistory::default();
     let found = next_start(&x, &none, &Settings::built_in().schedule, utc("2026-11-23T15:00:00Z")).due().expect("due");
@@ -174,17 +174,17 @@ fn a_first_run_goes_on_as_the_fire_it_began_as_until_the_schedule_asks_again() {
 }
 
 #[test]
-fn data_are_overdue_when_two_fires_have_come_without_a_complete_run() {
+fn two_fires_without_a_complete_run_are_overdue() {
     let x = job("");
     let mut past = past(vec![run("complete", 0, "", "2026-11-22T06:15:03.000Z", "2026-11-22T06:16:00.000Z")]);
     past.last_complete = Some(utc("2026-11-22T06:15:03Z"));
     assert_eq!(overdue(&x, &past, utc("2026-11-24T06:14:00Z")), None);
     assert_eq!(overdue(&x, &past, utc("2026-11-24T06:16:00Z")), Some(utc(FIRE)));
-    assert_eq!(overdue(&x, &JobHistory::default(), utc("2026-11-24T06:16:00Z")), None, "nobody has started it yet");
+    assert_eq!(overdue(&x, &JobHistory::default(), utc("2026-11-24T06:16:00Z")), None, "the job has not run yet");
 }
 
 #[test]
-fn what_is_not_due_names_the_next_moment_at_which_anything_changes() {
+fn job_that_is_not_due_names_its_next_moment() {
     let x = job("");
     let rules = Settings::built_in().schedule;
     let now = utc("2026-11-23T06:16:00Z");
@@ -197,11 +197,11 @@ fn what_is_not_due_names_the_next_moment_at_which_anything_changes() {
     let mut lapsed = past(vec![run("failed", 77, FIRE, FIRE, FIRE)]);
     assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-23T12:15:00Z")));
     lapsed.sign_ins.missing = true;
-    assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-24T06:15:00Z")), "somebody signs in, or the next fire comes");
+    assert_eq!(next(&lapsed), NextStart::At(utc("2026-11-24T06:15:00Z")), "a user signs in, or the next fire comes");
 }
 
 #[test]
-fn whenever_something_is_due_later_that_moment_was_named() {
+fn every_due_moment_was_announced() {
     // What the process that stays waits for, and what a timer finds every minute, are the same.
     let lines = ["", "jitter = \"50m\"", "missed = \"skip\"", "grace = \"2h\"", "missed = \"skip\"\ngrace = \"2h\""];
     let ends = ["2026-11-23T06:16:00.000Z", "2026-11-23T06:45:00.000Z"];
@@ -235,7 +235,7 @@ fn whenever_something_is_due_later_that_moment_was_named() {
 }
 
 #[test]
-fn what_had_to_wait_was_not_missed_and_neither_was_what_came_while_all_hands_were_full() {
+fn delayed_fire_is_not_missed() {
     for more in ["missed = \"skip\"", "grace = \"1h\"", "missed = \"skip\"\ngrace = \"1h\""] {
         let x = job(more);
         let yesterday = "2026-11-22T06:15:00.000Z";

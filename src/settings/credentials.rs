@@ -13,7 +13,7 @@ use super::project::Project;
 pub struct Credentials {
     /// The client id. It is not secret, but it is not shown without need.
     pub client_id: String,
-    /// The client secret. An app whose users sign in with PKCE may have none.
+    /// The client secret. An app with PKCE sign-ins may have none.
     pub client_secret: Option<SecretString>,
     /// The source of the client id for messages: `$SPOTIFY_CLIENT_ID`, `.env` or a file.
     pub client_id_from: String,
@@ -41,7 +41,7 @@ pub enum CredentialsError {
         what: &'static str,
         /// The source of the value.
         from: String,
-        /// What is wrong with it, without the value.
+        /// The problem, without the value.
         why: &'static str,
     },
     /// A file that should contain a credential cannot be read.
@@ -62,7 +62,7 @@ pub enum CredentialsError {
         file: PathBuf,
         /// Line, from 1, or 0 for the whole file.
         line: usize,
-        /// What is wrong.
+        /// The problem.
         why: String,
     },
 }
@@ -160,8 +160,13 @@ impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
         }
         if let Some(dir) = (self.env)("CREDENTIALS_DIRECTORY") {
             let path = Path::new(&dir).join(credential);
-            if path.exists() {
-                return self.read(what, &path, path.display().to_string());
+            match path.symlink_metadata() {
+                Ok(_) => return self.read(what, &path, path.display().to_string()),
+                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
+                Err(cause) => {
+                    let from = path.display().to_string();
+                    return Err(CredentialsError::Unreadable { what, from, cause });
+                }
             }
         }
         Err(CredentialsError::Missing { what, variable })
@@ -189,6 +194,11 @@ fn check_value(what: &'static str, value: &str, from: String) -> Result<(String,
         return Ok((value.to_owned(), from));
     };
     Err(CredentialsError::Unfit { what, from, why })
+}
+
+/// The values of `.env` that are ours, if it can be read.
+pub(super) fn env_file_values(path: &Path) -> Option<BTreeMap<String, String>> {
+    read_env_file(path).ok()
 }
 
 /// A small reader of `.env`: `NAME=VALUE` lines, `export ` in front, quotes around, `#` comments.

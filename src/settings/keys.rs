@@ -126,7 +126,7 @@ pub static SECTIONS: &[SettingsSection] = &[
             KeySpec::new(
                 "mode",
                 ValueShape::Text(&rules::MODE),
-                "\"0644\"",
+                "\"0640\"",
                 "Mode of the files. Folders also get x wherever this has r. The next run applies a new mode to existing files and folders, except to folders outside the project.",
             ),
             KeySpec::new(
@@ -271,13 +271,13 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "missed",
                 ValueShape::OneOf(super::policy::missed_words),
                 "\"run_once\"",
-                "After downtime: run the newest missed fire once, or skip it. A fire counts as missed when it is more than 30 minutes late, or later than `grace`.",
+                "After downtime: run the newest missed time once, or skip it. A scheduled time counts as missed when it is more than 30 minutes late, or later than `grace`.",
             ),
             KeySpec::new(
                 "first_run",
                 ValueShape::OneOf(super::policy::first_run_words),
                 "\"now\"",
-                "Whether a job that has never run is due now or at its next fire.",
+                "Whether a job that has never run is due now or at its next scheduled time.",
             ),
             KeySpec::new(
                 "first_run_share",
@@ -285,12 +285,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "\"50%\"",
                 "Share of the daily calls that scheduled runs of new jobs may spend, for one day from their first run. The rest is kept for the other jobs.",
             ),
-            KeySpec::new("grace", DURATION, "", "A fire older than this is never run. Default: no limit."),
+            KeySpec::new("grace", DURATION, "", "A run that is later than this is skipped. Default: no limit."),
             KeySpec::new(
                 "overlap",
                 ValueShape::OneOf(super::policy::overlap_words),
                 "\"skip\"",
-                "What happens to a fire while the job is still running.",
+                "What happens at a scheduled time while the job is still running.",
             ),
             KeySpec::new(
                 "jitter",

@@ -25,13 +25,13 @@ pub struct LimitsInForce {
 }
 
 impl Settings {
-    /// The developer account whose budget a client id uses.
+    /// The developer account with the budget that a client id uses.
     pub fn account(&self, client_id: &str) -> String {
         self.spotify.account.clone().unwrap_or_else(|| client_id.to_owned())
     }
 
     /// The limits for an app class. While the class is unknown, the limits of Development Mode apply:
-    /// a slow pace is a nuisance, but a fast pace can lead to a ban of a day.
+    /// a slow pace is a nuisance, but a fast pace can lead to a cool-down of a day.
     pub fn limits_for(&self, class: Option<AppClass>) -> LimitsInForce {
         let class = class.or(self.spotify.app_mode.class()).unwrap_or(AppClass::Development);
         let (per_second, concurrency, day, family) = match class {

@@ -66,16 +66,20 @@ pub(super) static PART: TextRule = TextRule {
 /// The mode of a file.
 pub(super) static MODE: TextRule = TextRule {
     what: "a file mode such as \"0640\"",
-    pattern: Some("^0?[67][0-7][0-7]$"),
+    pattern: Some("^0?[67][0-7][0145]$"),
     blank: false,
     check: |text| {
         let digits = text.strip_prefix('0').filter(|d| d.len() == 3).unwrap_or(text);
         let octal = digits.len() == 3 && digits.bytes().all(|b| (b'0'..=b'7').contains(&b));
-        if octal && digits.starts_with(['6', '7']) {
+        let is_world_writable = |digits: &str| digits.ends_with(['2', '3', '6', '7']);
+        if octal && is_world_writable(digits) {
+            Err(RuleViolation::new(format!("the file mode {} lets every user change the files", quote(text)))
+                .with_hint("for a group of users, set output.group and \"0660\""))
+        } else if octal && digits.starts_with(['6', '7']) {
             Ok(())
         } else {
             Err(RuleViolation::new(format!("invalid file mode {}", quote(text))).with_hint(
-                "write three octal digits, readable and writable for the owner: \"0644\", \"0640\", \"0600\"",
+                "write three octal digits, readable and writable for the owner: \"0640\", \"0600\", \"0644\"",
             ))
         }
     },

@@ -76,7 +76,7 @@ pub struct SpotifySettings {
     pub accounts_url: Url,
     /// App class.
     pub app_mode: AppMode,
-    /// Name of the developer account whose budget the client id uses; by default the client id.
+    /// Name of the developer account that the client id belongs to; by default the client id.
     #[serde(default)]
     pub account: Option<String>,
     /// Address that Spotify sends users back to.

@@ -1,7 +1,8 @@
 //! Spotify's answer to a sign-in, from the listener or pasted by a person.
 //!
 //! An answer must contain the `state` that was sent. Otherwise anyone could make this program accept a
-//! foreign code. Only a person who copies the bare code by hand takes that responsibility.
+//! foreign code. A bare code has no `state` and is refused. Where the answer names its issuer (RFC 9207), it must be
+//! Spotify's accounts service.
 //! No error message repeats the pasted text.
 
 use secrecy::SecretString;
@@ -30,19 +31,22 @@ pub(super) enum AnswerMismatch {
     Unreadable,
     /// It has no `state`, or a different one.
     OtherState,
+    /// Another service than Spotify's issued it.
+    OtherIssuer,
 }
 
 /// Parses the query of the redirect.
-pub(super) fn from_query(query: &str, state: &SecretString) -> Result<CallbackAnswer, AnswerMismatch> {
+pub(super) fn from_query(query: &str, state: &SecretString, issuer: &Url) -> Result<CallbackAnswer, AnswerMismatch> {
     if query.len() > MAX_LENGTH {
         return Err(AnswerMismatch::Unreadable);
     }
-    let (mut code, mut error, mut came) = (None, None, None);
+    let (mut code, mut error, mut came, mut iss) = (None, None, None, None);
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         let slot = match &*key {
             "code" => &mut code,
             "error" => &mut error,
             "state" => &mut came,
+            "iss" => &mut iss,
             _ => continue,
         };
         if slot.replace(value.into_owned()).is_some() {
@@ -51,6 +55,9 @@ pub(super) fn from_query(query: &str, state: &SecretString) -> Result<CallbackAn
     }
     if !came.is_some_and(|came| equals(&came, state)) {
         return Err(AnswerMismatch::OtherState);
+    }
+    if iss.is_some_and(|iss| !Url::parse(&iss).is_ok_and(|iss| iss.origin() == issuer.origin())) {
+        return Err(AnswerMismatch::OtherIssuer);
     }
     match (code, error) {
         (Some(code), None) if !code.is_empty() => Ok(CallbackAnswer::Code(SecretString::from(code))),
@@ -62,12 +69,12 @@ pub(super) fn from_query(query: &str, state: &SecretString) -> Result<CallbackAn
     }
 }
 
-/// Parses pasted text: the whole address where the browser ended up, or only the code.
+/// Parses pasted text: the whole address where the browser ended up. `issuer` is the accounts service.
 ///
 /// # Errors
 ///
 /// [`SignInError::Pasted`] for any other text, and for the answer to another sign-in.
-pub fn parse_pasted(text: &str, pending: &PendingSignIn) -> Result<CallbackAnswer, SignInError> {
+pub fn parse_pasted(text: &str, pending: &PendingSignIn, issuer: &Url) -> Result<CallbackAnswer, SignInError> {
     let refuse = |why| {
         let expected =
             format!("paste the whole address where the browser ended up; it starts with {}?", pending.redirect_uri);
@@ -88,19 +95,21 @@ pub fn parse_pasted(text: &str, pending: &PendingSignIn) -> Result<CallbackAnswe
         if !is_redirect(address, &pending.redirect_uri) {
             return refuse("this address is not the redirect URI of the sign-in");
         }
-        return match from_query(query, &pending.state) {
+        return match from_query(query, &pending.state, issuer) {
             Ok(answer) => Ok(answer),
             Err(AnswerMismatch::OtherState) => refuse(
                 "this is the answer to another sign-in (its state is different): open the newest link, and paste the address that it leads to",
             ),
+            Err(AnswerMismatch::OtherIssuer) => refuse("this answer comes from another service than Spotify's"),
             Err(AnswerMismatch::Unreadable) => refuse("this address contains no code"),
         };
     }
     let code = text.strip_prefix("code=").unwrap_or(text);
     if code.len() >= 16 && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
-        return Ok(CallbackAnswer::Code(SecretString::from(code)));
+        // Without its `state`, nothing shows that the code belongs to this sign-in and not to somebody else's account.
+        return refuse("this is only the code, without the rest of the address");
     }
-    refuse("this is neither an address with a code nor a code")
+    refuse("this is not an address with a code")
 }
 
 /// Whether an address without its query is the redirect URI. Browsers hide `http://`, and an empty
@@ -150,19 +159,22 @@ mod tests {
         }
     }
 
+    fn issuer() -> Url {
+        Url::parse("https://accounts.spotify.com/").unwrap()
+    }
+
     const CODE: &str = "AQDsecretsecretsecret";
 
     #[test]
-    fn the_address_is_read_however_it_was_copied() {
+    fn address_is_read_in_every_copied_form() {
         for text in [
             "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state",
             "  \"http://127.0.0.1:43210/callback?state=the-state&code=AQDsecretsecretsecret\"\n",
             "127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state#_=_",
             "<http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the%2Dstate&x=y>",
-            CODE,
-            "code=AQDsecretsecretsecret",
+            "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=https%3A%2F%2Faccounts.spotify.com",
         ] {
-            assert_eq!(parse_pasted(text, &pending()).unwrap().code(), Some(CODE), "{text}");
+            assert_eq!(parse_pasted(text, &pending(), &issuer()).unwrap().code(), Some(CODE), "{text}");
         }
     }
 
@@ -170,16 +182,16 @@ mod tests {
     fn a_denial_is_an_answer_too() {
         let text = "http://127.0.0.1:43210/callback?error=access_denied&state=the-state";
         assert!(
-            matches!(parse_pasted(text, &pending()).unwrap(), CallbackAnswer::Denied(words) if words == "access_denied")
+            matches!(parse_pasted(text, &pending(), &issuer()).unwrap(), CallbackAnswer::Denied(words) if words == "access_denied")
         );
         let text = "http://127.0.0.1:43210/callback?error=%1b[31m<b>&state=the-state";
         assert!(
-            matches!(parse_pasted(text, &pending()).unwrap(), CallbackAnswer::Denied(words) if words == "an unknown error")
+            matches!(parse_pasted(text, &pending(), &issuer()).unwrap(), CallbackAnswer::Denied(words) if words == "an unknown error")
         );
     }
 
     #[test]
-    fn anything_else_is_refused_and_never_repeated() {
+    fn other_text_is_refused_and_not_repeated() {
         for (text, says) in [
             ("", "nothing was pasted"),
             ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret", "another sign-in"),
@@ -190,11 +202,18 @@ mod tests {
             ("http://127.0.0.1:43211/callback?code=AQDsecretsecretsecret&state=the-state", "not the redirect URI"),
             ("http://evil.example/callback?code=AQDsecretsecretsecret&state=the-state", "not the redirect URI"),
             ("https://accounts.spotify.com/authorize?redirect_uri=x&state=the-state", "address to open"),
-            ("AQDsecret secretsecret", "neither an address"),
-            ("<script>AQDsecretsecretsecret</script>", "neither an address"),
-            ("short", "neither an address"),
+            (
+                "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=https://evil.example",
+                "another service",
+            ),
+            ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=", "another service"),
+            (CODE, "only the code"),
+            ("code=AQDsecretsecretsecret", "only the code"),
+            ("AQDsecret secretsecret", "not an address"),
+            ("<script>AQDsecretsecretsecret</script>", "not an address"),
+            ("short", "not an address"),
         ] {
-            let error = parse_pasted(text, &pending()).unwrap_err();
+            let error = parse_pasted(text, &pending(), &issuer()).unwrap_err();
             assert!(error.to_string().contains(says), "{text}: {error}");
             let all = format!("{error} {error:?} {:?}", error.hint());
             assert!(!all.contains("secretsecret") && !all.contains("the-stat"), "{all}");

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_desktop_there_is_no_browser_unless_one_is_named() {
+    fn browser_needs_a_desktop_or_a_setting() {
         if cfg!(not(target_os = "macos")) {
             assert_eq!(all(&[]), []);
             assert_eq!(all(&[("DISPLAY", "")]), []);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_is_one_argument_whatever_it_holds() {
+    fn address_is_always_one_argument() {
         let url = Url::parse("https://accounts.spotify.com/authorize?a=1&b=$(x)").unwrap();
         let arguments = |browser: &str| -> Vec<String> {
             let command = BrowserCommand::parse(browser).unwrap().command(&url);

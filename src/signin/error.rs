@@ -49,7 +49,7 @@ pub enum SignInError {
     /// The pasted text is not an answer to this sign-in.
     #[error("{why}")]
     Pasted {
-        /// What is wrong with it, without the text itself.
+        /// The problem, without the text itself.
         why: &'static str,
         /// What to paste.
         expected: String,
@@ -59,6 +59,12 @@ pub enum SignInError {
         "no sign-in of user `{user}` is waiting for an answer: it was already used, or it started more than a day ago"
     )]
     NothingWaits {
+        /// The local name.
+        user: String,
+    },
+    /// The user signed in again after this sign-in was started.
+    #[error("user `{user}` has signed in again since this sign-in was started; the newer grant is kept")]
+    Superseded {
         /// The local name.
         user: String,
     },
@@ -125,6 +131,7 @@ impl SignInError {
                 "sign out at https://accounts.spotify.com in that browser and try again; or, if you want the new account, \
                  run: cratedigger auth login {user} --replace"
             ),
+            SignInError::Superseded { user } => format!("to replace it, start again: cratedigger auth login {user}"),
             SignInError::Api(error) => return error.hint(),
             SignInError::Grants(error) => return error.hint(),
             SignInError::Worthless { .. } | SignInError::NoRefreshToken | SignInError::NoRandomness { .. } => {

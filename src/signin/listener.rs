@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
+use url::Url;
 
 use super::answer::{AnswerMismatch, CallbackAnswer, from_query};
 pub use super::page::HtmlPage;
@@ -64,6 +65,7 @@ struct ListenerState {
     address: SocketAddr,
     path: String,
     state: SecretString,
+    issuer: Url,
     first: Mutex<Option<oneshot::Sender<WaitingTab>>>,
 }
 
@@ -103,6 +105,7 @@ impl CallbackListener {
     pub async fn wait_for_answer(
         self,
         state: &SecretString,
+        issuer: &Url,
         patience: Duration,
     ) -> Result<ReceivedAnswer, SignInError> {
         let register = self.redirect.as_registered().to_owned();
@@ -111,6 +114,7 @@ impl CallbackListener {
             address: self.address,
             path: self.redirect.path().to_owned(),
             state: state.clone(),
+            issuer: issuer.clone(),
             first: Mutex::new(Some(first)),
         });
         let server = ServerTask(tokio::spawn(serve(self.socket, desk)));
@@ -209,12 +213,15 @@ impl ListenerState {
         {
             return Err(HtmlPage::new(400, "Not here", "This is not the address that Spotify sends the browser to."));
         }
-        let answer = from_query(uri.query().unwrap_or(""), &self.state).map_err(|why| match why {
+        let answer = from_query(uri.query().unwrap_or(""), &self.state, &self.issuer).map_err(|why| match why {
             AnswerMismatch::OtherState => HtmlPage::new(
                 400,
                 "Another sign-in",
                 "This answer does not belong to the sign-in that is waiting. Open the newest link.",
             ),
+            AnswerMismatch::OtherIssuer => {
+                HtmlPage::new(400, "Another service", "This answer comes from another service than Spotify's.")
+            }
             AnswerMismatch::Unreadable => {
                 HtmlPage::new(400, "No answer", "This address contains no answer from Spotify.")
             }

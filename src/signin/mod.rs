@@ -1,6 +1,6 @@
 //! Signs a user in: the address for the browser, the answer, the grant.
 //!
-//! [`start`] creates an address with a new `state` (and a verifier, if there is no client secret). The
+//! [`start`] creates an address with a new `state` and a verifier (PKCE), with or without a client secret. The
 //! answer arrives at a [`listener`] on this machine, or a person pastes it ([`answer`]). [`finish`]
 //! turns it into a stored grant: it redeems the code, reads the account from `/me`, and refuses
 //! a different account than before. A `state` is valid for one answer. Until that answer, all existing
@@ -27,8 +27,7 @@ use answer::CallbackAnswer;
 use spotify_client::client::SpotifyClient;
 use spotify_client::error::ApiError;
 use spotify_client::state::grants::{
-    Grant, GrantError, GrantStore, NewGrant, PendingSignIn, SignInFlow, SpotifyAccount, StoredAccessToken,
-    check_user_name,
+    Grant, GrantError, GrantStore, NewGrant, PendingSignIn, SpotifyAccount, StoredAccessToken, check_user_name,
 };
 
 /// A request for a user's consent.
@@ -83,7 +82,8 @@ pub fn start(
         scopes: wanted.scopes.to_vec(),
         replace: wanted.replace,
         state: secret::random()?,
-        verifier: (api.flow() == SignInFlow::Pkce).then(secret::random).transpose()?,
+        // With a client secret too: a code that someone else obtained is then worthless here.
+        verifier: Some(secret::random()?),
         created_at: now,
     };
     Ok(StartedSignIn { address: authorize_url(api, &pending), pending })
@@ -127,6 +127,7 @@ pub async fn finish(
         CallbackAnswer::Denied(words) => return Err(SignInError::Denied { words }),
         CallbackAnswer::Code(code) => code,
     };
+    refuse_superseded(grants, pending)?;
     let redeemed = api.redeem_code(pending.flow, &code, &pending.redirect_uri, pending.verifier.as_ref()).await?;
     let granted = redeemed.map_err(|words| SignInError::Worthless { words })?;
     let refresh = granted.refresh_token.ok_or(SignInError::NoRefreshToken)?;
@@ -163,6 +164,7 @@ pub async fn finish(
     };
     let user = &pending.user;
     let _lock = grants.lock(user)?;
+    refuse_superseded(grants, pending)?;
     let before = grants.get(user)?.and_then(|grant| grant.account);
     if let (Some(before), Some(account), false) = (&before, &account, pending.replace)
         && !before.is_same(account)
@@ -185,6 +187,14 @@ pub async fn finish(
     Ok(CompletedSignIn { grant, lacking, also })
 }
 
+/// Refuses a sign-in whose user got another grant after it was started.
+fn refuse_superseded(grants: &GrantStore, pending: &PendingSignIn) -> Result<(), SignInError> {
+    match grants.get(&pending.user)? {
+        Some(held) if held.given_at > pending.created_at => Err(SignInError::Superseded { user: pending.user.clone() }),
+        _ => Ok(()),
+    }
+}
+
 /// Another local name of an account, if there is one.
 fn other_user_of_account(
     grants: &GrantStore,
@@ -193,6 +203,17 @@ fn other_user_of_account(
 ) -> Result<Option<String>, GrantError> {
     let same = |grant: &Grant| grant.user != user && grant.account.as_ref().is_some_and(|it| it.is_same(account));
     Ok(grants.list()?.into_iter().find(same).map(|grant| grant.user))
+}
+
+/// The text that a person pasted to finish a sign-in.
+#[derive(Debug, Clone, Copy)]
+pub struct PastedAnswer<'a> {
+    /// The local name.
+    pub user: &'a str,
+    /// The address where the browser ended up.
+    pub text: &'a str,
+    /// Whether a different account than before is accepted, besides what the start of the sign-in said.
+    pub replace: bool,
 }
 
 /// Finishes a sign-in of another process with pasted text. Its `state` is used up by any
@@ -204,16 +225,17 @@ fn other_user_of_account(
 pub async fn finish_pasted(
     api: &SpotifyClient,
     grants: &GrantStore,
-    user: &str,
-    text: &str,
+    pasted: &PastedAnswer<'_>,
 ) -> Result<CompletedSignIn, SignInError> {
+    let user = pasted.user;
     check_user_name(user)?;
     let nothing = || SignInError::NothingWaits { user: user.to_owned() };
-    let pending = grants.pending(user, api.now().wall)?.ok_or_else(nothing)?;
-    let answer = answer::parse_pasted(text, &pending)?;
-    if !grants.forget_pending(user)? {
+    let mut pending = grants.pending(user, api.now().wall)?.ok_or_else(nothing)?;
+    let answer = answer::parse_pasted(pasted.text, &pending, &api.accounts_url(""))?;
+    if !grants.forget_pending(&pending)? {
         return Err(nothing());
     }
+    pending.replace |= pasted.replace;
     let finished = finish(api, grants, &pending, answer).await;
     if let Err(SignInError::Api(error)) = &finished
         && matches!(
@@ -224,7 +246,7 @@ pub async fn finish_pasted(
                 | ApiError::NoAnswer { .. }
         )
     {
-        grants.save_pending(&pending)?;
+        grants.restore_pending(&pending)?;
     }
     finished
 }

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_and_plain_http_are_refused_with_the_rule_and_what_to_register() {
+    fn localhost_and_plain_http_are_refused() {
         let (said, hint) = refused("http://localhost:8888/callback");
         assert!(said.contains("uses localhost, which Spotify has refused since November 2025"), "{said}");
         assert!(hint.starts_with("register http://127.0.0.1:8888/callback at https://developer"), "{hint}");
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_missing_port_of_a_loopback_address_is_filled_in() {
+    fn only_a_missing_loopback_port_is_added() {
         let with = |text: &str| RedirectUri::parse(text).unwrap().with_port(43_210);
         assert_eq!(with(DEFAULT_REDIRECT), "http://127.0.0.1:43210/callback");
         assert_eq!(with("http://[::1]/callback"), "http://[::1]:43210/callback");

@@ -32,13 +32,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_challenge_is_that_of_the_standards_example() {
+    fn challenge_matches_the_example_of_the_rfc() {
         let verifier = SecretString::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert_eq!(challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 
     #[test]
-    fn secrets_are_new_each_time_and_fit_a_verifier() {
+    fn secrets_are_random_and_fit_a_verifier() {
         let (one, two) = (random().unwrap(), random().unwrap());
         assert!(!equals(one.expose_secret(), &two));
         assert!(equals(one.expose_secret(), &one));

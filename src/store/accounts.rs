@@ -74,7 +74,7 @@ pub fn copy_profile(tx: &mut WriteTx, user_id: &str, stored_as: &str) -> Result<
     )
 }
 
-/// Returns the ids of the account whose rows are stored under an id.
+/// Returns the ids of the account that has its rows under an id.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -87,7 +87,7 @@ pub fn ids_of(tx: &WriteTx, stored_as: &str) -> Result<AccountIds, StoreError> {
     Ok(AccountIds { account_id, user_ids })
 }
 
-/// Whose playlist it is.
+/// The relation of a playlist to the user of a library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaylistOwner {
     /// The user's, or one that the user may edit with others.
@@ -107,7 +107,7 @@ pub struct OwnerClaim<'a> {
 }
 
 impl AccountIds {
-    /// Whose playlist it is. The stable ids decide where both are known. The case of other ids does not matter.
+    /// Whether the user owns the playlist. The stable ids decide if both are known. The case of other ids is ignored.
     pub fn owner_of(&self, claim: &OwnerClaim<'_>) -> PlaylistOwner {
         let is_same_id = |id: &str| self.user_ids.iter().any(|mine| mine.to_lowercase() == id.to_lowercase());
         let is_own = match (claim.account_id, self.account_id.as_deref(), claim.user_id) {

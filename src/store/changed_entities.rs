@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_down_is_bounded_and_says_from_where_on_it_is_complete() {
+    fn record_of_changes_is_bounded() {
         let mut s = session();
         let name = |n: usize| format!("a{n}");
         s.transact(WriteTiming::Now, |s| (0..MAX_RECORDED).try_for_each(|n| artist(s, &name(n), "A"))).unwrap();

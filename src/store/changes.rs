@@ -172,7 +172,7 @@ fn playlist_changes<E: From<rusqlite::Error>>(
     Ok(())
 }
 
-/// The lists of a job whose rows record when an item entered and left.
+/// The lists of a job with rows that record when an item entered and left.
 fn lists_of_job(store: &Connection, job: &str) -> rusqlite::Result<Vec<(i64, MembershipTable, ListName)>> {
     let sql = "SELECT l.id, l.kind, l.parent_id, l.variant, u.local_name
                FROM requested r JOIN lists l ON l.id = r.list_id LEFT JOIN users u ON u.id = l.audience

@@ -1,4 +1,4 @@
-//! What a search found for a code (ISRC or UPC) whose hit names no code, so that it is not searched for at every run.
+//! The hit for a code (ISRC or UPC) if the hit names no code, so that a run does not search for the code again.
 
 use rusqlite::{OptionalExtension, params};
 

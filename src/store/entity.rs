@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_key_keeps_what_is_known_and_a_null_overwrites_it() {
+    fn absent_key_keeps_the_known_value() {
         let mut s = session();
         let full =
             [CellValue::Text("A"), CellValue::Text("u"), CellValue::Int(5), CellValue::Absent, CellValue::Absent];
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_the_same_again_moves_fetched_at_and_counts_as_no_change() {
+    fn same_values_change_only_fetched_at() {
         let mut s = session();
         let cells = [CellValue::Text("A"), CellValue::Absent, CellValue::Absent, CellValue::Absent, CellValue::Absent];
         assert!(upsert(&mut s, &cells, "t1", false));

@@ -1,4 +1,4 @@
-//! Errors of the store, told apart by what the caller must do.
+//! Errors of the store, separated by what the caller must do.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A COMMIT failed. Whether it took effect is known only after reopening.
-    #[error("the store {} could not confirm a commit{}; the next start checks what was saved", path.display(), disk_full_suffix(source))]
+    #[error("the store {} could not confirm a commit{}; the next start checks the saved data", path.display(), disk_full_suffix(source))]
     OutcomeUnknown {
         path: PathBuf,
         #[source]
@@ -46,7 +46,7 @@ pub enum StoreError {
         /// The schema version of this program.
         known: i64,
     },
-    /// The disk has too little space for what is about to be written next to the store.
+    /// The disk has too little space for a file next to the store.
     #[error("not enough disk space next to the store {} for {what}: {free} bytes free, {needed} needed", path.display())]
     NoSpace {
         path: PathBuf,

@@ -6,14 +6,14 @@ use rusqlite::{Connection, params};
 
 use super::{StoreError, WriteTx};
 
-/// What was wrong with a field.
+/// The problem of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FieldProblem {
     /// The value has no plain meaning. The field is empty, or keeps its old value.
     Unreadable,
     /// The value has another type than documented, but a plain meaning.
     Converted,
-    /// The value is blank, as Spotify sends it for what is no longer available. It does not replace a known one.
+    /// The value is blank, as Spotify sends it for items that are no longer available. It does not replace a known one.
     Blank,
 }
 
@@ -28,13 +28,13 @@ impl FieldProblem {
     }
 }
 
-/// A field, and what was wrong with it.
+/// A field and its problem.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldFinding {
     /// The field below the item, such as `album.total_tracks`.
     pub path: String,
     pub problem: FieldProblem,
-    /// What was sent: `object`, `list`, `text`, `number`, `boolean`, `null` or `blank`.
+    /// The type of the value: `object`, `list`, `text`, `number`, `boolean`, `null` or `blank`.
     pub sent: &'static str,
 }
 
@@ -51,7 +51,7 @@ pub struct FieldCount {
 /// The findings of some items.
 pub type FieldCounts = BTreeMap<FieldFinding, FieldCount>;
 
-/// What was read when the findings were made.
+/// The list or entity that was read when the findings were made.
 #[derive(Debug, Clone)]
 pub struct FieldScope {
     pub run: i64,
@@ -98,7 +98,7 @@ pub struct FieldReport {
     pub field: String,
     /// unreadable, converted or blank.
     pub problem: String,
-    /// What was sent.
+    /// The type of the value.
     pub sent: String,
     /// Number of items with it.
     pub items: i64,

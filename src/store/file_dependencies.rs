@@ -18,7 +18,7 @@ const MAX_ENTITIES: usize = 200_000;
 const ROW_DEPENDENCIES: [DependencyKind; 4] =
     [DependencyKind::Track, DependencyKind::Episode, DependencyKind::User, DependencyKind::LocalFile];
 
-/// The fetch whose rows are in a file.
+/// The fetch with the rows of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchRef<'a> {
     pub job: &'a str,

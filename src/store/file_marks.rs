@@ -1,4 +1,4 @@
-//! Up to which time the files of a job show what was new: the value of `:last_file_at`.
+//! The time up to which the files of a job have shown new items: the value of `:last_file_at`.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

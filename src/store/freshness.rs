@@ -1,4 +1,4 @@
-//! What is stored already, and since when: whether a call can be saved.
+//! Which data are stored already, and since when, so that calls can be saved.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -15,8 +15,8 @@ pub fn known_snapshot(tx: &WriteTx, playlist: &str, when: &TimeSpan) -> Result<O
            SELECT 1 FROM my_playlists m JOIN lists l ON l.id = m.list_id
            WHERE m.playlist_id = p.id AND m.removed_at IS NULL AND l.checked_at BETWEEN ?2 AND ?3))",
     )?;
-    let told = statement.query_row([playlist, &when.since, &when.until], |row| row.get(0)).optional();
-    Ok(told.map_err(|e| tx.error("cannot be read", e))?.flatten())
+    let version = statement.query_row([playlist, &when.since, &when.until], |row| row.get(0)).optional();
+    Ok(version.map_err(|e| tx.error("cannot be read", e))?.flatten())
 }
 
 /// Returns for each id whether its row was read completely in that time.

@@ -25,7 +25,7 @@ pub struct InterruptedRead {
 }
 
 /// Returns the interrupted reads of a job: those of lists that it requested, and those that its own runs
-/// started. `fetch` limits them to one fetch, whose lists have these kinds.
+/// started. `fetch` limits them to one fetch with lists of these kinds.
 ///
 /// # Errors
 /// If the store cannot be read.

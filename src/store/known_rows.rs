@@ -23,7 +23,7 @@ struct KnownRow {
     added_by: Option<String>,
 }
 
-/// An item that Spotify did not send, and whose row stays.
+/// An item that Spotify did not send, but that keeps its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRow {
     /// Position of the null.
@@ -148,7 +148,7 @@ fn same_items(old: &[KnownRow], new: &[KnownRow]) -> Vec<(usize, usize)> {
     origin.into_iter().enumerate().filter_map(|(at, from)| Some((at, from?))).collect()
 }
 
-/// Pairs of the position of a null and the old position of the item that it stands for.
+/// Pairs of the position of a null and the old position of the item that it replaces.
 fn match_nulls(old: &[KnownRow], new: &[KnownRow]) -> Vec<(usize, usize)> {
     if new.iter().all(|row| row.name.is_some()) {
         return Vec::new();
@@ -203,14 +203,14 @@ mod tests {
     }
 
     #[test]
-    fn nulls_stand_for_items_between_the_same_neighbors() {
+    fn nulls_replace_items_with_the_same_neighbors() {
         let cases = [
             ("same", "abc", "abc", ""),
             ("null in place", "abc", "a-c", "1=b"),
             ("null behind a new item", "abc", "na-c", "2=b"),
             ("at the start", "abc", "-bc", "0=a"),
             ("at the end", "abc", "ab-", "2=c"),
-            ("removed beside a known null", "a-cd", "a-d", ""),
+            ("removed next to a known null", "a-cd", "a-d", ""),
             ("null again", "a-c", "a-c", ""),
             ("two in a row", "abcd", "a--d", "1=b 2=c"),
             ("one of two is removed", "abcd", "a-d", "1=b"),

@@ -1,4 +1,4 @@
-//! The playlists in a user's library, with what is stored of each.
+//! The playlists in a user's library, with the state of the stored items of each.
 
 use rusqlite::params;
 
@@ -13,6 +13,8 @@ pub struct LibraryPlaylist {
     pub owner: PlaylistOwner,
     /// The version at the last complete read of its items.
     pub read_snapshot_id: Option<String>,
+    /// The last read of its items could not read some of them.
+    pub has_unread: bool,
     /// Number of stored items.
     pub stored: i64,
     /// Position in the list of playlists.
@@ -40,7 +42,7 @@ pub fn was_removed(tx: &WriteTx, playlist: &str) -> Result<bool, StoreError> {
         .map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Returns the playlists in a user's library by the newest read, with what is known about their items in a
+/// Returns the playlists in a user's library by the newest read, with the state of their items in a
 /// market. A complete read outside of `whole` does not count.
 ///
 /// # Errors
@@ -53,7 +55,7 @@ pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Resu
                   AND n.read_at IS NOT NULL ORDER BY n.read_at DESC LIMIT 1), l.snapshot_id, NULL),
                 coalesce(l.stored, 0), m.position,
                 coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.whole_at, 0),
-                p.owner_id, w.account_id
+                p.owner_id, w.account_id, l.unread IS NOT NULL
          FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
          LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
          LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN lists o ON o.id = m.list_id
@@ -73,6 +75,7 @@ pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Resu
             snapshot_id: row.get(1)?,
             owner: account.owner_of(&claim),
             read_snapshot_id: row.get(3)?,
+            has_unread: row.get(10)?,
             stored: row.get(4)?,
             position: row.get(5)?,
             reached_end: row.get(6)?,

@@ -35,7 +35,7 @@ pub(super) fn personal_kinds() -> String {
     })
 }
 
-/// Returns the kinds of lists whose rows are a log, as an SQL list.
+/// Returns the kinds of lists that are logs, as an SQL list.
 pub(super) fn log_kinds() -> String {
     sql_list(|table| matches!(table, StreamTable::SearchResults | StreamTable::TopItems(_) | StreamTable::Plays))
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn personal_and_log_lists_come_from_the_streams() {
+    fn personal_and_log_lists_follow_the_streams() {
         assert_eq!(membership_tables().count(), 16);
         assert_eq!(log_kinds(), "'search', 'top_artists', 'top_tracks', 'recently_played'");
         for kind in ["my_playlists", "saved_tracks", "followed_artists", "top_artists", "recently_played"] {

@@ -115,7 +115,7 @@ pub(super) fn record(
     Ok(())
 }
 
-/// Records what was read of a list that could not be proved complete, before it is discarded.
+/// Records a read of a list that could not be proved complete, before it is discarded.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -173,7 +173,7 @@ impl ListProof {
     }
 }
 
-/// Returns a hash of the current rows of a list; `None` for playlists, whose rows are exactly what was served,
+/// Returns a hash of the current rows of a list; `None` for playlists, which have exactly the served rows,
 /// so that the hash of the read applies to them too.
 fn hash_list_rows(conn: &Connection, list: i64) -> rusqlite::Result<Option<String>> {
     let kind: String = conn.query_row("SELECT kind FROM lists WHERE id = ?1", [list], |row| row.get(0))?;

@@ -25,13 +25,13 @@ pub struct FieldFlaws {
     /// Path of the field below the item.
     pub field: String,
     pub count: i64,
-    /// What was sent for it: the JSON type, or `blank`.
+    /// The JSON type of the value that was sent, or `blank`.
     pub sent: String,
     /// The id of the first of these items.
     pub first_item: Option<String>,
 }
 
-/// What is published of a list.
+/// The quality of the published rows of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StoredBatch {
     /// How much of it could be read; `None` if an older version published it.
@@ -48,8 +48,8 @@ pub struct StoredBatch {
     pub read_at: String,
 }
 
-/// Returns what is published of a list; `None` if it was never read. The items of a playlist are the same rows for
-/// all of its readers, so the newest of them counts. But another market gets other nulls, so a reader that has read
+/// Returns the quality of the published rows of a list; `None` if it was never read. All readers of a playlist share
+/// its rows, so the newest read counts. But another market gets other nulls, so a reader that has read
 /// the list before is compared with its own quality.
 ///
 /// # Errors
@@ -76,7 +76,7 @@ pub fn of_published(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<Sto
     stored.map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Returns the quality of the staged rows of a list of which `served` items were served, and the blank or
+/// Returns the quality of the staged rows of a list. `served` is the number of served items. Includes the blank or
 /// unreadable fields, the most frequent first.
 ///
 /// # Errors
@@ -113,7 +113,7 @@ pub fn of_staged(
     Ok((quality, flaws))
 }
 
-/// Returns the number of staged rows, of which an item that is listed twice counts once where a list has each item
+/// Returns the number of staged rows. An item that is listed twice counts once where a list has each item
 /// once.
 ///
 /// # Errors
@@ -129,7 +129,7 @@ pub fn distinct_rows(tx: &WriteTx, list: i64, key: &ListKey) -> Result<i64, Stor
         .map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Saves the quality of what was published of a list.
+/// Saves the quality of the published rows of a list.
 ///
 /// # Errors
 /// If the store cannot be written.

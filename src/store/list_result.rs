@@ -11,6 +11,6 @@ pub struct ListCommit {
     pub changed: bool,
     /// Items added, removed or moved, where that is recorded.
     pub changes: i64,
-    /// Items that Spotify did not send, and whose rows stay.
+    /// Items that Spotify did not send, but that keep their rows.
     pub kept: Vec<KeptRow>,
 }

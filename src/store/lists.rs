@@ -1,9 +1,10 @@
 //! Lists and how far each has been read.
 //!
-//! A list is stored once, whichever job reads it. Its key consists of the stream, the parent, the user whose
+//! A list is stored once, no matter which job reads it. Its key consists of the stream, the parent, the user whose
 //! token reads it, the market and a variant. A checkpoint records how much of a new read is staged.
 
 use rusqlite::{OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
 
 use super::{StoreError, WriteTx};
 
@@ -21,7 +22,16 @@ pub struct ListKey {
     pub variant: String,
 }
 
-/// What is stored about a list.
+/// An item of a list whose own request fails, while those for the other items are answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnreadItem {
+    /// Position, from 0.
+    pub position: i64,
+    /// How its request failed.
+    pub detail: String,
+}
+
+/// The stored state of a list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRow {
     pub id: i64,
@@ -45,7 +55,9 @@ pub struct ListRow {
     pub whole_at: Option<String>,
     /// When it was last read completely or found unchanged.
     pub checked_at: Option<String>,
-    /// For a playlist: what its newest read says, whichever reader read it.
+    /// Items that the last read could not read.
+    pub unread: Vec<UnreadItem>,
+    /// For a playlist: the result of its newest read by any reader.
     pub shared: SharedRows,
     /// When the current read started.
     pub read_started_at: Option<String>,
@@ -84,6 +96,8 @@ pub struct Checkpoint {
     pub announced: Option<i64>,
     /// Items that could not be stored completely so far.
     pub skipped: i64,
+    /// Items that could not be read so far.
+    pub unread: Vec<UnreadItem>,
     /// Spotify's version at the start of the read.
     pub snapshot_id: Option<String>,
     /// Entity tag of the first response.
@@ -116,7 +130,8 @@ pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> 
     tx.prepare(
         "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
                 c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
-                l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job, n.read_at, n.snapshot_id
+                l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job, n.read_at, n.snapshot_id,
+                c.unread, l.unread
          FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
          LEFT JOIN lists n ON l.kind = 'playlist_items' AND n.id = (SELECT o.id FROM lists o WHERE o.kind = l.kind
            AND o.parent_id = l.parent_id AND o.read_at IS NOT NULL ORDER BY o.read_at DESC LIMIT 1)
@@ -193,19 +208,36 @@ pub fn mark_playlists_unchanged(
 pub fn save_checkpoint(tx: &mut WriteTx, list: i64, run: i64, at: &Checkpoint, now: &str) -> Result<(), StoreError> {
     tx.prepare(
         "INSERT INTO checkpoints (list_id, run_id, next_offset, cursor, announced, skipped, snapshot_id, etag, restarts,
-         started_at, updated_at, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11) ON CONFLICT (list_id) DO UPDATE SET
+         started_at, updated_at, ended, unread) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11, ?12) ON CONFLICT (list_id) DO UPDATE SET
          run_id = excluded.run_id, next_offset = excluded.next_offset, cursor = excluded.cursor, announced = excluded.announced,
          skipped = excluded.skipped, snapshot_id = excluded.snapshot_id, etag = excluded.etag,
-         restarts = excluded.restarts, updated_at = excluded.updated_at, ended = excluded.ended",
+         restarts = excluded.restarts, updated_at = excluded.updated_at, ended = excluded.ended, unread = excluded.unread",
     )?
     .execute(params![
-        list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now, at.reached_end
+        list, run, at.next_offset, at.cursor, at.announced, at.skipped, at.snapshot_id, at.etag, at.restarts, now, at.reached_end,
+        unread_json(&at.unread)
     ])
     .map_err(|e| tx.error("cannot be written", e))?;
     Ok(())
 }
 
-/// Discards an unfinished read and what it staged.
+/// Saves which items of a published list could not be read.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn save_unread(tx: &mut WriteTx, list: i64, unread: &[UnreadItem]) -> Result<(), StoreError> {
+    tx.execute("UPDATE lists SET unread = ?2 WHERE id = ?1 AND unread IS NOT ?2", params![list, unread_json(unread)])
+}
+
+fn unread_json(unread: &[UnreadItem]) -> Option<String> {
+    if unread.is_empty() { None } else { serde_json::to_string(unread).ok() }
+}
+
+fn read_unread(json: Option<String>) -> Vec<UnreadItem> {
+    json.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default()
+}
+
+/// Discards an unfinished read and its staged rows.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -224,6 +256,7 @@ fn read_list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
             cursor: row.get(7)?,
             announced: row.get(8)?,
             skipped: row.get(9)?,
+            unread: read_unread(row.get(24)?),
             snapshot_id: row.get(10)?,
             etag: row.get(11)?,
             restarts: row.get(12)?,
@@ -243,6 +276,7 @@ fn read_list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         served: row.get(16)?,
         proof: row.get(17)?,
         unstable_version: row.get(18)?,
+        unread: read_unread(row.get(25)?),
         shared: SharedRows { read_at: row.get(22)?, snapshot_id: row.get(23)? },
         last_read_by: match (row.get(20)?, row.get(21)?) {
             (Some(run), Some(job)) => Some((run, job)),

@@ -90,7 +90,7 @@ pub(super) fn replace(
     Ok(ListCommit { stored, changed: true, ..ListCommit::default() })
 }
 
-/// Staged rows whose item also has an earlier position.
+/// Staged rows of items that also have an earlier position.
 const DUPLICATES: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
     FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL) WHERE time > 1";
 
@@ -136,7 +136,7 @@ pub fn staged(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<ListMem
     )
 }
 
-/// Stages the items that are presumed to follow what was read, so that the list can be committed.
+/// Stages the items that are presumed to follow those that were read, so that the list can be committed.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -4,9 +4,8 @@
 //! deleted when they are older than `retention.backups`.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -50,7 +49,6 @@ fn store_state(conn: &Connection) -> rusqlite::Result<(i64, i64, Option<i64>)> {
 }
 
 fn write_backup(store: &Path, conn: &Connection, copy: &Path) -> Result<(), StoreError> {
-    let io = |source| StoreError::Io { path: copy.to_path_buf(), what: "cannot be written", source };
     let needed = super::compact::content_bytes(conn).map_err(|source| StoreError::Sqlite {
         path: store.to_path_buf(),
         what: "cannot be read",
@@ -60,13 +58,7 @@ fn write_backup(store: &Path, conn: &Connection, copy: &Path) -> Result<(), Stor
         let what = "a backup before its schema changes";
         return Err(StoreError::NoSpace { path: store.to_path_buf(), what, free, needed });
     }
-    let of_store = fs::metadata(store).map_err(io)?;
-    let mode = of_store.permissions().mode() & 0o777;
-    backup(store, copy, FileAccess::from_mode(mode))?;
-    if chown(copy, None, Some(of_store.gid())).is_err() {
-        // Users who can read the store through its group must not be mixed up with members of our group.
-        fs::set_permissions(copy, Permissions::from_mode(mode & !0o070)).map_err(io)?;
-    }
+    backup(store, copy, FileAccess::from_mode(0o600))?;
     tracing::info!(path = %copy.display(), "backed up the store before its schema changes");
     Ok(())
 }
@@ -76,21 +68,34 @@ fn write_backup(store: &Path, conn: &Connection, copy: &Path) -> Result<(), Stor
 /// # Errors
 /// If the folder cannot be read, or a backup cannot be deleted.
 pub fn delete_old_backups(store: &Path, before: SystemTime) -> Result<u64, StoreError> {
+    let deleted = delete_backups(store, |path| is_old(path, before))?;
+    Ok(deleted.len() as u64)
+}
+
+/// Deletes all backups and returns their paths.
+///
+/// # Errors
+/// If the folder cannot be read, or a backup cannot be deleted.
+pub fn delete_all_backups(store: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    delete_backups(store, |_| true)
+}
+
+fn delete_backups(store: &Path, goes: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>, StoreError> {
     let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let io = |path: &Path| {
         let path = path.to_path_buf();
         move |source| StoreError::Io { path, what: "is an old backup and cannot be deleted", source }
     };
-    let mut deleted = 0;
+    let mut deleted = Vec::new();
     for entry in fs::read_dir(folder).map_err(io(folder))? {
         let path = entry.map_err(io(folder))?.path();
-        if is_migration_backup(store, &path) && is_old(&path, before) {
+        if is_migration_backup(store, &path) && goes(&path) {
             fs::remove_file(&path).map_err(io(&path))?;
-            deleted += 1;
             // Left by a program that opened the backup.
             for left in ["-wal", "-shm"] {
                 drop(fs::remove_file(with_suffix(&path, left)));
             }
+            deleted.push(path);
         }
     }
     Ok(deleted)
@@ -127,6 +132,8 @@ fn with_suffix(path: &Path, more: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::store::{Store, StoreIdentity};
     use std::time::Duration;
@@ -160,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn before_the_schema_changes_a_copy_is_kept_that_opens_by_itself_with_the_mode_of_the_store() {
+    fn private_copy_is_kept_before_migrating() {
         let folder = tempfile::tempdir().unwrap();
         let path = older_store(folder.path(), 0o640);
         open(&path);
         let copy = with_suffix(&path, &format!("{BACKUP_SUFFIX}{}", schema::CURRENT_SCHEMA - 1));
         assert_eq!(copies(folder.path()), std::slice::from_ref(&copy));
-        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
         let conn = Connection::open(&copy).unwrap();
         let (version, _, newest) = store_state(&conn).unwrap();
         assert_eq!((version, newest), (schema::CURRENT_SCHEMA - 1, Some(1)));
@@ -194,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn old_copies_go_and_what_only_looks_like_one_stays() {
+    fn only_old_copies_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let path = older_store(folder.path(), 0o644);
         open(&path);

@@ -110,9 +110,9 @@ pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
 pub use list_proof::{ListProof, ProofKind};
 pub use list_quality::{FieldFlaws, ListQuality, StoredBatch};
 pub use list_result::ListCommit;
-pub use lists::{Checkpoint, ListKey, ListRow, SharedRows};
+pub use lists::{Checkpoint, ListKey, ListRow, SharedRows, UnreadItem};
 pub use members::ListMember;
-pub use migration_backups::delete_old_backups;
+pub use migration_backups::{delete_all_backups, delete_old_backups};
 pub use missing_ids::{ListedPlaylist, MissingIdKey};
 pub use not_found::{has_not_found, not_found_query};
 pub use open::{canonical_path, open_current_schema, open_reader, quick_check};
@@ -123,7 +123,7 @@ pub use published_files::{
     KnownFile, OutdatedFile, PublishedFile, RecordedFile, forget_files, has_duplicate_requests, known_file,
     largest_file, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
 };
-pub use purge::PurgeCounts;
+pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;
 pub use replay::{PlaylistPlace, PlaylistVersion, ReplayError, playlist_at};
 pub use requested::{RequestedItem, RequestedUser, users_of_job};

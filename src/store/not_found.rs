@@ -1,8 +1,8 @@
-//! What a fetch requested and Spotify did not have, as the file beside its CSV lists it.
+//! Ids, codes and searches of a fetch that Spotify did not have, as the file next to its CSV lists them.
 
 use rusqlite::{Connection, params};
 
-/// Reasons in `skipped_items` for what was requested by an id, a code or a search, and has no rows.
+/// Reasons in `skipped_items` for requested ids, codes and searches without rows.
 const REASONS: &str = "('not_found', 'forbidden', 'gone', 'bad_request', 'code_mismatch', 'no_hits', 'unusable_row')";
 
 /// Whether a fetch of a run requested something that was not found.
@@ -14,7 +14,7 @@ pub fn has_not_found(store: &Connection, run: i64, fetch: &str) -> rusqlite::Res
     store.query_row(&sql, params![run, fetch], |row| row.get(0))
 }
 
-/// The rows of the file: what was requested, and why it was not found.
+/// The rows of the file: each request, and why it found nothing.
 pub fn not_found_query(run: i64, fetch: &str) -> String {
     select(&run.to_string(), &format!("'{}'", fetch.replace('\'', "''")))
 }

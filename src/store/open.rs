@@ -1,4 +1,4 @@
-//! Opening the file: access, pragmas, and what is refused.
+//! Opening the file: access, pragmas, and files that are refused.
 
 use std::cell::Cell;
 use std::fs::OpenOptions;
@@ -152,9 +152,9 @@ pub(super) fn create_file(path: &Path, access: FileAccess) -> Result<(), StoreEr
 
 /// Gives the files that SQLite keeps next to a database the same access.
 pub(super) fn reapply_access(path: &Path, access: FileAccess) -> Result<(), StoreError> {
-    for beside in ["-wal", "-shm"] {
+    for suffix in ["-wal", "-shm"] {
         let mut path = path.to_path_buf();
-        path.as_mut_os_string().push(beside);
+        path.as_mut_os_string().push(suffix);
         access.reapply_at(&path).map_err(|source| StoreError::Io {
             path: path.clone(),
             what: "cannot get the configured mode and group",

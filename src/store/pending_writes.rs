@@ -295,7 +295,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn writes_that_waited_leave_what_writes_at_once_leave(seeds in prop::collection::vec(any::<u8>(), 0..40)) {
+        fn deferred_writes_equal_immediate_ones(seeds in prop::collection::vec(any::<u8>(), 0..40)) {
             let (mut at_once, mut later) = (session(), session());
             for seed in seeds {
                 at_once.transact(WriteTiming::Now, |s| page(s, seed)).unwrap();
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_reaches_its_tables_with_the_next_transaction_that_may_need_it() {
+    fn deferred_writes_precede_a_dependent_commit() {
         let mut s = session();
         s.transact(WriteTiming::Deferred, |s| thing(s, EntityTable::artists(), "a", "A", true)).unwrap();
         assert_eq!(dump(&s).len(), 0);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_that_fails_leaves_what_waited_waiting() {
+    fn failed_commit_keeps_the_deferred_writes() {
         let mut s = session();
         s.transact(WriteTiming::Deferred, |s| thing(s, EntityTable::artists(), "a", "A", true)).unwrap();
         let failed: Result<(), _> = s.transact(WriteTiming::Now, |_| Err(failure()));
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_of_another_layout_are_refused_and_stay() {
+    fn writes_of_another_layout_are_refused() {
         let mut s = session();
         s.conn.execute("INSERT INTO pending_writes (writes) VALUES (x'ff00')", []).unwrap();
         let refused = flush_interrupted(&mut s).unwrap_err().to_string();

@@ -1,8 +1,8 @@
 //! Replaces a playlist and records its history: the changes, and the version that they led to.
 //!
 //! A playlist has one row for each position. The last reader wins. Another market or another user gets other
-//! tracks for the same items (Spotify relinks them), and since 2026 most apps are not told which track replaces
-//! which. So if another reader read it before, an item added by the same person at the same time as a missing
+//! tracks for the same items (Spotify relinks them), and since 2026 Spotify does not tell most apps which track
+//! replaces which. So if another reader read it before, an item added by the same person at the same time as a missing
 //! item is taken for that item, and no change is recorded.
 //!
 //! "Last" goes by when Spotify gave the rows and not by when they are written: a read is refused if another reader
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn items_that_another_market_has_other_tracks_for_are_the_same_items() {
+    fn relinked_items_are_the_same_items() {
         let before = [item("a", "1"), item("x", "2"), item("x", "2"), item("b", "3"), item("removed", "5")];
         let after = [item("new", "9"), item("a", "1"), item("y", "2"), item("y", "2"), item("b", "3")];
         let names = |list: &[ComparedItem]| list.iter().map(ComparedItem::identity_hash).collect::<Vec<_>>();

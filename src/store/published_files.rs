@@ -24,7 +24,7 @@ pub struct PublishedFile {
     pub data_version: Option<i64>,
 }
 
-/// What is recorded about a file that was written before.
+/// The record of a file that was written before.
 #[derive(Debug)]
 pub struct KnownFile {
     /// Fingerprint of everything the file was made from.
@@ -135,7 +135,7 @@ pub struct OutdatedFile {
     pub path: String,
     /// Name of the fetch, or the number of the query.
     pub source: String,
-    /// Hash of what was written.
+    /// Hash of the file's content.
     pub sha256: String,
     /// The job wrote no later file from this source.
     pub is_newest: bool,

@@ -1,13 +1,20 @@
-//! Deletes everything about a user that is not shared with another user.
+//! Deletes everything about a user that no other reader has read too.
 //!
-//! Catalog entities stay, and so does what another user of the store shares. Afterwards the file is rewritten,
-//! so that the bytes themselves disappear.
+//! Catalog entities stay, and so do playlists that another user of the store, or the app, has read. Afterwards the file
+//! is rewritten, so that the bytes themselves disappear. Until then the store notes that a purge is unfinished.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::params;
 
 use super::list_kinds::{membership_tables, personal_kinds};
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, info};
 use crate::stream::MembershipTable;
+
+mod files;
+mod person;
+mod texts;
+
+pub use files::{UserFileFate, files_of_user, forget_inputs, is_not_rendered, record_dropped_rows};
+pub use person::PurgedUser;
 
 /// Tables with personal rows besides the lists of a user.
 const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
@@ -15,167 +22,260 @@ const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
 /// Prefix of the audience of a list whose reader was deleted; a random number follows.
 const FORGOTTEN_AUDIENCE: &str = "forgotten ";
 
-/// What was deleted.
+/// The key in `store_info` of a purge whose bytes may still be in the file.
+const UNFINISHED: &str = "purge_unfinished";
+
+/// What was deleted, and what is kept for other readers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PurgeCounts {
     /// Rows of the library, tops and plays.
     pub rows: usize,
-    /// Playlists that no other user had, with their items and history.
+    /// Playlists that no other reader had read, with their items and history.
     pub playlists: usize,
+    /// Playlists of other readers that still name the user as their owner or as the one who added an item.
+    pub shared: i64,
 }
 
-/// Returns the account of a local name, according to the newest run that used it.
+/// Whether an earlier purge was not finished: it was killed, or another program was reading the store.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn account_id(tx: &WriteTx, local_name: &str) -> Result<Option<String>, StoreError> {
-    let mut found = tx.prepare("SELECT id FROM users WHERE local_name = ?1")?;
-    found.query_row([local_name], |row| row.get(0)).optional().map_err(|e| tx.error("cannot be read", e))
+pub fn is_unfinished(tx: &WriteTx) -> Result<bool, StoreError> {
+    info::get_value(&tx.conn, UNFINISHED).map(|value| value.is_some()).map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Returns the files below the CSV folder that contain only this user's rows.
-///
-/// # Errors
-/// If the store cannot be read.
-pub fn files_of_user(tx: &WriteTx, local_name: &str) -> Result<Vec<String>, StoreError> {
-    let mut statement = tx.prepare("SELECT path FROM published_files WHERE substr(source, -length(?1)) = ?1")?;
-    let source = format!(" of {local_name}");
-    let rows = statement.query_map([source], |row| row.get(0)).map_err(|e| tx.error("cannot be read", e))?;
-    rows.collect::<Result<_, _>>().map_err(|e| tx.error("cannot be read", e))
-}
-
-/// Deletes the records of these files after they were deleted.
+/// Records that the file no longer contains the deleted bytes.
 ///
 /// # Errors
 /// If the store cannot be written.
-pub fn forget_files_of_user(tx: &mut WriteTx, local_name: &str) -> Result<(), StoreError> {
-    let source = format!(" of {local_name}");
-    tx.prepare("DELETE FROM published_files WHERE substr(source, -length(?1)) = ?1")?
-        .execute([source])
-        .map_err(|e| tx.error("cannot be written", e))?;
-    Ok(())
+pub fn finish(tx: &mut WriteTx) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM store_info WHERE key = ?1", params![UNFINISHED])
 }
 
 /// Deletes the rows of a user.
 ///
 /// # Errors
 /// If the store cannot be written.
-pub fn purge_user(tx: &mut WriteTx, user: &str) -> Result<PurgeCounts, StoreError> {
-    find_purged_playlists(tx, user)?;
+pub fn purge_user(tx: &mut WriteTx, user: &PurgedUser) -> Result<PurgeCounts, StoreError> {
+    info::set_value(&tx.conn, UNFINISHED, "1").map_err(|e| tx.error("cannot be written", e))?;
+    name_purged(tx, user)?;
+    find_purged_playlists(tx)?;
     let mut purged = PurgeCounts::default();
     let lists = membership_tables().filter(MembershipTable::is_personal).map(|table| table.table);
     for table in lists.chain(PERSONAL_TABLES) {
-        purged.rows += execute_for_user(tx, &format!("DELETE FROM {table} WHERE user_id = ?1"), user)?;
+        purged.rows += execute(tx, &format!("DELETE FROM {table} WHERE user_id IN (SELECT id FROM purged_ids)"))?;
     }
-    purged.playlists = purge_playlists(tx, user)?;
-    purge_skipped(tx, user)?;
-    purge_lists(tx, user)?;
-    purge_account(tx, user)?;
-    tx.conn.execute_batch("DROP TABLE temp.purged_playlists").map_err(|e| tx.error("cannot be written", e))?;
+    purge_skipped(tx)?;
+    purge_lists(tx)?;
+    purged.playlists = purge_playlists(tx)?;
+    purge_records(tx)?;
+    texts::remove_mentions(tx, user)?;
+    purge_accounts(tx)?;
+    purged.shared = count_shared_playlists(tx)?;
+    for table in ["purged_ids", "purged_names", "purged_playlists", "met_users"] {
+        execute(tx, &format!("DROP TABLE temp.{table}"))?;
+    }
     tx.mark_all_changed();
     Ok(purged)
 }
 
-/// Runs a statement. ?1 is the user.
-fn execute_for_user(tx: &WriteTx, sql: &str, user: &str) -> Result<usize, StoreError> {
-    tx.conn.execute(sql, params![user]).map_err(|e| tx.error("cannot be written", e))
+fn execute(tx: &WriteTx, sql: &str) -> Result<usize, StoreError> {
+    tx.conn.execute(sql, []).map_err(|e| tx.error("cannot be written", e))
 }
 
-/// Collects the playlists of a user that are in no other user's library and that no other token reads.
-fn find_purged_playlists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
-    let sql = format!(
-        "CREATE TEMP TABLE IF NOT EXISTS purged_playlists AS SELECT DISTINCT p.id FROM playlists p
-         LEFT JOIN my_playlists m ON m.playlist_id = p.id AND m.user_id = ?1
-         LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1
-         WHERE (m.playlist_id IS NOT NULL OR l.id IS NOT NULL
-           OR p.owner_id IN (SELECT id FROM users WHERE id = ?1 OR stored_as = ?1))
-         AND NOT EXISTS (SELECT 1 FROM my_playlists o WHERE o.playlist_id = p.id AND o.user_id <> ?1)
-         AND NOT EXISTS (SELECT 1 FROM user_playlists o WHERE o.playlist_id = p.id)
-         AND NOT EXISTS (SELECT 1 FROM search_results s WHERE s.kind = 'playlist' AND s.item_id = p.id)
-         AND NOT EXISTS (SELECT 1 FROM lists o WHERE o.kind = 'playlist_items' AND o.parent_id = p.id
-                         AND o.audience <> ?1 AND o.audience NOT LIKE '{FORGOTTEN_AUDIENCE}%')"
-    );
-    execute_for_user(tx, &sql, user).map(drop)
-}
-
-/// Deletes the collected playlists with their history and returns their number.
-fn purge_playlists(tx: &WriteTx, user: &str) -> Result<usize, StoreError> {
-    let mut deleted = 0;
-    for (table, column) in [
-        ("playlist_items", "playlist_id"),
-        ("playlist_changes", "playlist_id"),
-        ("metrics", "id"),
-        ("images", "id"),
-        ("playlists", "id"),
-    ] {
-        let sql = format!("DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists) AND ?1 IS NOT NULL");
-        deleted = execute_for_user(tx, &sql, user)?;
+/// Fills temporary tables with the ids of the user, and with all names under which the record of a run may name them.
+fn name_purged(tx: &WriteTx, user: &PurgedUser) -> Result<(), StoreError> {
+    execute(tx, "CREATE TEMP TABLE purged_ids (id TEXT PRIMARY KEY) WITHOUT ROWID")?;
+    execute(tx, "CREATE TEMP TABLE purged_names (name TEXT PRIMARY KEY) WITHOUT ROWID")?;
+    for id in &user.user_ids {
+        tx.execute("INSERT INTO purged_ids VALUES (?1)", params![id])?;
     }
-    Ok(deleted)
+    for name in user.user_ids.iter().chain(&user.local_names) {
+        tx.execute("INSERT OR IGNORE INTO purged_names VALUES (?1)", params![name])?;
+    }
+    Ok(())
 }
 
-/// Deletes the skipped items of a user. For libraries they do not name the user, so they are found by the
-/// fetch.
-fn purge_skipped(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
+/// Collects the playlists of the user that no other reader has read. A reader that Spotify only ever refused has not
+/// read a playlist, and neither has a reader whose data were deleted. Requests by id do not name their reader, but the
+/// fetches of runs do. What the app
+/// read in the user's own profile does not count.
+fn find_purged_playlists(tx: &WriteTx) -> Result<(), StoreError> {
+    let theirs = "IN (SELECT id FROM purged_ids)";
+    let other = |audience: &str| {
+        format!("{audience} NOT IN (SELECT id FROM purged_ids) AND {audience} NOT LIKE '{FORGOTTEN_AUDIENCE}%'")
+    };
+    let of_list = other("l.audience");
+    let sql = format!(
+        "CREATE TEMP TABLE purged_playlists AS SELECT p.id, p.name FROM playlists p
+         WHERE (p.owner_id {theirs}
+           OR EXISTS (SELECT 1 FROM my_playlists m WHERE m.playlist_id = p.id AND m.user_id {theirs})
+           OR EXISTS (SELECT 1 FROM lists l WHERE l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience {theirs})
+           OR EXISTS (SELECT 1 FROM user_playlists u JOIN lists l ON l.id = u.list_id
+                      WHERE u.playlist_id = p.id AND (l.audience {theirs} OR u.profile_id {theirs})))
+         AND NOT EXISTS (SELECT 1 FROM my_playlists m WHERE m.playlist_id = p.id AND NOT m.user_id {theirs})
+         AND NOT EXISTS (SELECT 1 FROM user_playlists u JOIN lists l ON l.id = u.list_id
+                         WHERE u.playlist_id = p.id AND NOT u.profile_id {theirs} AND {of_list})
+         AND NOT EXISTS (SELECT 1 FROM search_results s JOIN lists l ON l.id = s.list_id
+                         WHERE s.kind = 'playlist' AND s.item_id = p.id AND {of_list})
+         AND NOT EXISTS (SELECT 1 FROM lists l WHERE l.kind = 'playlist_items' AND l.parent_id = p.id
+                         AND l.read_at IS NOT NULL AND {of_list})
+         AND NOT EXISTS (SELECT 1 FROM requested r JOIN runs ON runs.job = r.job
+                         JOIN run_fetches f ON f.run_id = runs.id AND f.fetch = r.fetch
+                         WHERE r.list_id IS NULL AND r.item_id = p.id AND f.user_id NOT IN (SELECT name FROM purged_names)
+                         AND NOT EXISTS (SELECT 1 FROM known_gaps g WHERE g.id = p.id
+                                         AND g.audience = coalesce(nullif(f.user_id, ''), 'app')))"
+    );
+    execute(tx, &sql)?;
+    // Accounts that the store knows from these playlists alone, such as people who added an item.
+    let met = "CREATE TEMP TABLE met_users AS SELECT added_by AS id FROM playlist_items
+                 WHERE playlist_id IN (SELECT id FROM purged_playlists) AND added_by IS NOT NULL
+               UNION SELECT owner_id FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND owner_id IS NOT NULL";
+    execute(tx, met).map(drop)
+}
+
+/// Deletes the skipped items of the user. Notes of older versions do not name the user, so those of libraries are found
+/// by the fetch.
+fn purge_skipped(tx: &WriteTx) -> Result<(), StoreError> {
     let personal = personal_kinds();
     let theirs = format!(
-        "(item_id = ?1 OR parent_id IN (SELECT id FROM purged_playlists)
-         OR stream IN ({personal}) AND parent_id IS NULL
+        "(item_id IN (SELECT id FROM purged_ids UNION SELECT id FROM purged_playlists)
+         OR parent_id IN (SELECT id FROM purged_ids UNION SELECT id FROM purged_playlists)
+         OR stream IN ({personal}, 'my_playlist_items') AND user_id IN (SELECT name FROM purged_names)
+         OR stream IN ({personal}) AND parent_id IS NULL AND user_id IS NULL
             AND EXISTS (SELECT 1 FROM run_fetches f WHERE f.run_id = s.run_id AND f.fetch = s.fetch
-               AND f.user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))))"
+               AND f.user_id IN (SELECT name FROM purged_names)))"
     );
     // Keep the counts of runs in line with the remaining rows.
     let count = format!(
         "UPDATE run_fetches AS r SET skipped = max(0, skipped - (SELECT count(*) FROM skipped_items s
          WHERE s.run_id = r.run_id AND s.fetch = r.fetch AND {theirs})) WHERE skipped > 0"
     );
-    execute_for_user(tx, &count, user)?;
-    execute_for_user(tx, &format!("DELETE FROM skipped_items AS s WHERE {theirs}"), user).map(drop)
+    execute(tx, &count)?;
+    execute(tx, &format!("DELETE FROM skipped_items AS s WHERE {theirs}"))?;
+    execute(tx, "UPDATE skipped_items SET user_id = NULL WHERE user_id IN (SELECT name FROM purged_names)").map(drop)
 }
 
-/// Deletes the lists of a user. Lists of the catalog and of shared playlists stay, but without a reader: their
-/// rows are what this read left, and the list must say so.
-fn purge_lists(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
+/// Deletes the lists of the user. Lists of the catalog and of shared playlists stay, but without a reader: their rows are
+/// what this read left, and the list must say so.
+fn purge_lists(tx: &WriteTx) -> Result<(), StoreError> {
     let personal = personal_kinds();
-    let theirs = "(SELECT id FROM lists WHERE audience = ?1)";
-    execute_for_user(tx, &format!("DELETE FROM requested WHERE user_id = ?1 OR list_id IN {theirs}"), user)?;
-    execute_for_user(tx, &format!("DELETE FROM staged_items WHERE list_id IN {theirs}"), user)?;
-    execute_for_user(tx, &format!("DELETE FROM checkpoints WHERE list_id IN {theirs}"), user)?;
+    // The app reads a profile with its own token. What it read there is the user's all the same.
+    let theirs = "(SELECT id FROM lists WHERE audience IN (SELECT id FROM purged_ids)
+        OR kind = 'user_playlists' AND parent_id IN (SELECT id FROM purged_ids))";
+    for table in ["requested", "staged_items", "checkpoints", "user_playlists"] {
+        execute(tx, &format!("DELETE FROM {table} WHERE list_id IN {theirs}"))?;
+    }
+    execute(tx, "DELETE FROM requested WHERE user_id IN (SELECT id FROM purged_ids)")?;
+    // Lists of purged playlists that other readers were refused have neither rows nor a requested place any more.
+    let refused =
+        "(SELECT id FROM lists WHERE kind = 'playlist_items' AND parent_id IN (SELECT id FROM purged_playlists))";
+    for table in ["requested", "staged_items", "checkpoints"] {
+        execute(tx, &format!("DELETE FROM {table} WHERE list_id IN {refused}"))?;
+    }
+    execute(tx, "DELETE FROM requested WHERE item_id IN (SELECT id FROM purged_playlists)")?;
     let deleted = format!(
-        "DELETE FROM lists WHERE audience = ?1 AND kind IN ({personal})
-         OR kind = 'playlist_items' AND (parent_id IN (SELECT id FROM purged_playlists)
-                                         OR audience = ?1 AND read_at IS NULL)"
+        "DELETE FROM lists WHERE audience IN (SELECT id FROM purged_ids)
+            AND (kind IN ({personal}, 'user_playlists') OR kind = 'playlist_items' AND read_at IS NULL)
+         OR kind = 'user_playlists' AND parent_id IN (SELECT id FROM purged_ids)
+         OR id IN {refused}"
     );
-    execute_for_user(tx, &deleted, user)?;
-    // Each deleted user gets another name: a list that two of them read has two rows.
-    let replacement = format!("SELECT '{FORGOTTEN_AUDIENCE}' || lower(hex(randomblob(8)))");
-    let replacement: String =
-        tx.conn.query_row(&replacement, [], |row| row.get(0)).map_err(|e| tx.error("cannot be read", e))?;
-    tx.execute("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![user, replacement])
-}
-
-/// Deletes the account, and what runs and tokens record about it.
-fn purge_account(tx: &WriteTx, user: &str) -> Result<(), StoreError> {
-    for sql in [
-        // Before the account was known, the record named the user.
-        "DELETE FROM run_fetches WHERE user_id IN (?1, (SELECT local_name FROM users WHERE id = ?1))",
-        "INSERT OR REPLACE INTO store_info (key, value)
-         SELECT 'purged_through_run', max(id) FROM runs WHERE ?1 IS NOT NULL HAVING max(id) IS NOT NULL",
-        "DELETE FROM images WHERE kind = 'user' AND id = ?1",
-        "DELETE FROM metrics WHERE kind = 'user' AND id = ?1",
-        "DELETE FROM known_gaps WHERE audience = ?1",
-        "DELETE FROM etags WHERE audience = ?1",
-        // The later ids of the account too.
-        "UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL
-         WHERE id = ?1 OR stored_as = ?1",
-        "DELETE FROM users WHERE (id = ?1 OR stored_as = ?1)
-         AND NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = users.id)
-         AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = users.id)
-         AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = users.id)",
-        "UPDATE users SET stored_as = NULL WHERE stored_as = ?1",
-        "UPDATE skipped_items SET user_id = NULL WHERE user_id = ?1",
-    ] {
-        execute_for_user(tx, sql, user)?;
+    execute(tx, &deleted)?;
+    // Each deleted user gets another name: a list that two of them read has two rows. Two ids of one account that read
+    // the same list get one each.
+    for id in ids_of_remaining_lists(tx)? {
+        let forgotten: Option<String> =
+            tx.query_one(&format!("SELECT '{FORGOTTEN_AUDIENCE}' || lower(hex(randomblob(8)))"), &[])?;
+        tx.execute("UPDATE lists SET audience = ?2 WHERE audience = ?1", params![id, forgotten])?;
     }
     Ok(())
+}
+
+fn ids_of_remaining_lists(tx: &WriteTx) -> Result<Vec<String>, StoreError> {
+    let failed = |e| tx.error("cannot be read", e);
+    let mut ids =
+        tx.prepare("SELECT DISTINCT audience FROM lists WHERE audience IN (SELECT id FROM purged_ids) ORDER BY 1")?;
+    let ids = ids.query_map([], |row| row.get(0)).map_err(failed)?;
+    ids.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Deletes the collected playlists with their history and returns their number.
+fn purge_playlists(tx: &WriteTx) -> Result<usize, StoreError> {
+    let mut deleted = 0;
+    for (table, column) in [
+        ("playlist_items", "playlist_id"),
+        ("playlist_changes", "playlist_id"),
+        ("user_playlists", "playlist_id"),
+        ("search_results", "item_id"),
+        ("known_gaps", "id"),
+        ("metrics", "id"),
+        ("images", "id"),
+        ("playlists", "id"),
+    ] {
+        let sql = format!("DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists)");
+        deleted = execute(tx, &sql)?;
+    }
+    // The names of files on the user's own machine.
+    execute(
+        tx,
+        "DELETE FROM local_files WHERE uri NOT IN (SELECT uri FROM playlist_items WHERE uri IS NOT NULL)
+         AND uri NOT IN (SELECT uri FROM playlist_changes WHERE uri IS NOT NULL)
+         AND uri NOT IN (SELECT uri FROM staged_items WHERE uri IS NOT NULL)",
+    )?;
+    Ok(deleted)
+}
+
+/// Deletes what runs, files and entity tags record about the user.
+fn purge_records(tx: &WriteTx) -> Result<(), StoreError> {
+    for sql in [
+        // The reasons of these runs may name the user's lists.
+        "UPDATE runs SET reason = 'deleted with the data of a user' WHERE reason IS NOT NULL
+         AND id IN (SELECT run_id FROM run_fetches WHERE user_id IN (SELECT name FROM purged_names))",
+        "DELETE FROM run_fetches WHERE user_id IN (SELECT name FROM purged_names)",
+        "INSERT OR REPLACE INTO store_info (key, value)
+         SELECT 'purged_through_run', max(id) FROM runs HAVING max(id) IS NOT NULL",
+        "DELETE FROM field_notes WHERE audience IN (SELECT name FROM purged_names)",
+        "DELETE FROM known_gaps WHERE audience IN (SELECT id FROM purged_ids)",
+        "DELETE FROM etags WHERE audience IN (SELECT id FROM purged_ids)
+         OR EXISTS (SELECT 1 FROM purged_ids WHERE instr(request, '/users/' || id) > 0)
+         OR EXISTS (SELECT 1 FROM purged_playlists WHERE instr(request, id) > 0)",
+        "DELETE FROM published_files WHERE EXISTS (SELECT 1 FROM purged_names
+           WHERE substr(source, -length(name) - 4) = ' of ' || name)",
+        "DELETE FROM file_marks WHERE EXISTS (SELECT 1 FROM purged_names
+           WHERE substr(source, -length(name) - 4) = ' of ' || name)",
+    ] {
+        execute(tx, sql)?;
+    }
+    Ok(())
+}
+
+/// Deletes the user's accounts. An account that the playlists of another reader name stays as Spotify shows it to
+/// everyone.
+fn purge_accounts(tx: &WriteTx) -> Result<(), StoreError> {
+    let unused = "NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = users.id)
+         AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = users.id)
+         AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = users.id)";
+    for sql in [
+        "DELETE FROM images WHERE kind = 'user' AND id IN (SELECT id FROM purged_ids)",
+        "DELETE FROM metrics WHERE kind = 'user' AND id IN (SELECT id FROM purged_ids)",
+        "UPDATE users SET account_id = NULL, local_name = NULL, country = NULL, product = NULL, stored_as = NULL
+         WHERE id IN (SELECT id FROM purged_ids) OR stored_as IN (SELECT id FROM purged_ids)",
+        &format!("DELETE FROM users WHERE id IN (SELECT id FROM purged_ids) AND {unused}"),
+        &format!(
+            "DELETE FROM users WHERE id IN (SELECT id FROM met_users) AND local_name IS NULL AND fetched_at IS NULL
+             AND id NOT IN (SELECT stored_as FROM users WHERE stored_as IS NOT NULL)
+             AND id NOT IN (SELECT item_id FROM requested WHERE item_id IS NOT NULL) AND {unused}"
+        ),
+    ] {
+        execute(tx, sql)?;
+    }
+    Ok(())
+}
+
+/// How many playlists of other readers name the user.
+fn count_shared_playlists(tx: &WriteTx) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) FROM (SELECT id FROM playlists WHERE owner_id IN (SELECT id FROM purged_ids)
+         UNION SELECT playlist_id FROM playlist_items WHERE added_by IN (SELECT id FROM purged_ids)
+         UNION SELECT playlist_id FROM playlist_changes WHERE added_by IN (SELECT id FROM purged_ids))";
+    Ok(tx.query_one(sql, &[])?.unwrap_or(0))
 }

@@ -3,7 +3,7 @@
 //! A query sees the store and one view for each fetch of its job. It runs on its own connection, which cannot
 //! write (it is opened read-only, and an authorizer refuses everything but reading), cannot reach another file,
 //! and is interrupted when its time is over. `check` prepares the same SQL against an empty store of the same
-//! schema, so what it accepts runs.
+//! schema, so an accepted statement runs.
 
 mod error;
 mod text;
@@ -41,14 +41,14 @@ const QUERY_LIMITS: [(Limit, i32); 7] = [
 /// SQLite instructions between two checks of the clock, which take a fraction of a millisecond.
 const PROGRESS_INTERVAL: i32 = 10_000;
 
-/// A fetch of the job whose queries are run. It becomes a view with its name.
+/// A fetch of the job of the queries. It becomes a view with its name.
 #[derive(Debug, Clone)]
 pub struct QueryFetch {
     pub name: String,
     pub stream: &'static Stream,
     /// The requested market; empty if there is none.
     pub market: String,
-    /// The only user whose rows are shown; none for all users.
+    /// Only rows of this user are shown; `None` shows those of all users.
     pub user_id: Option<String>,
     /// For logs: start of the window, ISO 8601 in UTC.
     pub since: Option<String>,
@@ -59,7 +59,7 @@ pub struct QueryFetch {
 pub struct QueryParameters {
     pub since: Option<String>,
     pub last_run_at: Option<String>,
-    /// Up to which time the last file shows what was new.
+    /// The time up to which the last file showed new items.
     pub last_file_at: Option<String>,
     pub fire_at: Option<String>,
     pub job: Option<String>,
@@ -170,11 +170,11 @@ impl QueryReader {
         let seen = Arc::clone(&watch);
         store.authorizer(Some(move |context: AuthContext<'_>| {
             let refused = refusal(context.action);
-            let verdict = if refused.is_some() { Authorization::Deny } else { Authorization::Allow };
+            let authorization = if refused.is_some() { Authorization::Deny } else { Authorization::Allow };
             if refused.is_some() {
                 lock(&seen).denied = refused;
             }
-            verdict
+            authorization
         }))?;
         let clock = Arc::clone(&watch);
         let late = move || lock(&clock).deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -185,7 +185,7 @@ impl QueryReader {
     /// Runs a query: `begin` gets the names of its columns, then `each` gets every row.
     ///
     /// # Errors
-    /// What is wrong with the SQL and where; or the error of `begin` or `each`.
+    /// The problem in the SQL with its position; or the error of `begin` or `each`.
     pub fn run<E: From<QueryError>>(
         &self,
         sql: &str,
@@ -207,7 +207,7 @@ impl QueryReader {
     /// Checks whether this SQL would run, without running it.
     ///
     /// # Errors
-    /// What is wrong with it, and where.
+    /// The problem with its position.
     pub fn check(&self, sql: &str) -> Result<CheckedQuery, QueryError> {
         let _running = self.start_timer();
         let mut statement = self.prepare(sql)?;
@@ -220,7 +220,7 @@ impl QueryReader {
         })
     }
 
-    /// Returns the columns of the tables and views whose names appear in an SQL text.
+    /// Returns the columns of the tables and views that an SQL text names.
     pub fn columns_in_reach(&self, sql: &str) -> Vec<String> {
         let words: FxHashSet<String> =
             sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_ascii_lowercase).collect();
@@ -260,7 +260,7 @@ impl QueryReader {
     /// Checks that this `where` would run on the rows of a fetch.
     ///
     /// # Errors
-    /// What is wrong with it and where.
+    /// The problem with its position.
     pub fn check_filter(&self, fetch: &str, column: &str, filter: &str) -> Result<(), QueryError> {
         let _running = self.start_timer();
         self.prepare_ids(fetch, column, Some(filter), &QueryParameters::default()).map(drop)
@@ -270,7 +270,7 @@ impl QueryReader {
     /// A list column contributes all ids of its lists.
     ///
     /// # Errors
-    /// What is wrong with the filter and where.
+    /// The problem in the filter with its position.
     pub fn ids(
         &self,
         fetch: &str,

@@ -36,7 +36,7 @@ impl RawAnswers {
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
              CREATE TABLE IF NOT EXISTS answers (
                id     INTEGER PRIMARY KEY,
-               path   TEXT NOT NULL, -- what was asked for, below the API's base
+               path   TEXT NOT NULL, -- request path, below the API's base
                came_at TEXT NOT NULL, -- when, UTC
                body   BLOB NOT NULL  -- the answer, gzip
              ) STRICT;",
@@ -47,23 +47,25 @@ impl RawAnswers {
     }
 
     /// Deletes the responses that may contain personal data of any user, because the file does not record for
-    /// which user a response came. Returns their number and rewrites the file. Nothing needs these responses.
+    /// which user a response came. Nothing needs these responses. Rewrites the file. Returns the number of responses and
+    /// the new size; `None` if there is no file.
     ///
     /// # Errors
     /// If the file exists and cannot be written.
-    pub fn delete_personal(store: &Path) -> Result<usize, StoreError> {
+    pub fn delete_personal(store: &Path) -> Result<Option<(usize, CompactReport)>, StoreError> {
         let path = store.with_extension("raw.db");
         if !path.exists() {
-            return Ok(0);
+            return Ok(None);
         }
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written", source };
         let mut conn = Connection::open(&path).map_err(sql)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
-        let of_people =
-            "DELETE FROM answers WHERE path LIKE '/me%' OR path LIKE '/users/%' OR path LIKE '/playlists/%'";
+        // Playlists, which name their owners, also come with searches and from the browse endpoints.
+        let of_people = "DELETE FROM answers WHERE path LIKE '/me%' OR path LIKE '/users/%' OR path LIKE '/playlists/%'
+             OR path LIKE '/search%' OR path LIKE '/browse/%'";
         let deleted = conn.execute(of_people, []).map_err(sql)?;
-        vacuum(&mut conn, &path).map_err(sql)?;
-        Ok(deleted)
+        let compacted = vacuum(&mut conn, &path).map_err(sql)?;
+        Ok(Some((deleted, compacted)))
     }
 
     /// Deletes the responses that arrived before a time and returns their number.
@@ -124,7 +126,7 @@ mod tests {
     use std::io::Read as _;
 
     #[test]
-    fn old_answers_go_and_their_room_is_given_back() {
+    fn old_answers_are_deleted_from_disk() {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("cratedigger.db");
         assert_eq!(RawAnswers::delete_before(&store, "2026").unwrap(), 0, "there are none");

@@ -144,7 +144,7 @@ impl<'a> PlaylistRewind<'a> {
 }
 
 impl PlaylistPlace {
-    /// Whether it is the same entry of the list, by what is compared between two reads.
+    /// Whether it is the same entry of the list, by the values that are compared between two reads.
     fn is_same_item(&self, other: &PlaylistPlace) -> bool {
         (&self.uri, &self.added_at, &self.added_by) == (&other.uri, &other.added_at, &other.added_by)
             && (self.uri.is_some() || self.kind == other.kind)
@@ -234,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_comparison_finds_leads_back_to_the_old_list(
+        fn changes_can_be_undone(
             before in prop::collection::vec(0u64..9, 0..50),
             after in prop::collection::vec(0u64..9, 0..50),
         ) {

@@ -15,7 +15,7 @@ pub struct RequestedItem {
     pub item_id: Option<String>,
 }
 
-/// Returns the users whose data the fetches of a job contain, in the order of the job: id and local name.
+/// Returns the users that the fetches of a job read, in the order of the job: id and local name.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -26,7 +26,7 @@ const LOGS: &[(&str, &str)] = &[
     ("resume_points", "fetched_at"),
 ];
 
-/// Number of logs whose rows name their list.
+/// Number of logs with rows that name their list.
 const LOGS_OF_LISTS: usize = 3;
 
 /// Resume points belong to a user: those of the job's users whose episodes no other job reads.
@@ -140,7 +140,7 @@ pub fn delete_old_rows_of_job(tx: &mut WriteTx, job: &str, before: &str) -> Resu
     Ok(deleted)
 }
 
-/// Clears the hash of lists whose rows may have been deleted, because it no longer applies.
+/// Clears the hash of lists that may have lost rows, because it no longer applies.
 fn clear_log_hashes(tx: &WriteTx, before: &str) -> Result<(), StoreError> {
     // Plays are deleted by when they were played, which may be long before the list was read.
     let sql = format!(

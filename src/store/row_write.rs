@@ -115,7 +115,7 @@ impl RowWrite {
         self == RowWrite::LocalFile || self.table().is_some()
     }
 
-    /// Returns the entity of which a file of playlist items shows something else after this write. The first
+    /// Returns the entity that a file of playlist items shows differently after this write. The first
     /// two cells identify it.
     pub(super) fn dependency<'a>(
         self,

@@ -32,7 +32,7 @@ impl RunState {
     }
 }
 
-/// Reason of a failed run whose end was not recorded: it was killed, or could not write.
+/// Reason of a failed run without a recorded end: it was killed, or could not write.
 pub const CRASHED_REASON: &str = "ended without a record: it was killed, or could not write";
 
 /// State of a fetch.
@@ -122,7 +122,7 @@ pub(super) fn insert(
 /// it resumes, or of the one before that. None if there is nothing to resume.
 ///
 /// A deferred run is resumed within two days of its time. A failed or killed run is resumed within twelve hours
-/// of its start, so that a job which fails at every scheduled time still reads what it can.
+/// of its start, so that a job which fails at every scheduled time still reads as much as possible.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -219,7 +219,7 @@ mod tests {
     use std::os::unix::fs::FileExt;
 
     #[test]
-    fn the_run_after_a_killed_one_of_its_job_looks_the_store_over_and_no_other_start_does() {
+    fn only_a_run_after_a_kill_checks_the_store() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let open = || WriteTx::new(open_writer(&path, FileAccess::from_mode(0o600)).unwrap(), path.clone());

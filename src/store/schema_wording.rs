@@ -1,4 +1,4 @@
-//! Current descriptions of tables and columns whose comments are in released migrations, which are never edited.
+//! Current descriptions of tables and columns. Their comments are in released migrations, which are never edited.
 
 /// A comment of a released migration, and the description that the docs show instead.
 pub(super) const WORDING: &[(&str, &str)] = &[

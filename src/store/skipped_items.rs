@@ -97,6 +97,7 @@ pub fn first_of_list(
 /// # Errors
 /// If the store cannot be written.
 pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<(), StoreError> {
+    assert_known(s.reason);
     tx.execute(
         "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at,
          user_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -106,19 +107,19 @@ pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<
     )
 }
 
-/// Deletes what a run recorded about a list that it now reads again.
+/// Deletes what a run recorded about a user's list that it now reads again.
 ///
 /// # Errors
 /// If the store cannot be written.
-pub fn clear(tx: &mut WriteTx, run: i64, fetch: &str, parent: &str) -> Result<(), StoreError> {
+pub fn clear(tx: &mut WriteTx, run: i64, (fetch, user): (&str, &str), parent: &str) -> Result<(), StoreError> {
     tx.execute(
         "DELETE FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS nullif(?3, '')
-         AND position IS NOT NULL",
-        params![run, fetch, parent],
+         AND position IS NOT NULL AND user_id = ?4",
+        params![run, fetch, parent, user],
     )
 }
 
-/// Names the item that a null of a list stands for.
+/// Names the item that a null of a list replaces.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -128,11 +129,27 @@ pub fn name_null(
     (fetch, parent): (&str, Option<&str>),
     (position, item): (i64, &str),
 ) -> Result<(), StoreError> {
-    // Of two users of a fetch, the one whose list was read last.
+    // If a fetch has two users, the one with the list that was read last.
     tx.execute(
         "UPDATE skipped_items SET item_id = ?5, detail = 'the last known row stays' WHERE id = (
            SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)
-         AND reason IN ('null_item', 'malformed')",
+         AND reason IN ('null_item', 'malformed', 'unread_item')",
         params![run, fetch, parent, position, item],
     )
+}
+
+/// Each reason is in the table of anomalies, which says what it means for the state of the run.
+fn assert_known(reason: &str) {
+    debug_assert!(anomaly_table::find(reason).is_some(), "the table of anomalies lacks {reason}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "the table of anomalies lacks nonsense")]
+    fn unknown_reason_is_a_defect() {
+        assert_known("nonsense");
+    }
 }

@@ -38,7 +38,7 @@ pub fn stage(tx: &mut WriteTx, list: i64, m: &StagedItem<'_>) -> Result<(), Stor
     Ok(())
 }
 
-/// Records what was sent for the blank or unreadable fields of a staged item, as a JSON object.
+/// Records the values of the blank or unreadable fields of a staged item, as a JSON object.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -104,7 +104,7 @@ pub fn repeats_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -> Res
     Ok(now == before && now > 1)
 }
 
-/// Discards what was staged from a position on.
+/// Discards the staged rows from a position on.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -112,7 +112,7 @@ pub fn discard_from(tx: &mut WriteTx, list: i64, from: i64) -> Result<(), StoreE
     discard_between(tx, list, from, i64::MAX)
 }
 
-/// Discards what was staged in a range of positions.
+/// Discards the staged rows in a range of positions.
 ///
 /// # Errors
 /// If the store cannot be written.

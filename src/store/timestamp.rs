@@ -8,7 +8,7 @@ pub fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// A time of Spotify's as the store writes it, so that two ways to write one time give the same text. What is no
+/// A time of Spotify's as the store writes it, so that two ways to write one time give the same text. A text that is no
 /// time stays as it is.
 pub fn canonical_time(text: &str) -> String {
     DateTime::parse_from_rfc3339(text).map_or_else(|_| text.to_owned(), |at| timestamp(at.with_timezone(&Utc)))

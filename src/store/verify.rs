@@ -24,18 +24,18 @@ const MAX_FINDINGS_PER_CHECK: u64 = 20;
 pub struct StoreFinding {
     /// The check: integrity, reference, list, record, checkpoint, waiting, playlist, history, run or files.
     pub check: &'static str,
-    /// What is wrong, and with what.
+    /// The problem, and the row or file that has it.
     pub detail: String,
 }
 
-/// What was checked and what was found.
+/// The numbers of checks, and their findings.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct StoreReport {
     /// The store exists, but nothing has been written to it yet.
     pub empty: bool,
-    /// Lists whose rows were hashed.
+    /// Lists with a checked hash.
     pub lists: i64,
-    /// Playlists whose history was traced back to its start.
+    /// Playlists with a history that was traced back to its start.
     pub histories: i64,
     /// Runs that were checked.
     pub runs: i64,
@@ -43,7 +43,7 @@ pub struct StoreReport {
     pub waiting_pages: i64,
     /// Lists with a time in the future, from a clock that was ahead. This is not damage.
     pub lists_ahead: i64,
-    /// What is wrong; frequent findings of one check are cut off.
+    /// The findings. Frequent findings of one check are cut off.
     pub findings: Vec<StoreFinding>,
     /// Number of findings of each check.
     pub counts: BTreeMap<&'static str, u64>,

@@ -139,7 +139,7 @@ impl WriteTx {
         self.written.get(&key) == Some(&content)
     }
 
-    /// Remembers what was written for a key, until the run ends or the transaction fails.
+    /// Remembers the values that were written for a key, until the run ends or the transaction fails.
     pub fn remember_written(&mut self, key: u128, content: u64) {
         if self.written.len() >= MAX_REMEMBERED {
             self.written.clear();
@@ -148,7 +148,7 @@ impl WriteTx {
         self.uncommitted.push(key);
     }
 
-    /// Forgets what was written, after a run has fetched everything.
+    /// Forgets the values that were written, after a run has fetched everything.
     pub(super) fn forget_written(&mut self) {
         self.written = FxHashMap::default();
     }

@@ -29,7 +29,7 @@ pub struct Column {
     pub about: &'static str,
     /// Spotify sends it only to apps with Extended Quota.
     pub extended_quota_only: bool,
-    /// Whether it is in a CSV file whose job names no columns.
+    /// Whether it is in the CSV file of a job that names no columns.
     pub in_default_csv: bool,
 }
 

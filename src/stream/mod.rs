@@ -31,7 +31,7 @@ pub const PLAYLIST_ITEMS: &str = "playlist_items";
 pub const MY_PLAYLISTS: &str = "my_playlists";
 /// Name of the stream of album tracks, which is also filled by reading albums.
 pub const ALBUM_TRACKS: &str = "album_tracks";
-/// Name of the stream of markets, whose endpoint reveals the app class.
+/// Name of the stream of markets. Its endpoint reveals the app class.
 pub const MARKETS: &str = "markets";
 
 /// Which app classes may read a stream, as of February 2026.
@@ -182,7 +182,7 @@ pub struct Stream {
     pub endpoint: &'static str,
     /// The endpoint family of its calls, for budgets and cool-downs.
     pub family: EndpointFamily,
-    /// Other families whose calls a fetch always needs.
+    /// Other families that a fetch always needs calls of.
     pub more_families: &'static [EndpointFamily],
     /// Parameters that are part of every call.
     pub query: &'static [(&'static str, &'static str)],
@@ -262,7 +262,7 @@ const BASE: Stream = Stream {
 };
 
 impl Stream {
-    /// The endpoint families whose calls a fetch always needs.
+    /// The endpoint families that a fetch always calls.
     pub fn families(&self) -> Vec<EndpointFamily> {
         std::iter::once(self.family).chain(self.more_families.iter().copied()).collect()
     }
@@ -296,7 +296,7 @@ impl Stream {
         self.columns().find(|c| c.name == name)
     }
 
-    /// The columns of a CSV file whose job names none.
+    /// The columns of a CSV file if its job names none.
     pub fn default_columns(&self) -> impl Iterator<Item = &'static Column> {
         self.columns().filter(|c| c.in_default_csv)
     }
@@ -345,7 +345,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_key_and_reference_is_a_column_of_its_stream() {
+    fn keys_and_references_are_columns() {
         for stream in all() {
             for key in stream.keys {
                 assert!(stream.column(key).is_some(), "{}: key {key}", stream.name);

@@ -89,7 +89,7 @@ impl RunAccumulator {
         }
     }
 
-    /// Records an error that stopped the run outside of any fetch. The fetches keep what they have.
+    /// Records an error that stopped the run outside of any fetch. The fetches keep their results so far.
     pub(super) fn record_stop(&mut self, job: &Job, error: &SyncError) {
         self.unfinished.extend(job.fetches.iter().map(|fetch| fetch.name.clone()));
         self.reasons.push(error.message());

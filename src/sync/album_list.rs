@@ -1,8 +1,8 @@
 //! The list of an album's tracks, as far as the answer about the album holds it.
 
 use super::brake::{SUSPECT_BATCH, describe_kept};
-use super::commit::{Publication, PublishOutcome, publish};
 use super::context::{FetchContext, SyncContext};
+use super::publication::{Publication, PublishOutcome, publish};
 use super::skip_notes::SkipNotes;
 use crate::ingest::{self, IngestContext, IngestError};
 use crate::store::{Checkpoint, ListKey, ListProof, WriteTx, list_proof, lists};
@@ -80,9 +80,11 @@ pub(super) fn write_album_tracks(
             key: &key,
             max_items: None,
             proof: &proof,
+            unread: &[],
             run,
             now: &asked.now,
             is_accepted,
+            is_emptied_twice: false,
             notes: &notes,
         };
         if let PublishOutcome::Suspect { detail } = publish(s, &publication)? {

@@ -101,7 +101,7 @@ pub(super) async fn read_album_tracks(
     Ok(result)
 }
 
-/// How Spotify is asked for the tracks of an album.
+/// The request for the tracks of an album.
 fn album_tracks_request(context: &FetchContext, key: ListKey) -> ListRequest {
     ListRequest {
         family: EndpointFamily::ALBUM_TRACKS,
@@ -173,7 +173,7 @@ pub(super) async fn estimate_album_tracks(
             }
         }
         if row.checkpoint.is_some() {
-            estimate.add_reason(reasons::GOES_ON);
+            estimate.add_reason(reasons::CONTINUES);
         }
     }
     EntityReader::for_album_tracks().add_calls(estimator, requested_albums, &mut estimate)?;

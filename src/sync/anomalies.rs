@@ -7,28 +7,28 @@
 //! | anomaly | evidence wanted | with it | without it |
 //! | --- | --- | --- | --- |
 //! | no cursor | a second answer | page is used | `no_cursor`, the old list stays |
-//! | short page | a second answer | page is used | read again from the start, then `short_page` |
+//! | short page | a second answer | page is used | read in smaller pages |
 //! | cut short as far from the total as before | the list as it is stored | list ends here, `wrong_total` | as below |
 //! | cut short, list has a version, is a discography or was never read | the list seen from one place aside | list ends here, `wrong_total` | as below |
 //! | cut short, by cursor, never read | the same end in two reads | list ends here, `wrong_total` | as below |
-//! | cut short | a second answer | page is used | by cursor: read again from the start; then `cut_short` |
+//! | cut short | a second answer | page is used | by cursor: read again from the start, then `cut_short`; by offset: read in smaller pages |
 //! | repeated page | by offset: the list seen from one place aside | page is used | a second answer, then `repeated_page` |
 //! | changed total | the list's version, or the same totals in two reads | page is used | read again from the start |
 //! | other rows than before an interruption | none | | read again from the start |
 //! | another reader published another version meanwhile | none | | read again from the start |
 //! | many duplicates | the same rows in two reads | one row each, `listed_twice` | read again from the start |
 //! | endless | none | | `endless`, the old list stays |
-//! | nearly emptied | a second answer, and a new version or a second run | list is published | `suspect_batch`, the old list stays |
+//! | nearly emptied | a second answer; of a list with a version, a new one | list is published | `suspect_batch`, the old list stays |
 //!
 //! "Read again from the start" happens a limited number of times; after that the list is `moved`. A
 //! refused list (403, 404) never gets here: its read ends with the refusal, which is remembered.
 
-use serde_json::Value;
-
 use super::brake::{SUSPECT_BATCH, is_nearly_emptied};
 use super::list_request::ListRequest;
+use super::read_outcome::ReadOutcome;
+use super::short_page::entry_values;
 use crate::store::{Checkpoint, ListRow};
-use crate::stream::Paging;
+use crate::stream::{self, StreamTable};
 use spotify_client::page::RawPage;
 
 /// A list that serves this many items more than it announced does not end.
@@ -42,8 +42,8 @@ const MAX_LIST_LENGTH: i64 = 1_000_000;
 pub(super) enum PageAnomaly {
     /// The page says that more follows, and names no cursor for it.
     NoCursor { offset: i64 },
-    /// The page before was shorter than its size, and this one begins with its last items again: some of
-    /// the items of that page are missing.
+    /// The page is shorter than its size, and the next one begins with its last items again: some of its items are
+    /// missing.
     ShortPage { offset: i64 },
     /// The list ends before its total.
     CutShort {
@@ -73,7 +73,7 @@ pub(super) enum PageAnomaly {
     NearlyEmptied { items: i64, before: i64 },
 }
 
-/// What is known about an anomaly besides the page that has it.
+/// The facts about an anomaly, in addition to its page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct AnomalyEvidence {
     /// The pages follow a cursor.
@@ -117,6 +117,8 @@ pub(super) enum AnomalyDecision {
     RequestVersion,
     /// ApiRequest the same page once more.
     ReadAgain,
+    /// Read the page in smaller ones.
+    Divide,
     /// Read the list again from its start.
     Restart,
     /// Stop the read. The old list stays.
@@ -127,14 +129,14 @@ pub(super) enum AnomalyDecision {
 pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> AnomalyDecision {
     let may_be_real = match anomaly {
         PageAnomaly::Endless { .. } => return AnomalyDecision::Reject,
-        // The same answer twice in one run is still no proof: the brake looks at it before it is published.
+        // The brake looks at the version before the list is published.
         PageAnomaly::NearlyEmptied { .. } => {
             return if evidence.is_second_answer { AnomalyDecision::Accept } else { AnomalyDecision::ReadAgain };
         }
         PageAnomaly::DifferentRows | PageAnomaly::OtherVersion | PageAnomaly::ManyDuplicates { .. } => {
             return AnomalyDecision::Restart;
         }
-        // Two reads whose totals differ by page in the same way show no movement.
+        // If the totals of two reads differ by page in the same way, the list did not change.
         PageAnomaly::ChangedTotal if evidence.is_repeated => return AnomalyDecision::Accept,
         PageAnomaly::ChangedTotal => {
             return match evidence.version {
@@ -162,13 +164,13 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
     {
         return AnomalyDecision::Accept;
     }
-    // The page before may have been the wrong one: a cursor steps over what that page lacked.
-    let page_before_may_be_wrong = match anomaly {
-        PageAnomaly::ShortPage { .. } => true,
-        PageAnomaly::CutShort { .. } => evidence.has_cursor,
-        _ => false,
-    };
-    if page_before_may_be_wrong && evidence.is_first_pass { AnomalyDecision::Restart } else { AnomalyDecision::Reject }
+    match anomaly {
+        PageAnomaly::ShortPage { .. } => AnomalyDecision::Divide,
+        PageAnomaly::CutShort { .. } if !evidence.has_cursor => AnomalyDecision::Divide,
+        // A cursor steps over what the page before lacked.
+        PageAnomaly::CutShort { .. } if evidence.is_first_pass => AnomalyDecision::Restart,
+        _ => AnomalyDecision::Reject,
+    }
 }
 
 impl PageAnomaly {
@@ -193,7 +195,7 @@ impl PageAnomaly {
         match self {
             PageAnomaly::NoCursor { offset } => format!("the page at {offset} names no cursor for the next one"),
             PageAnomaly::ShortPage { offset } => {
-                format!("the page before {offset} was short, and the one there begins with its last items again")
+                format!("the page at {offset} was short, and the next one begins with its last items again")
             }
             PageAnomaly::CutShort { reached, announced, .. } => {
                 format!("it ended after {reached} of the {announced} items that Spotify announced")
@@ -209,37 +211,9 @@ impl PageAnomaly {
     }
 }
 
-/// Where a page that was shorter than its size ended, and as many of its last items as it was short of.
-#[derive(Debug)]
-pub(super) struct ShortPageEnd {
-    offset: i64,
-    last: Vec<Option<Value>>,
-}
-
-impl ShortPageEnd {
-    /// Whether the next page begins with the last items of the short one. A page without some items in its middle
-    /// ends with items of the next page.
-    fn is_repeated_by(&self, next: &RawPage) -> bool {
-        let next: Vec<Option<Value>> = next.entries().into_iter().take(self.last.len()).map(entry_value).collect();
-        (1..=next.len()).any(|count| {
-            let (first, last) = (&next[..count], &self.last[self.last.len() - count..]);
-            // Nulls do not show that an item was repeated.
-            first == last && first.iter().any(Option::is_some)
-        })
-    }
-}
-
-/// The end of a page that is shorter than its size while more pages follow.
-pub(super) fn short_page_end(list: &ListRequest, page: &RawPage, offset: i64) -> Option<ShortPageEnd> {
-    let by_offset = matches!(list.paging, Paging::Offset { .. });
-    let missing = page.limit.map_or(0, |limit| limit - page.served());
-    if !(by_offset && page.served() > 0 && missing > 0 && page.more) {
-        return None;
-    }
-    let entries = page.entries();
-    let count = usize::try_from(missing).unwrap_or(usize::MAX).min(entries.len());
-    let last = entries[entries.len() - count..].iter().map(|entry| entry_value(*entry)).collect();
-    Some(ShortPageEnd { offset: offset + page.served(), last })
+/// The outcome of a pass that an anomaly ends.
+pub(super) fn rejected(anomaly: &PageAnomaly) -> ReadOutcome {
+    ReadOutcome::Unproved { reason: anomaly.reason(), detail: anomaly.detail() }
 }
 
 /// The anomaly of a page that ends the list too early, or does not say where the next page begins.
@@ -247,20 +221,16 @@ pub(super) fn find_page_anomaly(
     list: &ListRequest,
     (row, at): (&ListRow, &Checkpoint),
     page: (&RawPage, i64),
-    before: Option<&ShortPageEnd>,
 ) -> Option<PageAnomaly> {
     let (page, offset) = page;
     let has_cursor = list.has_cursor();
     if has_cursor && page.more && page.served() > 0 && page.after.is_none() {
         return Some(PageAnomaly::NoCursor { offset });
     }
-    if before.is_some_and(|before| before.offset == offset && before.is_repeated_by(page)) {
-        return Some(PageAnomaly::ShortPage { offset });
-    }
     let ends = page.served() == 0 || (has_cursor && !page.more);
     let reached = offset + page.served();
     let announced = at.announced.or(page.total).filter(|total| ends && reached < *total)?;
-    if is_empty_end(page) || is_known_shortfall(row, announced, reached) {
+    if is_empty_end(list, page) || is_known_shortfall(row, announced, reached) {
         return None;
     }
     // The version of a list tells whether it is whole, and discographies are known to announce more releases than
@@ -292,14 +262,16 @@ pub(super) fn find_endless(announced: Option<i64>, reached: i64) -> Option<PageA
 }
 
 /// The anomaly of a page that announces another total than the pages before it.
-pub(super) fn find_changed_total(at: &Checkpoint, page: &RawPage) -> Option<PageAnomaly> {
+pub(super) fn find_changed_total(list: &ListRequest, at: &Checkpoint, page: &RawPage) -> Option<PageAnomaly> {
     let is_same = at.announced.is_none() || page.total.is_none() || page.total == at.announced;
-    (!is_same && !is_empty_end(page)).then_some(PageAnomaly::ChangedTotal)
+    (!is_same && !is_empty_end(list, page)).then_some(PageAnomaly::ChangedTotal)
 }
 
 /// Whether a page is the empty one that announces 0 and ends a list of top items.
-pub(super) fn is_empty_end(page: &RawPage) -> bool {
-    page.served() == 0 && page.total == Some(0)
+pub(super) fn is_empty_end(list: &ListRequest, page: &RawPage) -> bool {
+    let is_top_list =
+        || stream::find(list.key.kind).is_some_and(|stream| matches!(stream.table, StreamTable::TopItems(_)));
+    page.served() == 0 && page.total == Some(0) && is_top_list()
 }
 
 /// Whether a page that was requested from one place aside confirms an anomalous page.
@@ -314,22 +286,13 @@ pub(super) fn is_same_from_aside(aside: &RawPage, page: &RawPage, offset: i64) -
     aside.len() >= page.len() && aside.first() == page.last() && page.starts_with(&aside[1..])
 }
 
-/// The entries of a page, compared as values: the same entry may come with its keys in another order.
-fn entry_values(page: &RawPage) -> Vec<Option<Value>> {
-    page.entries().into_iter().map(entry_value).collect()
-}
-
-fn entry_value(entry: Option<&str>) -> Option<Value> {
-    serde_json::from_str(entry?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_anomaly_is_decided_by_its_evidence() {
-        use AnomalyDecision::{Accept, ReadAgain, Reject, RequestAside, RequestVersion, Restart};
+        use AnomalyDecision::{Accept, Divide, ReadAgain, Reject, RequestAside, RequestVersion, Restart};
         let first = AnomalyEvidence { is_first_pass: true, ..AnomalyEvidence::default() };
         let twice = AnomalyEvidence { is_second_answer: true, ..first };
         let later = AnomalyEvidence { is_first_pass: false, ..twice };
@@ -347,14 +310,14 @@ mod tests {
             ("no cursor, first answer", &no_cursor, with_cursor(first), ReadAgain),
             ("no cursor, second answer", &no_cursor, with_cursor(twice), Reject),
             ("short page, first answer", &short, first, ReadAgain),
-            ("short page, second answer", &short, twice, Restart),
-            ("short page, after a restart", &short, later, Reject),
+            ("short page, second answer", &short, twice, Divide),
+            ("short page, after a restart", &short, later, Divide),
             ("end that may be real", &cut(true), first, RequestAside),
             ("end that is real", &cut(true), aside(true, first), Accept),
             ("end that is not real", &cut(true), aside(false, first), ReadAgain),
-            ("end that is not real, second answer", &cut(true), aside(false, twice), Reject),
+            ("end that is not real, second answer", &cut(true), aside(false, twice), Divide),
             ("end that cannot be real", &cut(false), first, ReadAgain),
-            ("end that cannot be real, second answer", &cut(false), twice, Reject),
+            ("end that cannot be real, second answer", &cut(false), twice, Divide),
             ("end by cursor, second answer", &cut(false), with_cursor(twice), Restart),
             ("end by cursor, after a restart", &cut(false), with_cursor(later), Reject),
             ("end by cursor of a first read", &cut_first, with_cursor(twice), Restart),

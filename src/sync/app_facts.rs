@@ -12,7 +12,7 @@ const PLAYLIST_ROUTE_FACT: &str = "route.playlist_tracks";
 /// Fact: the day on which a sign of Development Mode last made us check whether the app still has Extended Quota.
 const SECOND_CHECK_FACT: &str = "class.second_opinion";
 
-/// What is known about the app, and what follows for its pace.
+/// The known facts about the app, and their effect on its pace.
 #[derive(Debug, Clone)]
 pub struct AppFacts {
     configured: Option<AppClass>,

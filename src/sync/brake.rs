@@ -1,7 +1,7 @@
-//! The brake: a batch that is much worse than what is published does not replace it.
+//! The brake: a batch that is much worse than the published rows does not replace them.
 //!
 //! Before a list is published, the new rows are compared with the list as it is stored. Spotify has sent whole
-//! libraries with one field of another type, with blank names, as nulls, or with a total of 0 for a minute.
+//! libraries with one field of another type, with blank names, as nulls, or with a total of 0 in one answer.
 //! Such a batch is left out: the old list stays, the fetch is partial, and a person may accept the batch.
 //!
 //! The first read of a list has nothing to protect. Logs (searches and plays) have no brake either: a new
@@ -20,7 +20,7 @@ const SUSPECT_ITEMS: i64 = 3;
 const SUSPECT_SHARE: i64 = 4;
 
 /// A list that keeps a tenth of its rows or fewer is as good as emptied. A user may have done that, so it is
-/// believed as soon as a second look agrees.
+/// believed as soon as a second answer agrees.
 const EMPTIED_SHARE: i64 = 10;
 
 /// A list as it would be published.
@@ -35,6 +35,8 @@ pub(super) struct NewBatch {
     pub announced: Option<i64>,
     /// What the version of the list says.
     pub version: BatchVersion,
+    /// A second answer says the same as the first: nearly nothing is left of the list.
+    pub is_emptied_twice: bool,
     /// Rows of a suspicious batch that an earlier run left out.
     pub left_out_before: Option<i64>,
 }
@@ -73,7 +75,7 @@ pub(super) fn is_nearly_emptied(before: i64, items: i64) -> bool {
     before >= SUSPECT_ITEMS && items * EMPTIED_SHARE <= before
 }
 
-/// Why a batch is suspicious, compared with what is published; `None`: it may be published.
+/// Why a batch is suspicious, compared with the published rows. `None` if it may be published.
 pub(super) fn find_suspicion(before: &StoredBatch, batch: &NewBatch) -> Option<BatchSuspicion> {
     if before.rows == 0 {
         return None;
@@ -105,7 +107,7 @@ pub(super) fn find_suspicion(before: &StoredBatch, batch: &NewBatch) -> Option<B
     if is_nearly_emptied(before.rows, items) && announced.is_none_or(|total| is_nearly_emptied(before.rows, total)) {
         let seen_before =
             batch.left_out_before.is_some_and(|items_before| is_nearly_emptied(before.rows, items_before));
-        let is_confirmed = batch.is_confirmed(seen_before);
+        let is_confirmed = batch.is_confirmed(seen_before || batch.is_emptied_twice);
         return (!is_confirmed).then_some(BatchSuspicion::Emptied { items, before: before.rows });
     }
     // A total that was too large before is as much too large again.
@@ -120,7 +122,7 @@ pub(super) fn find_suspicion(before: &StoredBatch, batch: &NewBatch) -> Option<B
 }
 
 impl NewBatch {
-    /// Whether a change of size is real, given that an earlier run saw the same.
+    /// Whether a change of size is real, given that another answer said the same.
     fn is_confirmed(&self, seen_before: bool) -> bool {
         match self.version {
             BatchVersion::New => true,
@@ -131,7 +133,7 @@ impl NewBatch {
 }
 
 impl BatchSuspicion {
-    /// What is wrong, with one example where there is one.
+    /// The problem, with an example if there is one.
     pub(super) fn describe(&self, first_unreadable: Option<&str>) -> String {
         match self {
             BatchSuspicion::UnreadableItems { count, of } => {
@@ -147,7 +149,7 @@ impl BatchSuspicion {
                 }
             }
             BatchSuspicion::Emptied { items, before } => {
-                format!("Spotify says that {items} items are left of {before}, which only a second run confirms")
+                format!("Spotify says that {items} items are left of {before}, which only a second answer confirms")
             }
             BatchSuspicion::Shrunk { items, before, announced: Some(total) } => {
                 format!("only {items} of {before} items came, and Spotify announces {total}")
@@ -159,7 +161,7 @@ impl BatchSuspicion {
     }
 }
 
-/// What stays in the place of a suspicious batch, and the command that accepts it.
+/// The rows that stay instead of a suspicious batch, and the command that accepts it.
 pub(super) fn describe_kept(read_at: &str, job: &str, fetch: &str) -> String {
     let day = read_at.get(..10).unwrap_or(read_at);
     format!("the list of {day} stays; accept it: cratedigger run --accept {job} {fetch}")
@@ -191,7 +193,8 @@ mod tests {
         let flaws = FieldFlaws { field: "name".into(), count: flawed, sent: "blank".into(), first_item: None };
         let quality = ListQuality { items, unreadable: nulls, ..ListQuality::default() };
         let flaws = if flawed > 0 { vec![flaws] } else { Vec::new() };
-        NewBatch { quality, flaws, items, announced, version: BatchVersion::Missing, left_out_before: None }
+        let version = BatchVersion::Missing;
+        NewBatch { quality, flaws, items, announced, version, is_emptied_twice: false, left_out_before: None }
     }
 
     #[test]
@@ -231,20 +234,22 @@ mod tests {
     }
 
     #[test]
-    fn emptied_list_is_believed_at_a_second_look() {
+    fn emptied_list_is_accepted_by_a_second_read() {
         let old = before(120, 0, &[]);
         let empty = || batch(0, 0, 0, Some(0));
         for left_out_before in [Some(0), Some(3)] {
             assert_eq!(find_suspicion(&old, &NewBatch { left_out_before, ..empty() }), None);
         }
         assert!(find_suspicion(&old, &NewBatch { left_out_before: Some(100), ..empty() }).is_some());
+        assert_eq!(find_suspicion(&old, &NewBatch { is_emptied_twice: true, ..empty() }), None);
         assert_eq!(find_suspicion(&old, &NewBatch { version: BatchVersion::New, ..empty() }), None);
-        let same = NewBatch { version: BatchVersion::Same, left_out_before: Some(0), ..empty() };
+        let same =
+            NewBatch { version: BatchVersion::Same, is_emptied_twice: true, left_out_before: Some(0), ..empty() };
         assert!(find_suspicion(&old, &same).is_some(), "Spotify says that nothing has changed");
     }
 
     #[test]
-    fn quality_of_an_older_store_is_not_judged_by_field() {
+    fn older_quality_is_not_compared_by_field() {
         let old = StoredBatch { quality: None, ..before(20, 0, &[]) };
         assert_eq!(find_suspicion(&old, &batch(20, 0, 20, Some(20))), None);
         assert!(find_suspicion(&old, &batch(20, 20, 0, Some(20))).is_some());

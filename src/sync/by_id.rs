@@ -78,7 +78,7 @@ impl EntityReader {
         let wrong = resolved.check_codes(sync, context).await?;
         let mut result = resolved.result;
         result.add(read);
-        // What was answered is requested in the order of the ids.
+        // The record keeps the order of the ids.
         let is_answered = |id: &&String| !result.unanswered.contains(*id);
         let keep: Vec<bool> = resolved.ids.iter().filter(is_answered).map(|id| !wrong.contains(id)).collect();
         let answered = resolved.ids.iter().zip(resolved.places).filter(|(id, _)| is_answered(id));

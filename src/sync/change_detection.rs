@@ -1,7 +1,7 @@
 //! Decides before the first request: which lists are unchanged, which can be read incrementally, how many
 //! pages there are, and which proof is the cheapest.
 //!
-//! These are pure functions of what is known, so that a run and its estimate decide by the same code.
+//! These are pure functions of known facts, so that a run and its estimate decide by the same code.
 
 use crate::store::{ListRow, TimeSpan};
 use crate::stream::ChangeDetection;

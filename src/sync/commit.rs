@@ -1,17 +1,18 @@
-//! Commits what was read of a list: a page with its checkpoint is staged, and the whole list is published.
+//! Commits a list: a page with its checkpoint is staged, and the complete list is published.
+
+use std::collections::HashSet;
 
 use super::anomalies::PageAnomaly;
-use super::brake::{BatchVersion, NewBatch, find_suspicion, merged_quality};
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
 use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
-use super::skip_notes::SkipNotes;
+use super::publication::{Publication, PublishOutcome, publish};
 use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_commit,
-    list_proof, list_quality, lists, members, playlist_commit, runs, skipped_items, staging,
+    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_proof,
+    lists, members, playlist_commit, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -29,6 +30,8 @@ pub(super) struct PageCommit {
     pub finish: Option<(ProofKind, bool)>,
     /// The page may repeat the items before it.
     pub is_accepted: bool,
+    /// The page stands for an item that could not be read.
+    pub is_unread: bool,
     /// Hashes of the rows that are published, and of what an earlier pass read to its end.
     pub known_hashes: Vec<String>,
     /// When the playlist was last read by any reader before this read began.
@@ -55,70 +58,6 @@ pub(super) enum CommitOutcome {
     Anomalous(PageAnomaly, RawPage),
 }
 
-/// What publishing a list did.
-#[derive(Debug)]
-pub(super) enum PublishOutcome {
-    /// The list has this many rows.
-    Stored(i64),
-    /// The batch is suspicious, and the old list stays.
-    Suspect { detail: String },
-    /// Another reader has published another version of the playlist since the read began.
-    Superseded,
-}
-
-/// A list whose staged rows are to be published.
-pub(super) struct Publication<'a> {
-    pub list: i64,
-    pub key: &'a ListKey,
-    /// The maximum number of items that the job wants.
-    pub max_items: Option<i64>,
-    pub proof: &'a ListProof,
-    pub run: i64,
-    pub now: &'a str,
-    /// The batch is published whatever it holds.
-    pub is_accepted: bool,
-    pub notes: &'a SkipNotes,
-}
-
-/// Publishes a list, unless its batch is much worse than what is published.
-pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<PublishOutcome, StoreError> {
-    let Publication { list, key, proof, run, now, notes, .. } = *publication;
-    let as_wanted = |count: i64| publication.max_items.map_or(count, |max| max.min(count));
-    let (served, is_incremental) = match proof.kind {
-        ProofKind::Presumed { read } => (read, true),
-        _ => (as_wanted(proof.served), false),
-    };
-    let (quality, flaws) = list_quality::of_staged(s, list, key, served)?;
-    let before = list_quality::of_published(s, list, key)?;
-    if let Some(before) = before.as_ref().filter(|_| !publication.is_accepted) {
-        let batch = NewBatch {
-            items: list_quality::distinct_rows(s, list, key)? + quality.unreadable,
-            quality: quality.clone(),
-            flaws,
-            announced: proof.announced.map(as_wanted),
-            version: match proof.snapshot_id.as_ref() {
-                None => BatchVersion::Missing,
-                same if same == before.snapshot_id.as_ref() => BatchVersion::Same,
-                Some(_) => BatchVersion::New,
-            },
-            left_out_before: list_proof::rows_left_out_before(s, list, run)?,
-        };
-        if let Some(suspicion) = find_suspicion(before, &batch) {
-            let first = notes.first_of_list(s)?;
-            let first = first.map(|(position, reason, detail)| match detail {
-                Some(detail) => format!("position {position}: {reason}: {detail}"),
-                None => format!("position {position}: {reason}"),
-            });
-            return Ok(PublishOutcome::Suspect { detail: suspicion.describe(first.as_deref()) });
-        }
-    }
-    let committed = list_commit::commit(s, list, key, proof, run, now)?;
-    notes.record_kept(s, &committed.kept)?;
-    let stored = committed.stored;
-    list_quality::save(s, list, &merged_quality(before.as_ref(), quality, is_incremental))?;
-    Ok(PublishOutcome::Stored(stored))
-}
-
 /// Commits a page and the checkpoint that goes with it in one transaction.
 pub(super) async fn commit_page(
     open: &OpenList<'_>,
@@ -132,7 +71,8 @@ pub(super) async fn commit_page(
     let (wrong_total, calls, accepts_batch) =
         (list.describe_wrong_total(&commit.at), sync.calls(), open.accepts_batch());
     let write = move |s: &mut WriteTx| {
-        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, known_hashes, newest_read_at } = commit;
+        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, is_unread, known_hashes, newest_read_at } =
+            commit;
         let (newest, version) = (newest_read_at.as_deref(), at.snapshot_id.as_deref());
         if finish.is_some() && playlist_commit::is_superseded(s, id, &key, newest, version)? {
             return Ok(CommitOutcome::Anomalous(PageAnomaly::OtherVersion, page));
@@ -166,11 +106,13 @@ pub(super) async fn commit_page(
                 return Ok(CommitOutcome::Anomalous(PageAnomaly::ManyDuplicates { content_hash: hash }, page));
             }
         }
-        runs::update_counts(s, run, calls, reached - offset - i64::from(overlap))?;
+        let items = if is_unread { 0 } else { reached - offset - i64::from(overlap) };
+        runs::update_counts(s, run, calls, items)?;
         notes.record_fields(s, Some(id), &staged.fields)?;
         let mut skipped = 0;
         for (position, reason, detail) in staged.unstored {
-            if overlap && position == offset {
+            // What could not be read is noted when the list is published.
+            if is_unread || overlap && position == offset {
                 continue;
             }
             skipped += 1;
@@ -185,9 +127,11 @@ pub(super) async fn commit_page(
                 key: &key,
                 max_items,
                 proof: &proof,
+                unread: &at.unread,
                 run,
                 now: &asked.now,
                 is_accepted: accepts_batch,
+                is_emptied_twice: is_accepted && offset == 0,
                 notes: &notes,
             };
             return Ok(match publish(s, &publication)? {
@@ -207,7 +151,7 @@ pub(super) async fn commit_page(
     Ok(if finishes { sync.store.write(write).await? } else { sync.store.write_page(write).await? })
 }
 
-/// Whether a list begins with what was staged of it, up to an offset that an interrupted read has reached.
+/// Whether a list begins with its staged rows, up to an offset that an interrupted read has reached.
 pub(super) async fn starts_with_page(
     open: &OpenList<'_>,
     list: &ListRequest,
@@ -224,7 +168,7 @@ pub(super) async fn starts_with_page(
     Ok(same.await?)
 }
 
-/// Publishes what is staged in place of the old list. `newest_read_at` is the newest read of the playlist by any
+/// Publishes the staged rows in place of the old list. `newest_read_at` is the newest read of the playlist by any
 /// reader when this read began.
 pub(super) async fn publish_staged(
     open: &OpenList<'_>,
@@ -239,13 +183,28 @@ pub(super) async fn publish_staged(
     let asked = open.context.asked(open.sync.now());
     let (notes, wrong_total) = (open.skip_notes(&asked), list.describe_wrong_total(at));
     let (id, key, run, max_items) = (open.row.id, list.key.clone(), open.sync.run_id, list.max_items);
-    let is_accepted = open.accepts_batch();
+    let unread = at.unread.clone();
+    let (is_accepted, is_emptied_twice) = (open.accepts_batch(), by == ProofKind::Content);
     let write = move |s: &mut WriteTx| {
         let (key, proof, now, notes) = (&key, &proof, &*asked.now, &notes);
         if playlist_commit::is_superseded(s, id, key, newest_read_at.as_deref(), proof.snapshot_id.as_deref())? {
             return Ok(PublishOutcome::Superseded);
         }
-        let outcome = publish(s, &Publication { list: id, key, max_items, proof, run, now, is_accepted, notes })?;
+        let outcome = publish(
+            s,
+            &Publication {
+                list: id,
+                key,
+                max_items,
+                proof,
+                unread: &unread,
+                run,
+                now,
+                is_accepted,
+                is_emptied_twice,
+                notes,
+            },
+        )?;
         if matches!(outcome, PublishOutcome::Stored(_)) {
             notes.record_wrong_total(s, wrong_total)?;
         }
@@ -272,13 +231,29 @@ pub(super) async fn publish_incremental(
     let published = sync.store.write(move |s| {
         let duplicates = members::duplicates(s, id, &key, at.next_offset)?;
         let duplicates = notes.record_duplicates(s, &duplicates)?;
+        // Some of the items that could not be read before are read now.
+        let late: HashSet<i64> =
+            members::staged(s, id, at.next_offset, i64::MAX)?.iter().map(|row| row.position).collect();
+        let rest: Vec<ListMember> = rest.into_iter().filter(|row| !late.contains(&row.position)).collect();
         members::stage_presumed(s, id, key.kind, &rest)?;
         let all = i64::try_from(members::duplicates(s, id, &key, i64::MAX)?.len()).unwrap_or(i64::MAX);
         let skipped = (served - staging::count(s, id)? + all).max(0);
         let by = ProofKind::Presumed { read: at.next_offset };
         let proof = ListProof { served, skipped, ..proof(&at, by, 0) };
         let (key, proof, now, notes) = (&key, &proof, &*asked.now, &notes);
-        let publication = Publication { list: id, key, max_items: None, proof, run, now, is_accepted, notes };
+        let unread = &at.unread;
+        let publication = Publication {
+            list: id,
+            key,
+            max_items: None,
+            proof,
+            unread,
+            run,
+            now,
+            is_accepted,
+            is_emptied_twice: false,
+            notes,
+        };
         Ok((publish(s, &publication)?, duplicates))
     });
     Ok(published.await?)
@@ -290,7 +265,7 @@ pub(super) async fn staged_hash(open: &OpenList<'_>) -> Result<String, SyncError
     Ok(open.sync.store.write(move |s| staging::hash(s, id)).await?)
 }
 
-/// Discards what is staged and starts the read again.
+/// Discards the staged rows and starts the read again.
 pub(super) async fn start_read(
     open: &OpenList<'_>,
     prefetch: &Prefetch,
@@ -326,10 +301,10 @@ pub(super) async fn discard_checkpoint(open: &OpenList<'_>) -> Result<(), SyncEr
 /// Removes what this run noted about items of the list.
 pub(super) async fn clear_skips(open: &OpenList<'_>) -> Result<(), SyncError> {
     let (run, fetch, parent) = (open.sync.run_id, open.context.fetch.clone(), open.key.parent_id.clone());
-    let list = open.row.id;
+    let (list, user) = (open.row.id, open.context.recorded_for.clone());
     let clear = move |s: &mut WriteTx| {
         field_notes::clear(s, run, &fetch, list)?;
-        skipped_items::clear(s, run, &fetch, &parent)
+        skipped_items::clear(s, run, (&fetch, &user), &parent)
     };
     Ok(open.sync.store.write(clear).await?)
 }
@@ -369,7 +344,7 @@ fn proof(at: &Checkpoint, by: ProofKind, skipped: i64) -> ListProof {
         kind: by,
         announced: at.announced,
         served: at.next_offset,
-        skipped: at.skipped + skipped,
+        skipped: at.skipped + i64::try_from(at.unread.len()).unwrap_or(i64::MAX) + skipped,
         snapshot_id: at.snapshot_id.clone(),
         snapshot_after: None,
         etag: at.etag.clone(),

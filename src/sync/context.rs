@@ -19,7 +19,7 @@ pub struct SyncContext {
     pub api: SpotifyClient,
     /// The store and its writing thread.
     pub store: Arc<Store>,
-    /// What is known about the app.
+    /// The known facts about the app.
     pub app: AppFacts,
     /// The folder of the lock files.
     pub state_folder: std::path::PathBuf,
@@ -27,8 +27,8 @@ pub struct SyncContext {
     /// Number of the run.
     pub run_id: i64,
     pub started_at: DateTime<Utc>,
-    /// The start of the unfinished run that this one resumes, or of this run. What was read since then is
-    /// not read again.
+    /// The start of the unfinished run that this one resumes, or of this run. Items that were read since then
+    /// are not read again.
     pub resumes_from: DateTime<Utc>,
     /// Rows that were read before this time are deleted when the run ends, so they count as fresh for
     /// nothing. `None`: no rows are deleted.
@@ -83,7 +83,7 @@ impl SyncContext {
         TimeSpan { since: timestamp(since), until: timestamp(self.now()) }
     }
 
-    /// Whether the store accepts more data. Called before each request whose answer goes into the store.
+    /// Whether the store accepts more data. Called before each request with an answer for the store.
     ///
     /// # Errors
     /// [`SyncError::StoreBlocked`] if a reader has blocked the store for too long.
@@ -110,7 +110,7 @@ pub struct FetchContext {
     pub stream: &'static Stream,
     /// The market of the requests; empty for none.
     pub market: String,
-    /// Whose token the requests carry.
+    /// The app or the user with the token of the requests.
     pub bearer: ApiCaller,
     /// `app`, or the id of the user.
     pub audience: String,
@@ -123,7 +123,7 @@ pub struct FetchContext {
     pub accepts_batch: bool,
     /// The ids are named by a list that this run has read, so one refusal does not show that they are gone.
     pub is_listed: bool,
-    /// What was refused is requested once more.
+    /// Refused items are requested once more.
     pub is_second_look: bool,
     /// The ids come from the user's own library, where an id that is missing is no gap.
     pub from_own_library: bool,

@@ -1,4 +1,4 @@
-//! Runs that were killed, whose record still says that they are running.
+//! Runs that were killed and are still recorded as running.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,8 +7,8 @@ use super::job_lock::JobLock;
 use crate::store::{CRASHED_REASON, RunRow, RunState, running_run_ids};
 use spotify_client::state::read_state_id;
 
-/// Marks runs as failed that are recorded as running but whose lock is free, in the state folder of the store.
-/// A run whose lock cannot be checked counts as running. Returns the number of crashed runs.
+/// Marks runs as failed if they are recorded as running but their lock is free, in the state folder of the store.
+/// A run counts as running if its lock cannot be checked. Returns the number of crashed runs.
 pub fn mark_crashed_runs<'r>(
     state_folder: &Path,
     database: &Path,

@@ -165,9 +165,9 @@ mod tests {
     use chrono::TimeDelta;
 
     #[test]
-    fn of_two_reasons_to_stop_the_graver_one_is_told_whichever_came_first() {
+    fn most_severe_reason_to_stop_is_reported() {
         let at = |hours| SyncError::StoreBlocked {
-            source: StoreError::Sqlite { path: "x".into(), what: "is held", source: rusqlite::Error::InvalidQuery },
+            source: StoreError::Sqlite { path: "x".into(), what: "is locked", source: rusqlite::Error::InvalidQuery },
             not_before: DateTime::UNIX_EPOCH + TimeDelta::hours(hours),
         };
         let disk = || {

@@ -78,7 +78,7 @@ pub async fn estimate_job(
     let mut result =
         JobEstimate { job: job.name.clone(), account_lookups: CallRange::exactly(unknown as u64), fetches: Vec::new() };
     let mut estimator = JobEstimator::new(sync, probes);
-    // What a fetch requests whose source is another fetch is not known before that one is read.
+    // The ids that a fetch takes from another fetch are not known before that one is read.
     let mut unsettled: HashMap<&str, RowChanges> = HashMap::new();
     for fetch in &job.fetches {
         let parent = match &fetch.source {
@@ -165,8 +165,8 @@ struct ParentFetch<'j> {
 }
 
 impl ParentFetch<'_> {
-    /// Adjusts the estimate of a fetch whose source is this one. What is known now is a guess. It is bounded
-    /// where each new row costs one call at most.
+    /// Adjusts the estimate of a fetch that takes its ids from this one. The rows known now are a guess. It is bounded
+    /// if each new row costs one call at most.
     fn adjust(&self, mut estimate: CallEstimate, fetch: &Fetch) -> CallEstimate {
         let known = estimate.calls().expected_calls();
         let name = &self.fetch.name;
@@ -182,7 +182,7 @@ impl ParentFetch<'_> {
                     estimate.add_calls(family, CallRange::at_least(0));
                 }
                 estimate.add_reason(&format!(
-                    "it goes by {name}, which is read first; with what is known now it takes {known} or more"
+                    "it goes by {name}, which is read first; with the rows known now it takes {known} or more"
                 ));
             }
         }
@@ -190,7 +190,7 @@ impl ParentFetch<'_> {
     }
 }
 
-/// The family of a stream of which each row of its parent names one entity, read by one call at most.
+/// The endpoint family of a fetch if each row of its parent names one entity, which takes one call at most.
 fn family_with_one_call_per_row(parent: &Fetch, fetch: &Fetch) -> Option<EndpointFamily> {
     let (StreamInput::Ids(kind), Paging::ById { .. }) = (fetch.stream.input, fetch.stream.paging) else { return None };
     // A row may name several artists. Its other columns hold one id each.

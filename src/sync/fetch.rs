@@ -33,7 +33,7 @@ pub(super) struct FetchRun<'a> {
     pub job: &'a Job,
     pub fetch: &'a Fetch,
     pub context: Arc<FetchContext>,
-    /// How old what it reads by id may be.
+    /// The maximum age of entities that it reads by id.
     pub refresh_after: TimeDelta,
 }
 
@@ -45,7 +45,7 @@ struct FetchEnding {
 }
 
 impl FetchRun<'_> {
-    /// Runs the fetch and records how it ended. Returns what it did, and what stopped it.
+    /// Runs the fetch and records how it ended. Returns its result, and the error that stopped it.
     ///
     /// # Errors
     /// Only if the record itself cannot be written.
@@ -154,9 +154,8 @@ impl FetchRun<'_> {
         Ok(Some(format!("fetch `{}` reads {}", self.fetch.name, file.summary())))
     }
 
-    /// Writes the record of the fetch, with what it requested. A fetch that did not come to its end keeps
-    /// what it requested before, and with it its last CSV; also one that is partial because the app does
-    /// not have the stream.
+    /// Writes the record of the fetch, with its requested ids. A fetch that did not end normally keeps the ids of its
+    /// last run, and with them its last CSV. So does a fetch that is partial because the app does not have the stream.
     async fn write_record(
         &self,
         state: FetchState,
@@ -179,7 +178,7 @@ impl FetchRun<'_> {
         Ok(written.await?)
     }
 
-    /// What the run noted about the fields of what it read.
+    /// The notes of the run about fields that it read.
     async fn read_field_notes(&self) -> Result<Vec<FieldReport>, SyncError> {
         let (run, fetch, audience) = (self.sync.run_id, self.context.fetch.clone(), self.context.audience.clone());
         Ok(self.sync.store.write(move |s| field_notes::of_fetch(s, run, &fetch, &audience)).await?)
@@ -226,7 +225,7 @@ impl FetchRun<'_> {
             SyncErrorClass::Deferred(_) => FetchState::Deferred,
             _ => FetchState::Failed,
         };
-        // What was missing so far is reported besides what stopped the fetch.
+        // Items missing so far are reported, and so is the error that stopped the fetch.
         let reason = problem.map_or_else(|| message.clone(), |problem| format!("{message}; {problem}"));
         Ok(FetchEnding { state, reason: Some(reason), error: Some(error) })
     }
@@ -283,7 +282,7 @@ impl FetchRun<'_> {
         Ok((sum, error))
     }
 
-    /// Requests once more what was refused, perhaps by mistake. Returns what stopped that.
+    /// Requests refused items once more, which Spotify may have refused by mistake. Returns the error that stopped it.
     async fn look_again(&self, items: &[WorkItem], results: &mut Vec<(usize, WorkResult)>) -> Option<SyncError> {
         let context = FetchContext { is_second_look: true, ..(*self.context).clone() };
         let unanswered: Vec<(usize, Vec<String>)> =
@@ -309,7 +308,7 @@ async fn run_item(sync: &SyncContext, context: &FetchContext, item: &WorkItem) -
     }
 }
 
-/// The endpoint families whose calls a fetch cannot do without.
+/// The endpoint families that a fetch always calls.
 pub(super) fn fetch_families(fetch: &Fetch, inputs: &FetchInputs) -> Vec<EndpointFamily> {
     let mut families = fetch.stream.families();
     if inputs.references.iter().any(|reference| !matches!(reference, Reference::Id(_))) {

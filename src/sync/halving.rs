@@ -20,9 +20,17 @@ struct HalfRange {
 }
 
 impl Halving {
-    /// Halves a range whose request failed.
+    /// Halves a range after its request failed.
     pub(super) fn new(range: Range<i64>) -> Halving {
         Halving { rest: vec![HalfRange { range, is_first_half: false, is_known_bad: true }] }
+    }
+
+    /// The first position alone, and then the others: a request for the whole range failed, and perhaps all do.
+    pub(super) fn first_alone(range: Range<i64>) -> Halving {
+        let (first, others) = (range.start..range.start + 1, range.start + 1..range.end);
+        let others = HalfRange { range: others, is_first_half: false, is_known_bad: false };
+        let first = HalfRange { range: first, is_first_half: true, is_known_bad: false };
+        Halving { rest: if length(&range) > 1 { vec![others, first] } else { vec![first] } }
     }
 
     /// The range to request next; `None` if all of them are done.
@@ -36,15 +44,24 @@ impl Halving {
         None
     }
 
-    /// The range was read. The rest of a range that was read in part begins at `reached`.
+    /// The range was read. The rest of a range that was read in part begins at `reached`, and so do the ranges
+    /// behind it, if more was read.
     pub(super) fn record_success(&mut self, reached: i64) {
         let Some(done) = self.rest.pop() else { return };
         if reached < done.range.end {
             self.rest.push(HalfRange { range: reached..done.range.end, ..done });
-        } else if done.is_first_half
+            return;
+        }
+        if done.is_first_half
             && let Some(second) = self.rest.last_mut()
         {
-            second.is_known_bad = true;
+            second.is_known_bad = reached == done.range.end;
+        }
+        while let Some(next) = self.rest.last_mut().filter(|next| next.range.start < reached) {
+            next.range.start = reached;
+            if next.range.start >= next.range.end {
+                self.rest.pop();
+            }
         }
     }
 
@@ -74,7 +91,7 @@ fn length(range: &Range<i64>) -> i64 {
 mod tests {
     use super::*;
 
-    /// What is read of a range with bad positions, what is not, and how many requests that takes.
+    /// The items read of a range with bad positions, those that are not, and the number of requests.
     fn read(range: Range<i64>, bad: &[i64]) -> (Vec<i64>, Vec<i64>, usize) {
         let mut halving = Halving::new(range);
         let (mut good, mut found, mut requests) = (Vec::new(), Vec::new(), 0);
@@ -112,5 +129,18 @@ mod tests {
         assert_eq!(halving.next_range(), Some(0..4));
         halving.record_success(3);
         assert_eq!(halving.next_range(), Some(3..4));
+        halving.record_success(6);
+        assert_eq!(halving.next_range(), Some(6..8));
+    }
+
+    #[test]
+    fn first_position_is_requested_alone() {
+        let mut halving = Halving::first_alone(0..50);
+        assert_eq!(halving.next_range(), Some(0..1));
+        halving.record_success(1);
+        assert_eq!(halving.next_range(), Some(1..25), "the others are known to be bad");
+        let mut halving = Halving::first_alone(0..50);
+        assert_eq!((halving.next_range(), halving.record_failure()), (Some(0..1), Some(0)));
+        assert_eq!(halving.next_range(), Some(1..50));
     }
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::ListMember;
+use crate::store::{ListMember, UnreadItem};
 
 /// The published rows of a list, as they were when it was last read.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +50,7 @@ pub(super) struct IncrementalRead {
     next_previous: usize,
     /// Positions without a row since then.
     blanks: usize,
-    /// Published positions whose entity was served with another date: it was saved again, so it is gone from there.
+    /// Published positions of entities that were served with another date: they were saved again and have moved.
     replaced: HashSet<usize>,
     /// Published positions that were matched.
     matched: HashSet<usize>,
@@ -146,6 +146,19 @@ impl IncrementalRead {
             .collect()
     }
 
+    /// Of items that the last read could not read, those in the part that is presumed, at their new positions.
+    pub(super) fn presumed_unread(&self, unread: &[UnreadItem]) -> Vec<UnreadItem> {
+        let from = self.next_previous + self.blanks;
+        let left = (from..self.previous.rows.len()).filter(|place| !self.replaced.contains(place));
+        (self.served..)
+            .zip(left)
+            .filter_map(|(position, place)| {
+                let known = unread.iter().find(|item| item.position == as_count(place))?;
+                Some(UnreadItem { position, ..known.clone() })
+            })
+            .collect()
+    }
+
     /// Whether all rows that were read are where they were.
     pub(super) fn found_nothing_new(&self) -> bool {
         self.unchanged
@@ -173,7 +186,7 @@ mod tests {
         /// At a place that its date puts it at, however far down.
         InsertWithOldDate(usize),
         TurnToNull(usize),
-        /// Under another date: a library where one thing stands twice.
+        /// Under another date: a library with the same track twice.
         Double(usize),
     }
 
@@ -184,7 +197,7 @@ mod tests {
         }
     }
 
-    /// What the truth is, and what was concluded of it.
+    /// The real library, and the result of the read.
     #[derive(Debug, Default)]
     struct Library {
         truth: Vec<Row>,
@@ -279,7 +292,7 @@ mod tests {
 
         /// Ten reads with changes between them, each fourth one whole.
         #[test]
-        fn a_read_from_the_head_is_wrong_only_where_it_says_that_it_presumes(
+        fn incremental_read_is_wrong_only_if_presumed(
             rounds in prop::collection::vec(prop::collection::vec(change(), 0..8), 10),
             start in 0u32..120,
             page in 1usize..20,
@@ -300,7 +313,7 @@ mod tests {
                     let seen = |rows: &[ListMember]| -> Vec<ListMember> {
                         rows.iter().filter(|row| row.position < as_count(reached)).cloned().collect()
                     };
-                    prop_assert_eq!(seen(&library.known), seen(&truth), "what was read stands as it is");
+                    prop_assert_eq!(seen(&library.known), seen(&truth), "the read part is right");
                     prop_assert!(library.known.iter().all(|row| row.position < as_count(library.truth.len())));
                     if !may_be_fooled {
                         prop_assert_eq!(&library.known, &truth);
@@ -319,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unchanged_library_and_one_with_ten_more_take_one_page() {
+    fn ten_new_rows_take_one_page() {
         let (mut library, before) = library(3_000);
         assert_eq!(library.read(before, 50), (1, 50));
         (0..10).for_each(|_| library.make(&Change::Save));
@@ -328,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn removals_are_read_on_for_as_far_as_the_last_of_them() {
+    fn read_continues_to_the_last_removal() {
         let (mut library, before) = library(3_000);
         for place in [2_900, 1_500, 100] {
             library.make(&Change::Remove(place));
@@ -339,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_again_is_known_to_be_gone_from_where_it_was() {
+    fn row_saved_again_leaves_its_old_position() {
         let (mut library, before) = library(3_000);
         library.make(&Change::SaveAgain(2_000));
         assert_eq!(library.read(before, 50), (1, 50));
@@ -347,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_begins_with_a_row_taken_in_before_tells_as_much_as_one_without() {
+    fn overlapping_page_shows_as_much() {
         let (mut library, before) = library(200);
         library.make(&Change::Save);
         let mut head = IncrementalRead::new(PreviousRows::new(library.known.clone(), before, before));
@@ -370,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_and_an_old_date_below_what_was_read_are_seen_by_the_next_whole_read_only() {
+    fn unread_removal_is_found_by_a_complete_read() {
         let (mut library, before) = library(300);
         library.make(&Change::Remove(200));
         library.make(&Change::InsertWithOldDate(250));

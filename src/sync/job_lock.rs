@@ -76,7 +76,7 @@ pub enum LockError {
 }
 
 impl JobLock {
-    /// Takes the lock of a job on a store. One that is held for longer than `hangs` belongs to a run
+    /// Takes the lock of a job on a store. One that was taken longer ago than `hangs` belongs to a run
     /// that hangs.
     ///
     /// # Errors
@@ -211,7 +211,7 @@ fn held_for(file: &File) -> std::io::Result<Duration> {
 }
 
 /// For how long the lock of this name has been held, if it is. A lock that was never taken has no file. The check
-/// takes the lock for a moment, but shared, which [`take_named`] can tell from a lock that is held.
+/// takes the lock for a moment, but shared, which [`take_named`] can tell from the lock of a run.
 fn held_since(state_folder: &Path, kind: &str, name: &str) -> Result<Option<Duration>, LockError> {
     let path = lock_path(state_folder, kind, name);
     let io = |source| LockError::Io { path: path.clone(), source };
@@ -260,7 +260,7 @@ fn take_with(
     let io = |source| LockError::Io { path: path.clone(), source };
     match lock(&file) {
         Ok(()) => {
-            // The time of the file says since when the lock is held.
+            // The time of the file is that of the lock.
             file.set_modified(SystemTime::now()).map_err(io)?;
             Ok(Ok(file))
         }
@@ -287,7 +287,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_job_runs_once_and_another_runs_beside_it() {
+    fn only_other_jobs_run_at_the_same_time() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let take = |job, hangs| JobLock::take(folder.path(), store, job, hangs);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn asking_whether_a_run_is_under_way_keeps_none_from_beginning() {
+    fn checking_a_lock_does_not_block_a_run() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let path = lock_path(folder.path(), "job", &format!("{}\na", canonical_path(store).display()));
@@ -359,11 +359,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_cannot_be_looked_at_may_be_held() {
+    fn unreadable_lock_counts_as_held() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let path = lock_path(folder.path(), "job", &format!("{}\na", canonical_path(store).display()));
-        // As little as a file that others may not read, whoever runs this.
+        // A link to itself is unreadable for every user, root included.
         std::os::unix::fs::symlink(&path, &path).unwrap();
         assert!(JobLock::is_held(folder.path(), store, "a"));
         let cannot_tell = JobLock::check(folder.path(), store, "a", Duration::MAX).unwrap_err().to_string();
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_had_alone_when_no_run_holds_it_and_then_no_run_begins() {
+    fn exclusive_store_excludes_runs() {
         let folder = tempfile::tempdir().unwrap();
         let store = Path::new("/p/output/cratedigger.db");
         let run = |job| JobLock::take(folder.path(), store, job, Duration::MAX);

@@ -5,24 +5,24 @@
 //! where it is a check.
 
 use super::anomalies::{
-    AnomalyDecision, AnomalyEvidence, PageAnomaly, ShortPageEnd, VersionEvidence, decide, find_changed_total,
-    find_emptied, find_endless, find_page_anomaly, is_empty_end, is_known_shortfall, is_same_from_aside,
-    short_page_end,
+    AnomalyDecision, AnomalyEvidence, PageAnomaly, VersionEvidence, decide, find_changed_total, find_emptied,
+    find_endless, find_page_anomaly, is_empty_end, is_known_shortfall, is_same_from_aside, rejected,
 };
 use super::brake::SUSPECT_BATCH;
 use super::commit::{
-    CommitOutcome, PageCommit, PublishOutcome, commit_page, mark_unchanged, publish_incremental, publish_staged,
-    staged_hash, starts_with_page,
+    CommitOutcome, PageCommit, commit_page, publish_incremental, publish_staged, staged_hash, starts_with_page,
 };
 use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::incremental::{IncrementalRead, PreviousRows};
 use super::list_request::{ListRequest, Prefetch};
-use super::newest_items::{KnownNewest, NewestResponse, request_newest};
 use super::open_list::OpenList;
-use super::page_request::{PagePosition, PageResponse, request_page, request_version};
+use super::page_reader::PageReader;
+use super::page_request::{PageFailure, PagePosition, PageResponse, request_version};
+use super::publication::PublishOutcome;
 use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
-use crate::store::{Checkpoint, ProofKind, members};
+use super::short_page::{ShortPageEnd, short_page_end};
+use crate::store::{Checkpoint, ProofKind, UnreadItem, members};
 use crate::stream::Paging;
 use spotify_client::page::RawPage;
 
@@ -30,29 +30,24 @@ use spotify_client::page::RawPage;
 pub(super) struct ListPass<'a> {
     open: &'a OpenList<'a>,
     list: &'a ListRequest,
-    /// What was published before, if that is enough to read the list incrementally.
+    /// The rows published before, if they are enough to read the list incrementally.
     incremental: Option<IncrementalRead>,
-    /// The entity tag to send with the first request.
-    etag: Option<String>,
+    pages: PageReader<'a>,
     /// Items that an interrupted read had read before this pass.
     resumed_at: i64,
-    /// Answers that the list took.
-    response_count: i64,
     /// The next page begins with an item that is staged already. It shows whether the list is still the
-    /// one whose read was interrupted.
+    /// one of the interrupted read.
     overlap: bool,
     /// The interrupted read that this pass continues, until that is reported.
     interrupted: Option<Checkpoint>,
-    /// An anomalous page that was accepted and is still to be committed.
-    accepted_page: Option<RawPage>,
-    /// The offset whose page is requested once more.
+    /// The offset of the page that is requested once more.
     suspect_at: Option<i64>,
-    /// The offset whose anomalous page was accepted.
+    /// The offset of the anomalous page that was accepted.
     accepted_at: Option<i64>,
-    /// The end of the page before, if that page was shorter than its size.
-    short_page_end: Option<ShortPageEnd>,
     /// Hash of what the previous pass read to its end, or this one.
     content_hash: Option<String>,
+    /// The last page is short, and nothing follows it although more is announced.
+    ends_early: bool,
     /// The announced total changed during this pass, and the version did not.
     total_changed: bool,
     /// When the playlist was last read by any reader before this read began.
@@ -79,16 +74,14 @@ impl<'a> ListPass<'a> {
             open,
             list,
             incremental: previous.map(IncrementalRead::new),
-            etag,
+            pages: PageReader::new(open, list, etag),
             resumed_at: 0,
-            response_count: 0,
             overlap: false,
             interrupted: None,
-            accepted_page: None,
             suspect_at: None,
             accepted_at: None,
-            short_page_end: None,
             content_hash: None,
+            ends_early: false,
             total_changed: false,
             newest_read_at: None,
         }
@@ -113,19 +106,25 @@ impl<'a> ListPass<'a> {
         }
         loop {
             let offset = at.next_offset - i64::from(self.overlap);
-            let page = self.next_page(at, prefetch, offset).await?;
+            let is_second_answer = self.suspect_at == Some(offset);
+            let Some(page) = self.pages.next_page(at, prefetch, (offset, is_second_answer)).await? else {
+                // The smaller pages begin where the list is read to.
+                self.overlap = false;
+                continue;
+            };
+            let unread = self.pages.take_unread();
+            self.resolve_total(at, prefetch, &page).await?;
             if self.accepted_at != Some(offset)
-                && let Some(anomaly) =
-                    find_page_anomaly(self.list, (&self.open.row, at), (&page, offset), self.short_page_end.as_ref())
-                        .or_else(|| find_emptied(self.rows_to_protect(), &page, offset))
+                && let Some(anomaly) = self.find_anomaly(at, &page, offset).await?
                 && !self.resolve_page_anomaly(&anomaly, at, (&page, offset)).await?
             {
                 continue;
             }
-            self.resolve_total(at, prefetch, &page).await?;
-            self.short_page_end = short_page_end(self.list, &page, offset);
             let progress = self.page_progress(at, &page, offset)?;
-            let committed = self.commit(at, page, offset, progress).await;
+            if progress.is_last {
+                self.pages.retry_unread(at).await?;
+            }
+            let committed = self.commit(at, (page, unread), offset, progress).await;
             if !matches!(committed, Ok(None)) {
                 prefetch.content_hash = self.content_hash.take();
             }
@@ -136,6 +135,35 @@ impl<'a> ListPass<'a> {
                 return self.verify_complete(at, prefetch).await;
             }
         }
+    }
+
+    /// What is odd about a page.
+    async fn find_anomaly(
+        &mut self,
+        at: &Checkpoint,
+        page: &RawPage,
+        offset: i64,
+    ) -> Result<Option<PageAnomaly>, ReadStop> {
+        if let Some(anomaly) = find_page_anomaly(self.list, (&self.open.row, at), (page, offset))
+            .or_else(|| find_emptied(self.rows_to_protect(), page, offset))
+        {
+            return Ok(Some(anomaly));
+        }
+        self.ends_early = false;
+        let is_known = |end: &ShortPageEnd| {
+            let announced = at.announced.or(page.total).unwrap_or(end.offset);
+            is_known_shortfall(&self.open.row, announced, end.offset)
+        };
+        if !self.pages.reads_parts()
+            && let Some(end) = short_page_end(self.list, at, page, offset).filter(|end| !is_known(end))
+            && let Some(next) = self.pages.look_ahead(end.offset).await
+        {
+            self.ends_early = next.served() == 0;
+            if end.is_repeated_by(next) {
+                return Ok(Some(PageAnomaly::ShortPage { offset }));
+            }
+        }
+        Ok(None)
     }
 
     /// Rows that must not vanish by one odd answer.
@@ -151,7 +179,8 @@ impl<'a> ListPass<'a> {
         self.newest_read_at = prefetch.newest_read_at(&self.open.row);
         // What came with the answer about the parent was served by this run too.
         self.resumed_at = if is_from_parent { 0 } else { at.next_offset };
-        self.overlap = is_unproved && !self.list.has_cursor();
+        let is_unread = at.unread.iter().any(|item| item.position + 1 == at.next_offset);
+        self.overlap = is_unproved && !self.list.has_cursor() && !is_unread;
         self.interrupted = (at.next_offset > 0 && !is_from_parent && !at.reached_end).then(|| at.clone());
         if is_unproved && let Err(stop) = self.check_first_page(at).await {
             if matches!(stop, ReadStop::Outcome(ReadOutcome::Moved)) {
@@ -159,7 +188,7 @@ impl<'a> ListPass<'a> {
             }
             return Err(stop);
         }
-        self.response_count = i64::from(prefetch.page.is_some()) + i64::from(at.next_offset > 0);
+        self.pages.response_count = i64::from(prefetch.page.is_some()) + i64::from(at.next_offset > 0);
         if let Some(incremental) = self.incremental.as_mut().filter(|_| at.next_offset > 0) {
             let (id, up_to) = (self.open.row.id, at.next_offset);
             let staged =
@@ -169,79 +198,26 @@ impl<'a> ListPass<'a> {
         Ok(())
     }
 
-    /// Whether a list whose interrupted read is continued begins as it did. Where the list has no version,
-    /// added and removed items can leave its total as it was.
+    /// Checks, before an interrupted read is continued, that the list begins as it did. Added and removed items can
+    /// leave its total as it was if the list has no version.
     async fn check_first_page(&mut self, at: &Checkpoint) -> Result<(), ReadStop> {
-        let position = PagePosition { offset: 0, cursor: None, etag: at.etag.as_deref() };
-        let page = match self.request(position).await? {
-            PageResponse::Page(page) => page,
-            PageResponse::Unchanged => return Ok(()),
+        // Up to the first item that could not be read.
+        let max_items = at.unread.iter().map(|item| item.position).min();
+        if max_items == Some(0) {
+            return Ok(());
+        }
+        let position = PagePosition { etag: at.etag.as_deref(), max_items, ..PagePosition::default() };
+        let page = match self.pages.try_page(position).await {
+            Ok(PageResponse::Page(page)) => page,
+            Ok(PageResponse::Unchanged) => return Ok(()),
+            Err(PageFailure::OfItems(_)) => return Err(ReadOutcome::Moved.into()),
+            Err(PageFailure::Other(e)) => return Err(ReadStop::from_request(e)),
         };
         let is_same_total = page.total.is_none() || at.announced.is_none() || page.total == at.announced;
         if is_same_total && starts_with_page(self.open, self.list, page, at.next_offset).await? {
             return Ok(());
         }
         Err(ReadOutcome::Moved.into())
-    }
-
-    async fn request(&self, position: PagePosition<'_>) -> Result<PageResponse, ReadStop> {
-        request_page(self.open.sync, self.open.context, self.list, position).await.map_err(ReadStop::from_request)
-    }
-
-    /// The page at an offset: one that is at hand, or one from Spotify.
-    async fn next_page(
-        &mut self,
-        at: &mut Checkpoint,
-        prefetch: &mut Prefetch,
-        offset: i64,
-    ) -> Result<RawPage, ReadStop> {
-        if let Some(page) = self.accepted_page.take().or_else(|| prefetch.page.take().filter(|_| offset == 0)) {
-            return Ok(page);
-        }
-        let etag = self.etag.as_deref().filter(|_| offset == 0 && at.restarts == 0 && self.suspect_at.is_none());
-        if offset == 0
-            && let Some(wanted) = self.list.wanted_newest()
-        {
-            let etag = etag.map(str::to_owned);
-            return self.newest_page(at, wanted, etag.as_deref()).await;
-        }
-        self.response_count += 1;
-        let position = PagePosition { offset, cursor: at.cursor.as_deref(), etag };
-        match self.request(position).await? {
-            PageResponse::Page(page) => {
-                // A list with a version has the entity tag of the answer that names the version.
-                if offset == 0 && self.list.version.is_none() {
-                    at.etag = page.etag.clone().or_else(|| at.etag.take());
-                }
-                Ok(page)
-            }
-            PageResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
-        }
-    }
-
-    /// The page of the newest items of a list, of which only these are wanted.
-    async fn newest_page(&mut self, at: &mut Checkpoint, wanted: i64, etag: Option<&str>) -> Result<RawPage, ReadStop> {
-        let OpenList { sync, context, row, .. } = self.open;
-        let (id, kind) = (row.id, self.list.key.kind);
-        let members = sync.store.write(move |s| members::current(s, id, kind)).await.map_err(SyncError::from)?;
-        let known = KnownNewest::new(row, members);
-        let response = request_newest(sync, context, (self.list, wanted), &known, etag).await;
-        match response.map_err(ReadStop::from_request)? {
-            NewestResponse::Page { page, requests } => {
-                self.response_count += requests;
-                at.etag = page.etag.clone().or_else(|| at.etag.take());
-                Ok(page)
-            }
-            NewestResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
-            NewestResponse::Anomalous(anomaly) => Err(rejected(&anomaly).into()),
-        }
-    }
-
-    /// Records that the published rows are still the list's.
-    async fn mark_unchanged(&self) -> Result<ReadOutcome, SyncError> {
-        mark_unchanged(self.open).await?;
-        let presumed = i64::from(self.open.row.proof.as_deref() != Some("one_answer"));
-        Ok(ReadOutcome::Complete(RecordCounts { presumed, ..self.open.unchanged() }))
     }
 
     /// Decides about an anomalous page; false: the page is requested once more.
@@ -270,6 +246,11 @@ impl<'a> ListPass<'a> {
                     self.suspect_at = Some(offset);
                     return Ok(false);
                 }
+                AnomalyDecision::Divide => {
+                    self.suspect_at = None;
+                    self.pages.read_anomaly_in_parts(at, offset, anomaly.clone())?;
+                    return Ok(false);
+                }
                 AnomalyDecision::Restart => return Err(ReadOutcome::Moved.into()),
                 AnomalyDecision::Reject | AnomalyDecision::RequestVersion => {
                     return Err(rejected(anomaly).into());
@@ -281,9 +262,7 @@ impl<'a> ListPass<'a> {
     /// Whether a page that is requested from one place aside shows the same.
     async fn is_confirmed_from_aside(&mut self, offset: i64, page: &RawPage) -> Result<bool, SyncError> {
         let aside = if offset > 0 { offset - 1 } else { offset + 1 };
-        self.response_count += 1;
-        let position = PagePosition { offset: aside, cursor: None, etag: None };
-        match self.request(position).await {
+        match self.pages.request(PagePosition { offset: aside, ..PagePosition::default() }).await {
             Ok(PageResponse::Page(aside)) => Ok(is_same_from_aside(&aside, page, offset)),
             Ok(PageResponse::Unchanged) | Err(ReadStop::Outcome(_)) => Ok(false),
             Err(ReadStop::Error(e)) => Err(e),
@@ -298,7 +277,7 @@ impl<'a> ListPass<'a> {
         prefetch: &mut Prefetch,
         page: &RawPage,
     ) -> Result<(), ReadStop> {
-        let Some(anomaly) = find_changed_total(at, page) else { return Ok(()) };
+        let Some(anomaly) = find_changed_total(self.list, at, page) else { return Ok(()) };
         let mut version = match &self.list.version {
             None => VersionEvidence::Missing,
             Some(_) if self.total_changed => VersionEvidence::SameBefore,
@@ -356,7 +335,8 @@ impl<'a> ListPass<'a> {
         // was as far from its total before has all that it has.
         let is_short =
             announced.is_some_and(|total| reached < total && !is_known_shortfall(&self.open.row, total, reached));
-        let ended_early = page.served() == 0 && self.list.version.is_none() && is_short && !is_empty_end(page);
+        let ended_early =
+            page.served() == 0 && self.list.version.is_none() && is_short && !is_empty_end(self.list, page);
         Ok(PageProgress { reached, is_last, ended_early, cursor })
     }
 
@@ -365,17 +345,20 @@ impl<'a> ListPass<'a> {
     async fn commit(
         &mut self,
         at: &mut Checkpoint,
-        page: RawPage,
+        (page, unread): (RawPage, Option<UnreadItem>),
         offset: i64,
         progress: PageProgress,
     ) -> Result<Option<ReadOutcome>, ReadStop> {
-        let by = if self.response_count > 1 { ProofKind::EndReached } else { ProofKind::OneAnswer };
-        let needs_proof = progress.is_last && self.list.version.is_some() && self.response_count > 1;
+        let by = if self.pages.response_count > 1 { ProofKind::EndReached } else { ProofKind::OneAnswer };
+        let needs_proof = progress.is_last && self.list.version.is_some() && self.pages.response_count > 1;
         let mut next = at.clone();
         next.next_offset = progress.reached;
         next.announced = at.announced.or(page.total);
         next.cursor = progress.cursor;
         next.reached_end = needs_proof;
+        let is_unread = unread.is_some();
+        next.unread.extend(unread);
+        self.pages.note_total(next.announced);
         let overlap = std::mem::take(&mut self.overlap);
         let content_hash = self.content_hash.clone();
         let page_commit = PageCommit {
@@ -385,6 +368,7 @@ impl<'a> ListPass<'a> {
             at: next.clone(),
             finish: (progress.is_last && !needs_proof).then_some((by, progress.ended_early)),
             is_accepted: self.accepted_at == Some(offset),
+            is_unread,
             known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
             newest_read_at: self.newest_read_at.clone(),
         };
@@ -415,20 +399,24 @@ impl<'a> ListPass<'a> {
                 }
                 self.overlap = overlap;
                 if self.resolve_page_anomaly(&anomaly, at, (&page, offset)).await? {
-                    self.accepted_page = Some(page);
+                    self.pages.hold(offset, page);
                 }
                 return Ok(None);
             }
         }
-        self.open.sync.observer.items_served(&self.open.context.fetch, progress.reached - offset);
+        let items = if is_unread { 0 } else { progress.reached - offset };
+        self.open.sync.observer.items_served(&self.open.context.fetch, items);
         *at = next;
         self.finish_incrementally(at).await
     }
 
     /// Publishes the list if the pages so far are enough: the rest is presumed to be unchanged.
-    async fn finish_incrementally(&self, at: &Checkpoint) -> Result<Option<ReadOutcome>, ReadStop> {
-        let is_enough = |read: &&IncrementalRead| at.announced.is_some_and(|total| read.is_enough(total));
+    async fn finish_incrementally(&mut self, at: &mut Checkpoint) -> Result<Option<ReadOutcome>, ReadStop> {
+        let is_enough =
+            |read: &&IncrementalRead| !self.ends_early && at.announced.is_some_and(|total| read.is_enough(total));
         let Some(read) = self.incremental.as_ref().filter(is_enough) else { return Ok(None) };
+        at.unread.extend(read.presumed_unread(&self.open.row.unread));
+        self.pages.retry_unread(at).await?;
         let (outcome, duplicates) = publish_incremental(self.open, self.list, at, read).await?;
         let stored = match outcome {
             PublishOutcome::Stored(stored) => stored,
@@ -436,12 +424,13 @@ impl<'a> ListPass<'a> {
             PublishOutcome::Superseded => return Ok(Some(ReadOutcome::Moved)),
         };
         let counts = self.counts(at, stored);
-        Ok(Some(ReadOutcome::Complete(RecordCounts {
+        let counts = RecordCounts {
             presumed: 1,
             unchanged: i64::from(read.found_nothing_new()),
             skipped: counts.skipped + duplicates,
             ..counts
-        })))
+        };
+        Ok(Some(ReadOutcome::published(at, counts)))
     }
 
     /// Reports once whether the interrupted read is continued.
@@ -481,7 +470,7 @@ impl<'a> ListPass<'a> {
         self.publish(at, ProofKind::Snapshot).await
     }
 
-    /// Publishes what is staged. A list that another reader has published in another version is read again.
+    /// Publishes the staged rows. A list that another reader has published in another version is read again.
     async fn publish(&self, at: &Checkpoint, by: ProofKind) -> Result<ReadOutcome, ReadStop> {
         match publish_staged(self.open, self.list, at, by, self.newest_read_at.clone()).await? {
             PublishOutcome::Stored(stored) => Ok(self.complete(at, stored)),
@@ -491,12 +480,15 @@ impl<'a> ListPass<'a> {
     }
 
     fn complete(&self, at: &Checkpoint, stored: i64) -> ReadOutcome {
-        ReadOutcome::Complete(self.list.with_wrong_total(at, self.counts(at, stored)))
+        ReadOutcome::published(at, self.list.with_wrong_total(at, self.counts(at, stored)))
     }
 
     fn counts(&self, at: &Checkpoint, stored: i64) -> RecordCounts {
-        let served = at.next_offset - self.resumed_at;
-        RecordCounts { announced: at.announced, served, stored, skipped: at.skipped, ..RecordCounts::default() }
+        let unread =
+            |from: i64| count(at.unread.iter().filter(|item| (from..at.next_offset).contains(&item.position)).count());
+        let served = at.next_offset - self.resumed_at - unread(self.resumed_at);
+        let skipped = at.skipped + count(at.unread.len());
+        RecordCounts { announced: at.announced, served, stored, skipped, ..RecordCounts::default() }
     }
 }
 
@@ -504,6 +496,6 @@ fn suspect(detail: String) -> ReadOutcome {
     ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }
 }
 
-fn rejected(anomaly: &PageAnomaly) -> ReadOutcome {
-    ReadOutcome::Unproved { reason: anomaly.reason(), detail: anomaly.detail() }
+fn count(items: usize) -> i64 {
+    i64::try_from(items).unwrap_or(i64::MAX)
 }

@@ -17,7 +17,7 @@ use super::list_request::{ListRequest, Prefetch};
 use super::missing;
 use super::open_list::OpenList;
 use super::page_request::request_version;
-use super::read_outcome::ReadOutcome;
+use super::read_outcome::{ReadOutcome, describe_unread};
 use super::work_result::WorkResult;
 use crate::store::{ListKey, ListRow, SkippedItem, lists, members};
 use crate::stream::RowMode;
@@ -31,7 +31,7 @@ pub(super) trait ListStrategy: Sync {
     /// The key of the list.
     fn key(&self, context: &FetchContext) -> ListKey;
 
-    /// The id whose refusal within a week means that the list is not requested.
+    /// If this id was refused within a week, the list is not requested.
     fn remembered_id(&self) -> Option<&str> {
         None
     }
@@ -71,11 +71,13 @@ pub(super) async fn read_list(
     }
     let open = OpenList::lock(sync, context, key).await?;
     if open.is_read() {
-        return Ok(WorkResult::complete(vec![open.requested()], strategy.fresh_counts(&open)));
+        let result = WorkResult::complete(vec![open.requested()], strategy.fresh_counts(&open));
+        let problem = describe_unread(open.row.announced, &open.row.unread).map(|text| open.name_problem(&text));
+        return Ok(WorkResult { problem_count: usize::from(problem.is_some()), problem, ..result });
     }
     let outcome = strategy.read(&open).await?;
     let warning = match &outcome {
-        ReadOutcome::Complete(counts) => strategy.warning(&open.row, counts),
+        ReadOutcome::Complete(counts) | ReadOutcome::Incomplete { counts, .. } => strategy.warning(&open.row, counts),
         _ => None,
     };
     let mut result = finish_read(&open, outcome).await?;
@@ -90,6 +92,11 @@ pub(super) async fn finish_read(open: &OpenList<'_>, outcome: ReadOutcome) -> Re
         ReadOutcome::Complete(counts) => {
             missing::clear_missing(open.sync, open.context, open.refusal_id()).await?;
             Ok(WorkResult::complete(requested, counts))
+        }
+        ReadOutcome::Incomplete { counts, detail } => {
+            missing::clear_missing(open.sync, open.context, open.refusal_id()).await?;
+            let problem = Some(open.name_problem(&detail));
+            Ok(WorkResult { problem, problem_count: 1, ..WorkResult::complete(requested, counts) })
         }
         ReadOutcome::Unchanged(counts) => Ok(WorkResult::complete(requested, counts)),
         ReadOutcome::AwaitsVerification(pending) => {
@@ -238,6 +245,7 @@ fn useful_etag(open: &OpenList<'_>, list: &ListRequest, is_incremental: bool) ->
         && list.version.is_none()
         && (is_one_answer || is_incremental || list.wanted_newest().is_some())
         && row.checkpoint.is_none()
+        && row.unread.is_empty()
         && change_detection::is_full_read_recent(row, open.sync.full, &recent);
     row.etag.clone().filter(|_| is_useful)
 }

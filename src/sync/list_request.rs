@@ -1,4 +1,4 @@
-//! A list, and how Spotify is asked for it.
+//! A list, and the request for it.
 
 use super::counts::RecordCounts;
 use crate::store::{Checkpoint, ListKey, ListRow, SharedRows};
@@ -8,7 +8,7 @@ use spotify_client::client::ApiRequest;
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::{Envelope, RawPage};
 
-/// A list, and how Spotify is asked for it.
+/// A list, and the request for it.
 #[derive(Debug, Clone)]
 pub(super) struct ListRequest {
     pub key: ListKey,
@@ -31,7 +31,7 @@ pub(super) struct ListRequest {
     pub parent: Option<EntityKind>,
 }
 
-/// What is known before the first page is requested.
+/// The facts that are known before the first page is requested.
 #[derive(Debug, Default)]
 pub(super) struct Prefetch {
     /// The first page, if another answer contained it.

@@ -66,7 +66,7 @@ pub(super) async fn record_gap(
         .store
         .write(move |s| {
             let weight = match is_lasting {
-                // Spotify has answered: what it found has another code.
+                // Spotify has answered, and its hit has another code.
                 true if is_mismatch => RefusalWeight { is_settled: true, ..RefusalWeight::PASSING },
                 true => scale.weigh(s, &key, reason)?,
                 false => RefusalWeight::PASSING,
@@ -114,7 +114,7 @@ fn is_lasting(context: &FetchContext, id: &str, reason: &str) -> bool {
     reason == "code_mismatch" || matches!(reason, "forbidden" | "not_found") && !is_own_list
 }
 
-/// Who is to be told about a refusal, and whether that is so already.
+/// The job to which a refusal is reported, and whether that was done already.
 struct Reporting {
     /// The user whose token is used, as the run records it; empty for the app.
     reader: String,
@@ -133,8 +133,8 @@ impl Reporting {
     }
 }
 
-/// The result of a list that was refused within a week; `None`: the list is requested. What was published
-/// of the list before stays among what the fetch requested.
+/// The result of a list that was refused within a week; `None`: the list is requested. The fetch keeps
+/// the published rows of the list.
 pub(super) async fn find_missing_list(
     sync: &SyncContext,
     context: &FetchContext,
@@ -198,7 +198,7 @@ async fn refused_playlists(
     Ok(sync.store.write(move |s| missing_ids::find_playlists(s, &listed, &recent, &always)).await?)
 }
 
-/// Records refusals that are not asked for again.
+/// Records refusals of items that are not requested again.
 async fn note_missing(
     sync: &SyncContext,
     context: &FetchContext,

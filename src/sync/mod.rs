@@ -6,7 +6,7 @@
 //! From the top:
 //!
 //! - `run_job` runs a job, and `estimate_job` says what that would cost. `accumulator` and `report` hold
-//!   what a run did; `run_parameters`, `users`, `partition` and `fetch_inputs` hold what it starts from.
+//!   what a run did; `run_parameters`, `users`, `partition` and `fetch_inputs` hold its inputs.
 //! - `fetch` runs one fetch. `work_items` cuts it into work items and `ordering` puts them in order;
 //!   `work_result` is what came of them, `missing` remembers what Spotify refuses, and `refusal_weight` says
 //!   how much a refusal means.
@@ -49,12 +49,15 @@ mod observer;
 mod open_list;
 mod ordering;
 mod own_playlists;
+mod page_reader;
 mod page_request;
 mod paged_list;
 mod parent_name;
 mod partition;
 mod playlist;
+mod playlist_proof;
 mod profile;
+mod publication;
 mod read_outcome;
 mod recent_plays;
 mod references;
@@ -65,7 +68,9 @@ mod retention;
 mod run_job;
 mod run_parameters;
 mod search;
+mod short_page;
 mod skip_notes;
+mod unread_items;
 mod user_lists;
 mod users;
 mod work_items;

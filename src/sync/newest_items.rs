@@ -252,7 +252,7 @@ pub(super) async fn request_newest(
     etag: Option<&str>,
 ) -> Result<NewestResponse, SyncError> {
     let list = list.without_limit();
-    let position = |offset, etag| PagePosition { offset, cursor: None, etag };
+    let position = |offset, etag| PagePosition { offset, etag, ..PagePosition::default() };
     let first = match request_page(sync, context, &list, position(0, etag)).await? {
         PageResponse::Page(page) => page,
         PageResponse::Unchanged => return Ok(NewestResponse::Unchanged),

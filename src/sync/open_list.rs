@@ -12,7 +12,7 @@ use crate::stream::PLAYLIST_ITEMS;
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 
-/// A list that a fetch reads. Nobody else reads it until this is dropped.
+/// A list that a fetch reads. No other fetch reads it until this is dropped.
 #[derive(Debug)]
 pub(super) struct OpenList<'a> {
     pub sync: &'a SyncContext,
@@ -34,7 +34,7 @@ impl<'a> OpenList<'a> {
         Ok(OpenList { _lock: Some(lock), ..OpenList::with_row(sync, context, key, row) })
     }
 
-    /// A list whose lock the caller holds, with its row as the caller knows it.
+    /// A list that the caller has locked, with its row.
     pub(super) fn with_row(
         sync: &'a SyncContext,
         context: &'a FetchContext,
@@ -54,7 +54,7 @@ impl<'a> OpenList<'a> {
         self.sync.full || self.context.accepts_batch
     }
 
-    /// The counts of a list whose published rows are still right.
+    /// The counts of a list with published rows that are still right.
     pub(super) fn unchanged(&self) -> RecordCounts {
         RecordCounts { unchanged: 1, stored: self.row.stored.unwrap_or(0), ..RecordCounts::default() }
     }
@@ -85,6 +85,14 @@ impl<'a> OpenList<'a> {
     /// What the fetch records as requested.
     pub(super) fn requested(&self) -> RequestedItem {
         requested_list(self.context, &self.key, self.row.id)
+    }
+
+    /// A problem of the list, with its name if it is one of several.
+    pub(super) fn name_problem(&self, problem: &str) -> String {
+        match self.key.parent_id.as_str() {
+            "" => problem.to_owned(),
+            parent => format!("{parent}: {problem}"),
+        }
     }
 
     /// The id under which a refusal of the list is remembered.

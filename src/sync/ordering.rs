@@ -1,4 +1,4 @@
-//! The order in which a fetch is done: what was never read first, then the oldest. So a job that takes
+//! The order in which a fetch is done: items that were never read come first, then the oldest. So a job that takes
 //! many days refreshes everything evenly, wherever it was stopped. What failed at the last try comes after all others.
 //!
 //! The rows are in the job's own order. It is kept as the position of each reference and restored at the
@@ -40,7 +40,7 @@ impl FailedRequests {
     }
 }
 
-/// References to entities, the oldest first; codes whose entity is not known yet before all others. Those that
+/// References to entities, the oldest first; codes of unknown entities come before all others. Those that
 /// failed at the last try are apart.
 pub(super) async fn oldest_first(
     (sync, context): (&SyncContext, &FetchContext),
@@ -88,7 +88,7 @@ pub(super) fn sort_by_age<T, A: Ord>(aged: impl Iterator<Item = (T, A)>) -> Vec<
     aged.into_iter().map(|(one, _)| one).collect()
 }
 
-/// Restores the job's order of what was requested. Two references with the same id become one.
+/// Restores the job's order of the requested items. Two references with the same id become one.
 pub(super) fn in_job_order(mut requested: Vec<RequestedItem>, places: &[usize]) -> Vec<RequestedItem> {
     if places.len() == requested.len() {
         let mut placed: Vec<(usize, RequestedItem)> = places.iter().copied().zip(requested).collect();

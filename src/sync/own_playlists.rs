@@ -1,49 +1,47 @@
 //! The items of all playlists of a user. The list of playlists says which of them changed, and verifies,
 //! one page at a time, that those that were read did not change meanwhile.
 //!
-//! Whether a playlist can be read is asked and not guessed. Those of others, and those whose owner Spotify does not
-//! name, are requested once for each version; a refusal is remembered and noted. So each listed playlist ends as rows
+//! Only a request shows whether a playlist can be read. Playlists of others, and those without a named owner,
+//! are requested once for each version; a refusal is remembered and noted. So each listed playlist ends as rows
 //! or as a row in `skipped_items`.
 
 use std::collections::{HashMap, HashSet};
 
-use super::brake::SUSPECT_BATCH;
 use super::change_detection::{self, ProofMethod};
-use super::commit::{PublishOutcome, abandon_read, clear_skips, publish_staged, staged_hash, start_read};
+use super::commit::publish_staged;
 use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
-use super::error::{SyncError, is_about_one_list};
+use super::error::SyncError;
 use super::estimate::{
     CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, TotalTrust, call_count, check_total, reasons,
 };
-use super::list_reader::{MAX_RESTARTS, finish_read, read_list, read_pages};
-use super::list_request::{ListRequest, Prefetch};
+use super::list_reader::{finish_read, read_list};
+use super::list_request::ListRequest;
 use super::missing;
-use super::open_list::{OpenList, lock_list};
+use super::open_list::OpenList;
 use super::ordering::FailedRequests;
-use super::page_request::{PagePosition, PageResponse, request_page, request_version};
+use super::page_request::{PagePosition, PageResponse, request_page};
 use super::paged_list::{expected_drift, page_sizes};
 use super::playlist::{
     INCLUDED_ITEMS, PlaylistItems, PlaylistReadEstimate, PlaylistState, estimate_without_probe, item_page_sizes,
     playlist_items_request, playlist_key,
 };
+use super::playlist_proof::{leave_out, verify_group};
+use super::publication::PublishOutcome;
 use super::read_outcome::{PendingVerification, ReadOutcome};
 use super::user_lists::user_list_request;
 use super::users::confirm_account;
 use super::work_result::{LibraryCounts, WorkResult};
 use crate::store::timestamp;
 use crate::store::{
-    AccountIds, Checkpoint, LibraryPlaylist, ListRow, OwnerClaim, PlaylistOwner, ProofKind, accounts, freshness,
-    library_playlists, lists, skipped_items,
+    AccountIds, LibraryPlaylist, ListRow, OwnerClaim, PlaylistOwner, ProofKind, accounts, freshness, library_playlists,
+    lists, skipped_items,
 };
 use crate::stream::{self, Stream};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
-
-/// Versions of playlists by their ids.
-type ListedVersions = HashMap<String, Option<String>>;
 
 /// Reads the items of all playlists of a user that may be read.
 pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
@@ -62,7 +60,7 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
     sync.observer.fetch_started(&context.fetch, listed.len());
     result.playlists = Some(count_entries(sync, context, listed.len()).await?);
     let parts = FetchContext { from_own_library: true, is_listed: true, ..context.clone() };
-    let reader = OwnPlaylistsReader { sync, context: &parts, lists: &lists };
+    let reader = OwnPlaylistsReader { sync, context: &parts };
     let all = listed.clone();
     let (own, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(LibraryPlaylist::is_own);
     let (changed, unchanged): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| has_changed(sync, list));
@@ -81,17 +79,19 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
                 None => reader.add(&mut result, read),
             }
         }
-        reader.verify_group(offset, pending, &mut result).await?;
+        for verified in verify_group(sync, &parts, (&lists, offset), pending).await? {
+            reader.add(&mut result, verified);
+        }
     }
     // Spotify refuses many lists of others, although the library names them.
     let parts_of_others = FetchContext { is_listed: false, ..parts.clone() };
-    let reader_of_others = OwnPlaylistsReader { sync, context: &parts_of_others, lists: &lists };
+    let reader_of_others = OwnPlaylistsReader { sync, context: &parts_of_others };
     reader_of_others.read_others(others, &mut result).await?;
-    // What was refused may have been refused by mistake.
+    // The refusals may have been a mistake.
     let unanswered = std::mem::take(&mut result.unanswered);
     for list in all.iter().filter(|list| unanswered.contains(&list.id)) {
         let context = FetchContext { is_second_look: true, is_listed: list.is_own(), ..parts.clone() };
-        let reader = OwnPlaylistsReader { sync, context: &context, lists: &lists };
+        let reader = OwnPlaylistsReader { sync, context: &context };
         let read = reader.read_changed(list, false).await?;
         reader.add(&mut result, read);
     }
@@ -123,10 +123,10 @@ async fn count_entries(
 }
 
 fn has_changed(sync: &SyncContext, list: &LibraryPlaylist) -> bool {
-    sync.full || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
+    sync.full || list.has_unread || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
 }
 
-/// How Spotify is asked for the list of a user's playlists.
+/// The request for the list of a user's playlists.
 fn playlists_request(context: &FetchContext) -> ListRequest {
     user_list_request(my_playlists_stream(), context)
 }
@@ -139,7 +139,6 @@ fn my_playlists_stream() -> &'static Stream {
 struct OwnPlaylistsReader<'a> {
     sync: &'a SyncContext,
     context: &'a FetchContext,
-    lists: &'a ListRequest,
 }
 
 impl OwnPlaylistsReader<'_> {
@@ -190,7 +189,7 @@ impl OwnPlaylistsReader<'_> {
                         PublishOutcome::Stored(stored) => {
                             let counts = RecordCounts { stored, ..RecordCounts::default() };
                             let counts = request.with_wrong_total(&checkpoint, counts);
-                            return Ok(WorkResult::complete(Vec::new(), counts));
+                            return finish_read(&open, ReadOutcome::published(&checkpoint, counts)).await;
                         }
                         PublishOutcome::Suspect { detail } => return leave_out(&open, &checkpoint, detail).await,
                         PublishOutcome::Superseded => {}
@@ -206,7 +205,7 @@ impl OwnPlaylistsReader<'_> {
         read_list(sync, context, &items).await
     }
 
-    /// Reads the lists of others, and those whose owner is not known. Spotify refuses some of them, or gives them
+    /// Reads the lists of others, and those of unknown owners. Spotify refuses some of them, or gives them
     /// without their items. Each is verified by itself.
     async fn read_others(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
         let (changed, unchanged): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| has_changed(self.sync, list));
@@ -238,113 +237,6 @@ impl OwnPlaylistsReader<'_> {
         result.add(read);
         self.sync.observer.item_done(&self.context.fetch);
     }
-
-    /// Verifies lists that are on one page of the list of playlists, and publishes them. A list that changed
-    /// is read and verified again.
-    async fn verify_group(
-        &self,
-        offset: i64,
-        mut pending: Vec<PendingVerification>,
-        result: &mut WorkResult,
-    ) -> Result<(), SyncError> {
-        while !pending.is_empty() {
-            let listed = match change_detection::cheapest_proof(pending.len(), 1) {
-                ProofMethod::ByPlaylistList => self.request_versions(offset).await?,
-                ProofMethod::OneByOne => HashMap::new(),
-            };
-            let mut again = Vec::new();
-            for one in pending {
-                let mut read = self.verify(&listed, one).await?;
-                match read.pending.pop() {
-                    Some(one) => again.push(one),
-                    None => self.add(result, read),
-                }
-            }
-            pending = again;
-        }
-        Ok(())
-    }
-
-    /// Verifies one list by its version now, or reads it again.
-    async fn verify(&self, listed: &ListedVersions, read: PendingVerification) -> Result<WorkResult, SyncError> {
-        let (sync, context) = (self.sync, self.context);
-        let (list, at) = (&read.request, &read.checkpoint);
-        let id = &list.key.parent_id;
-        let snapshot_id = match (listed.get(id), &list.version) {
-            (Some(snapshot_id), _) => snapshot_id.clone(),
-            (None, Some(version)) => match request_version(sync, context, version).await {
-                Ok(snapshot_id) => snapshot_id,
-                Err(SyncError::Api(e)) if is_about_one_list(&e) => {
-                    return missing::record_missing(sync, context, id, &e).await;
-                }
-                Err(e) => return Err(e),
-            },
-            (None, None) => None,
-        };
-        // While the list waited, another run could read it: what is staged may not be ours any more.
-        let _lock = lock_list(sync, &list.key).await?;
-        let key = list.key.clone();
-        let row = sync.store.write(move |s| lists::open(s, &key)).await?;
-        if row.checkpoint.as_ref() != Some(at) {
-            return self.finish_after_other_run(&read, row).await;
-        }
-        let open = OpenList::with_row(sync, context, list.key.clone(), read.row.clone());
-        if snapshot_id.is_some() && snapshot_id == at.snapshot_id {
-            let newest = read.row.shared.read_at.clone();
-            match publish_staged(&open, list, at, ProofKind::Snapshot, newest).await? {
-                PublishOutcome::Stored(stored) => {
-                    let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
-                    let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
-                    return finish_read(&open, ReadOutcome::Complete(list.with_wrong_total(at, counts))).await;
-                }
-                PublishOutcome::Suspect { detail } => return leave_out(&open, at, detail).await,
-                PublishOutcome::Superseded => {}
-            }
-        }
-        if at.restarts >= MAX_RESTARTS {
-            abandon_read(&open, at, snapshot_id, "moved").await?;
-            return finish_read(&open, ReadOutcome::Moved).await;
-        }
-        let content_hash = Some(staged_hash(&open).await?);
-        clear_skips(&open).await?;
-        let prefetch = Prefetch { snapshot_id, content_hash, ..Prefetch::default() };
-        let started = start_read(&open, &prefetch, at.restarts + 1).await?;
-        let row = ListRow { checkpoint: Some(started), shared: row.shared, ..read.row.clone() };
-        let open = OpenList::with_row(sync, context, list.key.clone(), row);
-        let outcome = read_pages(&open, list, prefetch).await?;
-        finish_read(&open, outcome).await
-    }
-
-    /// Another run has read the list meanwhile: it published the list, or this run reads it again.
-    async fn finish_after_other_run(&self, read: &PendingVerification, row: ListRow) -> Result<WorkResult, SyncError> {
-        let snapshot_id = row.checkpoint.as_ref().and_then(|at| at.snapshot_id.clone());
-        let is_published = row.checkpoint.is_none();
-        let row = ListRow { checkpoint: None, ..row };
-        let open = OpenList::with_row(self.sync, self.context, read.request.key.clone(), row);
-        if is_published && open.is_read() {
-            return Ok(WorkResult::complete(vec![open.requested()], open.unchanged()));
-        }
-        let list = ListRequest { deferred_verification: false, ..read.request.clone() };
-        let outcome = read_pages(&open, &list, Prefetch { snapshot_id, ..Prefetch::default() }).await?;
-        finish_read(&open, outcome).await
-    }
-
-    /// The versions that a page of the list of playlists has now.
-    async fn request_versions(&self, offset: i64) -> Result<ListedVersions, SyncError> {
-        let position = PagePosition { offset, cursor: None, etag: None };
-        let page = match request_page(self.sync, self.context, self.lists, position).await {
-            Ok(PageResponse::Page(page)) => page,
-            // Each list can still be requested by itself.
-            Ok(PageResponse::Unchanged) => return Ok(HashMap::new()),
-            Err(SyncError::Api(e)) if is_about_one_list(&e) => return Ok(HashMap::new()),
-            Err(e) => return Err(e),
-        };
-        let version = |entry: Option<&str>| {
-            let list: Playlist<'_> = serde_json::from_str(entry?).ok()?;
-            Some((list.id_or_uri()?, list.snapshot_id.value().map(|id| id.to_string())))
-        };
-        Ok(page.entries().into_iter().filter_map(version).collect())
-    }
 }
 
 /// A playlist has a row in `skipped_items` and was not read.
@@ -353,12 +245,6 @@ fn count_as_skipped(result: &mut WorkResult) {
         counts.read -= 1;
         counts.skipped += 1;
     }
-}
-
-/// Discards a suspicious batch. The old list stays.
-async fn leave_out(open: &OpenList<'_>, at: &Checkpoint, detail: String) -> Result<WorkResult, SyncError> {
-    abandon_read(open, at, None, SUSPECT_BATCH).await?;
-    finish_read(open, ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }).await
 }
 
 /// A playlist as the list of playlists has it, with its length if that is known.
@@ -485,7 +371,7 @@ async fn probe_own_playlists(
         if !estimator.take_probe() {
             return Ok(None);
         }
-        let position = PagePosition { offset, cursor: None, etag: None };
+        let position = PagePosition { offset, ..PagePosition::default() };
         let answer = request_page(estimator.sync, context, lists, position).await;
         let page = match estimator.classify_probe(answer)? {
             ProbeOutcome::Found(PageResponse::Page(page)) => page,
@@ -549,7 +435,7 @@ async fn estimate_each_playlist(
             let again = total.map_or(0, |total| call_count(change_detection::page_count(total, page_sizes.0)));
             group.or_default().waiting += 1;
             let mut one = CallEstimate::for_one(EndpointFamily::PLAYLIST_ITEMS, CallRange::between(0, again))
-                .with_reason(reasons::GOES_ON);
+                .with_reason(reasons::CONTINUES);
             one.add_calls(EndpointFamily::PLAYLISTS, CallRange::between(0, 1));
             one.add_calls(lists.family, CallRange::between(0, 1));
             estimate.add(one);
@@ -597,7 +483,7 @@ async fn estimate_each_playlist(
     Ok(estimate)
 }
 
-/// A playlist as the list of playlists has it now, with what is known about its items.
+/// A playlist as the list of playlists has it now, with the state of its items.
 fn current_listing(
     list: &Playlist<'_>,
     position: i64,
@@ -622,6 +508,7 @@ fn current_listing(
             (owner, _) => owner,
         },
         read_snapshot_id: before.and_then(|list| list.read_snapshot_id.clone()),
+        has_unread: before.is_some_and(|list| list.has_unread),
         stored: before.map_or(0, |list| list.stored),
         position,
         verified: false,

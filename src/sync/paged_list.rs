@@ -55,7 +55,7 @@ impl ListStrategy for ListRequest {
             return Ok(CallEstimate::for_one(self.family, CallRange::exactly(1)));
         }
         if estimator.take_probe() {
-            let position = PagePosition { offset: 0, cursor: None, etag: None };
+            let position = PagePosition::default();
             let dated = self.wanted_newest().map(|_| self.without_limit());
             let answer = request_page(estimator.sync, context, dated.as_ref().unwrap_or(self), position).await;
             match estimator.classify_probe(answer)? {
@@ -95,7 +95,7 @@ pub(super) fn page_sizes(estimator: &JobEstimator<'_>, list: &ListRequest) -> Re
     })
 }
 
-/// The cost of a list whose first page is known.
+/// The cost of a list with a known first page.
 async fn estimate_with_first_page(
     estimator: &mut JobEstimator<'_>,
     context: &FetchContext,
@@ -131,7 +131,7 @@ async fn estimate_with_first_page(
         return estimate_newest(estimator, context, (list, row), newest).await;
     }
     let served = page_rows(page, list.entry_kind);
-    if row.checkpoint.is_none() && is_whole_list(page, items) {
+    if row.checkpoint.is_none() && row.unread.is_empty() && is_whole_list(page, items) {
         let changes = changes_in_first_page(&members, &served, members.len() == served.len());
         return Ok(one_call.with_changes(changes));
     }
@@ -152,7 +152,7 @@ async fn estimate_with_first_page(
     let previous = PreviousRows::new(members, row.served.unwrap_or(0), row.announced.unwrap_or(0));
     let mut read = IncrementalRead::new(previous);
     read.add_rows(served, page.served());
-    if read.is_enough(total) {
+    if read.is_enough(total) && row.unread.is_empty() {
         return Ok(one_call.with_changes(changes));
     }
     let calls = if known == TotalTrust::Counted { CallRange::between(2, all_pages) } else { known.calls(all_pages, 2) };
@@ -173,7 +173,7 @@ async fn estimate_newest(
         if !estimator.take_probe() {
             break;
         }
-        let position = PagePosition { offset, cursor: None, etag: None };
+        let position = PagePosition { offset, ..PagePosition::default() };
         let answer = request_page(estimator.sync, context, &whole, position).await;
         match estimator.classify_probe(answer)? {
             ProbeOutcome::Found(PageResponse::Page(page)) => newest.add_page(offset, &page),
@@ -249,7 +249,7 @@ fn estimate_without_probe(
     Ok(with_doubtful_total(estimate, list, row))
 }
 
-/// The cost of a list whose total was wrong before, or of a half-read list whose total was never checked.
+/// The cost of a list if its total was wrong before, or if it is half read and its total was never checked.
 fn with_doubtful_total(mut estimate: CallEstimate, list: &ListRequest, row: &ListRow) -> CallEstimate {
     let known = TotalTrust::from_last_read(row, list.max_items);
     let is_counted = row.checkpoint.is_some() || row.announced.is_some();
@@ -269,11 +269,12 @@ fn estimate_resumed(
 ) -> CallEstimate {
     let Some(at) = &row.checkpoint else { return CallEstimate::default() };
     let Some(total) = at.announced.or(total) else {
-        return CallEstimate::for_one(list.family, CallRange::at_least(1)).with_reason(reasons::GOES_ON);
+        return CallEstimate::for_one(list.family, CallRange::at_least(1)).with_reason(reasons::CONTINUES);
     };
     let rest = call_count(change_detection::page_count((total - at.next_offset).max(1), largest));
     let all_pages = call_count(change_detection::page_count(total + expected_drift(total), smallest));
-    CallEstimate::for_one(list.family, CallRange::between(rest.min(1), rest + all_pages)).with_reason(reasons::GOES_ON)
+    CallEstimate::for_one(list.family, CallRange::between(rest.min(1), rest + all_pages))
+        .with_reason(reasons::CONTINUES)
 }
 
 /// How a first page changes the published rows; `is_same_count` says that no row was removed.

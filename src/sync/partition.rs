@@ -14,7 +14,7 @@ use spotify_client::client::ApiCaller;
 use spotify_client::error::ApiError;
 use spotify_client::state::grants::GrantStore;
 
-/// One partition of a fetch: whose token it uses, or why it cannot use it.
+/// One partition of a fetch: the owner of its token, or why it has none.
 #[derive(Debug)]
 pub(super) struct Partition {
     /// The user, unless the app's own token is used.
@@ -46,7 +46,7 @@ impl Partition {
 
     /// A stream of a user in a job that names no user.
     fn without_user() -> Partition {
-        let why = "nobody has signed in, or the job names no user".to_owned();
+        let why = "no user has signed in, or the job names no user".to_owned();
         Partition { user: None, problem: Some(UserProblem::new(ApiError::SignIn { user: "USER".into(), why })) }
     }
 

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::change_detection;
 use super::commit::mark_unchanged;
 use super::context::{FetchContext, SyncContext};
-use super::error::SyncError;
+use super::error::{SyncError, is_about_one_list};
 use super::estimate::{
     CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, TotalTrust, call_count, check_total,
     is_whole_list, reasons,
@@ -17,6 +17,7 @@ use super::open_list::OpenList;
 use super::paged_list::expected_drift;
 use super::read_outcome::ReadOutcome;
 use super::skip_notes::SkipNotes;
+use super::unread_items::finish_unchanged;
 use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
@@ -32,6 +33,10 @@ use spotify_client::wire::Playlist;
 /// Without this parameter, episodes come as tracks that do not exist, or as null.
 const ITEM_TYPES: (&str, &str) = ("additional_types", "track,episode");
 
+/// What Spotify says about a playlist itself.
+const FIELDS_WITHOUT_ITEMS: &str = "collaborative,description,external_urls,followers,href,id,images,name,owner,\
+                                    primary_color,public,snapshot_id,type,uri";
+
 /// Pages of a playlist's items, behind those that come with the playlist.
 const ITEM_PAGES: Paging = Paging::Offset { development: 50, extended: 100 };
 
@@ -44,7 +49,7 @@ pub(super) struct PlaylistItems<'p> {
     pub id: &'p str,
     /// The caller verifies the list later, together with others.
     pub deferred_verification: bool,
-    /// It comes from a library, whose refusals the caller has looked up.
+    /// It comes from a library, and the caller has looked up the refusals.
     pub is_listed: bool,
 }
 
@@ -58,19 +63,25 @@ struct PlaylistMetadata {
     is_old_route_only: bool,
     /// Its items came under the names of both routes.
     is_on_both_routes: bool,
+    /// Its items were not requested with it, because a request for both fails.
+    is_without_items: bool,
 }
 
 impl PlaylistMetadata {
     /// Whether the items are requested by the old route. Where both names hold items, the class of the app
     /// decides.
     fn is_old_route(&self, class: Option<AppClass>) -> bool {
-        self.is_old_route_only || (self.is_on_both_routes && class == Some(AppClass::Extended))
+        match self.is_without_items {
+            // An app that has lost the old route finds out when it requests the items.
+            true => class != Some(AppClass::Development),
+            false => self.is_old_route_only || (self.is_on_both_routes && class == Some(AppClass::Extended)),
+        }
     }
 
     /// Whether Spotify gave the playlist without its items, as it does for the lists of others in
     /// Development Mode.
     fn has_no_items(&self, class: Option<AppClass>) -> bool {
-        self.page.is_none() && !self.is_old_route_only && class != Some(AppClass::Extended)
+        self.page.is_none() && !self.is_old_route_only && !self.is_without_items && class != Some(AppClass::Extended)
     }
 }
 
@@ -87,15 +98,23 @@ impl ListStrategy for PlaylistItems<'_> {
         let (sync, context, row) = (open.sync, open.context, &open.row);
         let recent = sync.full_read_span(context.full_every);
         let is_unchanged = |version: Option<&str>| change_detection::is_unchanged(row, sync.full, &recent, version);
+        let mut reads_unread = false;
         if is_unchanged(known_snapshot(sync, self.id).await?.as_deref()) {
-            mark_unchanged(open).await?;
-            return Ok(ReadOutcome::Unchanged(open.unchanged()));
+            let is_old_route = sync.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
+            let list = playlist_items_request(context, *self, is_old_route);
+            match finish_unchanged(open, &list, 0).await? {
+                Some(outcome) => return Ok(outcome),
+                None => reads_unread = true,
+            }
         }
         let is_recent = change_detection::is_full_read_recent(row, sync.full, &recent);
         // A version that another reader has replaced is requested whole.
         let is_published = row.published_version() == row.snapshot_id.as_deref();
-        let etag = row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none());
-        let playlist = match request_playlist(sync, context, self.id, etag).await {
+        let etag =
+            row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none() && row.unread.is_empty());
+        // The playlist does not come with an item that fails.
+        let fails_included = row.unread.iter().any(|item| item.position < INCLUDED_ITEMS);
+        let playlist = match request_playlist(sync, context, self.id, (etag, fails_included)).await {
             Ok(Some(playlist)) => playlist,
             Ok(None) => {
                 mark_unchanged(open).await?;
@@ -104,11 +123,17 @@ impl ListStrategy for PlaylistItems<'_> {
             Err(e) => return ReadOutcome::from_error(e),
         };
         write_playlist(sync, context, &playlist).await?;
-        if is_unchanged(playlist.snapshot_id.as_deref()) {
-            mark_unchanged(open).await?;
-            return Ok(ReadOutcome::Complete(open.unchanged()));
+        let class = sync.app.class().map_err(ApiError::from)?;
+        if !reads_unread && is_unchanged(playlist.snapshot_id.as_deref()) {
+            let list = playlist_items_request(context, *self, playlist.is_old_route(class));
+            let included = playlist.page.as_ref().map_or(0, RawPage::served);
+            match finish_unchanged(open, &list, included).await? {
+                Some(ReadOutcome::Unchanged(counts)) => return Ok(ReadOutcome::Complete(counts)),
+                Some(outcome) => return Ok(outcome),
+                None => {}
+            }
         }
-        if playlist.has_no_items(sync.app.class().map_err(ApiError::from)?) {
+        if playlist.has_no_items(class) {
             // Requesting the items would be a call for a 403.
             sync.app.learn(AppClass::Development, "a playlist came without its contents").map_err(ApiError::from)?;
             let message = "Spotify gave the playlist without its items, as it does for lists of others".to_owned();
@@ -144,7 +169,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let mut estimate = self.estimate_request(estimator, context, (&row, &recent)).await?;
         let is_recent = change_detection::is_full_read_recent(&row, full, &recent);
         if known.is_none() && estimator.versions_may_be_known && is_recent {
-            estimate.add_reason(reasons::TOLD);
+            estimate.add_reason(reasons::FOUND_EARLIER);
             estimate.make_optional();
         }
         Ok(estimate)
@@ -152,7 +177,7 @@ impl ListStrategy for PlaylistItems<'_> {
 }
 
 impl PlaylistItems<'_> {
-    /// The cost of a playlist whose version no earlier fetch finds.
+    /// The cost of a playlist if no earlier fetch finds its version.
     async fn estimate_request(
         &self,
         estimator: &mut JobEstimator<'_>,
@@ -165,7 +190,7 @@ impl PlaylistItems<'_> {
             estimator.versions_may_be_known = true;
             return estimate_without_probe(sync, self.id, row, is_recent);
         }
-        let answer = request_playlist(sync, context, self.id, None).await;
+        let answer = request_playlist(sync, context, self.id, (None, false)).await;
         let one_call =
             CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1)).with_changes(RowChanges::None);
         let playlist = match estimator.classify_probe(answer)? {
@@ -256,7 +281,7 @@ impl PlaylistReadEstimate {
 }
 
 impl PlaylistState {
-    /// What it costs to read the changed playlist, before it is verified.
+    /// The cost of reading the changed playlist, before it is verified.
     pub(super) fn estimate_read(&self, row: &ListRow) -> PlaylistReadEstimate {
         let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1));
         let Some(total) = self.total else {
@@ -333,7 +358,7 @@ pub(super) fn estimate_without_probe(
     }
     if row.checkpoint.is_some() {
         estimate.by_family.entry(EndpointFamily::PLAYLIST_ITEMS).or_default().at_least = 0;
-        estimate.add_reason(reasons::GOES_ON);
+        estimate.add_reason(reasons::CONTINUES);
     }
     estimate.add_reason(reasons::LAST_TIME);
     Ok(if may_be_unchanged { estimate.with_reason(reasons::CHANGED) } else { estimate })
@@ -346,18 +371,40 @@ async fn known_snapshot(sync: &SyncContext, playlist: &str) -> Result<Option<Str
     Ok(sync.store.write(move |s| freshness::known_snapshot(s, &id, &span)).await?)
 }
 
-/// What Spotify says about a playlist; `None` if nothing changed since `etag`.
+/// What Spotify says about a playlist; `None` if nothing changed since `etag`. Where that fails, perhaps because of one
+/// of the items that come with it, the playlist is requested without them.
 async fn request_playlist(
     sync: &SyncContext,
     context: &FetchContext,
     playlist: &str,
-    etag: Option<String>,
+    (etag, fails_included): (Option<String>, bool),
 ) -> Result<Option<PlaylistMetadata>, SyncError> {
     let mut request = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{playlist}"));
     request.query = context.query();
     request = request.with_query(ITEM_TYPES.0, ITEM_TYPES.1);
     request.max_attempts = context.progress.max_attempts(playlist);
+    let without_items = request.clone().with_query("fields", FIELDS_WITHOUT_ITEMS);
+    let as_without_items =
+        |playlist: PlaylistMetadata| PlaylistMetadata { page: None, is_without_items: true, ..playlist };
+    if fails_included {
+        return Ok(send_playlist_request(sync, context, &without_items).await?.map(as_without_items));
+    }
     request.etag = etag;
+    match send_playlist_request(sync, context, &request).await {
+        Err(e) if e.is_failure() => match send_playlist_request(sync, context, &without_items.with_attempts(1)).await {
+            Ok(Some(playlist)) => Ok(Some(as_without_items(playlist))),
+            Err(second) if !is_about_one_list(&second) => Err(second.into()),
+            Ok(None) | Err(_) => Err(e.into()),
+        },
+        other => Ok(other?),
+    }
+}
+
+async fn send_playlist_request(
+    sync: &SyncContext,
+    context: &FetchContext,
+    request: &ApiRequest,
+) -> Result<Option<PlaylistMetadata>, ApiError> {
     let check = |answer: &ApiResponse| {
         if answer.status == 304 {
             return Ok(None);
@@ -377,9 +424,10 @@ async fn request_playlist(
             page: RawPage::read(answer, Envelope::InPlaylist)?.filter(|page| page.offset.unwrap_or(0) == 0),
             is_on_both_routes: has_items(&object.tracks) && has_items(&object.items),
             is_old_route_only: object.tracks.is_some() && !has_items(&object.items),
+            is_without_items: false,
         }))
     };
-    Ok(sync.api.get_checked(&context.bearer, &request, check).await?)
+    sync.api.get_checked(&context.bearer, request, check).await
 }
 
 async fn write_playlist(
@@ -431,7 +479,7 @@ pub(super) fn playlist_key(context: &FetchContext, playlist: &str) -> ListKey {
     }
 }
 
-/// How Spotify is asked for a playlist's items.
+/// The request for a playlist's items.
 pub(super) fn playlist_items_request(
     context: &FetchContext,
     playlist: PlaylistItems<'_>,

@@ -3,7 +3,7 @@
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
 use super::list_request::ListRequest;
-use crate::store::{Checkpoint, ListRow};
+use crate::store::{Checkpoint, ListRow, UnreadItem};
 use spotify_client::error::ApiError;
 
 /// How a read of a list ended.
@@ -11,6 +11,8 @@ use spotify_client::error::ApiError;
 pub(super) enum ReadOutcome {
     /// The list was read, and its rows are published.
     Complete(RecordCounts),
+    /// The list was read, and its rows are published, but for items that could not be read.
+    Incomplete { counts: RecordCounts, detail: String },
     /// The rows that are published are still the list's.
     Unchanged(RecordCounts),
     /// The list was read to its end and staged. The caller verifies it together with other lists.
@@ -36,6 +38,14 @@ pub(super) struct PendingVerification {
 }
 
 impl ReadOutcome {
+    /// The outcome of a read whose rows are published.
+    pub(super) fn published(at: &Checkpoint, counts: RecordCounts) -> ReadOutcome {
+        match describe_unread(at.announced, &at.unread) {
+            None => ReadOutcome::Complete(counts),
+            Some(detail) => ReadOutcome::Incomplete { counts, detail },
+        }
+    }
+
     /// The outcome of a failed request: an error that concerns this one list is how its read ended, and
     /// any other error stops the fetch.
     ///
@@ -47,6 +57,22 @@ impl ReadOutcome {
             e => Err(e),
         }
     }
+}
+
+/// Which items of a list could not be read, with the number of those that could.
+pub(super) fn describe_unread(announced: Option<i64>, unread: &[UnreadItem]) -> Option<String> {
+    const MAX_NAMED: usize = 5;
+    let first = unread.first()?;
+    let offsets: Vec<String> = unread.iter().take(MAX_NAMED).map(|item| item.position.to_string()).collect();
+    let items = match unread.len() {
+        1 => format!("the item at offset {}", first.position),
+        n if n > MAX_NAMED => format!("the items at offsets {} and {} more", offsets.join(", "), n - MAX_NAMED),
+        _ => format!("the items at offsets {}", offsets.join(", ")),
+    };
+    let count = announced.map_or_else(String::new, |total| {
+        format!("{} of {total} items; ", total - i64::try_from(unread.len()).unwrap_or(0))
+    });
+    Some(format!("{count}{items} cannot be read: {}", first.detail))
 }
 
 /// What ends a pass over a list before its next step.

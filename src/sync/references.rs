@@ -28,7 +28,7 @@ pub(super) struct ResolvedReferences {
     pub places: Vec<usize>,
     /// What came of the codes without an id.
     pub result: WorkResult,
-    /// Codes whose hit named no code, with the id of the hit.
+    /// Codes with a hit that named no code, and the id of the hit.
     unverified: Vec<(SearchedCode, String)>,
 }
 
@@ -118,15 +118,15 @@ async fn resolve_code(
     }
 }
 
-/// Reason and detail for a code whose hits name other codes.
+/// Reason and detail for a code with hits that name other codes.
 fn mismatch(code: &SearchedCode, codes: &[String]) -> (&'static str, String) {
     let shown = codes.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
     ("code_mismatch", format!("Spotify finds no {} with this code, only with {shown}", code.kind))
 }
 
 impl ResolvedReferences {
-    /// Compares the codes whose hit named no code with what has been read by now. An album names its codes only where
-    /// it is read itself. Returns the ids that have another code after all; the others are noted as unverified.
+    /// Compares the codes with a hit that named no code with the stored rows. An album names its codes only in its own
+    /// answer. Returns the ids that have another code after all; the others are noted as unverified.
     pub(super) async fn check_codes(
         &mut self,
         sync: &SyncContext,
@@ -185,7 +185,7 @@ pub(super) async fn resolve_references(
                 }
                 ResolvedCode::Missing { result, previous_id } => {
                     resolved.result.add(*result);
-                    // What was read for the code before stays requested, by its id.
+                    // The earlier hit of the code stays requested, by its id.
                     previous_id
                 }
             },

@@ -162,7 +162,7 @@ impl JobRun<'_> {
         Ok(self.sync.store.write(move |s| requested::reassign_users(s, &job, &name, users.as_deref())).await?)
     }
 
-    /// Writes the files on the store's own connection, whose cache has what was just written.
+    /// Writes the files on the store's own connection, which has the newest rows in its cache.
     async fn write_files(
         &self,
         files: &JobFiles,

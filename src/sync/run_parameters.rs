@@ -25,7 +25,7 @@ pub struct RunParameters {
     pub refresh_after: RefreshAges,
     /// How long rows are kept.
     pub retention: RetentionSettings,
-    /// The fetch whose suspicious batches a person accepts.
+    /// The fetch with suspicious batches that the user accepts.
     pub accept: Option<String>,
     /// The grants of the app's users, if a job needs any.
     pub grants: Option<Arc<GrantStore>>,

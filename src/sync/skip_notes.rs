@@ -4,7 +4,8 @@ use super::brake::SUSPECT_BATCH;
 use super::context::{FetchContext, SyncContext};
 use crate::ingest::StagedPage;
 use crate::store::{
-    FieldCounts, FieldScope, KeptRow, ListMember, SkippedItem, StoreError, WriteTx, field_notes, skipped_items,
+    FieldCounts, FieldScope, KeptRow, ListMember, SkippedItem, StoreError, UnreadItem, WriteTx, field_notes,
+    skipped_items,
 };
 
 /// Writes notes about the items of one list.
@@ -80,6 +81,14 @@ impl SkipNotes {
             ..SkippedItem::default()
         };
         skipped_items::record(s, self.run, &skip, &self.now)
+    }
+
+    /// Records the items of a list that is published without them, because their requests fail.
+    pub(super) fn record_unread(&self, s: &mut WriteTx, unread: &[UnreadItem]) -> Result<(), StoreError> {
+        unread.iter().try_for_each(|item| {
+            let (reason, detail) = ("unread_item", Some(item.detail.clone()));
+            self.record(s, item.position, SkippedItem { reason, detail, ..SkippedItem::default() })
+        })
     }
 
     /// Records which items nulls stand for. Their rows stay.

@@ -22,7 +22,7 @@ pub(super) fn user_stream_lists(fetch: &Fetch, context: &FetchContext) -> Vec<Li
     ranges.iter().map(list).collect()
 }
 
-/// How Spotify is asked for a list of a user.
+/// The request for a list of a user.
 pub(super) fn user_list_request(stream: &Stream, context: &FetchContext) -> ListRequest {
     let market = if stream.takes_market { context.query() } else { Vec::new() };
     let fixed = stream.query.iter().map(|(name, value)| (*name, (*value).to_owned()));

@@ -97,7 +97,7 @@ pub(super) async fn identify_users(
     Ok(users)
 }
 
-/// The users of a job as far as they are known without a request or a write. A user whose account is not
+/// The users of a job as far as they are known without a request or a write. A user with an account that is not
 /// known yet has nothing in the store.
 pub(super) async fn known_users(
     sync: &SyncContext,

@@ -106,7 +106,7 @@ impl WorkItem {
         }
     }
 
-    /// The item with only what was refused and is requested once more.
+    /// The part of the item that was refused and is requested once more.
     pub(super) fn for_second_look(&self, unanswered: &[String]) -> WorkItem {
         let only = |references: &[IndexedReference]| -> Vec<IndexedReference> {
             let named = |id: &str| unanswered.iter().any(|one| one == id);
@@ -139,7 +139,7 @@ impl WorkItem {
         }
     }
 
-    /// How many ids, lists or searches the item stands for.
+    /// How many ids, lists or searches the item contains.
     pub(super) fn requested_count(&self) -> i64 {
         let count = match self {
             WorkItem::Entities(_, references) | WorkItem::AlbumTracks(references) => references.len(),

@@ -14,7 +14,7 @@ pub(super) struct MissingId {
 /// What came of a work item, or of several.
 #[derive(Debug, Default)]
 pub(super) struct WorkResult {
-    /// What was requested, for the record of the fetch.
+    /// The requested ids, lists or searches, for the record of the fetch.
     pub requested: Vec<RequestedItem>,
     /// The positions of these in the job, where they were not requested in its order.
     pub places: Vec<usize>,
@@ -68,7 +68,7 @@ impl WorkResult {
         }
     }
 
-    /// The same result with what was requested.
+    /// The same result with the requested ids.
     pub(super) fn with_requested(self, requested: Vec<RequestedItem>) -> WorkResult {
         WorkResult { requested, ..self }
     }

@@ -47,8 +47,8 @@ def undo(text):
     if not isinstance(text, str) or not text.startswith("'"):
         return text
     bare = text[1:].lstrip("'")
-    guarded = (bare.startswith("=") and len(bare) > 1) or bare[:1] in ("\t", "\r") or (
-        bare[:1] in ("+", "-", "@") and any(c in bare for c in "(|!"))
+    guarded = (bare[:1] in ("=", "＝") and len(bare) > 1) or bare[:1] in ("\t", "\r", "\n") or (
+        bare[:1] in tuple("+-@＋－＠") and any(c in bare for c in "(|!（｜！"))
     return text[1:] if guarded and bare else text
 
 

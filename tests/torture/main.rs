@@ -3,12 +3,15 @@
 //!
 //! `cargo test` tries a few dozen points of each kind. `make torture` tries thousands and prints tables of
 //! counts (`SEED=7` for other points, `KILLS=2000` for more kills, `STRIDE=1` for every write, `POINTS=30`
-//! for larger samples, `SCENE="changed run"` for the system calls of one scenario). Lists that are edited during
-//! a read are in `tests/it/sync/edited_playlists.rs`.
+//! for larger samples, `SCENE="changed run"` for the system calls of one scenario). Random worlds are in `worlds`
+//! (`WORLDS`, `STEPS`, `MINUTES`), and lists that are edited during a read in `tests/it/sync/edited_playlists.rs`.
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod content;
 mod disk;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[path = "../it/support/moved_clock.rs"]
+mod moved_clock;
 #[path = "../it/support/project.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod project;
@@ -21,6 +24,8 @@ mod trial;
 #[path = "../it/support/world.rs"]
 #[expect(dead_code, reason = "shared with the other tests, which use more of it")]
 mod world;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod worlds;
 
 use report::TortureReport;
 use rng::{Rng, env_number};

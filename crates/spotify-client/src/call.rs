@@ -1,4 +1,4 @@
-//! One call over all its attempts: it sends, asks [`retry::decide`], and does what it says.
+//! One call over all its attempts: it sends, asks [`retry::decide`], and carries out the decision.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -117,7 +117,7 @@ impl ApiCall<'_> {
             },
         };
         let (unsaid, refused) = limiter.refusals(family);
-        let verdict = retry::decide(
+        let decision = retry::decide(
             family,
             ended.outcome,
             &AttemptHistory {
@@ -131,24 +131,24 @@ impl ApiCall<'_> {
             &self.rules(),
         );
         let status = sent.as_ref().map(|incoming| incoming.status).ok();
-        tracing::debug!(%family, status, attempt = self.attempt, ?verdict, "call");
-        // The deadline is written before the permit is returned, so that no other call slips through.
-        if let RetryDecision::Defer { scope: reach, wait, reason } = verdict {
+        tracing::debug!(%family, status, attempt = self.attempt, ?decision, "call");
+        // The deadline is written before the permit is returned, so that no other call is sent in between.
+        if let RetryDecision::Defer { scope: reach, wait, reason } = decision {
             self.defer_scope(&ended, (reach, wait, reason), permit.call_id())?;
         }
         match status {
-            Some(status) => permit.record_response(status, matches!(verdict, RetryDecision::Defer { .. }))?,
+            Some(status) => permit.record_response(status, matches!(decision, RetryDecision::Defer { .. }))?,
             None if ended.outcome == AttemptOutcome::Lost => permit.record_failure()?,
             None => permit.record_unusable()?,
         }
-        self.note_endpoint_access(&verdict, &ended, status)?;
-        self.carry_out(verdict, ended, status, &token).await
+        self.note_endpoint_access(&decision, &ended, status)?;
+        self.carry_out(decision, ended, status, &token).await
     }
 
     /// Notes what the outcome says about the app: whether it may use this family at all.
     fn note_endpoint_access<T>(
         &self,
-        verdict: &RetryDecision,
+        decision: &RetryDecision,
         ended: &AttemptResult<T>,
         status: Option<u16>,
     ) -> Result<(), ApiError> {
@@ -157,7 +157,7 @@ impl ApiCall<'_> {
             CallToken::App => TokenKind::App,
             CallToken::User(..) | CallToken::New(_) => TokenKind::User,
         };
-        let word = match (verdict, status) {
+        let word = match (decision, status) {
             (RetryDecision::Done, _) => EndpointAccess::Allowed,
             (RetryDecision::Defer { scope: DeferralScope::Family(_), reason: DeferralReason::RateLimit, .. }, _) => {
                 EndpointAccess::Refused429
@@ -208,13 +208,13 @@ impl ApiCall<'_> {
 
     async fn carry_out<T>(
         &mut self,
-        verdict: RetryDecision,
+        decision: RetryDecision,
         ended: AttemptResult<T>,
         status: Option<u16>,
         token: &BearerToken,
     ) -> Result<Option<T>, ApiError> {
         let family = self.request.family;
-        match verdict {
+        match decision {
             RetryDecision::Done => Ok(ended.value),
             RetryDecision::Defer { .. } => Ok(None),
             RetryDecision::RefreshToken => {

@@ -1,7 +1,7 @@
 //! The client: from a request to its response, or a typed reason.
 //!
 //! Before any request, including one for a token, the limiter says whether anything may be sent. During
-//! a ban, starting the program therefore causes no network traffic at all. URLs are built from the
+//! a cool-down, starting the program therefore causes no network traffic at all. URLs are built from the
 //! configured base and a checked path, and a token is sent nowhere else.
 
 use std::fmt;
@@ -152,7 +152,7 @@ impl SpotifyClient {
         }))
     }
 
-    /// Sends a request and returns the response, whose body at least looks like JSON.
+    /// Sends a request and returns the response. Its body at least looks like JSON.
     ///
     /// # Errors
     ///
@@ -330,7 +330,7 @@ impl SpotifyClient {
         self.0.limiter.stop();
     }
 
-    /// What was learned about this app.
+    /// The known facts about this app.
     pub fn learned(&self) -> &LearnedFacts {
         &self.0.learned
     }

@@ -58,7 +58,7 @@ pub enum DeferralReason {
 }
 
 impl Deferral {
-    /// The one family that is held back, or `None` if every call is.
+    /// The one family that is deferred, or `None` if every call is.
     pub fn family(&self) -> Option<EndpointFamily> {
         match (self.reason, self.scope) {
             (DeferralReason::JobCalls, _) => None,
@@ -127,7 +127,7 @@ impl DeferralScope {
         }
     }
 
-    /// The one family that is held back, if it is one.
+    /// The one family that is deferred, if it is one.
     pub fn family(self) -> Option<EndpointFamily> {
         match self {
             DeferralScope::Family(family) => Some(family),

@@ -21,7 +21,7 @@ pub enum EntityKind {
     Audiobook,
     /// A chapter of an audiobook.
     Chapter,
-    /// A user; the one kind whose ids are free text.
+    /// A user; the one kind with ids of free text.
     User,
 }
 

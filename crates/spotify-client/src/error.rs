@@ -82,7 +82,7 @@ pub enum ApiError {
     Unusable {
         /// The family that was called.
         family: EndpointFamily,
-        /// What was wrong with the last response.
+        /// The problem of the last response.
         what: String,
         /// The number of attempts.
         attempts: u32,
@@ -177,7 +177,7 @@ impl ApiError {
             }
             ApiError::Refused { kind, .. } => match kind {
                 ForbiddenReason::EndpointRemoved => {
-                    "Development Mode apps lost it in February 2026; `streams` shows what is left"
+                    "Development Mode apps lost it in February 2026; `streams` lists those that are left"
                 }
                 ForbiddenReason::NotYourPlaylist => "sign its owner or a collaborator in: `auth login USER`",
                 ForbiddenReason::ScopeMissing => {
@@ -200,7 +200,7 @@ impl ApiError {
                     .to_owned()
             }
             ApiError::Unreachable { .. } => {
-                "check the network and HTTPS_PROXY; the next run continues from what was committed".to_owned()
+                "check the network and HTTPS_PROXY; the next run continues after the last committed page".to_owned()
             }
             ApiError::ClockWrong { .. } => "set the clock: `timedatectl set-ntp true`".to_owned(),
             ApiError::Certificate { .. } => {

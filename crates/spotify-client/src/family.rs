@@ -1,6 +1,6 @@
 //! The endpoint families: for budgets and cool-downs, and as the name of a route in logs.
 //!
-//! Spotify counts quota in unpublished buckets. What was observed fits one bucket for each kind of route,
+//! Spotify counts quota in unpublished buckets. The observations fit one bucket for each kind of route,
 //! and that is what a family is. A batch read belongs to the family of its single reads.
 
 use std::sync::{Mutex, PoisonError};

@@ -4,7 +4,7 @@
 //! An id becomes part of a request path, so only 22 base-62 characters are accepted (an id with `../` in
 //! it once reached another endpoint: CVE-2023-23608). User ids are free text and are percent-encoded. `.`
 //! and `..` are refused, because URL parsers resolve them even when they are encoded. No crate accepts all
-//! of these forms, so they are told apart here; `url` parses the links.
+//! of these forms, so they are recognized here; `url` parses the links.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ pub enum Reference {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct InvalidId {
-    /// What is wrong.
+    /// The problem.
     pub why: String,
     /// What would have been right.
     pub expected: String,
@@ -50,7 +50,7 @@ impl SpotifyId {
     ///
     /// # Errors
     ///
-    /// If it is none, or one of another kind; the error says what was expected.
+    /// If it is none, or one of another kind; the error names the expected kind.
     pub fn parse(text: &str, kind: EntityKind) -> Result<SpotifyId, InvalidId> {
         let written = text.trim();
         let refused = |why: String| InvalidId { why, expected: expected(kind) };
@@ -190,7 +190,8 @@ fn parse_uri(rest: &str, kind: EntityKind) -> Result<String, String> {
         ["user", _, "playlist", id] => check_named_id("playlist", id, kind),
         ["user", name] => check_named_id("user", &decode_name(name)?, kind),
         ["local", ..] => Err("a local file is known to its owner's computer only".to_owned()),
-        [word, id] => check_named_id(word, id, kind),
+        // Some tools write the word in upper case. The id is case-sensitive.
+        [word, id] => check_named_id(&word.to_ascii_lowercase(), id, kind),
         _ => Err("not a spotify: URI of the form spotify:KIND:ID".to_owned()),
     }
 }

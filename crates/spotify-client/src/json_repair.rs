@@ -43,7 +43,7 @@ enum Surrogate {
     Low,
 }
 
-/// The half of a surrogate pair whose escape begins at a position.
+/// The half of a surrogate pair that is escaped at a position.
 fn surrogate(text: &[u8], at: usize) -> Option<Surrogate> {
     let digits = text.get(at..at + 6)?.strip_prefix(br"\u")?;
     let unit = u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;

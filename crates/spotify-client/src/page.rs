@@ -46,6 +46,11 @@ pub struct RawPage {
 }
 
 impl RawPage {
+    /// The page of one item that could not be read. `more` says whether items follow.
+    pub fn of_unread_item(more: bool) -> RawPage {
+        RawPage { entries: vec![None], more, ..RawPage::default() }
+    }
+
     /// How many entries were served, nulls counted.
     pub fn served(&self) -> i64 {
         i64::try_from(self.entries.len()).unwrap_or(i64::MAX)
@@ -126,9 +131,13 @@ fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, Unusabl
     let cursor = page.cursors.as_ref().map(|cursors| &cursors.after);
     let reached = i64::try_from(items.len()).ok().and_then(|served| Some(page.offset.value()?.0 + served));
     let more_by_total = || Some(page.total()? > reached?);
+    let more_by_cursor = || Some(page.total().is_some_and(|total| i64::try_from(items.len()).is_ok_and(|n| total > n)));
     let more = match page.next {
         JsonField::Unreadable if page.cursors.is_none() => more_by_total(),
         JsonField::Unreadable => None,
+        // A list by cursor announces the total of the whole list, so its last page says that more follows, but names
+        // no cursor.
+        JsonField::Absent if cursor.is_some_and(|cursor| cursor.value().is_some()) => more_by_cursor(),
         _ => Some(page.has_next()),
     };
     let (Some(more), false) = (more, matches!(cursor, Some(JsonField::Unreadable))) else {
@@ -162,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_cut_out_and_nulls_keep_their_place() {
+    fn entries_and_nulls_keep_their_positions() {
         let page =
             RawPage::read(&answer(r#"{"items":[{"a":1},null, "x"],"total":9,"next":"n","offset":0}"#), Envelope::Bare);
         let page = page.unwrap().unwrap();
@@ -171,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_playlist_with_both_names_gives_the_one_that_holds_entries() {
+    fn playlist_with_both_names_uses_the_filled_one() {
         let both = answer(r#"{"id":"p","items":{"total":1,"items":[{}]},"tracks":{"href":"h","total":1}}"#);
         assert_eq!(RawPage::read(&both, Envelope::InPlaylist).unwrap().unwrap().served(), 1);
         let old = answer(r#"{"id":"p","tracks":{"total":2,"items":[{},{}]},"items":{"href":"h","total":2}}"#);
@@ -187,6 +196,9 @@ mod tests {
             (r#"{"items":[1,2],"total":10.0,"offset":null,"next":"n","cursors":[]}"#, Some(10), None, true),
             (r#"{"items":[1,2],"total":3,"offset":0,"next":{"href":"n"}}"#, Some(3), Some(0), true),
             (r#"{"items":[1,2],"total":-1,"offset":0}"#, None, Some(0), false),
+            (r#"{"items":[1,2],"total":3,"cursors":{"after":"a"}}"#, Some(3), None, true),
+            (r#"{"items":[1,2],"total":3,"cursors":{"after":null}}"#, Some(3), None, false),
+            (r#"{"items":[1,2],"total":3,"next":null,"cursors":{"after":"a"}}"#, Some(3), None, false),
         ];
         for (body, total, offset, more) in cases {
             let page = RawPage::read(&answer(body), Envelope::Bare).unwrap().unwrap();

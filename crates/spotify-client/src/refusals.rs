@@ -1,4 +1,4 @@
-//! What follows a refusal: it is logged and recorded, and its scope is held back.
+//! The consequences of a refusal: it is logged and recorded, and its scope is deferred.
 
 use chrono::TimeDelta;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::family::EndpointFamily;
 
-/// On whose behalf a call is sent.
+/// The app or the user that a call is sent for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ApiCaller {
@@ -75,7 +75,7 @@ pub struct ApiResponse {
 /// Why a 200 is unusable: it is cut short, has another shape, or contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusableResponse {
-    /// What is wrong, in words.
+    /// A description of the problem.
     pub reason: String,
 }
 

@@ -12,7 +12,7 @@ use super::clock::http_date;
 use super::faults::{ErrorBodyFormat, FaultAction, RetryAfterHeader};
 use super::response::{ServerResponse, api_error_with_reason, token_error};
 
-/// What is sent to the client.
+/// The bytes for the client.
 pub(crate) enum WireOutcome {
     /// A valid response, after a delay.
     Response(ServerResponse, Duration),
@@ -169,6 +169,20 @@ pub(crate) fn corrupt_response(action: &FaultAction, mut response: ServerRespons
                     });
                 }
             });
+            return WireOutcome::Response(response, Duration::ZERO);
+        }
+        FaultAction::FailingItems { from, count, code } => {
+            let mut holds_item = false;
+            edit_page(&whole, |page| {
+                let offset = page["offset"].as_u64().unwrap_or(0);
+                let served = page["items"].as_array().map_or(0, |items| items.len() as u64);
+                holds_item = offset < from.saturating_add(*count) && *from < offset + served;
+            });
+            if holds_item && *code != 200 {
+                response = json_error(false, *code, None, None);
+            } else if holds_item {
+                response.body = half;
+            }
             return WireOutcome::Response(response, Duration::ZERO);
         }
         FaultAction::Several { actions } => {

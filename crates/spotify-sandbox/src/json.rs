@@ -76,7 +76,7 @@ impl ObjectWriter<'_> {
         }
     }
 
-    /// A number, a boolean or another value whose `Display` output is JSON.
+    /// A number, a boolean or another value with JSON as its `Display` output.
     pub(crate) fn display(&mut self, key: &str, value: impl Display) {
         push_display(self.key(key), value);
     }

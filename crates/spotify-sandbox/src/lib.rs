@@ -117,6 +117,8 @@ pub struct SandboxOptions {
     pub playlist_page_max: usize,
     /// Which clients get a new refresh token when they refresh.
     pub rotation: TokenRotation,
+    /// Whether the accounts service refuses a verifier from a client with a secret, and then takes the secret alone.
+    pub ignores_pkce_with_secret: bool,
     /// Whether every response has an `ETag` and honors `If-None-Match`. Playlists always do.
     pub etags: bool,
 }
@@ -146,6 +148,7 @@ impl Default for SandboxOptions {
             token_ttl_secs: 3600,
             playlist_page_max: 100,
             rotation: TokenRotation::Never,
+            ignores_pkce_with_secret: false,
             etags: false,
         }
     }
@@ -271,6 +274,11 @@ impl CatalogHandle<'_> {
     /// The rows that a complete export of a playlist has now, or `None` for an unknown playlist.
     pub fn expected_rows(&self, id: &str) -> Option<Vec<ExpectedRow>> {
         self.state.expected_rows(id)
+    }
+
+    /// What is known about a track, as a row at position 0 that nobody added, or `None` for an unknown track.
+    pub fn expected_track(&self, id: &str) -> Option<ExpectedRow> {
+        self.state.expected_track(id)
     }
 
     /// The ids in the other lists of an object, in order. `kind` is `albums`, `artists`, `shows`, `audiobooks` or

@@ -161,7 +161,7 @@ impl SandboxLimits {
         }
         let of_client = self.windows.entry(client.to_owned()).or_default();
         let of_family = self.families.entry(family.to_owned()).or_default();
-        let verdict = [
+        let exceeded = [
             (of_client, self.allowance.rate_limit, self.window_ms, false, DeadlineScope::Client(client.to_owned())),
             (&mut self.day, self.allowance.calls_per_day, DAY_MS, true, DeadlineScope::All),
             (
@@ -179,7 +179,7 @@ impl SandboxLimits {
             Some((LimitRefusal { quota, retry_after_secs }, of))
         })
         .max_by_key(|(refusal, _)| refusal.retry_after_secs);
-        if verdict.is_none() || self.allowance.refused_calls_count {
+        if exceeded.is_none() || self.allowance.refused_calls_count {
             if let Some(calls) = self.windows.get_mut(client) {
                 calls.push_back(now_ms);
             }
@@ -188,7 +188,7 @@ impl SandboxLimits {
                 calls.push_back(now_ms);
             }
         }
-        match verdict {
+        match exceeded {
             None => Ok(()),
             Some((refusal, of)) => Err(self.record_refusal(now_ms, refusal, of)),
         }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn early_calls_are_counted_after_announcement() {
+    fn early_calls_count_only_after_a_refusal() {
         let mut limits = limits(SandboxOptions { rate_limit: Some(1), ..SandboxOptions::default() });
         limits.ban(Duration::from_secs(10), 0);
         assert_eq!(

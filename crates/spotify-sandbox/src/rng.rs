@@ -2,7 +2,7 @@
 //!
 //! It is not a crate, because the catalog must never change with an update. SplitMix64 also computes
 //! row 49,999 of a playlist without the rows before it. Ids are 128 bits in base 62, like those of Spotify:
-//! 22 characters, of which the first is at most `7`.
+//! 22 characters; the first is at most `7`.
 
 /// SplitMix64 by Steele, Lea and Flood.
 #[derive(Debug, Clone)]

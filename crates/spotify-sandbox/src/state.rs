@@ -7,7 +7,7 @@ use serde_json::json;
 use super::accounts::{self, AccountsService};
 use super::catalog::{
     EditError, ExpectedRow, LibraryEdit, MusicCatalog, PlaylistCollection, PlaylistEdit, UserLibraries, expected_ids,
-    expected_rows,
+    expected_rows, expected_track,
 };
 use super::clock::{SandboxClock, http_date};
 use super::fault_injection::{self, WireOutcome};
@@ -212,6 +212,10 @@ impl SandboxState {
 
     pub(crate) fn expected_rows(&self, id: &str) -> Option<Vec<ExpectedRow>> {
         Some(expected_rows(&self.music, lock(&self.playlists).get(id)?))
+    }
+
+    pub(crate) fn expected_track(&self, id: &str) -> Option<ExpectedRow> {
+        expected_track(&self.music, id)
     }
 
     pub(crate) fn edit(&self, edit: PlaylistEdit) -> Result<(), EditError> {

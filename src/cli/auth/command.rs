@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::{AuthArgs, AuthCommand, AuthError, LoginArgs, LoginFlow, TerminalPrompt};
 use crate::cli::app::{App, RunCallLimits};
+use crate::cli::metrics::write_metrics;
+use crate::cli::reporter::{Reporter, StartedBy};
 use crate::cli::runtime::runtime;
 use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::job::{Job, JobUsers};
@@ -48,21 +50,29 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             // Rows go first: without the grant it is not known which rows belong to the user.
             let known = grants.get(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
             let signed_in = known.is_some();
-            let exit = match logout.purge {
+            let purged = match logout.purge {
                 true => super::purge::run(&logout.user, known.and_then(|grant| grant.account), &app)?,
                 false => None,
             };
-            if let (false, Some(exit)) = (signed_in, exit) {
+            if signed_in || purged.is_none() {
+                let forgotten = super::logout(logout, grants).map_err(auth_failure)?;
+                print::stderr(&format!(
+                    "{}: the grant is deleted here; Spotify keeps the consent until you revoke it at https://www.spotify.com/account/apps\n",
+                    forgotten.user
+                ));
+            } else {
+                grants.forget_all_pending(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
                 print::stderr(&format!("{}: there was no grant left to delete\n", logout.user));
-                return Ok(exit);
             }
-            let exit = exit.unwrap_or(ExitStatus::Complete);
-            let forgotten = super::logout(logout, grants).map_err(auth_failure)?;
-            print::stderr(&format!(
-                "{}: the grant is deleted here; Spotify keeps the consent until you revoke it at https://www.spotify.com/account/apps\n",
-                forgotten.user
-            ));
-            Ok(exit)
+            if logout.purge {
+                // The Prometheus file names the users who are signed in.
+                let reporter = Reporter::new(context, &settings, StartedBy::User);
+                write_metrics(context, &settings, &reporter, &jobs);
+            }
+            if let Some(purged) = &purged {
+                purged.report_leftovers(&logout.user, &app);
+            }
+            Ok(purged.map_or(ExitStatus::Complete, |purged| purged.exit))
         }
         AuthCommand::Import(import) => {
             let flow = if credentials.client_secret.is_some() { SignInFlow::Code } else { SignInFlow::Pkce };

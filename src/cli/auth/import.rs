@@ -22,7 +22,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// The users of an imported file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportReport {
-    /// Users whose grants were stored.
+    /// Users with stored grants.
     pub stored: Vec<String>,
     /// Users who already had a grant with the same token.
     pub known: Vec<String>,

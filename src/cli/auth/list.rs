@@ -6,6 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::AuthError;
+use crate::cli::print;
 use crate::cli::table::format_table;
 use crate::document::printable;
 use spotify_client::state::grants::{Grant, GrantState, GrantStore, grant_end};
@@ -24,7 +25,7 @@ pub fn run(
     if as_json {
         let mut list: Vec<Value> = all.iter().map(|grant| grant_as_json(grant, &jobs_of(&grant.user), now)).collect();
         list.extend(missing.iter().map(|user| json!({"user": user, "state": "not_signed_in", "jobs": jobs_of(user)})));
-        return Ok(format!("{}\n", Value::Array(list)));
+        return Ok(format!("{}\n", print::json_text(&Value::Array(list))));
     }
     let mut rows = vec![["USER", "ACCOUNT", "STATE", "DAYS LEFT", "JOBS", "SCOPES"].map(str::to_owned).to_vec()];
     rows.extend(all.iter().map(|grant| row(grant, &jobs_of(&grant.user), now)));
@@ -76,6 +77,7 @@ fn row(grant: &Grant, jobs: &[String], now: DateTime<Utc>) -> Vec<String> {
         GrantState::Refreshing => "ok, being refreshed",
     };
     let days = match end {
+        _ if grant.state == GrantState::NeedsSignIn => "-".to_owned(),
         Some(end) if end.at_most => format!("at most {} (six months from import)", end.days_left(now)),
         Some(end) => format!("{} (until {})", end.days_left(now), end.at.format("%Y-%m-%d")),
         None => "-".to_owned(),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{AuthError, LoginArgs, UserPrompt};
 use crate::signin::listener::{CallbackListener, HtmlPage, LISTEN_TIMEOUT, ReceivedAnswer};
-use crate::signin::{self, CompletedSignIn, RedirectUri, SignInError, SignInRequest, StartedSignIn, answer};
+use crate::signin::{
+    self, CompletedSignIn, PastedAnswer, RedirectUri, SignInError, SignInRequest, StartedSignIn, answer,
+};
 use spotify_client::client::SpotifyClient;
 use spotify_client::state::grants::{GrantStore, grant_end};
 
@@ -53,7 +55,7 @@ pub async fn run(
             text => text.to_owned(),
         };
         let pasted = &typed;
-        let signed_in = match signin::finish_pasted(api, grants, &args.user, pasted).await {
+        let signed_in = match finish_pasted(api, grants, args, pasted).await {
             Err(error @ SignInError::Worthless { .. }) => {
                 let uri = redirect.with_port(login_port(&redirect).await);
                 let begun = start_sign_in(args, login, &uri)?;
@@ -103,6 +105,15 @@ pub async fn run(
     sign_in_by_paste(&begun, listener, login, person).await
 }
 
+async fn finish_pasted(
+    api: &SpotifyClient,
+    grants: &GrantStore,
+    args: &LoginArgs,
+    text: &str,
+) -> Result<CompletedSignIn, SignInError> {
+    signin::finish_pasted(api, grants, &PastedAnswer { user: &args.user, text, replace: args.replace }).await
+}
+
 fn read_answer(line: std::io::Result<Option<String>>) -> Result<Option<String>, AuthError> {
     line.map_err(|source| AuthError::Io { action: "read the answer".to_owned(), source })
 }
@@ -144,7 +155,7 @@ async fn sign_in_by_browser(
     person: &mut dyn UserPrompt,
 ) -> Result<LoginOutcome, AuthError> {
     let Some(listener) = listener else { return Ok(LoginOutcome::Waits) };
-    let answered = listener.wait_for_answer(&begun.pending.state, login.patience).await?;
+    let answered = listener.wait_for_answer(&begun.pending.state, &login.api.accounts_url(""), login.patience).await?;
     finish_in_browser(begun, answered, login, person).await
 }
 
@@ -166,7 +177,7 @@ async fn finish_in_browser(
     Ok(report_outcome(finished?, login, person))
 }
 
-/// Waits for the pasted address or for a browser on this machine, whichever is first.
+/// Waits for the pasted address or for a browser on this machine, until one of them has an answer.
 async fn sign_in_by_paste(
     begun: &StartedSignIn,
     listener: Option<CallbackListener>,
@@ -177,7 +188,9 @@ async fn sign_in_by_paste(
     let user = &begun.pending.user;
     let mut browser = Box::pin(async {
         let answered = match listener {
-            Some(listener) => listener.wait_for_answer(&begun.pending.state, login.patience).await,
+            Some(listener) => {
+                listener.wait_for_answer(&begun.pending.state, &api.accounts_url(""), login.patience).await
+            }
             None => std::future::pending().await,
         };
         match answered {
@@ -194,24 +207,28 @@ async fn sign_in_by_paste(
         };
         let text = match came {
             LoginEvent::Browser(answered) => {
-                grants.forget_pending(user)?;
+                grants.forget_pending(&begun.pending)?;
                 return finish_in_browser(begun, answered, login, person).await;
             }
             LoginEvent::Typed(Some(text)) if !text.trim().is_empty() => text,
             LoginEvent::Typed(_) => {
                 person.tell(&format!(
-                    "the sign-in can be finished within a day: cratedigger auth login {user} --paste 'ADDRESS'"
+                    "the sign-in can be finished within a day: cratedigger auth login {user} --paste, which reads the \
+                     address from its input"
                 ));
                 person.tell(&signin::invalid_redirect(RedirectUri::parse(login.redirect_uri)?.as_registered()));
                 return Ok(LoginOutcome::Waits);
             }
         };
         // Only a terminal gets another try.
-        if let (Err(error), true) = (answer::parse_pasted(&text, &begun.pending), person.is_interactive()) {
+        if let (Err(error), true) =
+            (answer::parse_pasted(&text, &begun.pending, &api.accounts_url("")), person.is_interactive())
+        {
             person.tell(&format!("{error}; {}", error.hint().unwrap_or_default()));
             continue;
         }
-        let signed_in = signin::finish_pasted(api, grants, user, &text).await?;
+        let pasted = PastedAnswer { user, text: &text, replace: false };
+        let signed_in = signin::finish_pasted(api, grants, &pasted).await?;
         return Ok(report_outcome(signed_in, login, person));
     }
 }

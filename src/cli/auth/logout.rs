@@ -3,12 +3,12 @@
 use super::{AuthError, LogoutArgs};
 use spotify_client::state::grants::{GrantStore, SpotifyAccount};
 
-/// The user whose grant was deleted.
+/// The user without a grant now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogoutReport {
     /// The user's name in job files.
     pub user: String,
-    /// The account whose rows `--purge` deletes. `None` if no run has read the account; then the store has no
+    /// The account that `--purge` deletes the rows of. `None` if no run has read the account; then the store has no
     /// rows of it.
     pub account: Option<SpotifyAccount>,
 }

@@ -1,11 +1,12 @@
 //! The terminal of the user who signs in, as a trait so that tests can replace it.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal};
 use std::pin::Pin;
 
 use tokio::sync::oneshot;
 use url::Url;
 
+use crate::cli::print;
 use crate::document::printable;
 use crate::signin::browser::BrowserCommand;
 
@@ -31,13 +32,12 @@ pub struct TerminalPrompt;
 
 impl UserPrompt for TerminalPrompt {
     fn tell(&mut self, text: &str) {
-        let mut out = io::stderr().lock();
-        drop(writeln!(out, "{}", printable(text)).and_then(|()| out.flush()));
+        print::stderr(&format!("{}\n", printable(text)));
     }
 
     fn show(&mut self, text: &str) {
-        let mut out = io::stdout().lock();
-        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+        // If stdout is closed, the address cannot be shown anywhere.
+        drop(print::stdout(&format!("{text}\n")));
     }
 
     fn read_line(&mut self) -> LineFuture {

@@ -1,143 +1,218 @@
-//! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists what it cannot reach.
+//! `auth logout --purge`: deletes a user's rows, files and raw responses, and lists the places that it cannot reach.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod leftovers;
+
 use crate::cli::app::App;
 use crate::cli::args::ExportArgs;
+use crate::cli::compact::lock_store;
+use crate::cli::error_exits::{file_error, store_error};
 use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
-use crate::export::{ExportTarget, forget_missing_files};
-use crate::job::{Job, JobUsers};
-use crate::store::{RawAnswers, StoreError, accounts, open_writer, purge};
-use crate::sync::{JobLock, LockError};
+use crate::export::{ClearedFiles, ExportTarget, clear_user_files, forget_missing_files};
+use crate::notify::AlertStore;
+use crate::store::{
+    CompactReport, PurgeCounts, PurgedUser, RawAnswers, Store, StoreError, canonical_path, delete_all_backups,
+    open_writer, purge,
+};
 use spotify_client::state::grants::SpotifyAccount;
 
-/// Deletes a user's rows and rewrites the CSV files. `None` if the store has no such user.
+/// What a purge has left, as far as the command can know.
+pub(super) struct PurgeOutcome {
+    pub(super) exit: ExitStatus,
+    user: PurgedUser,
+    csv_dir: PathBuf,
+    /// Paths below the CSV folder of files that no job has rendered again.
+    not_rendered: Vec<String>,
+    /// Databases that other programs keep from being rewritten.
+    held: Vec<PathBuf>,
+}
+
+/// Deletes a user's rows and files. `None` if the store has nothing of such a user.
 pub(super) fn run(
     name: &str,
     account: Option<SpotifyAccount>,
     app: &App<'_>,
-) -> Result<Option<ExitStatus>, CommandError> {
-    if !app.database_path().exists() {
+) -> Result<Option<PurgeOutcome>, CommandError> {
+    let database = app.database_path();
+    let alerts = AlertStore::new(app.state.path(), &canonical_path(&database));
+    let unknown = PurgedUser { local_names: BTreeSet::from([name.to_owned()]), ..PurgedUser::default() };
+    if !database.exists() {
         print::stderr("there is no store, so there is nothing to delete\n");
+        alerts.forget_mentions(|text| unknown.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
         return Ok(None);
     }
     // A run in progress would write the deleted rows again.
-    let _locks = lock_jobs(name, app)?;
+    let _lock = lock_store(app, "nothing was deleted")?;
     let store = app.open_store()?;
     let runtime = runtime()?;
     let (local, known) = (name.to_owned(), account);
     let found = runtime.block_on(store.write(move |s| {
-        // A user who signed out earlier is still named in the store.
-        let user = match &known {
-            Some(account) => Some(accounts::stored_id(s, account.account_id.as_deref(), &account.user_id)?),
-            None => purge::account_id(s, &local)?,
-        };
-        Ok((user, purge::files_of_user(s, &local)?))
+        let account = known.as_ref().map(|known| (known.account_id.as_deref(), known.user_id.as_str()));
+        Ok((PurgedUser::find(s, &local, account)?, purge::is_unfinished(s)?))
     }));
-    let (user, files) = found.or_exit(ExitStatus::Storage)?;
-    let Some(user) = user else {
+    let (user, is_unfinished) = found.map_err(store_error)?;
+    let is_known = user.is_some();
+    let user = user.unwrap_or(unknown);
+    alerts.forget_mentions(|text| user.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
+    if !is_known && !is_unfinished {
         print::stderr(&format!("the store has no data of {name}: no run has read the account\n"));
         return Ok(None);
-    };
-    // Files go first: if the command is killed, the next one finds them in the records.
-    let target = app.job_files()?.target;
-    let folder = target.csv_dir.clone();
-    for file in &files {
-        let path = folder.join(file);
-        if path.exists() {
-            std::fs::remove_file(&path).or_exit(ExitStatus::Storage)?;
-            print::stderr(&format!("deleted   {}\n", printable(&path.display().to_string())));
-        }
     }
-    let (local, account) = (name.to_owned(), user.clone());
-    let purged = runtime.block_on(async {
-        let purged = store.write(move |s| {
-            purge::forget_files_of_user(s, &local)?;
-            purge::purge_user(s, &account)
-        });
-        let purged = purged.await?;
-        store.compact().await?;
-        Ok::<_, StoreError>(purged)
-    });
-    let purged = purged.or_exit(ExitStatus::Storage)?;
+    let target = app.job_files()?.target;
+    // Files go first: if the command is killed, the next one finds them in the records.
+    let (csv, user) = (target.clone(), user);
+    let cleared = runtime.block_on(store.with_connection({
+        let user = user.clone();
+        move |conn| clear_user_files(conn, &csv, &user)
+    }));
+    let cleared = cleared.map_err(store_error)?.map_err(file_error)?;
+    let purged = match is_known {
+        true => {
+            let user = user.clone();
+            Some(runtime.block_on(store.write(move |s| purge::purge_user(s, &user))).map_err(store_error)?)
+        }
+        false => None,
+    };
     if let Ok(store) = Arc::try_unwrap(store) {
         store.close();
     }
-    rewrite_packages(app, &target, &files)?;
-    let answers = RawAnswers::delete_personal(&app.database_path()).or_exit(ExitStatus::Storage)?;
-    print::stderr(&format!(
-        "{name}: deleted {} of the library, tops and plays and {}; data shared with other users are kept\n",
-        print::count(purged.rows, "row"),
-        print::count(purged.playlists, "playlist")
-    ));
-    if answers > 0 {
+    report_files(&cleared);
+    match purged {
+        Some(purged) => report_counts(name, &purged),
+        None => print::stderr("an earlier purge was not finished; finishing it\n"),
+    }
+    finish(user, &cleared, app, &target).map(Some)
+}
+
+/// What follows the deletion of the rows. A later purge repeats it if this one is killed.
+fn finish(
+    user: PurgedUser,
+    cleared: &ClearedFiles,
+    app: &App<'_>,
+    target: &ExportTarget,
+) -> Result<PurgeOutcome, CommandError> {
+    let database = app.database_path();
+    for path in delete_all_backups(&database).map_err(store_error)? {
+        print::stderr(&format!("deleted   {} (a copy from before an upgrade)\n", shown(&path)));
+    }
+    let raw = RawAnswers::delete_personal(&database).map_err(store_error)?;
+    if let Some((answers, _)) = raw.filter(|(answers, _)| *answers > 0) {
         print::stderr(&format!(
             "deleted {answers} raw responses about users, since they do not say which user they belong to\n"
         ));
     }
     let exit = export::run(&ExportArgs { jobs: Vec::new() }, app.context)?;
-    report_remaining_files(&folder, name, &user);
     if exit != ExitStatus::Complete {
         print::stderr("hint: some files were not rewritten; run `cratedigger export` when the problem is solved\n");
     }
-    Ok(Some(exit))
-}
-
-/// Rewrites the data packages of the jobs whose files were deleted, also of jobs that no longer have a job file.
-fn rewrite_packages(app: &App<'_>, target: &ExportTarget, deleted: &[String]) -> Result<(), CommandError> {
-    let jobs: BTreeSet<&str> = deleted.iter().filter_map(|path| path.split('/').next()).collect();
-    let store = open_writer(&app.database_path(), app.job_files()?.access).or_exit(ExitStatus::Storage)?;
-    jobs.into_iter()
-        .try_for_each(|job| forget_missing_files(&store, target, job).map(drop))
-        .or_exit(ExitStatus::Storage)
-}
-
-/// Locks the jobs of a user, so that they cannot run.
-fn lock_jobs(name: &str, app: &App<'_>) -> Result<Vec<JobLock>, CommandError> {
-    let asks = |job: &Job| match &job.users {
-        JobUsers::Named(names) => names.iter().any(|user| user == name),
-        JobUsers::All => true,
-        JobUsers::None => false,
-    };
-    let (store, hangs) = (app.database_path(), app.settings.schedule.max_runtime);
-    let jobs = app.context.jobs(app.settings, &[]).jobs;
-    let lock = |job: &Job| {
-        JobLock::take(app.state.path(), &store, &job.name, hangs).map_err(|e| match e {
-            LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
-            _ => CommandError::new(ExitStatus::Deferred, e)
-                .with_hint("nothing was deleted; wait for that run to finish, or stop it, then try again"),
-        })
-    };
-    jobs.iter().filter(|job| asks(job)).map(lock).collect()
-}
-
-/// Lists the files that still mention the user, such as dated files and results of queries.
-fn report_remaining_files(folder: &Path, name: &str, user: &str) {
-    let marks = [format!("\"{name}\""), user.to_owned()];
-    let mut left = Vec::new();
-    for job in entries(folder) {
-        let files = entries(&job).into_iter().filter(|path| path.extension().is_some_and(|it| it == "csv"));
-        left.extend(files.filter(|path| {
-            let text = std::fs::read(path).unwrap_or_default();
-            marks.iter().any(|mark| text.windows(mark.len()).any(|part| part == mark.as_bytes()))
-        }));
+    let not_rendered = rewrite_packages(app, target, cleared)?;
+    let compacted = runtime()?.block_on(compact(app.open_store()?)).map_err(store_error)?;
+    let mut held = Vec::new();
+    if compacted.wal_bytes > 0 {
+        held.push(database.clone());
     }
-    for path in &left {
-        print::stderr(&format!("left      {} still mentions this user\n", printable(&path.display().to_string())));
+    if raw.is_some_and(|(_, raw)| raw.wal_bytes > 0) {
+        held.push(database.with_extension("raw.db"));
     }
-    print::stderr(
-        "not deleted: backups and copies of the store, files of queries or earlier days that no job writes any more, \
-         and copies that others have made\n",
-    );
+    let csv_dir = target.csv_dir.clone();
+    let exit = if held.is_empty() { exit } else { ExitStatus::Deferred };
+    Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, held })
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-    paths.sort();
-    paths
+impl PurgeOutcome {
+    /// Lists what is left, after the grant was deleted too.
+    pub(super) fn report_leftovers(&self, name: &str, app: &App<'_>) {
+        let database = app.database_path();
+        for path in &self.not_rendered {
+            let path = shown(&self.csv_dir.join(path));
+            print::stderr(&format!("left      {path} may contain rows of this user\n"));
+        }
+        let own = [database.clone(), database.with_extension("raw.db")];
+        let folders = [
+            self.csv_dir.clone(),
+            database.parent().unwrap_or(Path::new(".")).to_owned(),
+            app.context.project.jobs_dir.clone(),
+            app.state.path().to_owned(),
+        ];
+        for path in leftovers::files_that_mention(&self.user, &folders, &own) {
+            print::stderr(&format!("left      {} still mentions this user\n", shown(&path)));
+        }
+        print::stderr(
+            "not deleted: backups and copies of the store elsewhere, the system's log, files of earlier days that show \
+             results of queries, and copies that others have made\n",
+        );
+        for path in &self.held {
+            print::stderr(&format!(
+                "left      {0} and {0}-wal still contain the deleted rows, because another program is reading them\n",
+                shown(path)
+            ));
+        }
+        if !self.held.is_empty() {
+            print::stderr(&format!(
+                "hint: end that program, then run `cratedigger auth logout {name} --purge` again to finish\n"
+            ));
+        }
+    }
+}
+
+/// Rewrites the store, so that the deleted bytes disappear, and records that the purge is finished.
+async fn compact(store: Arc<Store>) -> Result<CompactReport, StoreError> {
+    let compacted = store.compact().await?;
+    if compacted.wal_bytes == 0 {
+        store.write(purge::finish).await?;
+    }
+    if let Ok(store) = Arc::try_unwrap(store) {
+        store.close();
+    }
+    Ok(compacted)
+}
+
+/// Rewrites the data packages of the jobs with deleted files, also of jobs that no longer have a job file. Returns
+/// the files that no job has rendered again.
+fn rewrite_packages(app: &App<'_>, target: &ExportTarget, cleared: &ClearedFiles) -> Result<Vec<String>, CommandError> {
+    let below = |path: &PathBuf| path.strip_prefix(&target.csv_dir).ok().map(Path::to_owned);
+    let paths = cleared.deleted.iter().chain(&cleared.shortened).filter_map(below);
+    let jobs: BTreeSet<String> =
+        paths.filter_map(|path| path.iter().next().map(|job| job.to_string_lossy().into_owned())).collect();
+    let store = open_writer(&app.database_path(), app.job_files()?.access).map_err(store_error)?;
+    for job in &jobs {
+        forget_missing_files(&store, target, job).map_err(file_error)?;
+    }
+    let is_left = |path: &&String| purge::is_not_rendered(&store, path).unwrap_or(true);
+    Ok(cleared.to_render.iter().filter(is_left).cloned().collect())
+}
+
+fn report_files(cleared: &ClearedFiles) {
+    for path in &cleared.deleted {
+        print::stderr(&format!("deleted   {}\n", shown(path)));
+    }
+    for path in &cleared.shortened {
+        print::stderr(&format!("shortened {}\n", shown(path)));
+    }
+    for (path, why) in &cleared.left {
+        print::stderr(&format!("left      {}: {}\n", shown(path), printable(why)));
+    }
+}
+
+fn report_counts(name: &str, purged: &PurgeCounts) {
+    print::stderr(&format!(
+        "{name}: deleted {} of the library, tops and plays and {}; data shared with other users are kept\n",
+        print::count(purged.rows, "row"),
+        print::count(purged.playlists, "playlist")
+    ));
+    if purged.shared > 0 {
+        print::stderr(&format!(
+            "kept {} of other readers that name this account as owner or as the one who added an item\n",
+            print::count(purged.shared, "playlist")
+        ));
+    }
+}
+
+fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
 }

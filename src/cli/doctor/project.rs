@@ -69,6 +69,12 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
         }
         Err(failure) => page.push(DoctorLine::from_error("credentials", &failure, "fill in .env")),
     }
+    page.extend(
+        context
+            .open_secret_files()
+            .iter()
+            .map(|open| DoctorLine::problem("credentials", open.problem(), open.command(), ExitStatus::UserAction)),
+    );
     // A state folder that cannot be opened has its own line.
     let gone = find_lost_store(context, settings)
         .map(|gone| DoctorLine::from_error("store", &store_error(gone), "mount its disk"));
@@ -96,7 +102,7 @@ fn jobs(loaded: &LoadedJobs) -> DoctorLine {
     }
 }
 
-/// Runs in progress, runs that hang, and jobs whose newest run failed.
+/// Runs in progress, runs that hang, and jobs with a failed newest run.
 fn runs(context: &CommandContext, settings: &Settings, jobs: &[Job]) -> Vec<DoctorLine> {
     let database = context.project.database(settings);
     let mut page = Vec::new();
@@ -158,7 +164,7 @@ fn without_state(context: &CommandContext, settings: &Settings, jobs: &[Job], of
         vec![if offline { DoctorLine::note("Spotify", "not checked (--offline)") } else { credentials_line(&app) }];
     page.push(DoctorLine::note(
         "app",
-        "the first run finds out what it may call; the limits of Development Mode apply until then",
+        "the first run finds out which calls are allowed; the limits of Development Mode apply until then",
     ));
     page.push(DoctorLine::passed("budget", "no call has been sent yet"));
     page.extend(grants(&app, jobs));
@@ -182,7 +188,7 @@ fn with_state(context: &CommandContext, settings: &Settings, jobs: &[Job], offli
     page.push(if offline { DoctorLine::note("Spotify", "not checked (--offline)") } else { credentials_line(&app) });
     page.push(match app.app_class() {
         Ok(Some(class)) => {
-            DoctorLine::passed("app", format!("{} mode; `cratedigger quota` lists what it may call", class.as_str()))
+            DoctorLine::passed("app", format!("{} mode; `cratedigger quota` lists its endpoints", class.as_str()))
         }
         Ok(None) => DoctorLine::note(
             "app",

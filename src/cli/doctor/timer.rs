@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_for_another_project_starts_nothing_of_ours() {
+    fn line_for_another_project_does_not_count() {
         let (ours, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let project = absolute_path(ours.path());
         for (line, is_ours) in [

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_in_a_home_is_let_through_the_sandbox_and_no_more_of_the_home() {
+    fn only_the_project_of_a_home_is_accessible() {
         let text = service("/home/anna/.local/bin/cratedigger", "/home/anna/my music", &["/home/anna/my music/output"]);
         assert!(text.contains(
             "\nProtectHome=tmpfs\nBindReadOnlyPaths=\"/home/anna/my music\" /home/anna/.local/bin/cratedigger\n"
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_that_mean_something_to_systemd_are_doubled() {
+    fn special_characters_of_systemd_are_escaped() {
         let text = service("/opt/50%/cratedigger", "/srv/a$b \"c\" 5%", &["/srv/x%y"]);
         assert!(
             text.contains("ExecStart=/opt/50%%/cratedigger --project \"/srv/a$$b \\\"c\\\" 5%%\" run --due\n"),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_installer_takes_any_path_for_what_it_is() {
+    fn installer_takes_any_path_literally() {
         assert_eq!(quote_for_shell(Path::new("/srv/it's $x")), "'/srv/it'\\''s $x'");
     }
 }

@@ -46,7 +46,7 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
             (Some(left), Some(share)) => {
                 out.push_str(&format!(", {} of the {left} left today", format_percent(share)));
                 if let Some(own) = priced.left.account.filter(|own| *own < left) {
-                    out.push_str(&format!(", of which this job may take {own}"));
+                    out.push_str(&format!(", at most {own} for this job"));
                 }
             }
             _ => {}

@@ -12,7 +12,7 @@ use crate::scheduler::{RunHistory, overdue};
 const LONG_DEFERRAL: TimeDelta = TimeDelta::hours(24);
 
 impl Reporter<'_> {
-    /// Reports the jobs whose data are overdue.
+    /// Reports the jobs with overdue data.
     pub(in crate::cli) fn report_overdue(&self, jobs: &[Job], past: &RunHistory, now: DateTime<Utc>) {
         for (job, since) in self.overdue_jobs(jobs, past, now) {
             if self.start_alert(AlertScope::Job(&job.name), AlertKind::Overdue, "") != AlertTransition::New {
@@ -30,7 +30,7 @@ impl Reporter<'_> {
         }
     }
 
-    /// The jobs whose data are overdue for a reason that was not reported. A lost sign-in was reported, and
+    /// The jobs with overdue data for a reason that was not reported. A lost sign-in was reported, and
     /// a deferral of less than a day needs no report.
     fn overdue_jobs<'j>(
         &self,

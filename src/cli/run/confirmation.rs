@@ -57,8 +57,9 @@ fn is_surely_expensive(price: &JobEstimate, left: &RemainingBudget) -> bool {
     is_expensive(price.total().calls().at_least, left)
 }
 
+/// Without a limit for the account, no number of calls is expensive.
 fn may_be_expensive(price: &JobEstimate, left: &RemainingBudget) -> bool {
-    price.total().calls().at_most.is_none_or(|calls| is_expensive(calls, left))
+    left.account.is_some() && price.total().calls().at_most.is_none_or(|calls| is_expensive(calls, left))
 }
 
 fn is_expensive(calls: u64, left: &RemainingBudget) -> bool {

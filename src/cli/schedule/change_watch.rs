@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_was_set_and_a_night_asleep_are_noticed_and_a_slow_look_is_not() {
+    fn clock_change_and_suspend_are_noticed() {
         let (wall, steady) = (SystemTime::now(), Instant::now());
         let later = |secs: u64| Duration::from_secs(secs);
         let at = |wall: SystemTime, awake: u64| ClockPair { wall, steady: steady + later(awake) };
@@ -163,8 +163,8 @@ mod tests {
         assert_eq!(clocks.moved_until(at(wall + later(900), 900)), None);
         // Asleep for eight hours: one clock stood still.
         assert_eq!(clocks.moved_until(at(wall + later(900 + 28_800), 901)), Some(28_799));
-        assert_eq!(clocks.moved_until(at(wall + later(900 + 28_815), 916)), None, "told once");
-        // Somebody sets it an hour back, then forth.
+        assert_eq!(clocks.moved_until(at(wall + later(900 + 28_815), 916)), None, "reported once");
+        // The user sets it an hour back, then forward.
         assert_eq!(clocks.moved_until(at(wall + later(900 + 28_830 - 3_600), 931)), Some(-3_600));
         assert_eq!(clocks.moved_until(at(wall + later(900 + 28_845), 946)), Some(3_600));
     }

@@ -16,7 +16,7 @@ use crate::settings::{Project, Settings};
 use crate::store::RunRow;
 use crate::store::timestamp;
 
-/// Name, line, zone, and what else stands in the file.
+/// Name, line, zone, and the rest of the job file.
 const JOBS: [(&str, &str, &str, &str); 10] = [
     ("half-hourly", "*/30 * * * *", "Europe/Berlin", ""),
     ("night", "30 2 * * *", "Europe/Berlin", ""),
@@ -98,7 +98,7 @@ impl ExpectedFires {
     fn expects(&self, now: DateTime<Utc>, first: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let newest = self.fires[..self.fires.partition_point(|fire| *fire <= now)].last().copied();
         let Some(settled) = self.settled else {
-            // Never run: due at once; then it goes on as that fire until a newer one comes.
+            // Never run: due at once. Then it continues for that scheduled time until a newer one comes.
             let begun = self.tried.map_or(first, |(fire, ..)| fire);
             return self.may_try(newest.map_or(begun, |newest| newest.max(begun)), now);
         };
@@ -162,7 +162,7 @@ fn oracle(line: &str, zone: &str) -> Vec<DateTime<Utc>> {
 }
 
 #[test]
-fn a_year_of_ten_jobs_serves_every_fire_once_as_another_model_says() {
+fn year_of_ten_jobs_serves_every_fire_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = Settings::built_in();
     let mut board = JobBoard::new(&settings);
@@ -189,7 +189,7 @@ fn a_year_of_ten_jobs_serves_every_fire_once_as_another_model_says() {
             (was_asleep, _) = (false, board.recheck_all());
         }
         if now == utc("2026-04-02T10:00:00Z") {
-            // Nonsense for a day: what was read last holds on.
+            // Invalid text for a day: the last valid file is used.
             let broken = LoadedJobs { jobs: Vec::new(), broken: vec!["night".to_owned()], problems: Vec::new() };
             board.replace(broken);
         }

@@ -15,7 +15,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn files_and_folders_have_the_modes_asked_for() {
+fn files_and_folders_have_their_modes() {
     let top = tempfile::tempdir().unwrap();
     for (mode_of_file, mode_of_folder) in [(0o644, 0o755), (0o640, 0o750), (0o600, 0o700), (0o664, 0o775)] {
         let csv = top.path().join(format!("{mode_of_file:o}"));
@@ -28,7 +28,7 @@ fn files_and_folders_have_the_modes_asked_for() {
 }
 
 #[test]
-fn a_file_with_the_same_bytes_is_left_untouched() {
+fn unchanged_file_is_not_written() {
     let top = tempfile::tempdir().unwrap();
     let folder = OutputFolder::root(top.path(), OPEN).unwrap();
     assert!(write(&folder, "a.csv", b"one").unwrap());
@@ -72,7 +72,7 @@ fn only_stray_temporary_files_are_swept() {
 }
 
 #[test]
-fn a_folder_in_place_of_a_file_is_an_error_that_names_it() {
+fn folder_in_place_of_a_file_is_named() {
     let top = tempfile::tempdir().unwrap();
     std::fs::create_dir(top.path().join("a.csv")).unwrap();
     let folder = OutputFolder::root(top.path(), OPEN).unwrap();

@@ -27,7 +27,7 @@ fn deleted(top: &Path, files: &[OutdatedFile]) -> (u64, Vec<String>) {
 }
 
 #[test]
-fn a_file_goes_with_the_folder_that_held_nothing_else() {
+fn empty_folder_is_deleted_with_its_last_file() {
     let top = tempfile::tempdir().unwrap();
     let old = [written(top.path(), "2026-01-01/a.csv", "1"), written(top.path(), "2026-01-02/a.csv", "2")];
     std::fs::write(top.path().join("j/2026-01-02/notes.txt"), "mine").unwrap();
@@ -35,12 +35,12 @@ fn a_file_goes_with_the_folder_that_held_nothing_else() {
     assert_eq!((count, forgotten.len()), (2, 2));
     assert!(!top.path().join("j/2026-01-01").exists());
     assert_eq!(std::fs::read_dir(top.path().join("j/2026-01-02")).unwrap().count(), 1);
-    // What is gone already is forgotten, and not counted.
+    // A file that is missing already is removed from the records, and not counted.
     assert_eq!(deleted(top.path(), &old), (0, forgotten));
 }
 
 #[test]
-fn what_somebody_else_put_there_stays_and_no_link_is_followed() {
+fn foreign_files_and_links_stay() {
     let top = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let old = ["changed.csv", "link.csv", "folder.csv", "away/a.csv"].map(|path| written(top.path(), path, "1"));
@@ -63,7 +63,7 @@ fn what_somebody_else_put_there_stays_and_no_link_is_followed() {
 }
 
 #[test]
-fn the_newest_file_of_a_fetch_stays_until_another_stands() {
+fn newest_file_stays_until_another_exists() {
     let file = |path: &str, newest| OutdatedFile {
         path: path.into(),
         source: "items".into(),

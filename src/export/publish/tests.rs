@@ -78,7 +78,7 @@ fn changes(outcome: &ExportOutcome) -> Vec<FileChange> {
 }
 
 #[test]
-fn every_kind_of_item_and_value_stands_in_the_file_as_promised() {
+fn every_kind_of_item_is_written_as_documented() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let columns = names(&["playlist_name", "position", "kind", "added_at", "track_name", "artist_names", "explicit"]);
@@ -102,7 +102,7 @@ fn every_kind_of_item_and_value_stands_in_the_file_as_promised() {
 }
 
 #[test]
-fn a_file_from_the_same_inputs_is_not_rendered_and_one_with_the_same_bytes_not_replaced() {
+fn unchanged_inputs_and_bytes_are_not_written() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let style = CsvStyle::default();
@@ -123,7 +123,7 @@ fn a_file_from_the_same_inputs_is_not_rendered_and_one_with_the_same_bytes_not_r
 }
 
 #[test]
-fn an_unfinished_fetch_keeps_its_file_and_its_description() {
+fn unfinished_fetch_keeps_its_file() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let style = CsvStyle::default();
@@ -138,7 +138,7 @@ fn an_unfinished_fetch_keeps_its_file_and_its_description() {
 }
 
 #[test]
-fn files_of_earlier_days_stay_described_while_they_are_there() {
+fn existing_files_of_earlier_days_are_described() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let style = CsvStyle::default();
@@ -159,7 +159,7 @@ fn files_of_earlier_days_stay_described_while_they_are_there() {
 }
 
 #[test]
-fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
+fn bad_query_affects_only_its_own_file() {
     let place = Place::new();
     let reader = QueryReader::open(
         &place.top.path().join("store.db"),
@@ -188,7 +188,7 @@ fn a_query_is_typed_by_its_values_and_a_bad_one_spoils_only_its_own_file() {
 }
 
 #[test]
-fn a_query_is_rendered_again_if_a_name_that_it_uses_or_the_clock_may_have_moved() {
+fn query_is_rendered_after_a_rename_or_with_a_clock() {
     let place = Place::new();
     let reader =
         QueryReader::open(&place.top.path().join("store.db"), "j", Vec::new(), Duration::from_secs(5)).unwrap();
@@ -206,7 +206,7 @@ fn a_query_is_rendered_again_if_a_name_that_it_uses_or_the_clock_may_have_moved(
 }
 
 #[test]
-fn a_column_of_nulls_alone_still_has_its_rows() {
+fn column_of_nulls_has_all_rows() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let style = CsvStyle::default();
@@ -217,7 +217,7 @@ fn a_column_of_nulls_alone_still_has_its_rows() {
 }
 
 #[test]
-fn excel_gets_a_mark_its_line_endings_its_times_and_no_formulas() {
+fn excel_file_has_mark_times_and_no_formulas() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let style = CsvStyle::for_profile(CsvProfile::ExcelSemicolon);
@@ -234,7 +234,7 @@ fn excel_gets_a_mark_its_line_endings_its_times_and_no_formulas() {
 }
 
 #[test]
-fn exportify_has_its_own_columns_for_playlists_and_saved_tracks_only() {
+fn exportify_columns_are_for_playlists_and_tracks() {
     let place = Place::new();
     let style = CsvStyle::for_profile(CsvProfile::Exportify);
     let (items, saved, artists) =
@@ -261,7 +261,7 @@ fn exportify_has_its_own_columns_for_playlists_and_saved_tracks_only() {
 }
 
 #[test]
-fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() {
+fn cached_cells_equal_those_of_the_view() {
     let place = Place::new();
     let mut random = 7_usize;
     for stream in stream::all() {
@@ -296,7 +296,7 @@ fn cached_cells_are_those_of_the_view_for_every_stream_style_and_column_order() 
 }
 
 #[test]
-fn what_is_asked_for_wrongly_is_not_storage_trouble() {
+fn wrong_options_are_no_storage_error() {
     let place = Place::new();
     let items = fetched("items", "playlist_items");
     let style = CsvStyle { formula_guard: FormulaGuard::Off, ..CsvStyle::default() };
@@ -318,7 +318,7 @@ fn listed(place: &Place) -> Vec<String> {
 }
 
 #[test]
-fn a_link_in_the_place_of_one_file_leaves_the_others_to_be_written() {
+fn link_in_place_of_a_file_affects_only_it() {
     let place = Place::new();
     let (items, tracks) = (fetched("items", "playlist_items"), fetched("tracks", "tracks"));
     let style = CsvStyle::default();
@@ -347,7 +347,7 @@ fn a_link_in_the_place_of_one_file_leaves_the_others_to_be_written() {
 }
 
 #[test]
-fn what_was_written_before_an_export_failed_is_recorded_and_described() {
+fn failed_export_records_its_written_files() {
     let place = Place::new();
     let (items, tracks) = (fetched("items", "playlist_items"), fetched("tracks", "tracks"));
     let style = CsvStyle::default();

@@ -1,4 +1,4 @@
-//! What is written is what a reader reads.
+//! Written files, read back by other readers.
 
 use proptest::prelude::*;
 
@@ -67,7 +67,7 @@ fn written(style: &CsvStyle, rows: &[Vec<Value>], width: usize) -> Vec<u8> {
     page.finish().unwrap().0
 }
 
-/// A cell as it stands in a file.
+/// A cell as written in a file.
 #[derive(Debug, Clone, PartialEq)]
 enum Cell {
     Bare(String),
@@ -107,7 +107,7 @@ fn rfc_4180(text: &str, delimiter: char) -> Result<Vec<Vec<Cell>>, String> {
             rest = next;
         } else {
             rest =
-                rest.strip_prefix("\r\n").or(rest.strip_prefix('\n')).ok_or(format!("after a cell stands {rest:?}"))?;
+                rest.strip_prefix("\r\n").or(rest.strip_prefix('\n')).ok_or(format!("after a cell comes {rest:?}"))?;
             lines.push(std::mem::take(&mut line));
         }
     }
@@ -125,7 +125,7 @@ fn read(style: &CsvStyle, kind: ColumnType, cell: &Cell) -> Value {
     }
 }
 
-/// A value as it comes back: NUL stands in no CSV, and a line with nothing in it would be no row to most readers.
+/// A value as it is read back: a CSV has no NUL, and most readers skip an empty line.
 fn as_read(style: &CsvStyle, width: usize, value: &Value) -> Value {
     match value {
         Value::Null if width == 1 && style.null.is_empty() => Value::Text(String::new()),
@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn what_another_reader_reads_is_what_was_written_null_and_the_empty_text_told_apart(
+    fn other_reader_gets_the_written_values(
         (width, rows) in rows(6),
         style in style(),
     ) {
@@ -195,7 +195,7 @@ fn the_strict_reader_is_strict() {
 }
 
 #[test]
-fn null_and_the_empty_text_differ_in_the_bytes() {
+fn null_and_empty_text_have_different_bytes() {
     let row = [Value::Text(String::new()), Value::Null, Value::Null, Value::Null];
     let bytes = written(&CsvStyle::default(), &[row.to_vec(), vec![Value::Null; 4]], 4);
     assert_eq!(String::from_utf8(bytes).unwrap(), "\"c0\",\"c1\",\"c2\",\"c3\"\n\"\",,,\n,,,\n");

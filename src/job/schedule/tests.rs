@@ -29,7 +29,7 @@ fn a_plain_line_fires_when_it_says() {
 }
 
 #[test]
-fn zero_and_seven_and_sun_are_sunday_and_names_are_read() {
+fn zero_seven_and_sun_are_sunday() {
     for line in ["0 9 * * 0", "0 9 * * 7", "0 9 * * sun", "0 9 * * SUN"] {
         assert_eq!(
             schedule(line, "UTC").next_after(utc("2026-11-23T00:00:00Z")),
@@ -76,7 +76,7 @@ fn named_lines_are_lines() {
 }
 
 #[test]
-fn what_means_nothing_certain_is_refused_with_a_hint() {
+fn ambiguous_line_is_refused_with_a_hint() {
     for (line, message, hint) in [
         ("0 15 6 * * *", "6 fields", "did you mean \"15 6 * * *\"?"),
         ("15 6 * *", "4 fields", "minute, hour"),
@@ -114,9 +114,9 @@ fn what_means_nothing_certain_is_refused_with_a_hint() {
 }
 
 /// Zone; spring night with the last offset before it and the first after; autumn night likewise.
-/// Lines: `30 H` in the middle of what is skipped and repeated.
+/// Lines with `30 H`, in the middle of the skipped and the repeated hour.
 #[test]
-fn fixed_hours_fire_once_on_dst_nights_in_six_zones() {
+fn fixed_hours_fire_once_on_dst_nights() {
     for (zone, line, day, expected) in [
         ("Europe/Berlin", "30 2 * * *", "2026-03-29", "29 03:00 +0200"),
         ("Europe/Berlin", "30 2 * * *", "2026-10-25", "25 02:30 +0200"),
@@ -146,7 +146,7 @@ fn fixed_hours_fire_once_on_dst_nights_in_six_zones() {
 }
 
 #[test]
-fn star_hours_keep_their_interval_on_dst_nights() {
+fn star_hours_keep_their_interval_over_dst() {
     for (zone, from) in [
         ("Europe/Berlin", "2026-03-28T20:00:00Z"),
         ("Europe/Berlin", "2026-10-24T20:00:00Z"),
@@ -168,7 +168,7 @@ fn star_hours_keep_their_interval_on_dst_nights() {
 }
 
 #[test]
-fn every_second_hour_shows_on_the_wall_as_written() {
+fn every_second_hour_is_local_time() {
     let schedule = schedule("0 */2 * * *", "Europe/Berlin");
     assert_eq!(
         fires(&schedule, "2026-10-24T21:59:00Z", "2026-10-25T04:00:00Z"),
@@ -181,20 +181,20 @@ fn every_second_hour_shows_on_the_wall_as_written() {
 }
 
 #[test]
-fn a_day_that_a_zone_left_out_fires_at_its_end() {
+fn skipped_day_fires_at_its_end() {
     // Samoa went from 29 to 31 December 2011.
     let schedule = schedule("0 6 30 12 *", "Pacific/Apia");
     assert_eq!(schedule.next_after(utc("2011-12-01T00:00:00Z")), Some(utc("2011-12-30T10:00:00Z")));
 }
 
 #[test]
-fn a_leap_day_is_found_eight_years_off_and_back() {
+fn leap_day_is_found_after_eight_years() {
     let schedule = schedule("0 0 29 2 *", "UTC");
     assert_eq!(schedule.next_after(utc("2026-11-23T00:00:00Z")), Some(utc("2028-02-29T00:00:00Z")));
     assert_eq!(schedule.last_at_or_before(utc("2026-11-23T00:00:00Z")), Some(utc("2024-02-29T00:00:00Z")));
 }
 
-/// Lines of crontab(5) that mean the same to everyone: no star with a step beside another day field.
+/// Lines of crontab(5) with one meaning for every program: no star with a step next to another day field.
 fn lines() -> impl Strategy<Value = String> {
     fn field(min: u32, max: u32) -> BoxedStrategy<String> {
         let number = min..=max;
@@ -269,7 +269,7 @@ impl Both {
 /// long. Which days, each line has of its own, over the whole year; with `CRATEDIGGER_EVERY_DAY=1` it is
 /// every day on which the line fires (`make check-schedules`).
 #[test]
-fn five_thousand_random_lines_agree_with_another_cron_over_a_year_outside_dst_nights() {
+fn random_lines_agree_with_another_cron() {
     let every_day = std::env::var_os("CRATEDIGGER_EVERY_DAY").is_some();
     let config = Config { cases: 5_000, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));

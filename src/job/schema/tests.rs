@@ -11,7 +11,7 @@ fn every_option_of_a_stream_is_a_key() {
 }
 
 #[test]
-fn the_schema_has_every_key_of_the_table_and_no_other() {
+fn schema_has_exactly_the_keys_of_the_table() {
     let schema = json_schema();
     for (at, keys) in [
         ("/properties", JOB),

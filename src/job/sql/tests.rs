@@ -86,7 +86,7 @@ fn errors_name_the_line_of_the_job_file() {
 }
 
 #[test]
-fn a_misspelled_column_of_a_condition_is_found() {
+fn misspelled_column_of_a_condition_is_found() {
     let job = |condition: &str| {
         format!(
             "[[fetch]]\nstream = \"artist_albums\"\nids = [\"0000000000000000000001\"]\n\

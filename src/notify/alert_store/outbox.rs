@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::AlertStore;
+use super::{AlertState, AlertStore};
 use crate::notify::message::AlertMessage;
 
 /// A message that could not be delivered within this time is dropped.
@@ -74,6 +74,18 @@ pub(super) struct PendingPing {
     ping: RunPing,
     from: DateTime<Utc>,
     tried: DateTime<Utc>,
+}
+
+impl AlertState {
+    /// Deletes the messages and pings that mention a user. Returns their number.
+    pub(super) fn forget_deliveries(&mut self, is_mentioned: impl Fn(&str) -> bool) -> usize {
+        let before = self.undelivered.len() + self.pings.len();
+        self.undelivered.retain(|it| {
+            !is_mentioned(&it.message.text) && !it.message.details.iter().any(|detail| is_mentioned(detail))
+        });
+        self.pings.retain(|_, it| !is_mentioned(&it.ping.body));
+        before - self.undelivered.len() - self.pings.len()
+    }
 }
 
 /// Whether a delivery that was last tried at this time may be tried again.

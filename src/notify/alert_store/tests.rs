@@ -1,4 +1,4 @@
-//! What was told, over many looks.
+//! Which alerts are reported, over many checks.
 
 use chrono::TimeDelta;
 
@@ -11,7 +11,7 @@ fn at(text: &str) -> DateTime<Utc> {
 }
 
 #[test]
-fn what_lasts_is_news_once_and_its_end_is_news_once() {
+fn lasting_alert_and_its_end_are_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
@@ -39,7 +39,7 @@ fn what_lasts_is_news_once_and_its_end_is_news_once() {
 }
 
 #[test]
-fn each_way_is_tried_until_it_has_taken_the_message_and_never_after() {
+fn each_channel_delivers_a_message_once() {
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
@@ -74,7 +74,7 @@ fn each_way_is_tried_until_it_has_taken_the_message_and_never_after() {
 }
 
 #[test]
-fn a_ping_that_waits_gives_way_to_that_of_a_later_run() {
+fn waiting_ping_is_replaced_by_a_later_one() {
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
@@ -95,10 +95,10 @@ fn a_ping_that_waits_gives_way_to_that_of_a_later_run() {
 }
 
 #[test]
-fn where_nothing_can_be_written_it_is_told_once_a_day() {
+fn unwritable_state_reports_once_a_day() {
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
-    // A folder stands where the file should: nothing can be written down, as on a full disk.
+    // A folder in the place of the file, so that nothing can be saved, as on a full disk.
     std::fs::create_dir(&memory.file).unwrap();
     let now = at("2026-11-23T12:00:00Z");
     assert_eq!(memory.start(AlertScope::Job("x"), AlertKind::Failed, "no space left", now), AlertTransition::New);
@@ -109,14 +109,14 @@ fn where_nothing_can_be_written_it_is_told_once_a_day() {
 }
 
 #[test]
-fn a_cause_that_jobs_share_is_news_once_and_over_when_one_of_them_has_got_what_it_wanted() {
+fn shared_cause_is_reported_and_resolved_once() {
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
-    let meets =
+    let starts =
         |job| memory.start(AlertScope::Shared { cause: "home has to sign in", job }, AlertKind::Person, "", now);
     assert_eq!(
-        [meets("a"), meets("b"), meets("a")],
+        [starts("a"), starts("b"), starts("a")],
         [AlertTransition::New, AlertTransition::Joins, AlertTransition::Repeated]
     );
     assert_eq!(memory.open_alerts().len(), 2, "both wait");
@@ -124,25 +124,29 @@ fn a_cause_that_jobs_share_is_news_once_and_over_when_one_of_them_has_got_what_i
     let over = [ResolvedAlert { kind: AlertKind::Person, since: now, jobs: vec!["a".into(), "b".into()] }];
     assert_eq!(memory.resolve(AlertScope::Job("b"), &[AlertKind::Person]), over);
     assert_eq!(memory.resolve(AlertScope::Job("a"), &[AlertKind::Person]), []);
-    assert_eq!(meets("a"), AlertTransition::New);
+    assert_eq!(starts("a"), AlertTransition::New);
 }
 
 #[test]
-fn where_nothing_can_be_written_the_trouble_of_another_job_is_news_all_the_same() {
+fn unwritable_state_reports_every_job() {
     let folder = tempfile::tempdir().unwrap();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     std::fs::create_dir(&memory.file).unwrap();
     let now = at("2026-11-23T12:00:00Z");
     let begins = |job, trouble| memory.start(AlertScope::Job(job), trouble, "no space left", now);
     for _ in 0..2 {
-        let told = [begins("x", AlertKind::Failed), begins("y", AlertKind::Failed), begins("x", AlertKind::Overdue)];
-        assert!(told == [AlertTransition::New; 3] || told == [AlertTransition::Repeated; 3], "{told:?}");
+        let transitions =
+            [begins("x", AlertKind::Failed), begins("y", AlertKind::Failed), begins("x", AlertKind::Overdue)];
+        assert!(
+            transitions == [AlertTransition::New; 3] || transitions == [AlertTransition::Repeated; 3],
+            "{transitions:?}"
+        );
     }
     assert_eq!(begins("z", AlertKind::Failed), AlertTransition::New);
 }
 
 #[test]
-fn alerts_of_earlier_versions_are_not_repeated() {
+fn alerts_of_older_versions_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");

@@ -15,7 +15,7 @@ fn env<'a>(vars: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 
 }
 
 #[test]
-fn the_environment_goes_over_the_env_file_and_our_names_over_spotipys() {
+fn environment_overrides_the_env_file() {
     let (_dir, project) =
         project("# mine\nexport SPOTIFY_CLIENT_ID=\"from-file\"\nSPOTIFY_CLIENT_SECRET='s3cret' # x\nOTHER\\=1=\n");
     let found = find_with(&project, env(&[("SPOTIPY_CLIENT_ID", "py")])).expect("credentials");
@@ -50,7 +50,7 @@ fn files_and_systemds_folder_are_read() {
 }
 
 #[test]
-fn a_value_that_can_be_none_is_refused_without_being_shown() {
+fn invalid_value_is_refused_and_not_shown() {
     let (_dir, project) = project("");
     let error = find_with(&project, env(&[("SPOTIFY_CLIENT_ID", "top secret")])).expect_err("blank");
     assert!(!error.to_string().contains("top"), "{error}");

@@ -36,7 +36,7 @@ fn first_column(reader: &QueryReader, sql: &str) -> Result<Vec<String>, QueryErr
 }
 
 #[test]
-fn a_query_sees_the_fetches_of_its_job_and_the_store() {
+fn query_sees_the_fetches_and_the_store() {
     let reader = reader();
     assert_eq!(first_column(&reader, "SELECT count(*) FROM items;").unwrap(), ["Integer(6)"]);
     assert_eq!(first_column(&reader, "SELECT count(*) FROM main.playlist_items -- all").unwrap(), ["Integer(6)"]);
@@ -46,7 +46,7 @@ fn a_query_sees_the_fetches_of_its_job_and_the_store() {
 }
 
 #[test]
-fn a_fetch_may_be_named_as_a_table_is_and_hides_it() {
+fn fetch_with_a_table_name_hides_the_table() {
     let reader = reader();
     for stream in stream::all() {
         first_column(&reader, &format!("SELECT count(*) FROM {}", stream.name)).unwrap();
@@ -113,7 +113,7 @@ fn a_query_that_takes_too_long_is_stopped() {
 }
 
 #[test]
-fn ids_come_once_each_in_the_order_of_the_rows() {
+fn ids_are_unique_in_the_order_of_rows() {
     let reader = reader();
     let ids = |column, filter| reader.ids("items", column, filter, &QueryParameters::default()).unwrap();
     assert_eq!(ids("track_id", None), ["T2", "T1"]);
@@ -126,7 +126,7 @@ fn ids_come_once_each_in_the_order_of_the_rows() {
 }
 
 #[test]
-fn a_store_on_disk_is_opened_so_that_it_cannot_be_written() {
+fn queries_open_the_store_read_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     let store = Connection::open(&path).unwrap();
@@ -139,7 +139,7 @@ fn a_store_on_disk_is_opened_so_that_it_cannot_be_written() {
 }
 
 #[test]
-fn queries_that_overflow_the_stack_are_errors() {
+fn deeply_nested_queries_are_errors() {
     let reader = reader();
     let wildcards = "%a".repeat(12_000);
     let deep = |open: &str, close: &str| format!("SELECT {}1{}", open.repeat(3_000), close.repeat(3_000));

@@ -15,7 +15,7 @@ mod tests {
     use super::is_volatile;
 
     #[test]
-    fn a_query_that_looks_at_the_clock_or_throws_dice_is_volatile() {
+    fn query_with_clock_or_random_is_volatile() {
         for sql in [
             "SELECT date('now')",
             "SELECT datetime ( )",

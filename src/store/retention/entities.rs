@@ -117,16 +117,16 @@ const ENTITIES: &[EntityReferences] = &[
             "user_id FROM top_items",
             "user_id FROM plays",
             "user_id FROM resume_points",
-            // A later id of an account whose rows are stored under an earlier one.
+            // A later id of an account with rows under an earlier one.
             "id FROM users WHERE stored_as IS NOT NULL",
-            // A user whose token still reads.
+            // A user with a token that still reads.
             "audience FROM lists WHERE checked_at IS NOT NULL",
         ],
         releases: &[],
     },
 ];
 
-/// Tables whose rows belong to an entity by kind and id, without a foreign key.
+/// Tables that refer to an entity by kind and id, without a foreign key.
 const SIDE_TABLES: [&str; 3] = ["images", "item_texts", "metrics"];
 
 /// Deletes entities older than `before` to which nothing refers; for a job, only those that its deleted rows
@@ -167,10 +167,10 @@ pub(super) fn delete_unreferenced(s: &WriteTx, before: &str, job: Option<&str>) 
                 ),
             )?;
         }
-        for beside in SIDE_TABLES {
+        for table in SIDE_TABLES {
             retention::execute_batch(
                 s,
-                &format!("DELETE FROM {beside} WHERE kind = '{kind}' AND id IN (SELECT id FROM doomed)"),
+                &format!("DELETE FROM {table} WHERE kind = '{kind}' AND id IN (SELECT id FROM doomed)"),
             )?;
         }
         deleted += retention::execute_batch(s, &format!("DELETE FROM {table} WHERE id IN (SELECT id FROM doomed)"))?;

@@ -38,7 +38,7 @@ const EVERYTHING: &str = "SELECT id FROM users UNION SELECT id FROM artists UNIO
     UNION SELECT id FROM playlists";
 
 #[test]
-fn what_is_old_and_pointed_at_by_nothing_goes_of_every_kind() {
+fn old_unreferenced_rows_are_deleted() {
     let mut s = store(OF_EACH);
     assert_eq!(retention::delete_old_rows(&mut s, CUTOFF).unwrap(), 9);
     assert_eq!(ids(&s, EVERYTHING), "a-new b-new c-new e-new k-new p-new s-new t-new u-new");
@@ -46,7 +46,7 @@ fn what_is_old_and_pointed_at_by_nothing_goes_of_every_kind() {
 }
 
 #[test]
-fn what_a_kept_row_points_at_stays_however_old() {
+fn referenced_rows_stay_at_any_age() {
     let mut s = store(&format!(
         "{OF_EACH}
         INSERT INTO lists (id, kind, parent_id, audience, market, variant, checked_at) VALUES (1, 'saved_tracks', '', 'u-old', '', '', NEW);
@@ -80,7 +80,7 @@ const LIBRARY: &str = "
     INSERT INTO staged_items (list_id, position, kind, item_id) VALUES (1, 0, 'track', 't1');";
 
 #[test]
-fn the_library_of_a_person_whose_lists_nobody_reads_any_more_goes_and_what_is_confirmed_stays() {
+fn library_without_a_reader_is_deleted() {
     let mut s = store(LIBRARY);
     assert!(retention::delete_old_rows(&mut s, CUTOFF).unwrap() > 0);
     assert_eq!(ids(&s, EVERYTHING), "here p2 t2");
@@ -93,14 +93,14 @@ fn the_library_of_a_person_whose_lists_nobody_reads_any_more_goes_and_what_is_co
 }
 
 #[test]
-fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does() {
+fn retention_deletes_only_rows_of_its_job() {
     let asked = "
         INSERT INTO requested (job, fetch, ordinal, user_id, list_id, item_id) VALUES
           ('mine', 'saved', 0, 'gone', 1, NULL), ('mine', 'lists', 0, 'gone', 3, NULL), ('mine', 'plays', 0, 'gone', 6, NULL),
           ('mine', 'artists', 0, NULL, NULL, 'a-old'), ('other', 'artists', 0, NULL, NULL, 'b-old');";
     let mut s = store(&format!("{OF_EACH}{LIBRARY}{asked}"));
     assert!(retention::delete_old_rows_of_job(&mut s, "mine", CUTOFF).unwrap() > 0);
-    // Items of its lists, and what it requested by id. Other old rows do not belong to it.
+    // Items of its lists, and entities that it requested by id. Other old rows do not belong to it.
     assert_eq!(ids(&s, "SELECT id FROM artists"), "a-new");
     assert_eq!(ids(&s, "SELECT id FROM tracks"), "t-new t-old t2");
     assert_eq!(ids(&s, "SELECT id FROM albums"), "b-new b-old");
@@ -124,7 +124,7 @@ fn the_retention_of_a_job_reaches_what_the_job_asked_for_and_no_other_job_does()
 }
 
 #[test]
-fn a_history_that_leads_to_no_list_goes_with_the_list() {
+fn history_is_deleted_with_its_list() {
     let mut s = store(&format!(
         "{LIBRARY} INSERT INTO requested (job, fetch, ordinal, user_id, list_id) VALUES ('mine', 'items', 0, 'gone', 2);
         INSERT INTO requested (job, fetch, ordinal, item_id) VALUES ('other', 'lists', 0, 'p1');

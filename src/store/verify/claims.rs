@@ -152,9 +152,9 @@ pub(super) fn check_runs(conn: &Connection, report: &mut StoreReport) -> rusqlit
 }
 
 /// Lists with more skipped items than reasons. A resumed read has reasons of the runs since the list was read before.
-/// Left out are lists that were not read whole since a user was deleted with the reasons of those runs, and lists of
-/// several users or variants in one run, whose reasons cannot be told apart. A presumed list carries over what earlier
-/// runs skipped.
+/// Left out are lists that were not read completely since a user was deleted with the reasons of those runs, and lists
+/// of several users or variants in one run, because their reasons cannot be distinguished. A presumed list carries over
+/// what earlier runs skipped.
 const UNEXPLAINED: &str = "
     WITH reads AS (SELECT l.kind, l.parent_id, l.id, r.run_id, r.skipped,
         coalesce((SELECT max(p.run_id) FROM run_lists p WHERE p.list_id = l.id AND p.run_id < r.run_id), 0) AS before
@@ -172,9 +172,9 @@ const UNEXPLAINED: &str = "
 /// both with a running count.
 const OVERCOUNTED: &str = "
     WITH ends AS (SELECT id, coalesce(lead(id) OVER (PARTITION BY job ORDER BY id) - 1, (SELECT max(id) FROM runs)) AS last FROM runs),
-    told AS (SELECT stream, run_id AS at, NULL AS run, NULL AS counted FROM skipped_items
+    noted AS (SELECT stream, run_id AS at, NULL AS run, NULL AS counted FROM skipped_items
       UNION ALL SELECT f.stream, e.last, f.run_id, sum(f.skipped) FROM run_fetches f JOIN ends e ON e.id = f.run_id
       GROUP BY f.run_id, f.stream HAVING sum(f.skipped) > 0)
     SELECT run, stream, counted, recorded FROM (SELECT run, stream, counted,
       count(*) FILTER (WHERE run IS NULL) OVER (PARTITION BY stream ORDER BY at, run IS NOT NULL ROWS UNBOUNDED PRECEDING) AS recorded
-      FROM told) WHERE counted > recorded ORDER BY run, stream";
+      FROM noted) WHERE counted > recorded ORDER BY run, stream";

@@ -1,4 +1,4 @@
-//! Checks the histories of playlists: undone read by read, each must lead to what was read at that time.
+//! Checks the histories of playlists: undone read by read, each must lead to the list as it was read at that time.
 
 use rusqlite::Connection;
 
@@ -117,7 +117,7 @@ fn check_playlist(conn: &Connection, id: &str) -> rusqlite::Result<Vec<String>> 
     Ok(found)
 }
 
-/// A playlist whose history is being undone, and what did not fit so far.
+/// A playlist with its history, as it is undone, and the mismatches so far.
 struct HistoryCheck<'a> {
     rewind: PlaylistRewind<'a>,
     /// When it was read and the hash of each read, oldest first; none if they cannot be compared.

@@ -82,7 +82,7 @@ pub(crate) struct RowEntity {
 #[derive(Debug)]
 pub struct StreamView {
     name: &'static str,
-    /// FROM clause. The table whose rows are shown has the alias `i`.
+    /// FROM clause. The table with the rows has the alias `i`.
     rows: &'static str,
     /// Condition for a row to be shown, which hides removed rows.
     visible_if: Option<&'static str>,
@@ -125,8 +125,8 @@ pub fn definitions() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// The view of what joined a list after its first read: what is new, as far as this store saw. The first read of a list
-/// is its baseline. What left a list and came back is not new.
+/// The view of items that joined a list after its first read. The first read of a list is its baseline. An item that
+/// left a list and came back is not new.
 fn new_in_lists() -> String {
     let of_kind = |stream: &Stream| {
         let StreamTable::Members(table) = stream.table else { return None };

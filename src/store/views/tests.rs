@@ -48,7 +48,7 @@ impl OwnedText for rusqlite::types::ValueRef<'_> {
 }
 
 #[test]
-fn each_view_has_the_columns_of_its_stream_in_order() {
+fn view_has_the_columns_of_its_stream() {
     let store = empty_store();
     for stream in stream::all() {
         let statement = store.prepare(&format!("SELECT * FROM {}", stream.view())).unwrap();
@@ -59,7 +59,7 @@ fn each_view_has_the_columns_of_its_stream_in_order() {
 }
 
 #[test]
-fn an_item_shows_what_it_is_whether_track_episode_local_file_or_nothing() {
+fn item_shows_its_kind() {
     let store = empty_store();
     fill(&store);
     let sql = "SELECT position, kind, track_name, artist_names, album_name, release_date, duration_ms, explicit, \
@@ -76,7 +76,7 @@ fn an_item_shows_what_it_is_whether_track_episode_local_file_or_nothing() {
 }
 
 #[test]
-fn a_fetch_shows_what_it_asked_for_in_the_order_of_its_job() {
+fn fetch_shows_its_rows_in_the_order_of_its_job() {
     let store = empty_store();
     fill(&store);
     let stream = stream::find("playlist_items").unwrap();
@@ -93,7 +93,7 @@ fn a_fetch_shows_what_it_asked_for_in_the_order_of_its_job() {
 }
 
 #[test]
-fn rows_in_order_need_no_sorting_of_a_whole_list_of_items() {
+fn ordered_rows_need_no_sort() {
     let store = empty_store();
     let stream = stream::find("playlist_items").unwrap();
     let scope = RowScope::Fetch { job: "j", fetch: "items" };
@@ -103,7 +103,7 @@ fn rows_in_order_need_no_sorting_of_a_whole_list_of_items() {
 }
 
 #[test]
-fn what_a_whole_read_no_longer_saw_is_left_out() {
+fn rows_missing_from_the_last_read_are_left_out() {
     let store = empty_store();
     fill(&store);
     let found = rows(&store, "SELECT \"user\", track_id FROM csv_saved_tracks");
@@ -127,7 +127,7 @@ fn a_window_keeps_the_newer_rows_of_a_log() {
 }
 
 #[test]
-fn views_are_created_again_only_if_they_differ() {
+fn only_changed_views_are_created_again() {
     let store = empty_store();
     store.execute_batch("DROP VIEW csv_markets; CREATE VIEW csv_markets AS SELECT 1 AS mine").unwrap();
     create_all(&store).unwrap();

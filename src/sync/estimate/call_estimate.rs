@@ -11,19 +11,20 @@ pub(in crate::sync) mod reasons {
     pub const CHANGED: &str = "one call tells whether a playlist changed; it is read whole if it did";
     pub const NEVER: &str = "how long a list is that was never read, only Spotify knows";
     pub const LAST_TIME: &str = "lists are taken to be about as long as at the last look";
-    pub const HEAD: &str = "lists that stand newest first are read as far as to what is known";
-    pub const GOES_ON: &str = "an interrupted read goes on, unless its list changed meanwhile";
-    pub const RESTLESS: &str = "a playlist whose version changes at every look is read until two reads are the same";
-    pub const TOLD: &str = "a fetch before it may tell that a playlist is unchanged";
-    pub const NEWEST: &str = "where the newest items of a list are shows when it is read";
+    pub const HEAD: &str = "lists with the newest items first are read down to the known items";
+    pub const CONTINUES: &str = "an interrupted read continues, unless its list changed meanwhile";
+    pub const RESTLESS: &str = "a playlist with a new version at every check is read until two reads are the same";
+    pub const FOUND_EARLIER: &str = "an earlier fetch may find that a playlist is unchanged";
+    pub const NEWEST: &str = "the read of a list shows where its newest items are";
     pub const REFUSED: &str =
-        "what Spotify refused before is requested again, and a second time if it is refused again";
+        "ids that Spotify refused before are requested again, and a second time if they are refused again";
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";
     pub const FOREIGN: &str = "whether Spotify gives the items of others' playlists shows when they are requested";
     pub const ANNOUNCED: &str = "lists that were never read to their end are taken to be as long as Spotify says";
     pub const WRONG: &str = "Spotify was wrong about the length of a list before";
+    pub const UNREAD: &str = "items that could not be read before are requested again, one by one";
     pub const ALBUMS: &str = "how many tracks an album has that was never read, only Spotify knows";
 }
 
@@ -36,7 +37,7 @@ pub struct CallEstimate {
     pub asked: u64,
     /// Of these, unchanged or fresh, and free.
     pub unchanged: u64,
-    /// Why it is a range, or what it presumes.
+    /// Why it is a range, or its assumptions.
     pub reasons: Vec<String>,
     /// How the run will change the rows that later fetches take their ids from.
     pub(in crate::sync) changes: RowChanges,

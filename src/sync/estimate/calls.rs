@@ -44,7 +44,7 @@ impl CallRange {
         }
     }
 
-    /// The number to plan with: the upper bound, or what is known so far.
+    /// The number to plan with: the upper bound, or the calls known so far.
     pub fn expected_calls(self) -> u64 {
         self.at_most.unwrap_or(self.expected)
     }

@@ -34,7 +34,7 @@ pub(in crate::sync) struct JobEstimator<'a> {
     pub streams_before: Vec<&'static Stream>,
     /// The estimate has a batch read by an app of unknown class.
     pub tried_batch: bool,
-    /// Families of which the estimate has a page read by an app of unknown class.
+    /// Families with a page that the estimate counts for an app of unknown class.
     pub tried_pages: HashSet<EndpointFamily>,
 }
 

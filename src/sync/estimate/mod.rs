@@ -3,8 +3,8 @@
 //! A fetch is cut into the same work items as in a run, and each strategy estimates its own reads by
 //! what the run goes by: which ids are fresh, which lists are unchanged, how many pages there are, and
 //! whether ids may be read in batches. Nothing is written. Where only Spotify knows, an estimate is a
-//! range with its reason, unless a probe may be sent: a call whose answer is taken to be what the run
-//! will find.
+//! range with its reason, unless a probe may be sent: a call with the answer that the run is assumed
+//! to get, too.
 
 mod call_estimate;
 mod calls;

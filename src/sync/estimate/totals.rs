@@ -18,7 +18,7 @@ use crate::sync::list_request::ListRequest;
 use crate::sync::page_request::{PagePosition, PageResponse, request_page};
 use spotify_client::page::RawPage;
 
-/// Calls of a list that ends before it has served what it announced: one finds nothing, and one makes
+/// Calls for a list that ends before its announced total: one finds nothing, and one makes
 /// sure of that.
 const CALLS_FOR_EARLY_END: u64 = 2;
 
@@ -31,13 +31,16 @@ pub(in crate::sync) enum TotalTrust {
     Announced,
     /// It was wrong when the list was last read whole.
     Wrong,
+    /// Some items could not be read, and each of them may cost a call more.
+    Unread(u64),
 }
 
 impl TotalTrust {
-    /// What the last whole read says about a list of which at most `max_items` are wanted.
+    /// How far the last complete read confirms the total of a list, if at most `max_items` are wanted.
     pub(in crate::sync) fn from_last_read(row: &ListRow, max_items: Option<i64>) -> TotalTrust {
         let wanted = |items: i64| max_items.map_or(items, |max| max.min(items));
         match row.announced.zip(row.served) {
+            Some(_) if !row.unread.is_empty() => TotalTrust::Unread(row.unread.len() as u64),
             Some((announced, served)) if wanted(announced) == wanted(served) => TotalTrust::Counted,
             Some(_) => TotalTrust::Wrong,
             None => TotalTrust::Announced,
@@ -50,6 +53,7 @@ impl TotalTrust {
             TotalTrust::Counted => CallRange::exactly(calls),
             TotalTrust::Announced => CallRange::roughly(calls, at_least),
             TotalTrust::Wrong => CallRange::roughly(calls + CALLS_FOR_EARLY_END, at_least),
+            TotalTrust::Unread(items) => CallRange::roughly(calls + 2 * items, at_least),
         }
     }
 
@@ -59,11 +63,12 @@ impl TotalTrust {
             TotalTrust::Counted => None,
             TotalTrust::Announced => Some(reasons::ANNOUNCED),
             TotalTrust::Wrong => Some(reasons::WRONG),
+            TotalTrust::Unread(_) => Some(reasons::UNREAD),
         }
     }
 }
 
-/// Whether a first page is the whole list, by what it holds and what it announces.
+/// Whether a first page is the whole list, by its number of items and its total.
 pub(in crate::sync) fn is_whole_list(page: &RawPage, wanted: i64) -> bool {
     page.served() >= wanted && !page.more
 }
@@ -81,7 +86,7 @@ pub(in crate::sync) async fn check_total(
         return Ok(known);
     }
     let offset = (total - 1).max(0);
-    let position = PagePosition { offset, cursor: None, etag: None };
+    let position = PagePosition { offset, ..PagePosition::default() };
     let answer = request_page(estimator.sync, context, list, position).await;
     Ok(match estimator.classify_probe(answer)? {
         ProbeOutcome::Found(PageResponse::Page(page)) if offset + page.served() == total && !page.more => {

@@ -1,4 +1,4 @@
-//! Grants at rest: who may read them, which key opens them, what is refused.
+//! Stored grants: file permissions, keys that decrypt them, and refused files.
 
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
@@ -174,12 +174,12 @@ fn credential_beats_named_file_beats_folder() {
     fs::create_dir(&credentials).unwrap();
     let named = key_file(&folder, "named", 0o600);
     let both: &[(&str, &Path)] = &[("CREDENTIALS_DIRECTORY", &credentials), ("CRATEDIGGER_KEY_FILE", &named)];
-    // A folder of credentials without ours is no answer.
+    // A credentials folder without our key does not count.
     let grants = open_with(&path, both).unwrap();
     assert_eq!(grants.key_origin(), &KeyOrigin::Named(named.clone()));
     assert!(!path.join("key").exists());
     drop(grants);
-    // What systemd hands over may be readable by an ACL, which shows as the group.
+    // systemd may make the file readable by an ACL, which shows in the mode as group permission.
     let credential = credentials.join("cratedigger_key");
     fs::copy(&named, &credential).unwrap();
     fs::set_permissions(&credential, Permissions::from_mode(0o440)).unwrap();
@@ -241,7 +241,7 @@ fn grants_belong_to_one_app() {
 async fn unsaved_token_is_recovered() {
     let table = Table::rotating().await;
     table.sign_in(true);
-    // As a full disk would: the intent can be written, the result cannot.
+    // As on a full disk: the intent can be written, but the result cannot.
     sql(
         &table.path(),
         "CREATE TRIGGER full BEFORE UPDATE OF refresh_token_enc ON grants BEGIN SELECT RAISE(ABORT, 'full'); END",
@@ -258,7 +258,7 @@ async fn unsaved_token_is_recovered() {
         "{:?}",
         table.heard()
     );
-    // One that was lost, one with what was recovered.
+    // One lost grant, and one with a recovered token.
     assert_eq!(table.refreshes(), 2);
     table.api().get(&home(), &me()).await.unwrap();
     assert_eq!(table.refreshes(), 2);
@@ -288,7 +288,7 @@ fn warnings_are_given_once_per_sign_in() {
     assert_eq!(open_grants(&path).take_due_warning("home", at(29)).unwrap(), None);
     assert_eq!(grants.take_due_warning("home", at(6)).unwrap(), Some(7));
     assert_eq!(grants.take_due_warning("home", at(0)).unwrap(), Some(1));
-    assert_eq!(grants.take_due_warning("nobody", at(0)).unwrap(), None);
+    assert_eq!(grants.take_due_warning("unknown", at(0)).unwrap(), None);
     grants.put(&[NewGrant { authorized_at: Some(ends), ..new("home") }], ends).unwrap();
     assert_eq!(grants.take_due_warning("home", ends).unwrap(), None);
     let days = grant_end(&grants.get("home").unwrap().unwrap()).unwrap().days_left(ends);
@@ -311,7 +311,7 @@ fn removed_user_leaves_no_token() {
     assert_eq!(error.exit().code(), 2);
 }
 
-/// Keeps what is logged.
+/// Collects log output.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<u8>>>);
 
@@ -342,7 +342,7 @@ async fn echoed_token_stays_out_of_logs_and_errors() {
         (200, ""),
         (302, "location: http://127.0.0.1:9/\r\n"),
     ] {
-        // The server says whatever it was sent, as an error and as a description.
+        // The server echoes the request body as error and as description.
         let server = Answering::with(move |asked| {
             let body = asked.text.split_once("\r\n\r\n").unwrap().1;
             let body =
@@ -358,7 +358,7 @@ async fn echoed_token_stays_out_of_logs_and_errors() {
         let api =
             SpotifyClient::new(config, state, Arc::new(NoopObserver)).unwrap().with_grants(open_grants(&path), None);
         let error = api.get(&home(), &me()).await.unwrap_err();
-        // The server cannot know the access token that it never saw; the refresh token it was sent.
+        // The server never saw the access token, so it can only echo the refresh token.
         let all = format!("{error} {error:?} {:?} {api:?} {:?}", error.hint(), api.grants());
         assert!(!all.contains(CANARY), "{status}: {all}");
     }

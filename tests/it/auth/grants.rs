@@ -20,7 +20,7 @@ use crate::limits::api_calls::quick;
 use crate::support::made_up_time::MadeUpTime;
 use crate::support::snapshot::assert_output;
 
-/// What was warned of.
+/// Warnings that were shown.
 #[derive(Debug, Default)]
 pub struct Heard(pub Mutex<Vec<String>>);
 
@@ -117,7 +117,7 @@ impl Table {
         signed_in
     }
 
-    /// What a start of the program would use.
+    /// An API client as a start of the program builds it.
     pub fn api(&self) -> SpotifyClient {
         self.api_with(true, None)
     }
@@ -130,7 +130,7 @@ impl Table {
         api.with_grants(self.grants(), environment.map(SecretString::from))
     }
 
-    /// Refreshes that the sandbox was asked for.
+    /// Refreshes that the sandbox received.
     pub fn refreshes(&self) -> usize {
         self.sandbox.log().iter().filter(|seen| seen.path == "/api/token").count()
     }
@@ -255,7 +255,7 @@ async fn network_trouble_is_no_invalid_grant() {
 async fn lost_rotation_is_named_as_likely_cause() {
     let table = Table::rotating().await;
     table.sign_in(false);
-    // The sandbox rotates, and the answer never arrives; asked again, it sees a token used twice.
+    // The sandbox rotates the token, but its answer never arrives. At the next attempt it sees a token used twice.
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::CloseBeforeHeaders).times(1));
     let said = sign_in_needed(&table.api().get(&home(), &me()).await.unwrap_err());
     assert_output("lost_rotation_is_named_as_likely_cause", &said);
@@ -312,7 +312,7 @@ async fn expired_consent_is_named_with_its_day() {
     let signed_in = table.sandbox.sign_in(fixtures::HOME_USER, &[], false);
     table.grants().put(&[granted(&signed_in, SignInFlow::Code, consent, false)], consent).unwrap();
     let later = (consent.checked_add_months(Months::new(6)).unwrap() - consent).to_std().unwrap();
-    // Both clocks, ours and the sandbox's, stand six months on.
+    // Both clocks, ours and the sandbox's, move on by six months.
     table.sandbox.advance(later + Duration::from_secs(60));
     let far = time.sleep(later + Duration::from_secs(60));
     time.drive(far).await;
@@ -342,7 +342,7 @@ async fn environment_token_is_stored_and_rotated() {
     // A second user cannot be the same account.
     let error = table.api_with(true, Some(&token)).get(&ApiCaller::User("studio".to_owned()), &me()).await.unwrap_err();
     assert!(error.to_string().contains("is that of user `home`"), "{error}");
-    // A new one counts again.
+    // A new sign-in resets the count.
     let token = table.sandbox.sign_in(fixtures::HOME_USER, &[], false).refresh_token;
     table.api_with(true, Some(&token)).get(&home(), &me()).await.unwrap();
     assert!(table.heard().iter().any(|it| it.contains("a new SPOTIFY_REFRESH_TOKEN replaces")), "{:?}", table.heard());

@@ -1,4 +1,4 @@
-//! Taking grants over: spotipy's caches, lines of JSON, and what is no such thing.
+//! Import of grants: spotipy caches, JSON lines, and files that are neither.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, Permissions};
@@ -19,13 +19,13 @@ use super::grants::{Table, home, me, open_grants, small};
 
 #[derive(Default)]
 struct Typist {
-    told: Vec<String>,
+    messages: Vec<String>,
     types: VecDeque<&'static str>,
 }
 
 impl UserPrompt for Typist {
     fn tell(&mut self, text: &str) {
-        self.told.push(text.to_owned());
+        self.messages.push(text.to_owned());
     }
 
     fn show(&mut self, _: &str) {}
@@ -94,8 +94,8 @@ async fn spotipy_cache_keeps_its_user_name() {
     let end = grant_end(&held.grant).unwrap();
     assert!(end.at_most);
     assert_eq!(end.at.to_rfc3339(), "2027-05-23T12:00:00+00:00");
-    assert!(desk.typist.told[0].contains("at most six months from today"), "{:?}", desk.typist.told);
-    // Once more is no harm.
+    assert!(desk.typist.messages[0].contains("at most six months from today"), "{:?}", desk.typist.messages);
+    // Importing the same file twice is harmless.
     let again = desk.import(&args).await.unwrap();
     assert_eq!((again.stored.len(), again.known), (0, vec!["dave.smith".to_owned()]));
 }
@@ -218,7 +218,7 @@ async fn readable_import_file_is_warned_about() {
     let args = desk.file("1.jsonl", &line("home", ""));
     fs::set_permissions(&args.file, Permissions::from_mode(0o644)).unwrap();
     desk.import(&args).await.unwrap();
-    assert!(desk.typist.told[0].contains("is readable by other users (mode 0644)"), "{:?}", desk.typist.told);
+    assert!(desk.typist.messages[0].contains("is readable by other users (mode 0644)"), "{:?}", desk.typist.messages);
 }
 
 #[tokio::test]
@@ -231,7 +231,7 @@ async fn imported_grant_makes_calls() {
     let mut typist = Typist::default();
     auth::import(&args(file), &table.grants(), SignInFlow::Code, &mut typist, Utc::now()).await.unwrap();
     table.api().get(&home(), &me()).await.unwrap();
-    // What Spotify says was granted counts, not what the cache said.
+    // The scopes that Spotify reports count, not those of the cache.
     assert_eq!(table.grants().get("home").unwrap().unwrap().scopes.unwrap(), ["user-top-read"]);
 }
 
@@ -259,7 +259,7 @@ async fn list_shows_accounts_days_and_missing_users() {
     assert_eq!(json[0]["ends_at"], "2026-12-01T00:00:00Z");
     assert_eq!(json[1]["ends_at_is_at_most"], true);
     assert_eq!(json[2]["state"], "not_signed_in");
-    let nobody = open_grants(&desk.folder.path().join("other"));
-    let nobody = auth::list(&nobody, &BTreeMap::new(), false, desk.now).unwrap();
-    assert!(nobody.starts_with("no user is signed in (state folder: "), "{nobody}");
+    let grants = open_grants(&desk.folder.path().join("other"));
+    let listed = auth::list(&grants, &BTreeMap::new(), false, desk.now).unwrap();
+    assert!(listed.starts_with("no user is signed in (state folder: "), "{listed}");
 }

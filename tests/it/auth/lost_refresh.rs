@@ -1,4 +1,4 @@
-//! What is known of a refresh whose answer was lost, and who may put in the environment's token.
+//! Notes about a refresh without an answer, and when the token of the environment replaces a grant.
 
 use std::sync::{Arc, Barrier};
 
@@ -28,13 +28,13 @@ async fn refusal_keeps_the_note_of_a_lost_token() {
     for second in [FaultAction::rate_limited(spotify_sandbox::RetryAfterHeader::Seconds(5_000)), refused_client()] {
         let table = Table::rotating().await;
         table.sign_in(false);
-        // The sandbox rotates, and the answer never arrives.
+        // The sandbox rotates the token, but its answer never arrives.
         table.sandbox.inject(Fault::on_path("/api/token", FaultAction::CloseBeforeHeaders).times(1));
         table.sandbox.inject(Fault::on_path("/api/token", second).times(1));
         table.api().get(&home(), &me()).await.unwrap_err();
         assert_eq!(table.refreshes(), 2);
         let grant = table.grants().get("home").unwrap().unwrap();
-        assert_eq!(grant.state, GrantState::Refreshing, "the intent stands, and says so later");
+        assert_eq!(grant.state, GrantState::Refreshing, "the intent is kept and reported later");
     }
 }
 
@@ -50,7 +50,7 @@ async fn refusal_keeps_notes_of_earlier_starts() {
     assert_eq!(table.grants().get("home").unwrap().unwrap().state, GrantState::Refreshing);
 }
 
-/// What a start of the program would use.
+/// An API client as a start of the program builds it.
 fn api(world: &World, token: &str) -> SpotifyClient {
     let folder = world.project.root().join("state");
     let config = config_for(&world.sandbox.api_url(), &world.sandbox.accounts_url(), false);
@@ -85,8 +85,8 @@ fn concurrent_starts_lose_no_rotation() {
             }
         });
         let renewed = world.sandbox.log().iter().filter(|seen| seen.path == "/api/token").count();
-        assert_eq!(renewed, 1, "round {round}: one of them renewed it");
-        // The token that came with the rotation is the one that is kept.
+        assert_eq!(renewed, 1, "round {round}: exactly one of them refreshed");
+        // The token that came with the rotation is kept.
         world.sandbox.revoke_access_tokens();
         ask(&api(&world, &token)).unwrap();
     }

@@ -6,6 +6,7 @@ pub mod import;
 pub mod lost_refresh;
 pub mod paste;
 pub mod processes;
+pub mod purge;
 pub mod secrets;
 pub mod sign_in;
 pub mod sign_in_refusals;

@@ -1,4 +1,4 @@
-//! Signing in by a pasted address, in one command or two; and whose account it turns out to be.
+//! Sign-in by a pasted address, in one command or two, also with the wrong account.
 
 use std::time::Duration;
 
@@ -41,9 +41,9 @@ async fn sign_in_works_in_two_commands() {
         let args = LoginArgs { no_browser: true, ..login("home") };
         let outcome = Start::of(&table, secret).run(&args, &mut person).await.unwrap();
         assert!(matches!(outcome, LoginOutcome::Waits));
-        assert!(person.said().contains("cratedigger auth login home --paste 'ADDRESS'"), "{}", person.said());
+        assert!(person.said().contains("cratedigger auth login home --paste, which reads"), "{}", person.said());
         let back = consent(Url::parse(&person.shown[0]).unwrap()).await.to_string();
-        // Once on stdin, where no list of processes shows it.
+        // Once through stdin, so that the list of processes does not show it.
         let typed = LoginArgs { paste: Some("-".to_owned()), ..login("home") };
         let mut typist = MadeUp { types: [back.clone()].into(), ..MadeUp::default() };
         let args = LoginArgs { paste: Some(back), ..login("home") };
@@ -52,23 +52,103 @@ async fn sign_in_works_in_two_commands() {
         assert!(matches!(outcome, LoginOutcome::SignedIn(_)));
         let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
         assert!(error.to_string().starts_with("no sign-in of user `home` is waiting"), "{error}");
-        // The replayed answer did not reach Spotify, which would have ended the grant.
+        // The replayed answer was not sent to Spotify, which would have revoked the grant.
         table.sandbox.revoke_access_tokens();
         start.api.get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn bare_code_is_enough() {
+async fn bare_code_is_refused() {
     let table = table(fixtures::HOME_USER).await;
-    let mut person = paster();
-    person.types.push_back("what do you want".to_owned());
-    person.copies = Some(code_of);
-    person.there = true;
-    let args = LoginArgs { no_browser: true, ..login("home") };
-    let outcome = Start::of(&table, true).run(&args, &mut person).await.unwrap();
-    assert!(matches!(outcome, LoginOutcome::SignedIn(_)));
-    assert!(person.said().contains("this is neither an address with a code nor a code"), "{}", person.said());
+    let start = Start::of(&table, true);
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    let paste = |text: String| LoginArgs { paste: Some(text), ..login("home") };
+    let error = start.run(&paste(code_of(&back)), &mut MadeUp::default()).await.unwrap_err();
+    assert!(error.to_string().contains("only the code, without the rest of the address"), "{error}");
+    assert_eq!(table.refreshes(), 0, "nothing was sent");
+    start.run(&paste(back.to_string()), &mut MadeUp::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn pkce_is_used_with_a_secret_too() {
+    for ignores_pkce_with_secret in [false, true] {
+        let table = Table::with(SandboxOptions { ignores_pkce_with_secret, ..small() }).await;
+        let user = fixtures::HOME_USER.to_owned();
+        table.sandbox.set_consent(ConsentDecision::Grant { user, scopes: None });
+        let mut person = paster();
+        let args = LoginArgs { no_browser: true, ..login("home") };
+        Start::of(&table, true).run(&args, &mut person).await.unwrap();
+        assert!(person.shown[0].contains("&code_challenge_method=S256&code_challenge="), "{}", person.shown[0]);
+        assert_eq!(table.grants().get("home").unwrap().unwrap().flow, SignInFlow::Code);
+        // With a verifier, and only where the server refuses that, without.
+        assert_eq!(table.refreshes(), if ignores_pkce_with_secret { 2 } else { 1 });
+        // The grant is refreshed with the secret.
+        table.sandbox.revoke_access_tokens();
+        table.api().get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn other_token_types_are_refused() {
+    let table = table(fixtures::HOME_USER).await;
+    let start = Start::of(&table, true);
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    let mac = serde_json::json!({ "access_token": "x", "token_type": "mac", "expires_in": 3600, "refresh_token": "y" });
+    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Answer { code: 200, json: mac }));
+    let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
+    let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
+    assert!(error.to_string().contains("not a bearer token"), "{error}");
+    assert!(table.grants().get("home").unwrap().is_none());
+}
+
+#[tokio::test]
+async fn paste_may_replace_the_account() {
+    let table = table(fixtures::HOME_USER).await;
+    pasted(&table, "home").await.unwrap();
+    let user = fixtures::STUDIO_USER.to_owned();
+    table.sandbox.set_consent(ConsentDecision::Grant { user, scopes: None });
+    let start = Start::of(&table, true);
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    let args = LoginArgs { paste: Some(back.to_string()), replace: true, ..login("home") };
+    start.run(&args, &mut MadeUp::default()).await.unwrap();
+    assert_eq!(table.grants().get("home").unwrap().unwrap().account.unwrap().user_id, fixtures::STUDIO_USER);
+}
+
+#[tokio::test]
+async fn older_sign_in_replaces_nothing_newer() {
+    let table = table(fixtures::HOME_USER).await;
+    let start = Start::of(&table, true);
+    let grants = table.grants();
+    let begin = || {
+        let redirect_uri = "http://127.0.0.1:43210/callback";
+        let wanted = SignInRequest { user: "home", scopes: &[], redirect_uri, replace: false };
+        cratedigger::signin::start(&start.api, &wanted, Utc::now()).unwrap()
+    };
+    let older = begin();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let newer = begin();
+    grants.save_pending(&newer.pending).unwrap();
+    // An answer that could not be redeemed yet is kept, unless there is a newer sign-in.
+    grants.restore_pending(&older.pending).unwrap();
+    assert!(!grants.forget_pending(&older.pending).unwrap());
+    let kept = grants.pending("home", Utc::now()).unwrap().unwrap();
+    assert_eq!(kept.created_at.timestamp_millis(), newer.pending.created_at.timestamp_millis());
+    let address = consent(newer.address.clone()).await.to_string();
+    start.run(&LoginArgs { paste: Some(address), ..login("home") }, &mut MadeUp::default()).await.unwrap();
+    // The browser of the older one comes back late.
+    let grant = grants.get("home").unwrap();
+    let code = code_of(&consent(older.address.clone()).await).into();
+    let answer = cratedigger::signin::answer::CallbackAnswer::Code(code);
+    let error = cratedigger::signin::finish(&start.api, &grants, &older.pending, answer).await.unwrap_err();
+    assert!(error.to_string().contains("the newer grant is kept"), "{error}");
+    assert_eq!(grants.get("home").unwrap(), grant);
 }
 
 #[tokio::test]
@@ -128,13 +208,13 @@ async fn grant_without_account_is_asked_later() {
     start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
     let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
-    // The code is spent once the token has come: another paste of it would be worth nothing.
+    // The code is used up once the token has arrived, so pasting it again is useless.
     table.sandbox.inject(Fault::on_path("/v1/me", FaultAction::MalformedJson));
     start.run(&args, &mut MadeUp::default()).await.unwrap();
     assert_eq!(table.grants().get("home").unwrap().unwrap().account, None);
     table.sandbox.clear_faults();
     assert_eq!(identify(&start.api, "home").await.unwrap().user_id, fixtures::HOME_USER);
-    // Where another grant stands, nothing takes its place unseen.
+    // An existing grant is not replaced without a check of the account.
     let mut person = MadeUp::default();
     start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
     let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
@@ -164,7 +244,7 @@ async fn another_account_needs_replace() {
     let table = table(fixtures::HOME_USER).await;
     pasted(&table, "home").await.unwrap();
     let before = table.grants().get("home").unwrap();
-    // The same account again is fine.
+    // Signing in with the same account again works.
     pasted(&table, "home").await.unwrap();
     table.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::STUDIO_USER.to_owned(), scopes: None });
     let error = pasted(&table, "home").await.unwrap_err();
@@ -201,7 +281,7 @@ async fn second_sign_in_repairs_the_user() {
     start.api.get(&home, &me()).await.unwrap_err();
     assert_eq!(table.grants().get("home").unwrap().unwrap().state, GrantState::NeedsSignIn);
     pasted(&table, "home").await.unwrap();
-    // A process that was running all the time goes on, too.
+    // A process that was running all the time can send calls again, too.
     start.api.get(&home, &me()).await.unwrap();
 }
 
@@ -241,7 +321,7 @@ async fn invalid_redirect_uri_is_refused_first() {
     let error = start.run(&login("home"), &mut person).await.unwrap_err();
     assert_eq!(error.exit().code(), 2);
     assert!(error.to_string().contains("uses localhost"), "{error}");
-    assert!(person.told.is_empty() && person.shown.is_empty());
+    assert!(person.messages.is_empty() && person.shown.is_empty());
     assert!(matches!(RedirectUri::parse("http://example.com/"), Err(SignInError::Redirect { .. })));
 }
 
@@ -283,7 +363,7 @@ async fn browser_may_answer_a_waiting_paste() {
     assert!(table.grants().pending("home", Utc::now()).unwrap().is_none());
 }
 
-/// Somebody who opens the address by hand and types nothing.
+/// A user who opens the address by hand and types nothing.
 struct Onlooker {
     browser: BrowserOf,
     page: Option<Visit>,

@@ -1,6 +1,6 @@
-//! One grant, many processes: who refreshes, and what is left when one is killed.
+//! One grant, many processes: one of them refreshes, and a kill at any step leaves a usable state.
 //!
-//! The processes are this test binary, started again with a name that only [`helper`] looks at.
+//! The processes are this test binary, started again with the name of [`helper`] as its filter.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -25,7 +25,7 @@ const STATE: &str = "CRATEDIGGER_TEST_HELPER_STATE";
 const URLS: &str = "CRATEDIGGER_TEST_HELPER_URLS";
 const KILL_AT: &str = "CRATEDIGGER_TEST_HELPER_KILL_AT";
 
-/// Not a test unless it is started as a helper: makes a call for each line that it reads.
+/// Does nothing unless it is started as a helper: then it makes one call for each line that it reads.
 #[test]
 fn helper() {
     let (Ok(state), Ok(urls)) = (std::env::var(STATE), std::env::var(URLS)) else { return };
@@ -37,7 +37,7 @@ fn helper() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let opened = Arc::new(StateDb::open(state_dir(folder)).unwrap());
     let mut config = config_for(api_url, accounts_url, true);
-    // Eight processes on two cores keep each other waiting.
+    // Eight processes on two cores slow each other down.
     config.timings.transport = spotify_client::http::transport::TransportRules::default();
     let api = SpotifyClient::new(config, opened, Arc::new(NoopObserver)).unwrap();
     let api = api.with_grants(open_grants(folder), None);
@@ -51,7 +51,7 @@ fn helper() {
     }
 }
 
-/// Kills the process at a step of the refresh.
+/// The step of the refresh at which the process is killed.
 struct KillAt(String);
 
 impl<S: Subscriber> Layer<S> for KillAt {
@@ -80,7 +80,7 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Starts one and waits until it has opened its state.
+    /// Starts a helper and waits until it has opened its state.
     pub fn start(table: &Table, kill_at: Option<&str>, umask: &str) -> Helper {
         let mut command = Command::new("sh");
         command
@@ -108,7 +108,7 @@ impl Helper {
         self.stdin.write_all(b"go\n").unwrap();
     }
 
-    /// The next thing that it says; nothing if it has ended.
+    /// The next line of its output, or `None` if it has ended.
     pub fn said(&mut self) -> Option<String> {
         loop {
             let mut line = String::new();
@@ -127,8 +127,8 @@ impl Helper {
     }
 }
 
-/// Blocks on helpers while the sandbox goes on answering.
-async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs blocking code while the sandbox continues to answer.
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.unwrap()
 }
 
@@ -136,7 +136,7 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 async fn eight_processes_share_each_refresh() {
     let table = Table::rotating().await;
     table.sign_in(true);
-    let refreshes = beside(move || {
+    let refreshes = run_blocking(move || {
         let mut helpers: Vec<Helper> = (0..8).map(|_| Helper::start(&table, None, "077")).collect();
         let mut refreshes = Vec::new();
         for round in 0..100 {
@@ -160,7 +160,7 @@ async fn eight_processes_share_each_refresh() {
 async fn eight_concurrent_starts_refresh_once() {
     let table = Table::rotating().await;
     table.sign_in(true);
-    beside(move || {
+    run_blocking(move || {
         for round in 1..=5 {
             let mut helpers: Vec<Helper> = (0..8).map(|_| Helper::start(&table, None, "077")).collect();
             helpers.iter_mut().for_each(Helper::go);
@@ -178,7 +178,7 @@ async fn eight_concurrent_starts_refresh_once() {
 async fn killed_at(step: &'static str, rotation: TokenRotation) -> (Result<(), ApiError>, usize, GrantState) {
     let table = Table::with(SandboxOptions { rotation, ..small() }).await;
     table.sign_in(true);
-    let table = beside(move || {
+    let table = run_blocking(move || {
         let mut helper = Helper::start(&table, Some(step), "077");
         helper.go();
         assert_eq!(helper.said(), None);

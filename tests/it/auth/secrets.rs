@@ -1,5 +1,5 @@
-//! Secrets, sent through every error path of the real binary at the highest log level: none of them may come out
-//! in any output or file, nor lie in clear in the state folder.
+//! Secrets, sent through every error path of the real binary at the highest log level. None of them may appear
+//! in any output or file, or unencrypted in the state folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,17 @@ use crate::support::http_server::{Answering, reply};
 use crate::support::sign_in::{self, AtBrowser};
 use crate::support::world::{Ran, World, ran};
 
-/// What the app and its user are made of here; the sandbox's own tokens are known by their shape.
+/// Secrets of the app and its user. The sandbox's own tokens are recognized by their form.
 const SECRET: &str = "canary-client-secret-0123456789abcdef";
 const REFRESH: &str = "AQDcanaryrefreshtoken0123456789abcdef0123456789abcdef0123456789abcdef";
 const ACCESS: &str = "BQDcanaryaccesstoken0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// Stretches of letters that tokens, codes, `state` and verifiers are made of.
+/// Stretches of letters that look like tokens, codes, `state` or verifiers.
 fn stretches(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| !(byte.is_ascii_alphanumeric() || b"-_".contains(byte)))
 }
 
-/// Whether a text holds a canary, or anything of the shape of a token, code or verifier.
+/// Whether a text has one of these secrets, or anything in the form of a token, code or verifier.
 fn secret_in(text: &[u8]) -> Option<String> {
     let holds = |needle: &str| text.windows(needle.len()).any(|part| part == needle.as_bytes());
     for canary in
@@ -40,7 +40,7 @@ fn is_hex(text: &[u8]) -> bool {
     text.iter().all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
 }
 
-/// All that commands said, and where they ran.
+/// All output of the commands, and the project in which they ran.
 struct Watch {
     world: World,
     outputs: usize,
@@ -52,7 +52,7 @@ impl Watch {
         Watch { world, outputs: 0, leaks: Vec::new() }
     }
 
-    /// Runs a command as text and as JSON; the link of a sign-in, on stdout, is what was asked for.
+    /// Runs a command as text and as JSON. The link on the stdout of a sign-in is intended.
     fn both(&mut self, args: &[&str], stdin: &str, env: &[(&str, &str)]) -> Ran {
         let mut last = None;
         for format in ["text", "json"] {
@@ -70,7 +70,7 @@ impl Watch {
         self.outputs += 1;
         let link = args.contains(&"login") && ran.stdout.starts_with("http");
         let stdout = if link { "" } else { ran.stdout.as_str() };
-        // A link is shown once more on stderr by nobody.
+        // stderr must not repeat the link.
         for (name, text) in [("stdout", stdout), ("stderr", ran.stderr.as_str())] {
             if let Some(found) = secret_in(text.as_bytes()) {
                 self.leaks.push(format!("{args:?} {name}: {found}\n{text}"));
@@ -78,7 +78,7 @@ impl Watch {
         }
     }
 
-    /// Every file of a folder, looked through; returns how many.
+    /// Searches every file of a folder and returns the number of files.
     fn files(&mut self, folder: &Path) -> usize {
         let mut count = 0;
         for entry in fs::read_dir(folder).unwrap() {
@@ -118,7 +118,7 @@ fn sign_in_errors_hold_no_secret() {
     let wrong = [("SPOTIFY_CLIENT_SECRET", SECRET)];
     // With a secret that Spotify refuses, by a browser and by pasting; then with PKCE and a verifier.
     for env in [&wrong[..], &[][..]] {
-        for account in ["nobody", fixtures::HOME_USER] {
+        for account in ["unknown", fixtures::HOME_USER] {
             for secretless in [false, true] {
                 let mut begin = watch.world.command(&["auth", "login", "home", "--no-browser", "-vv"]);
                 begin.envs(env.iter().copied());
@@ -145,7 +145,7 @@ fn sign_in_errors_hold_no_secret() {
             }
         }
     }
-    // A browser that brings back what it should not, and the token endpoint failing in every way.
+    // A browser that brings back a wrong answer, and a token endpoint that fails in every way.
     for action in [
         json!({"do": "status", "code": 400, "message": "no", "reason": "invalid_request"}),
         json!({"do": "status", "code": 401, "message": "no", "reason": "invalid_client"}),
@@ -164,7 +164,7 @@ fn sign_in_errors_hold_no_secret() {
         assert!(secret_in(page.text.as_bytes()).is_none(), "{}", page.text);
         let ran = browser.end();
         watch.look(&["auth", "login"], &ran);
-        // A ban is kept; the next one shall meet its own fault.
+        // A ban would persist, so it is removed before the next fault.
         let books = watch.world.project.root().join(".local/state/cratedigger/state.db");
         rusqlite::Connection::open(books).unwrap().execute("DELETE FROM cool_downs", []).unwrap();
     }
@@ -176,7 +176,7 @@ fn run_errors_hold_no_secret() {
     let mut watch = Watch::of(World::development().job(JOB).settings("[output]\nkeep_raw = true"));
     let line = json!({ "user": "home", "refresh_token": REFRESH, "client_id": "sandbox-client", "flow": "code" });
     watch.world.project.write("given-grant.jsonl", format!("{line}\n"));
-    // In the wrong place of an import, and in the right one.
+    // A secret in the wrong place of an import, and in the right one.
     for text in [
         format!("{REFRESH}\n"),
         format!("{{\"{REFRESH}\":1}}"),
@@ -194,7 +194,7 @@ fn run_errors_hold_no_secret() {
     }
     watch.both(&["run", REFRESH], "", &[]);
 
-    // Signed in for good, with an API that fails in every way.
+    // Signed in, with an API that fails in every way.
     sign_in::sign_in(&watch.world, "home", fixtures::HOME_USER);
     for action in [
         json!({"do": "status", "code": 400}),
@@ -212,7 +212,7 @@ fn run_errors_hold_no_secret() {
         watch.both(&["run", "x", "--json"], "", &[]);
     }
     watch.world.sandbox.clear_faults();
-    // Keys and grants that do not open.
+    // Keys and grants that cannot be decrypted.
     let folder = watch.world.project.root().join(".local/state/cratedigger");
     let key = fs::read(folder.join("key")).unwrap();
     fs::write(folder.join("key"), format!("{SECRET}{SECRET}")).unwrap();
@@ -223,7 +223,7 @@ fn run_errors_hold_no_secret() {
     watch.end();
 }
 
-/// A server that grants an access token, and answers everything else with what it was sent; until it is dropped.
+/// A server that grants an access token and echoes every other request, until it is dropped.
 fn echoing(status: u16, json_body: bool) -> (url::Url, tokio::sync::oneshot::Sender<()>) {
     let (serving, over) = tokio::sync::oneshot::channel::<()>();
     let (started, start) = std::sync::mpsc::channel();
@@ -253,7 +253,7 @@ fn echoing(status: u16, json_body: bool) -> (url::Url, tokio::sync::oneshot::Sen
 
 #[test]
 fn echoed_secrets_are_not_printed() {
-    // Accounts service and API in one, which answer with the whole request: in JSON, and as plain text.
+    // Accounts service and API in one. They answer with the whole request, in JSON and as plain text.
     let mut looked = 0;
     for status in [400, 401, 403, 404, 429, 500, 503] {
         for json_body in [true, false] {

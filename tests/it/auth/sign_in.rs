@@ -18,17 +18,17 @@ use url::Url;
 use super::grants::{Table, granted, me, small};
 use crate::support::snapshot::assert_output;
 
-/// A browser on its way: the status and the page that it ends up with.
+/// A browser at work. It ends with a status and a page.
 pub type Visit = JoinHandle<(u16, String)>;
 pub type BrowserOf = Box<dyn FnMut(Url) -> Visit + Send>;
 
-/// Somebody who types what was laid out, and whose browser is a function.
+/// A user with prepared input, whose browser is a function.
 #[derive(Default)]
 pub struct MadeUp {
-    pub told: Vec<String>,
+    pub messages: Vec<String>,
     pub shown: Vec<String>,
     pub types: VecDeque<String>,
-    /// Opens what is shown, and types this of where it leads.
+    /// Opens the link that is shown, and types this part of the address that it leads to.
     pub copies: Option<fn(&Url) -> String>,
     pub browser: Option<BrowserOf>,
     pub saw: Vec<Visit>,
@@ -37,7 +37,7 @@ pub struct MadeUp {
 
 impl UserPrompt for MadeUp {
     fn tell(&mut self, text: &str) {
-        self.told.push(text.to_owned());
+        self.messages.push(text.to_owned());
     }
 
     fn show(&mut self, text: &str) {
@@ -66,7 +66,7 @@ impl UserPrompt for MadeUp {
 
 impl MadeUp {
     pub fn said(&self) -> String {
-        self.told.join("\n")
+        self.messages.join("\n")
     }
 }
 
@@ -81,7 +81,7 @@ pub fn client() -> reqwest::Client {
     .unwrap()
 }
 
-/// Follows the address to Spotify; brings where it leads.
+/// Follows the link to Spotify and returns the address that it redirects to.
 pub async fn consent(address: Url) -> Url {
     let response = client().get(address).send().await.unwrap();
     assert_eq!(response.status(), 302);
@@ -93,7 +93,7 @@ pub async fn page(address: &str) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// A browser that goes where it is sent, after `first` was done with the redirect.
+/// A browser that follows the redirect after `first` was done with it.
 pub fn browser<F>(first: impl Fn(Url) -> F + Send + Sync + 'static) -> BrowserOf
 where
     F: Future<Output = ()> + Send,
@@ -153,7 +153,7 @@ pub async fn pasted(table: &Table, user: &str) -> Result<LoginOutcome, auth::Aut
     Start::of(table, true).run(&LoginArgs { no_browser: true, ..login(user) }, &mut person).await
 }
 
-/// Somebody who opens what is shown and pastes where it leads.
+/// A user who opens the link and pastes the address that it leads to.
 pub fn paster() -> MadeUp {
     MadeUp { copies: Some(Url::to_string), ..MadeUp::default() }
 }
@@ -177,14 +177,14 @@ async fn browser_signs_in_with_or_without_a_secret() {
         assert_eq!(grant.scopes.as_ref().unwrap(), &scopes());
         assert!(signed_in.lacking.is_empty());
         assert!(
-            person.told[0].starts_with("redirect URI: http://127.0.0.1/callback (without a port"),
+            person.messages[0].starts_with("redirect URI: http://127.0.0.1/callback (without a port"),
             "{:?}",
-            person.told
+            person.messages
         );
         let (status, page) = person.saw.remove(0).await.unwrap();
         assert_eq!(status, 200);
         assert_output("browser_signs_in_with_or_without_a_secret", &page);
-        // And the grant works, at once and after its access token has gone.
+        // The grant works, at once and after its access token has expired.
         start.api.get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
         table.sandbox.revoke_access_tokens();
         start.api.get(&ApiCaller::User("home".to_owned()), &me()).await.unwrap();
@@ -234,7 +234,7 @@ async fn other_requests_change_nothing() {
 #[tokio::test]
 async fn second_answer_is_too_late() {
     let table = table(fixtures::HOME_USER).await;
-    // The exchange takes a while, so that the second answer comes before the first is settled.
+    // The exchange takes a while, so that the second answer arrives before the first is processed.
     table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Latency { ms: 150 }).times(1));
     let start = Start::of(&table, true);
     let second: Arc<Mutex<Option<Visit>>> = Arc::default();
@@ -270,7 +270,7 @@ async fn denial_keeps_the_grants() {
     assert_eq!(error.to_string(), "Spotify did not grant access: access_denied");
     assert_eq!(error.exit().code(), 77);
     assert_eq!(table.grants().get("home").unwrap(), before);
-    // The answer is used up.
+    // The answer cannot be used twice.
     assert!(table.grants().pending("home", Utc::now()).unwrap().is_none());
 }
 

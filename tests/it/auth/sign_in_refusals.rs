@@ -1,4 +1,4 @@
-//! What somebody at a browser, or behind it, can do wrong: a clear error, and grants as they were.
+//! Mistakes and attacks at the browser: each gives a clear error and leaves the grants unchanged.
 
 use std::net::{TcpListener, TcpStream};
 
@@ -12,12 +12,12 @@ use crate::sync::users::signed_in;
 
 const JOB: &str = "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"saved_tracks\"\n";
 
-/// Studio is signed in; home is the one who tries.
+/// Studio is signed in. Home tries to sign in.
 fn world() -> World {
     signed_in(World::development().job(JOB), &[("studio", fixtures::STUDIO_USER)])
 }
 
-/// What is stored: who, whose account, and from when.
+/// Stored grants: local name, account, and time of consent.
 fn stored(world: &World) -> serde_json::Value {
     let list = world.cli(&["auth", "list", "--json"]).exits(0).json();
     let of =
@@ -25,7 +25,7 @@ fn stored(world: &World) -> serde_json::Value {
     list.as_array().unwrap().iter().map(of).collect()
 }
 
-/// Does something that must change nothing.
+/// Runs an action that must change nothing.
 fn unchanged(what: impl FnOnce(&World)) {
     let world = world();
     let before = stored(&world);
@@ -39,10 +39,10 @@ fn unchanged(what: impl FnOnce(&World)) {
 fn denied_consent_exits_77() {
     unchanged(|world| {
         let browser = AtBrowser::begin(world, "home", &[]);
-        let page = sign_in::get(&sign_in::consent(&browser.address, "nobody"));
+        let page = sign_in::get(&sign_in::consent(&browser.address, "cancel"));
         assert_output("denied_consent_exits_77", &page.text);
         browser.end().exits(77).shows("denied_consent_exits_77_2");
-        let back = sign_in::consent(&sign_in::link(world, "home", &[]), "nobody");
+        let back = sign_in::consent(&sign_in::link(world, "home", &[]), "cancel");
         sign_in::paste(world, "home", &back).exits(77).shows("denied_consent_exits_77_3");
     });
 }
@@ -59,7 +59,7 @@ fn wrong_or_replayed_state_is_refused() {
         sign_in::paste(world, "home", address.trim_end_matches('&'))
             .exits(2)
             .shows("wrong_or_replayed_state_is_refused_2");
-        // The right one ends the sign-in, which is undone here; what is pasted again is late.
+        // The right answer ends the sign-in, which is undone here. Pasting it again is too late.
         sign_in::paste(world, "home", &back).exits(0);
         world.cli(&["auth", "logout", "home"]).exits(0);
         sign_in::paste(world, "home", &back).exits(77).shows("wrong_or_replayed_state_is_refused_3");
@@ -74,7 +74,7 @@ fn refused_new_token_blames_no_client_id() {
         world.new_calls();
         let ran = sign_in::paste(world, "home", &back).exits(1).shows("refused_new_token_blames_no_client_id");
         assert!(!ran.stderr.contains("SPOTIFY_CLIENT"), "{}", ran.stderr);
-        assert_eq!(world.new_calls(), ["/me"], "there is no other token to ask with");
+        assert_eq!(world.new_calls(), ["/me"], "no other token is available");
         world.sandbox.clear_faults();
     });
 }
@@ -156,7 +156,7 @@ fn localhost_and_http_redirects_are_refused() {
 fn other_account_is_refused_without_replace() {
     let world = world();
     let before = stored(&world);
-    world.run(&["x"]).exits(77); // asks whose account studio is
+    world.run(&["x"]).exits(77); // looks up the account of studio
     let back = sign_in::consent(&sign_in::link(&world, "studio", &[]), fixtures::HOME_USER);
     let ran = sign_in::paste(&world, "studio", &back).exits(77);
     assert_output("other_account_is_refused_without_replace", &ran.stderr);
@@ -168,12 +168,12 @@ fn other_account_is_refused_without_replace() {
 #[test]
 fn unknown_user_in_a_job_lists_known_users() {
     let world = world();
-    world.project.write("jobs/y.toml", "user = \"nobody\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
+    world.project.write("jobs/y.toml", "user = \"unknown\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
     let checked = world.cli(&["check", "y"]).exits(0);
     assert_output("unknown_user_in_a_job_lists_known_users", &checked.stdout);
     world.run(&["y"]).exits(77).shows("unknown_user_in_a_job_lists_known_users_2");
     let listed = world.cli(&["auth", "list"]).exits(0).stdout;
-    assert!(listed.lines().any(|line| line.starts_with("nobody") && line.contains("not signed in")), "{listed}");
+    assert!(listed.lines().any(|line| line.starts_with("unknown") && line.contains("not signed in")), "{listed}");
 }
 
 #[test]

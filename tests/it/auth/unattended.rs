@@ -1,5 +1,5 @@
-//! Two users sign in once; then cron runs their jobs with nobody there, from a bare environment,
-//! past the end of access tokens and past the end of the consent.
+//! Two users sign in once. Then cron runs their jobs unattended, in a bare environment,
+//! after access tokens have expired and after the consent has ended.
 
 use std::process::Command;
 use std::time::Duration;
@@ -29,11 +29,11 @@ const CSVS: [&str; 12] = [
     "recently_played",
 ];
 
-/// A job that needs nobody, and one of all that is a user's. Credentials stand in `.env`, since cron
-/// brings none.
+/// A job that needs no user, and one of all streams of a user. Credentials are in `.env`, since cron
+/// sets no variables.
 fn world() -> World {
     let world = World::development().job(&format!("schedule = \"0 6 * * *\"\n{}", everything()));
-    // A list of 50,000 items costs a day's calls, and shows nothing more than the other lists do.
+    // A list of 50,000 items costs the calls of a whole day, and tests nothing more than the other lists do.
     let cut = PlaylistEdit::Remove { playlist: fixtures::LARGE_PLAYLIST.to_owned(), position: 0, count: 49_900 };
     world.sandbox.catalog().edit(cut).unwrap();
     let other =
@@ -43,7 +43,7 @@ fn world() -> World {
     world
 }
 
-/// As cron has it: another folder, and nothing but these variables.
+/// Runs a command as cron does: in another folder, with only these variables.
 fn cron(world: &World, args: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cratedigger"));
     command.env_clear().current_dir("/").stdin(std::process::Stdio::null());
@@ -59,7 +59,7 @@ fn refreshes(world: &World) -> usize {
     world.sandbox.log().into_iter().filter(|seen| seen.grant_type.as_deref() == Some("refresh_token")).count()
 }
 
-/// Lets so many days pass for what the project remembers: each of its times lies further back.
+/// Moves each stored time of the project back by a number of days.
 fn age(world: &World, days: i64) {
     let store = Connection::open(world.database()).unwrap();
     store
@@ -79,21 +79,21 @@ fn rows_of(world: &World, user: &str) -> Vec<usize> {
     CSVS.iter().map(|name| world.csv(&format!("{name}.csv")).iter().filter(|row| row["user"] == user).count()).collect()
 }
 
-fn standing(world: &World, job: &str) -> serde_json::Value {
+fn sign_in_states(world: &World, job: &str) -> serde_json::Value {
     let jobs = cron(world, &["jobs", "--json"]).exits(0).json();
     let jobs = jobs["jobs"].as_array().unwrap().clone();
     jobs.into_iter().find(|it| it["job"] == job).unwrap()["grants"].clone()
 }
 
 fn states(world: &World) -> Vec<String> {
-    let standing = standing(world, "x");
-    standing.as_array().unwrap().iter().map(|user| user["state"].as_str().unwrap().to_owned()).collect()
+    let users = sign_in_states(world, "x");
+    users.as_array().unwrap().iter().map(|user| user["state"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn cron_reads_two_users_until_consent_ends() {
     let world = world();
-    // One at a browser on this machine, one elsewhere, by a pasted address.
+    // One user signs in with a browser on this machine, the other elsewhere, by a pasted address.
     let browser = AtBrowser::begin(&world, "home", &[]);
     let back = sign_in::consent(&browser.address, fixtures::HOME_USER);
     let page = sign_in::get(&back);
@@ -101,7 +101,7 @@ fn cron_reads_two_users_until_consent_ends() {
     browser.end().exits(0).shows("cron_reads_two_users_until_consent_ends");
     sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);
 
-    // All streams for both, from cron's environment.
+    // All streams for both users, in cron's environment.
     let first = cron(&world, &["-q", "run", "--due"]).exits(0);
     assert_eq!((first.stdout.as_str(), first.stderr.as_str()), ("", ""));
     for user in ["home", "studio"] {
@@ -116,20 +116,20 @@ fn cron_reads_two_users_until_consent_ends() {
             assert_eq!(got, truth(&world, id, list), "{list} of {name}");
         }
     }
-    assert_eq!(refreshes(&world), 0, "the tokens of the sign-in are still good");
+    assert_eq!(refreshes(&world), 0, "the tokens of the sign-in are still valid");
 
-    // Two hours later each access token is over: one refresh for each user.
+    // Two hours later each access token has expired: one refresh for each user.
     world.sandbox.advance(Duration::from_secs(7_200));
     cron(&world, &["-q", "run", "x"]).exits(0);
     assert_eq!(refreshes(&world), 2);
     let days: Vec<i64> =
-        standing(&world, "x").as_array().unwrap().iter().map(|it| it["days_left"].as_i64().unwrap()).collect();
+        sign_in_states(&world, "x").as_array().unwrap().iter().map(|it| it["days_left"].as_i64().unwrap()).collect();
     assert!(days.iter().all(|days| (180..=184).contains(days)), "{days:?}");
     assert_eq!(states(&world), ["ok", "ok"]);
 
     let before: Vec<Vec<u8>> = CSVS.iter().map(|name| world.csv_bytes(&format!("{name}.csv"))).collect();
 
-    // More than six months after the consent Spotify refuses: 77, what to type, and the other job runs on.
+    // More than six months after the consent Spotify refuses: exit 77 with a hint. The other job still runs.
     world.sandbox.advance(190 * DAY);
     age(&world, 2);
     world.sandbox.clear_log();
@@ -144,16 +144,16 @@ fn cron_reads_two_users_until_consent_ends() {
     assert_eq!(line["exit_code"], 77);
     let watched: Vec<_> =
         line["grants"].as_array().unwrap().iter().map(|it| (&it["user"], &it["state"], &it["jobs"])).collect();
-    let told = serde_json::json!([["home", "needs_sign_in", ["x"]], ["studio", "needs_sign_in", ["x"]]]);
-    assert_eq!(serde_json::json!(watched), told);
-    assert_eq!(refreshes(&world), 2, "each refused grant was asked for once");
+    let expected = serde_json::json!([["home", "needs_sign_in", ["x"]], ["studio", "needs_sign_in", ["x"]]]);
+    assert_eq!(serde_json::json!(watched), expected);
+    assert_eq!(refreshes(&world), 2, "each refused grant was sent once");
     let after: Vec<Vec<u8>> = CSVS.iter().map(|name| world.csv_bytes(&format!("{name}.csv"))).collect();
-    assert!(before == after, "what was read stays");
+    assert!(before == after, "data that was read is kept");
     assert_eq!(states(&world), ["needs_sign_in", "needs_sign_in"]);
     assert!(cron(&world, &["jobs"]).exits(0).stdout.contains("home must sign in, studio must sign in"));
     assert_eq!(cron(&world, &["auth", "list"]).exits(0).stdout.matches("must sign in").count(), 2);
 
-    // The timer's next start, and the next day's fire, neither ask nor tell once more.
+    // The timer's next start, and the next day's scheduled time, neither send a call nor report again.
     for days in [0, 1] {
         age(&world, days);
         world.sandbox.clear_log();
@@ -163,20 +163,20 @@ fn cron_reads_two_users_until_consent_ends() {
         assert_eq!(refreshes(&world), 0);
     }
 
-    // One signs in again: the job is due at once, reads what is theirs, and still says who is missing.
+    // One user signs in again: the job is due at once, reads this user's data, and still reports the missing one.
     sign_in::sign_in(&world, "home", fixtures::HOME_USER);
     let half = cron(&world, &["run", "--due"]).exits(77).shows("cron_reads_two_users_until_consent_ends_3");
     assert!(!half.stderr.contains("auth login home"), "{}", half.stderr);
     let tick = cron(&world, &["run", "--due"]).exits(0);
     assert_eq!(tick.stderr, "", "nothing changed since");
-    // The next day home's part is read; with -q it is no news who is missing.
+    // The next day home's part is read. With -q, the missing user is not reported again.
     age(&world, 1);
     world.sandbox.clear_log();
     let next = cron(&world, &["-q", "run", "--due"]).exits(77);
     assert_eq!(next.stderr, "");
     assert!(world.calls().iter().any(|call| call.starts_with("/me/tracks")), "{:?}", world.calls());
 
-    // And the other.
+    // Now the other user.
     sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);
     cron(&world, &["-q", "run", "--due"]).exits(0);
     assert_eq!(states(&world), ["ok", "ok"]);
@@ -189,7 +189,7 @@ fn consent_warnings_at_30_14_7_and_1_days() {
     sign_in::sign_in(&world, "studio", fixtures::STUDIO_USER);
     let grants = world.project.root().join(".local/state/cratedigger/grants.db");
     let left = |days: f64| {
-        // Six calendar months after the consent, whatever the month: move the consent of one of them.
+        // Six calendar months after the consent, in every month: move the consent of one of them.
         let end = chrono::Utc::now() + chrono::TimeDelta::milliseconds((days * 86_400_000.0) as i64);
         let consent = end.checked_sub_months(chrono::Months::new(6)).unwrap();
         let db = Connection::open(&grants).unwrap();
@@ -215,7 +215,7 @@ fn consent_warnings_at_30_14_7_and_1_days() {
         }
         let watched = ran.json()["grants"][0].clone();
         heard.push(watched["days_left"].as_i64().unwrap());
-        assert_eq!(standing(&world, "x")[0]["days_left"], watched["days_left"]);
+        assert_eq!(sign_in_states(&world, "x")[0]["days_left"], watched["days_left"]);
     }
     assert_eq!(heard.last(), Some(&0));
     assert!(cron(&world, &["jobs"]).exits(0).stdout.contains("home 0 days"), "jobs shows it");

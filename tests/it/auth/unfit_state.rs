@@ -1,5 +1,5 @@
-//! A state folder that is not as it should be, met by the real binary: said clearly, left as it was, and of no
-//! concern to jobs that need no user.
+//! A state folder in a bad state, as the real binary finds it: a clear error, no change to the folder, and no
+//! effect on jobs that need no user.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -27,7 +27,7 @@ fn folder(world: &World) -> PathBuf {
     world.project.root().join(".local/state/cratedigger")
 }
 
-/// All jobs run: the one of users says this with this code, the other one is complete.
+/// Runs all jobs: the job of users fails with this text and code, the other one is complete.
 fn refused(world: &World, name: &str, code: i32, says: &[&str]) {
     let database = fs::read(folder(world).join("grants.db")).unwrap();
     let ran = world.run(&[]).exits(code).shows(name);
@@ -94,15 +94,15 @@ fn token_in_another_row_costs_one_user() {
 }
 
 #[test]
-fn wrong_keys_are_told_apart_and_exit_77() {
+fn each_wrong_key_has_a_message_and_exits_77() {
     let world = world();
     let key = folder(&world).join("key");
     let good = fs::read(&key).unwrap();
-    fs::write(&key, "another key, which is long enough to be one\n").unwrap();
+    fs::write(&key, "another key, which is long enough to be a key\n").unwrap();
     refused(&world, "other_key", 77, &["were sealed with another key than", "hint: bring the key back"]);
     fs::remove_file(&key).unwrap();
     refused(&world, "missing_key", 77, &["the key of the grants in", "is missing", "hint: bring the key back"]);
-    assert!(!key.exists(), "no new key is made for grants that it cannot open");
+    assert!(!key.exists(), "no new key is created for grants that it cannot decrypt");
     fs::write(&key, &good).unwrap();
     fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     refused(&world, "open_key", 77, &["is open to other users (mode 0644)", "hint: chmod 600"]);
@@ -110,8 +110,23 @@ fn wrong_keys_are_told_apart_and_exit_77() {
 
     let mut command = world.command(&["run", "x"]);
     let missing = ran(command.env("CRATEDIGGER_KEY_FILE", world.project.root().join("nowhere")));
-    missing.exits(77).shows("wrong_keys_are_told_apart_and_exit_77");
+    missing.exits(77).shows("each_wrong_key_has_a_message_and_exits_77");
     world.run(&["x"]).exits(0);
+}
+
+#[test]
+fn unreadable_credentials_make_no_key() {
+    let world = World::extended().job("user = \"home\"\n[[fetch]]\nstream = \"me\"\n");
+    // Root may read every folder, so something that is no folder stands for one that cannot be read.
+    world.project.write("credentials", "x");
+    let mut command = world.command(&["auth", "list"]);
+    let listed = ran(command.env("CREDENTIALS_DIRECTORY", world.project.root().join("credentials")));
+    assert_ne!(listed.code, 0, "{}", listed.stdout);
+    assert!(listed.stderr.contains("credentials/cratedigger_key"), "{}", listed.stderr);
+    assert!(!folder(&world).join("key").exists());
+    let mut command = world.project.command(&["run", "x"]);
+    let no_secret = ran(command.env("CREDENTIALS_DIRECTORY", world.project.root().join("credentials"))).exits(77);
+    assert!(no_secret.stderr.contains("failed to read the client id from"), "{}", no_secret.stderr);
 }
 
 #[test]
@@ -143,19 +158,19 @@ fn copied_state_folder_is_noticed() {
     let said = with(&["run"]).exits(77).shows("copied_state_folder_is_noticed");
     let typed = format!("rm '{}'", other.join("place").display());
     assert!(said.stderr.contains(&typed), "{}", said.stderr);
-    assert!(with(&["jobs"]).exits(0).stderr.contains("is a copy"), "jobs lists the jobs all the same");
-    // The folder itself goes on, also under another name.
+    assert!(with(&["jobs"]).exits(0).stderr.contains("is a copy"), "jobs lists the jobs nevertheless");
+    // The folder itself works, also under another name.
     world.run(&["x"]).exits(0);
     let moved = world.project.root().join("moved");
     fs::rename(&one, &moved).unwrap();
     ran(world.command(&["run", "x"]).arg("--state-dir").arg(&moved)).exits(0);
-    // And the copy, once somebody has said that it is the one.
+    // The copy works, too, once the user has chosen it.
     fs::remove_file(other.join("place")).unwrap();
     with(&["run", "x"]).exits(0);
     with(&["run", "x"]).exits(0);
 }
 
-/// In a mount namespace of its own: a small file system, filled to the last few pages; one run, room, one run.
+/// In its own mount namespace: a small file system, filled to the last few pages. One run, then more space, one run.
 const SWEEP: &str = r#"
 mount -t tmpfs -o size=600k,mode=0700 none "$S" || exit 99
 for k in $(seq 0 4 12) $(seq 16 28) 60; do
@@ -198,7 +213,7 @@ fn full_disk_during_refresh_keeps_the_grant() {
     let lines: Vec<Vec<&str>> = swept.stdout.lines().map(|line| line.split(' ').collect()).collect();
     assert_eq!(lines.len(), 18, "{}", swept.stdout);
     for line in &lines {
-        // Whatever the first run met, with room again the grant works, and nobody has to sign in.
+        // Whatever the first run left, the grant works once there is space, and no new sign-in is needed.
         assert!(line[3] == "0" && ["0", "74"].contains(&line[1]), "{line:?}\n{}", swept.stdout);
         assert_eq!(line[2] == "kept", line[4] == "recovered", "{line:?}\n{}", swept.stdout);
     }

@@ -1,4 +1,4 @@
-//! What `check` says about job files that are wrong, and about those that are right.
+//! What `check` reports about wrong job files and correct ones.
 
 use crate::support::project::{Project, stderr, stdout};
 use crate::support::snapshot::{Cases, assert_text};
@@ -17,7 +17,7 @@ fn error_shows_place_and_nearest_name() {
     assert_text("misspelt_names", &said);
 }
 
-/// Each key with two letters changed places; where that makes no difference, one is left out.
+/// A key with two letters swapped. Where that changes nothing, the last letter is left out.
 fn misspelt(key: &str) -> String {
     let mut letters: Vec<char> = key.chars().collect();
     let at = letters.len() - 2;
@@ -55,14 +55,14 @@ fn each_misspelt_key_gets_the_right_name() {
     each_misspelt("[csv_options]\n", cratedigger::settings::keys::CSV);
 }
 
-/// Wrong job files, by what is wrong with them.
+/// Wrong job files, named after their problem.
 const WRONG: &[(&str, &str)] = &[
     ("the job file is empty", ""),
     ("the job file is empty 2", "# only a comment\n"),
     ("neither fetches nor asks anything", "description = \"x\"\n"),
     ("invalid basic string", "description = \"x\n"),
     ("duplicate key", "a = 1\na = 2\n"),
-    ("a stands twice", "users = [\"a\", \"a\"]\n"),
+    ("a is listed twice", "users = [\"a\", \"a\"]\n"),
     ("write users home", "users = \"home\"\n"),
     ("both user and users", "user = \"a\"\nusers = [\"b\"]\n"),
     ("users", "user = \"*\"\n"),
@@ -90,7 +90,7 @@ const WRONG: &[(&str, &str)] = &[
     ("types is no key of", "[[fetch]]\nstream = \"markets\"\ntypes = [\"track\"]\n"),
     ("did you mean market", "[[fetch]]\nstream = \"markets\"\ncolumns = [\"markte\"]\n"),
     ("album tracks has one", "[[fetch]]\nstream = \"markets\"\ncolumns = [\"isrc\"]\n"),
-    ("stands twice", "[[fetch]]\nstream = \"markets\"\ncolumns = [\"market\", \"market\"]\n"),
+    ("is listed twice", "[[fetch]]\nstream = \"markets\"\ncolumns = [\"market\", \"market\"]\n"),
     ("the list is empty", "[[fetch]]\nstream = \"markets\"\ncolumns = []\n"),
     ("leads out of the job", "[[fetch]]\nstream = \"markets\"\ncsv = \"../m.csv\"\n"),
     ("leads out of the job 2", "[[fetch]]\nstream = \"markets\"\ncsv = \"/etc/m.csv\"\n"),
@@ -110,7 +110,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     ("takes from itself", "[[fetch]]\nstream = \"albums\"\nfrom = \"albums\"\n"),
     (
-        "rel stands below",
+        "rel is defined below",
         "[[fetch]]\nstream = \"albums\"\nfrom = \"rel\"\n[[fetch]]\nname = \"rel\"\nstream = \"new_releases\"\n",
     ),
     (
@@ -186,7 +186,7 @@ fn secret_in_a_job_is_refused_and_hidden() {
 }
 
 #[test]
-fn escape_sequences_do_not_reach_the_terminal() {
+fn escape_sequences_are_not_printed() {
     let (_, said) = Project::with_job("market = \"\\u001b[31mX\"\n# \u{1b}[2J\n\"\\u001b[0m\" = 1\n").check();
     assert!(!said.contains('\u{1b}'), "{said:?}");
 }
@@ -310,7 +310,7 @@ fn id_file_errors_have_file_and_line() {
         assert_eq!(exit, 2, "{name}: {said}");
         cases.add(name, &said);
     };
-    // A headerless file whose first id is broken must not pass it over as a header.
+    // In a file without a header, a broken id in the first row must not be skipped as a header.
     case("broken ids", format!("{ARTIST}x\nspotify:local:a:b:c:1\n").into());
     case("empty", Vec::new());
     case("header only", b"id\n".to_vec());

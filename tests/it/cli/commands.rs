@@ -28,7 +28,7 @@ fn wrong_command_line_exits_2_and_help_0() {
 #[test]
 fn no_option_takes_a_secret() {
     let page = stdout(&Project::new().run(&["man"])).to_lowercase();
-    // Below stand files and variables, which may hold one.
+    // The sections below list files and variables, which may name a secret.
     let (help, _) = page.split_once(".sh \"exit status\"").expect("options, then the exit status");
     let names: Vec<&str> = help.lines().filter(|line| line.starts_with("\\fb")).collect();
     assert!(names.len() > 50, "{names:?}");
@@ -50,9 +50,9 @@ fn global_options_work_before_and_after() {
 fn streams_show_all_their_columns() {
     let project = Project::new();
     for stream in cratedigger::stream::all() {
-        let told = stdout(&project.run(&["streams", stream.name]));
+        let page = stdout(&project.run(&["streams", stream.name]));
         for column in stream.columns() {
-            assert!(told.contains(column.name), "{}: {}", stream.name, column.name);
+            assert!(page.contains(column.name), "{}: {}", stream.name, column.name);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The recipes for containers. Without an engine there is still much to hold: that the image's paths, user and
-//! variables are those that the examples count on and that the program reads, and that the program is content with
-//! what they give it: a root that cannot be written, config maps full of links, secrets as files.
+//! The recipes for containers. Much can be tested without an engine: that the image has the paths, user and
+//! variables that the examples expect and that the program reads, and that the program works with what
+//! they give it: a read-only root, config maps full of links, secrets as files.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -34,7 +34,7 @@ fn image_runs_without_root() {
     assert_eq!(said(&image, "VOLUME"), ["[\"/project\", \"/state\"]"]);
     assert_eq!(said(&image, "WORKDIR"), ["/project"], "the project folder is the default of --project");
     let at = |word: &str| image.iter().position(|(w, _)| w == word).unwrap();
-    assert!(at("RUN") < at("USER"), "what root does comes first");
+    assert!(at("RUN") < at("USER"), "the steps of root come first");
     assert!(said(&image, "COPY").iter().any(|c| c.ends_with(" /etc/ssl/certs/ca-certificates.crt")));
     assert!(said(&image, "COPY").iter().any(|c| c.ends_with(" /usr/local/bin/cratedigger")));
 }
@@ -45,14 +45,14 @@ fn image_holds_all_sources_and_no_secret() {
     let lines: Vec<&str> = ignore.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines[0], "*");
     let let_in: Vec<&str> = lines[1..].iter().map(|line| line.strip_prefix('!').unwrap()).collect();
-    // What Cargo.toml names, and what the sources include.
+    // The files that Cargo.toml names and that the sources include.
     for needed in ["Cargo.toml", "Cargo.lock", "src", "jobs", "benches", "tests", "contrib", "README.md"] {
         assert!(let_in.contains(&needed), "{needed}");
     }
     assert!(!let_in.iter().any(|name| name.contains(".env") || *name == "output" || *name == "config"));
 }
 
-/// Runs the program where only `writable` can be written to, as user 65532 where the machine lets us.
+/// Runs the program where only `writable` can be written to, as user 65532 where the machine allows it.
 fn in_a_container(world: &World, args: &[&str], writable: &[&Path], env: &[(&str, &str)]) -> Option<Output> {
     let works =
         |program: &str, args: &[&str]| Command::new(program).args(args).output().is_ok_and(|o| o.status.success());
@@ -72,7 +72,7 @@ fn in_a_container(world: &World, args: &[&str], writable: &[&Path], env: &[(&str
 
 const JOB: &str = "[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"track\"]\n";
 
-/// A folder as Kubernetes mounts a config map: every file is a link to a link.
+/// A folder as Kubernetes mounts a config map: every file is a link to another link.
 fn as_a_config_map(folder: &Path) {
     let data = folder.join("..2026_11_23");
     std::fs::create_dir(&data).unwrap();
@@ -100,7 +100,7 @@ fn read_only_root_needs_two_folders() {
     let (output, state) = (root.join("output"), root.join("volume"));
     for folder in [&output, &state] {
         std::fs::create_dir(folder).unwrap();
-        // As fsGroup leaves a volume: the program makes itself a folder in it that is its own.
+        // As fsGroup leaves a volume. The program creates a folder of its own in it.
         std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o2775)).unwrap();
     }
     let (state_dir, secrets) = (state.join("cratedigger"), root.join("secrets"));
@@ -123,11 +123,21 @@ fn read_only_root_needs_two_folders() {
 fn examples_use_what_the_image_has() {
     let (image, compose, job) = (image(), contrib("container/compose.yaml"), contrib("kubernetes/cronjob.yaml"));
     let env = said(&image, "ENV");
-    assert!(env.contains(&"CREDENTIALS_DIRECTORY=/run/secrets"), "where compose puts secrets");
+    assert!(env.contains(&"CREDENTIALS_DIRECTORY=/run/secrets"), "the folder of compose's secrets");
     assert!(env.contains(&"CRATEDIGGER__STATE__DIR=/state/cratedigger"));
     for (text, needs) in [
         (&compose, &["read_only: true", "user: \"65532:65532\"", "cap_drop: [\"ALL\"]", "no-new-privileges:true"][..]),
         (&compose, &[":/project:ro", ":/project/output\n", "- state:/state\n", "command: [\"schedule\"]"]),
+        (
+            &compose,
+            &[
+                "mem_limit: ",
+                "pids_limit: ",
+                "networks: [\"spotify\"]",
+                "CRATEDIGGER_IMAGE=localhost/cratedigger@sha256:",
+            ],
+        ),
+        (&job, &["kind: NetworkPolicy", "ingress: []", "limits: {memory: ", "@sha256:", "ephemeral-storage: "]),
         (&job, &["readOnlyRootFilesystem: true", "runAsUser: 65532", "runAsNonRoot: true", "drop: [\"ALL\"]"]),
         (&job, &["concurrencyPolicy: Forbid", "restartPolicy: Never", "backoffLimit: 0", "defaultMode: 0440"]),
         (&job, &["fsGroupChangePolicy: OnRootMismatch", "mountPath: /project/jobs", "mountPath: /project/config"]),
@@ -165,7 +175,7 @@ fn example_commands_exist() {
     args.push("--help".into());
     let output = Project::new().command(&[]).args(&args).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
-    // What is set by variables has to be settings.
+    // Each variable must be a setting.
     let names = job.lines().filter_map(|line| line.trim().strip_prefix("- name: CRATEDIGGER__"));
     for name in names {
         let (section, key) = name.split_once("__").unwrap();

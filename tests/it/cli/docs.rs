@@ -1,5 +1,5 @@
-//! Docs that are written from tables of the program. `UPDATE_DOCS=1 cargo test --test it docs`
-//! writes them anew.
+//! Docs that are generated from tables of the program. `UPDATE_DOCS=1 cargo test --test it docs`
+//! writes them again.
 
 use std::path::Path;
 

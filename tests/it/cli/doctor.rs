@@ -1,4 +1,4 @@
-//! `doctor`: green where no problems found; each red line says what to type.
+//! `doctor`: green where it finds no problem; each red line says what to type.
 
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
@@ -19,7 +19,7 @@ fn healthy_project_is_green_with_one_token() {
     world.sandbox.clear_log();
     let page = world.cli(&["doctor"]).exits(0);
     assert_output("healthy_project_is_green_with_one_token", &page.stdout);
-    assert_eq!((world.sandbox.log().len(), world.calls().len()), (1, 0), "a token and no call");
+    assert_eq!((world.sandbox.log().len(), world.calls().len()), (1, 0), "one token and no call");
     world.sandbox.clear_log();
     world.cli(&["doctor", "--offline"]).exits(0);
     assert_eq!(world.sandbox.log().len(), 0);
@@ -30,7 +30,7 @@ fn each_red_line_has_a_command() {
     let user = "schedule = \"15 6 * * *\"\nuser = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n";
     let world = World::extended().job(user);
     world.project.write("jobs/broken.toml", "colour = 1\n");
-    // There is no state folder before something was run.
+    // The state folder appears at the first run.
     world.run(&[]);
     let (state, text) = light(&world, &["--offline"], "grants");
     assert!(state == "bad" && text.contains("cratedigger auth login home"), "{state} {text}");
@@ -42,7 +42,7 @@ fn each_red_line_has_a_command() {
     assert!(state == "bad" && text.contains("chmod"), "{state} {text}");
     let shown = world.cli(&["doctor", "--offline"]);
     assert_output("each_red_line_has_a_command", &shown.stdout);
-    assert_eq!(shown.code, 74, "the gravest: {}", shown.stdout);
+    assert_eq!(shown.code, 74, "the most severe: {}", shown.stdout);
 }
 
 #[test]
@@ -55,6 +55,22 @@ fn wrong_credentials_are_red() {
     let line = ran.json()["lines"].as_array().unwrap().iter().find(|line| line["what"] == "Spotify").cloned().unwrap();
     assert_eq!(line["state"], "bad");
     assert!(line["do"].as_str().is_some_and(|text| !text.is_empty()), "{line}");
+}
+
+#[test]
+fn open_secrets_are_reported() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.project.write(".env", "SPOTIFY_CLIENT_ID=sandbox-client\nSPOTIFY_CLIENT_SECRET=sandbox-secret\n");
+    let path = world.project.root().join(".env");
+    assert!(world.run(&[]).exits(0).stderr.lines().all(|line| !line.contains("other users")));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = world.run(&["--full"]).exits(0);
+    let warning = "warning: other users can read ./.env (mode 0644); run `chmod 600 ./.env`";
+    assert_eq!(ran.stderr.matches(warning).count(), 1, "{}", ran.stderr);
+    let page = world.cli(&["doctor", "--offline"]).exits(77);
+    assert!(page.stdout.contains("other users can read ./.env (mode 0644)"), "{}", page.stdout);
+    assert!(page.stdout.contains("-> chmod 600 ./.env"), "{}", page.stdout);
 }
 
 #[test]

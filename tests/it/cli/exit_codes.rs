@@ -1,4 +1,4 @@
-//! Each exit code, and whether what is said with it tells what, where, and what to do.
+//! Each exit code, and whether the message with it says what happened, where, and what to do.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn exit_0_with_nothing_due_is_silent() {
     let ran = world.run(&["--due"]).exits(0);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
     assert_eq!(world.sandbox.log().len(), 0);
-    // Also without credentials: nothing is looked for that nobody needs.
+    // It works without credentials, because no due job needs them.
     let ran = ran_without_credentials(&world, &["run", "--due"]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
 }
@@ -36,10 +36,10 @@ fn exit_1_when_spotify_is_unreachable() {
     let world = World::extended().job(&by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let path = world.project.root().join("config/cratedigger.toml");
     let settings = std::fs::read_to_string(&path).unwrap();
-    // Nobody listens on port 1.
+    // No server listens on port 1.
     let accounts = format!("accounts_url = \"{}\"", world.sandbox.accounts_url());
-    let nobody = settings.replace(&accounts, "accounts_url = \"http://127.0.0.1:1\"");
-    std::fs::write(&path, nobody).unwrap();
+    let unreachable = settings.replace(&accounts, "accounts_url = \"http://127.0.0.1:1\"");
+    std::fs::write(&path, unreachable).unwrap();
     world.run(&[]).exits(1).shows("exit_1_when_spotify_is_unreachable");
     assert_eq!(world.one("SELECT state FROM runs"), "failed");
     std::fs::write(&path, settings).unwrap();
@@ -75,7 +75,7 @@ fn exit_3_names_each_missing_item() {
         world.rows("SELECT item_id, reason FROM skipped_items ORDER BY id"),
         [[one, "not_found"], [two, "not_found"]]
     );
-    assert_eq!(world.one("SELECT count(*) FROM playlists WHERE name IS NULL"), "0", "what is refused has no row");
+    assert_eq!(world.one("SELECT count(*) FROM playlists WHERE name IS NULL"), "0", "a refused playlist has no row");
 }
 
 #[test]
@@ -83,9 +83,9 @@ fn exit_74_for_an_unwritable_folder() {
     let world = plain();
     let csv = world.project.root().join("output/csv");
     std::fs::create_dir_all(csv.parent().unwrap()).unwrap();
-    std::fs::write(&csv, "a file stands where the folder should").unwrap();
+    std::fs::write(&csv, "a file where the folder should be").unwrap();
     world.run(&[]).exits(74).shows("exit_74_for_an_unwritable_folder");
-    assert_eq!(world.sandbox.log().len(), 0, "not even a token");
+    assert_eq!(world.sandbox.log().len(), 0, "no request, not even for a token");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn empty_store_has_no_owner() {
 fn exit_74_for_a_full_disk_keeps_commits() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::LARGE_PLAYLIST]));
     let binary = env!("CARGO_BIN_EXE_cratedigger");
-    // A limit on the size of files; its signal is ignored, so that writing fails as on a full disk.
+    // A limit on file sizes. The signal is ignored, so that writing fails as on a full disk.
     let script = format!("trap '' XFSZ; ulimit -f 6000; exec {binary} run");
     let mut command = std::process::Command::new("bash");
     command.args(["-c", &script]).current_dir(world.project.root()).env_clear().env("HOME", world.project.root());
@@ -181,7 +181,7 @@ fn exit_75_for_a_running_job_sends_nothing() {
     world.sandbox.inject(Fault::on_path("/v1/playlists/*/tracks", FaultAction::Latency { ms: 1_500 }).times(1));
     let first = world.spawn(&[]);
     world.wait_for_calls(1);
-    // It holds its lock, and sends nothing, for as long as the others take.
+    // The paused run keeps its lock and sends nothing while the others run.
     pause(&world, &first);
     std::thread::sleep(Duration::from_millis(200));
     let before = world.calls().len();
@@ -212,8 +212,8 @@ fn exit_75_for_a_long_ban_sends_nothing() {
         world.run(&[]).exits(75).shows("exit_75_for_a_long_ban_sends_nothing_2");
     }
     let due = world.run(&["--due"]).exits(0);
-    assert_eq!((due.stdout.as_str(), due.stderr.as_str()), ("", ""), "a timer is not told again what it knows");
-    assert_eq!(world.sandbox.log().len(), 0, "not even a token");
+    assert_eq!((due.stdout.as_str(), due.stderr.as_str()), ("", ""), "a known ban is not reported again");
+    assert_eq!(world.sandbox.log().len(), 0, "no request, not even for a token");
     let json = world.run(&["--json"]).exits(75).json();
     assert_eq!(json["state"], "deferred");
     assert!(json["not_before"].as_str().is_some());
@@ -241,14 +241,14 @@ fn spent_quota_parks_one_family_only() {
     let world = World::extended().job(&job.concat());
     world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::quota_exceeded(50_000)));
     let ran = world.run(&[]).exits(3).shows("spent_quota_parks_one_family_only");
-    assert_eq!(ran.stderr.matches("quota for calls to artist_albums").count(), 1, "said once: {}", ran.stderr);
+    assert_eq!(ran.stderr.matches("quota for calls to artist_albums").count(), 1, "reported once: {}", ran.stderr);
     assert_eq!(world.csv("tracks.csv").len(), 1);
-    assert_eq!(world.one("SELECT state FROM runs"), "deferred", "what is deferred goes on later");
+    assert_eq!(world.one("SELECT state FROM runs"), "deferred", "deferred, because the quota ends later");
     assert_ne!(world.one("SELECT not_before FROM runs"), "-");
     world.new_calls();
-    // No run has come to its end yet, so what cannot be had is told again.
+    // No run has ended yet, so the playlist that was not found is reported again.
     world.run(&[]).exits(3).shows("spent_quota_parks_one_family_only_2");
-    assert_eq!(world.new_calls(), [""; 0], "what was read is not read again, what is parked is not asked for");
+    assert_eq!(world.new_calls(), [""; 0], "neither stored nor deferred items are requested");
 }
 
 #[test]
@@ -258,8 +258,8 @@ fn exit_77_names_the_variable() {
     assert_output("exit_77_names_the_variable", &ran.stderr);
     let mut wrong = world.command(&["run"]);
     wrong.env("SPOTIFY_CLIENT_SECRET", "wrong");
-    let told = crate::support::world::ran(&mut wrong).exits(77).shows("exit_77_names_the_variable_2");
-    assert!(!told.stderr.contains("\"wrong\""), "{}", told.stderr);
+    let refused = crate::support::world::ran(&mut wrong).exits(77).shows("exit_77_names_the_variable_2");
+    assert!(!refused.stderr.contains("\"wrong\""), "{}", refused.stderr);
     let mut wrong = world.command(&["run"]);
     wrong.env("SPOTIFY_CLIENT_ID", "wrong");
     crate::support::world::ran(&mut wrong).exits(77).shows("exit_77_names_the_variable_3");
@@ -313,13 +313,13 @@ fn run_waits_for_another_reader_or_writer() {
 }
 
 #[test]
-fn others_may_read_the_store() {
+fn only_the_group_may_read_the_output() {
     let world = plain();
     world.run(&[]).exits(0);
     let mode = |path: &str| std::fs::metadata(world.project.root().join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode("output/cratedigger.db"), 0o644);
-    assert_eq!(mode("output/csv/x/playlist_items.csv"), 0o644);
-    assert_eq!(mode("output/csv/x"), 0o755);
+    assert_eq!(mode("output/cratedigger.db"), 0o640);
+    assert_eq!(mode("output/csv/x/playlist_items.csv"), 0o640);
+    assert_eq!(mode("output/csv/x"), 0o750);
 }
 
 #[test]
@@ -370,7 +370,7 @@ fn second_signal_stops_at_once() {
         world.wait_for_calls(1);
         (world, child)
     };
-    // As `timeout` does it: to the process, and to its group.
+    // A signal to the process and to its group, as `timeout` sends it.
     let (world, child) = slow();
     signal(&child, "TERM");
     std::thread::sleep(std::time::Duration::from_millis(100));

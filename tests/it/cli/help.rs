@@ -9,7 +9,7 @@ use cratedigger::cli::args::Cli;
 use crate::support::project::{Project, stdout};
 use crate::support::snapshot::assert_text;
 
-/// Command lines of all commands below this one, in the order of the help.
+/// Command lines of all subcommands, in the order of the help.
 fn command_lines(command: &clap::Command, before: &[String], found: &mut Vec<Vec<String>>) {
     found.push(before.to_vec());
     for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {

@@ -6,10 +6,10 @@ use crate::support::snapshot::assert_text;
 
 const ID: &str = "4Z8W4fKeB5YxbbsqsVdVSj";
 
-/// Name, stream, file, line of the job, ids, and how many rows are skipped.
+/// Name, stream, file contents, line of the job, ids, and number of skipped rows.
 type IdsFileCase = (&'static str, &'static str, Vec<u8>, &'static str, Vec<String>, usize);
 
-/// The ids that a fetch of tracks reads from a file, and how many rows it skips.
+/// The ids that a fetch of tracks reads from a file, and the number of rows that it skips.
 fn ids_in(stream: &str, file: &[u8], column: &str) -> (Vec<String>, usize, String) {
     let project = Project::with_job(&format!("[[fetch]]\nstream = \"{stream}\"\nids_file = \"a.csv\"\n{column}"));
     project.write("jobs/a.csv", file);

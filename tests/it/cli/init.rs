@@ -1,4 +1,4 @@
-//! A folder made by `init`.
+//! The folder that `init` creates.
 
 use crate::support::project::{Project, stderr, stdout};
 

@@ -1,4 +1,4 @@
-//! The JSON Schema of job files against `check`, over jobs that are right and jobs that are wrong.
+//! The JSON Schema of job files against `check`, over correct and wrong jobs.
 
 use cratedigger::document::Diagnostic;
 use cratedigger::job::{self, json_schema};
@@ -19,7 +19,7 @@ fn check(text: &str) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// TOML as an editor's JSON Schema sees it: dates are text.
+/// TOML as the JSON Schema of an editor sees it: dates are text.
 fn json(text: &str) -> serde_json::Value {
     fn convert(value: toml::Value) -> serde_json::Value {
         match value {
@@ -35,7 +35,7 @@ fn json(text: &str) -> serde_json::Value {
     convert(toml::Value::Table(text.parse().expect("toml")))
 }
 
-/// Tops of files that are right; each is tried with a fetch behind it.
+/// Beginnings of correct files. Each is tried with a fetch after it.
 const GOOD: &[&str] = &[
     "",
     "description = \"x\"",
@@ -62,7 +62,7 @@ const GOOD: &[&str] = &[
     "full_every = \"30d\"",
 ];
 
-/// The same of files that are wrong, as far as JSON Schema can say it.
+/// Beginnings of wrong files, as far as a JSON Schema can express the mistake.
 const BAD: &[&str] = &[
     "descripton = \"x\"",
     "description = 1",

@@ -1,4 +1,4 @@
-//! Commands: what they print, how they end, and the documents that describe them.
+//! Commands: their output, their exit codes, and the documents that describe them.
 
 pub mod check;
 pub mod commands;
@@ -7,6 +7,7 @@ pub mod docs;
 pub mod doctor;
 pub mod exit_codes;
 pub mod help;
+pub mod hostile_names;
 pub mod ids_files;
 pub mod init;
 pub mod job_schema;

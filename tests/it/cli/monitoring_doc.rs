@@ -1,4 +1,4 @@
-//! docs/monitoring.md names what there is: every metric, event and field.
+//! docs/monitoring.md names every metric, event and field that exists.
 
 use std::process::Stdio;
 
@@ -49,7 +49,7 @@ fn every_event_and_field_is_documented() {
     }
 }
 
-/// Lines of a log, each an object whose fields the page names.
+/// Lines of a log. Each is an object with documented fields only.
 #[track_caller]
 fn documented(stderr: &str) -> Vec<serde_json::Value> {
     let page = page();
@@ -79,14 +79,14 @@ fn json_log_lines_have_documented_fields() {
         .project
         .write("jobs/x.toml", format!("schedule = \"* * * * *\"\n{}", by_ids("playlists", &[fixtures::HOME_PLAYLIST])));
     world.project.write("jobs/y.toml", "schedule = \"0 6 * * *\"\n[[fetch]]\nstream = \"artist\"\n");
-    // A broken file beside a good one, a job that no file has, no credentials, and a run that is told whole.
+    // A broken file and a good one, an unknown job, missing credentials, and a complete run.
     let tick = documented(&world.cli(&["--log-format", "json", "run", "--due"]).exits(2).stderr);
     assert!(of(&tick, "column") && of(&tick, "hint") && of(&tick, "rows") && of(&tick, "calls"), "{tick:?}");
     let unknown = documented(&world.cli(&["--log-format", "json", "run", "nosuch"]).exits(2).stderr);
     assert!(of(&unknown, "message"), "{unknown:?}");
-    let nobody = documented(&ran(&mut world.project.command(&["--log-format", "json", "run", "x"])).exits(77).stderr);
-    assert!(of(&nobody, "exit_code") && of(&nobody, "hint"), "{nobody:?}");
-    // Names that steer a terminal, and a signal.
+    let refused = documented(&ran(&mut world.project.command(&["--log-format", "json", "run", "x"])).exits(77).stderr);
+    assert!(of(&refused, "exit_code") && of(&refused, "hint"), "{refused:?}");
+    // A name with control characters, and a signal.
     world.project.write("jobs/z.toml", "[[fetch]]\nstream = \"markets\"\ncsv = \"a\u{202e}b.csv\"\n");
     documented(&world.cli(&["--log-format", "json", "run", "z"]).stderr);
     world.project.write("jobs/x.toml", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));

@@ -1,4 +1,4 @@
-//! What every command prints in one project, as text and as JSON.
+//! The output of every command in one project, as text and as JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::support::snapshot::{assert_output, assert_text, transcript};
 use crate::support::world::{World, by_ids, fetch};
 use crate::sync::users::signed_in;
 
-/// Every command that ends by itself, in an order in which each finds something to print.
+/// Every command that ends by itself, in an order in which each has something to print.
 const COMMANDS: &[(&str, &[&str])] = &[
     ("run", &["run"]),
     ("run_again", &["run"]),
@@ -50,7 +50,7 @@ fn world() -> World {
     signed_in(World::extended().job(&job.concat()), &[("home", fixtures::HOME_USER)])
 }
 
-/// Runs one command, and edits a playlist behind the first run, so that later commands have changes to show.
+/// Runs one command. After the first run it edits a playlist, so that later commands have changes to show.
 fn ran(world: &World, name: &str, args: &[&str]) -> crate::support::world::Ran {
     if name == "run_again" {
         for change in [
@@ -68,7 +68,7 @@ fn every_command_has_its_text() {
     let world = world();
     for (name, args) in COMMANDS {
         let ran = ran(&world, name, args);
-        // These lines tell of the machine and not of the project.
+        // These lines depend on the machine and not on the project.
         let of_the_machine = |line: &str| {
             *name == "doctor"
                 && (["timer", "time zones", "disk"].iter().any(|what| line.contains(&format!("  {what} ")))

@@ -1,5 +1,5 @@
-//! `plan` against `run`: what is exact equals the bill, what is a range contains it, over streams,
-//! classes of apps, first runs, unchanged ones and changed ones.
+//! `plan` against `run`: exact prices equal the number of calls, and ranges contain it, over streams,
+//! classes of apps, and runs that are the first, unchanged or changed.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::support::snapshot::assert_output;
 use crate::support::world::{World, by_ids, fetch};
 use crate::sync::users::{everything, signed_in};
 
-/// A price as `plan --json` has it.
+/// A price in the output of `plan --json`.
 #[derive(Debug, Clone)]
 struct Price {
     least: u64,
@@ -37,12 +37,12 @@ impl Price {
             "{what}: {bill} calls, priced {self:?}"
         );
         assert!(!self.exact || bill == self.least, "{what}: {bill} calls, exactly {self:?}");
-        // A range says why it is one.
+        // A range has a reason.
         assert!(self.exact || self.reasons > 0 || what.ends_with("the job"), "{what}: {self:?} without a reason");
     }
 }
 
-/// Prices of a plan, by fetch and user, and of the whole job under the empty name.
+/// Prices of a plan, by fetch and user. The price of the whole job has the empty name.
 fn plan(world: &World, args: &[&str]) -> (BTreeMap<String, Price>, Value) {
     let shown = world.cli(&[&["plan", "--json"], args].concat()).exits(0).json();
     let job = &shown["jobs"][0];
@@ -57,8 +57,8 @@ fn name(fetch: &Value) -> String {
     format!("{} {}", fetch["fetch"].as_str().unwrap(), fetch["user"].as_str().unwrap_or(""))
 }
 
-/// Plans in all three ways, runs, and holds the plans to the bill, fetch by fetch. Returns the share of
-/// fetches whose price was exact with `--probe`.
+/// Plans in all three ways, runs, and compares the plans with the calls of each fetch. Returns the share of
+/// fetches with an exact price under `--probe`.
 #[track_caller]
 pub fn plan_and_run(world: &World, label: &str) -> f64 {
     world.sandbox.clear_log();
@@ -169,9 +169,9 @@ fn plan_is_exact_for_playlists() {
 fn plan_is_exact_for_user_libraries() {
     for (class, world) in [("development", development()), ("extended", said_to_be("extended", World::extended()))] {
         let world = signed_in(world, &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)]);
-        // A thousand calls by itself.
+        // It takes a thousand calls.
         world.sandbox.catalog().edit(PlaylistEdit::Delete { playlist: fixtures::LARGE_PLAYLIST.to_owned() }).unwrap();
-        // One call each finds out whose accounts these are.
+        // One call for each user finds the account.
         world.project.write("jobs/x.toml", "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"me\"\n");
         world.run(&[]).exits(0);
         world.project.write("jobs/x.toml", everything());
@@ -194,7 +194,7 @@ fn dependent_fetch_is_planned_as_a_range() {
     assert!(!prices["artists home"].exact && prices["artists home"].most.is_none());
     plan_and_run(&world, "first");
     plan_and_run(&world, "again");
-    // The parent is found unchanged by this run already, so its rows are those that count.
+    // This run has already found the parent unchanged, so its rows count.
     let fresh = format!(
         "{}[[fetch]]\nname = \"twice\"\nstream = \"artists\"\nids = [\"{}\"]\n",
         tracks(&world, 3),
@@ -255,7 +255,7 @@ fn plan_shows_its_share_of_today() {
     assert_eq!(shown["order"], serde_json::json!(["small", "x"]), "jobs that fit go first");
     let jobs = shown["jobs"].as_array().unwrap();
     let x = jobs.iter().find(|job| job["job"] == "x").unwrap();
-    assert_eq!((&x["fits"], &x["left"]), (&false.into(), &20.into()), "half of a day is left to it");
+    assert_eq!((&x["fits"], &x["left"]), (&false.into(), &20.into()), "half of a day is left for it");
     assert_eq!((&x["first"][0]["calls"], &x["first"][0]["of"]["most"]), (&20.into(), &50.into()));
     assert_eq!(x["share_of_left"], 1.25);
     assert_eq!(x["seconds"]["most"], 0.48, "48 of them at 100 a second");
@@ -263,7 +263,7 @@ fn plan_shows_its_share_of_today() {
     assert_eq!((&small["fits"], &small["first"]), (&true.into(), &Value::Null));
     let text = world.cli(&["plan", "--offline"]).exits(0).stdout;
     assert_output("plan_shows_its_share_of_today", &text);
-    // And so it comes: the small one is done, the large one has its half.
+    // The run does as planned: the small job is complete, and the large one has used its half.
     world.run(&[]).exits(75);
     let calls = world.new_calls();
     assert_eq!(calls.len(), 21);
@@ -299,7 +299,7 @@ fn plan_names_refusals_and_deferrals() {
     let fetch = &shown["jobs"][0]["fetches"][0];
     assert!(fetch["note"].as_str().unwrap().contains("holds calls of this client id back"), "{fetch}");
     assert!(fetch["not_before"].is_string());
-    assert_eq!(world.sandbox.log().len(), 0, "a ban holds plans back, too");
+    assert_eq!(world.sandbox.log().len(), 0, "plans respect a ban, too");
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn history_shows_planned_and_spent_calls() {
 fn chain_is_bounded_by_its_parent() {
     let albums = "[[fetch]]\nstream = \"albums\"\nfrom = \"artist_albums\"\n";
     let world = development().job(&format!("{}{albums}", by_ids("artist_albums", &[fixtures::BUSY_ARTIST])));
-    // First run: a look tells how many releases there are, and no album costs more than a call.
+    // First run: one page shows the number of releases, and each album costs at most one call.
     let (prices, shown) = plan(&world, &["--probe"]);
     let albums = &prices["albums "];
     let most = albums.most.expect("bounded");
@@ -337,7 +337,7 @@ fn chain_is_bounded_by_its_parent() {
     let spent = world.one("SELECT calls FROM run_fetches WHERE fetch = 'albums'").parse().unwrap();
     albums.holds(spent, "albums, never read");
     assert!(most <= 2 * spent, "{most} against {spent}: the groups share no album");
-    // Nothing changed: the look shows that, and the whole chain is exact.
+    // Nothing changed: the page shows that, and the price of the whole chain is exact.
     let (prices, _) = plan(&world, &["--probe"]);
     assert!(prices["artist_albums "].exact && prices["albums "].exact, "{prices:?}");
     world.new_calls();
@@ -353,7 +353,7 @@ fn probe_takes_a_quarter_of_what_is_left() {
         .project
         .write("jobs/x.toml", by_ids("artist_albums", &artists.iter().map(String::as_str).collect::<Vec<_>>()));
     let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
-    assert!(shown["jobs"][0]["fits"].is_null(), "nobody can say: {shown}");
+    assert!(shown["jobs"][0]["fits"].is_null(), "unknown without a call: {shown}");
     let shown = world.cli(&["plan", "--probe", "--json"]).exits(0).json();
     assert_eq!(world.new_calls().len(), 30);
     assert_eq!(shown["asked"], 30);
@@ -362,7 +362,7 @@ fn probe_takes_a_quarter_of_what_is_left() {
 
 #[test]
 fn plan_beyond_today_does_not_fit() {
-    // Each of them has room, all three together have not.
+    // There is room for each of them, but not for all three.
     let world = development().settings("calls_per_day = 20\ncalls_per_family = 20\nreserve = \"0%\"").job("");
     let list = track_ids(&world, 24);
     for (job, ids) in ["x", "y", "z"].into_iter().zip(list.chunks(8)) {

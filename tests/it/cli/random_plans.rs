@@ -1,7 +1,7 @@
-//! Random job files over random states of the sandbox, planned and run: exact prices equal the bill and
-//! ranges hold it, whatever the plan was allowed to ask.
+//! Random job files over random states of the sandbox, planned and run. Exact prices equal the number of calls, and
+//! ranges contain it, in every mode of the plan.
 //!
-//! Six seeds here; `CRATEDIGGER_SEEDS` plays more.
+//! This runs six seeds; `CRATEDIGGER_SEEDS` sets another number.
 
 use spotify_sandbox::{
     Fault, FaultAction, LibraryEdit, LibrarySection, PlaylistEdit, QuotaMode, SandboxOptions, fixtures,
@@ -15,7 +15,7 @@ use crate::sync::users::signed_in;
 
 const LISTS: [&str; 6] = [
     fixtures::HOME_PLAYLIST,
-    // Its total is wrong, it has nulls, and an empty page that names a next one.
+    // Its total is wrong, it has nulls, and an empty page that links to a next page.
     fixtures::EDGE_CASE_PLAYLIST,
     fixtures::EMPTY_PLAYLIST,
     fixtures::SHARED_PLAYLIST,
@@ -23,7 +23,7 @@ const LISTS: [&str; 6] = [
     fixtures::SPOTIFY_PLAYLIST,
 ];
 
-/// Streams of a user's that a job may have as they are.
+/// Streams of a user that a job may have without further keys.
 const OWN: [&str; 9] = [
     "me",
     "my_playlists",
@@ -101,7 +101,7 @@ fn job(world: &World, dice: &mut Dice) -> String {
     out
 }
 
-/// Something happens at Spotify's.
+/// Changes something at Spotify.
 fn edit(world: &World, dice: &mut Dice) {
     let catalog = world.sandbox.catalog();
     let playlist = LISTS[dice.below(4)].to_owned();
@@ -134,7 +134,7 @@ fn edit(world: &World, dice: &mut Dice) {
         }
         _ => {
             let (user, section) = (fixtures::HOME_USER.to_owned(), LibrarySection::Tracks);
-            // Few rows may be left by now.
+            // Only a few rows may be left.
             drop(catalog.edit_library(LibraryEdit::Remove { user, section, position: dice.below(40) }));
         }
     }
@@ -155,7 +155,7 @@ fn random_jobs_cost_what_the_plan_says() {
         };
         let world =
             signed_in(said_to_be(class, world), &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)]);
-        // A thousand calls by itself.
+        // It takes a thousand calls.
         world.sandbox.catalog().edit(PlaylistEdit::Delete { playlist: fixtures::LARGE_PLAYLIST.to_owned() }).unwrap();
         let text = job(&world, dice);
         let world = world.job(&text);
@@ -165,5 +165,5 @@ fn random_jobs_cost_what_the_plan_says() {
             (0..dice.below(4)).for_each(|_| edit(&world, dice));
         }
     }
-    assert!(exact / plans > 0.4, "{} of the prices that were asked for are exact", exact / plans);
+    assert!(exact / plans > 0.4, "{} of the prices are exact", exact / plans);
 }

@@ -1,5 +1,5 @@
-//! The README keeps its word: its commands run, its sessions show what the program says, its job is
-//! one, its commands are those of `--help`, and its links lead somewhere.
+//! The README is right: its commands run, its sessions show the real output, its job file is
+//! valid, its list of commands is that of `--help`, and its links work.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
 }
 
-/// The fenced blocks of a file that stand right below a mark, without their indentation.
+/// The fenced code blocks of a file that follow a mark, without their indentation.
 fn marked(file: &str, mark: &str) -> Vec<String> {
     let (text, mark) = (std::fs::read_to_string(root().join(file)).unwrap(), format!("<!-- {mark} -->\n"));
     let blocks = text.split(&mark).skip(1).map(|rest| {
@@ -25,7 +25,7 @@ fn marked(file: &str, mark: &str) -> Vec<String> {
     blocks.collect()
 }
 
-/// Runs shell commands as a person would type them, with the program on the path.
+/// Runs shell commands as a user would type them, with the program on the path.
 fn shell(project: &Project, script: &str) -> std::process::Output {
     let program = PathBuf::from(env!("CARGO_BIN_EXE_cratedigger"));
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", program.parent().unwrap().display());
@@ -34,7 +34,7 @@ fn shell(project: &Project, script: &str) -> std::process::Output {
     command.env_clear().env("PATH", path).env("HOME", project.root()).output().unwrap()
 }
 
-/// The parts of a text that stay the same from day to day: no digits, days of a month, summer time or widths.
+/// A text without the parts that change from day to day: digits, days of a month, summer time and widths.
 fn lasting(text: &str) -> Vec<String> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
@@ -55,7 +55,7 @@ fn lasting(text: &str) -> Vec<String> {
 #[test]
 fn readme_commands_run() {
     let (project, blocks) = (Project::new(), marked("README.md", "run"));
-    assert!(blocks.len() >= 2, "the marks are gone");
+    assert!(blocks.len() >= 2, "the marks are missing");
     for block in blocks {
         let output = shell(&project, &block);
         assert!(output.status.success(), "{block}{}", stderr(&output));
@@ -78,8 +78,8 @@ fn readme_sessions_are_current() {
             real.push_str(&format!("$ {command}\n{said}"));
             let differs = lasting(&said).into_iter().zip(lasting(shown)).find(|(said, shown)| said != shown);
             if std::env::var_os("UPDATE_DOCS").is_none() {
-                assert_eq!(differs, None, "`{command}` says / README.md shows; UPDATE_DOCS=1 writes it anew");
-                assert_eq!(lasting(&said).len(), lasting(shown).len(), "lines of `{command}`, and in README.md");
+                assert_eq!(differs, None, "`{command}` says / README.md shows; UPDATE_DOCS=1 writes it again");
+                assert_eq!(lasting(&said).len(), lasting(shown).len(), "left: lines of `{command}`, right: README.md");
             }
         }
         if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -100,11 +100,11 @@ fn readme_job_is_valid() {
 fn readme_lists_the_commands_of_the_help() {
     let help = stdout(&Project::new().run(&["--help"]));
     let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
-    let told: Vec<&str> = list.lines().filter_map(|l| l.split_whitespace().next()).filter(|c| *c != "help").collect();
+    let listed: Vec<&str> = list.lines().filter_map(|l| l.split_whitespace().next()).filter(|c| *c != "help").collect();
     let text = readme();
     let table = text.split_once("## Commands\n").unwrap().1.split_once("\n\n`").unwrap().0;
     let written: Vec<&str> = table.lines().filter_map(|l| l.strip_prefix("| `")?.split([' ', '`']).next()).collect();
-    assert_eq!(written, told, "left: README.md");
+    assert_eq!(written, listed, "left: README.md");
 }
 
 #[test]
@@ -121,9 +121,9 @@ fn sandbox_page_is_current() {
     for name in faults.iter().map(|fault| fault.action.name().replace('_', "")) {
         assert!(code.to_lowercase().contains(&format!("\n    {name}")), "{name}");
     }
-    let told: std::collections::BTreeSet<String> = faults.iter().map(|fault| fault.action.name()).collect();
+    let actions: std::collections::BTreeSet<String> = faults.iter().map(|fault| fault.action.name()).collect();
     assert_eq!(
-        told.len(),
+        actions.len(),
         code.lines().filter(|l| l.starts_with("    ") && l.as_bytes()[4].is_ascii_uppercase()).count()
     );
 }

@@ -1,4 +1,4 @@
-//! However a run ends, four say the same: the summary on stderr, `history`, `--json` and the exit code.
+//! However a run ends, four sources agree: the summary on stderr, `history`, `--json` and the exit code.
 
 use serde_json::Value;
 use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
@@ -6,21 +6,21 @@ use spotify_sandbox::{Fault, FaultAction, RetryAfterHeader, fixtures};
 use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{World, by_ids, ended, fetch, signal};
 
-const NOBODY: &str = "0000000000000000000000";
+const MISSING_ID: &str = "0000000000000000000000";
 
 fn two() -> String {
     [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat()
 }
 
-/// A way to end, with the state and the exit code that it has.
+/// A way to end, with its state and its exit code.
 type End = (&'static str, String, fn(&World), &'static str, i32);
 
 fn ends() -> Vec<End> {
     vec![
         ("all well", two(), |_| {}, "complete", 0),
         ("nulls and local files", by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]), |_| {}, "complete", 0),
-        ("an id that is none", by_ids("tracks", &[NOBODY, fixtures::PLAIN_TRACK]), |_| {}, "partial", 3),
-        ("a playlist that is none", by_ids("playlist_items", &[NOBODY, fixtures::HOME_PLAYLIST]), |_| {}, "partial", 3),
+        ("a missing id", by_ids("tracks", &[MISSING_ID, fixtures::PLAIN_TRACK]), |_| {}, "partial", 3),
+        ("a missing playlist", by_ids("playlist_items", &[MISSING_ID, fixtures::HOME_PLAYLIST]), |_| {}, "partial", 3),
         (
             "a 403",
             two(),
@@ -54,7 +54,7 @@ fn ends() -> Vec<End> {
         ),
         (
             "a ban, and an id that is none",
-            [by_ids("tracks", &[NOBODY]), by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])].concat(),
+            [by_ids("tracks", &[MISSING_ID]), by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])].concat(),
             |w| {
                 w.sandbox.inject(Fault::on_path(
                     "/v1/playlists/*",
@@ -112,8 +112,8 @@ fn all_outputs_agree_on_how_a_run_ended() {
         assert_eq!(json["runs"][0]["reasons"].get(0).unwrap_or(&Value::Null), &history["reason"], "{name}");
         if state != "complete" {
             let reason = history["reason"].as_str().unwrap_or_else(|| panic!("{name}: no reason"));
-            let told = reason.split(": status").next().unwrap();
-            assert!(ran.stderr.contains(told), "{name}: {reason}: {}", ran.stderr);
+            let message = reason.split(": status").next().unwrap();
+            assert!(ran.stderr.contains(message), "{name}: {reason}: {}", ran.stderr);
         }
         if let Some(at) = history["not_before"].as_str() {
             assert!(ran.stderr.contains("come back at") && at > "2026", "{name}: {}", ran.stderr);
@@ -125,7 +125,7 @@ fn all_outputs_agree_on_how_a_run_ended() {
         let package = world.csv_path("datapackage.json");
         if let Ok(text) = std::fs::read(package) {
             let package: Value = serde_json::from_slice(&text).unwrap();
-            // A query that fails is known when the files are written, not before.
+            // A query fails only when the files are written.
             assert!(package["run"]["state"] == state || code == 2, "{name}: {}", package["run"]);
         }
         world.cli(&["verify"]).exits(0);
@@ -147,7 +147,7 @@ fn stopped_run_is_reported_everywhere() {
 
 #[test]
 fn partial_files_follow_the_setting() {
-    let job = [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, NOBODY]), fetch("categories", "")].concat();
+    let job = [by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, MISSING_ID]), fetch("categories", "")].concat();
     let world = World::extended().job(&job);
     world.run(&[]).exits(3);
     let package = |world: &World| -> Value { serde_json::from_slice(&world.csv_bytes("datapackage.json")).unwrap() };
@@ -164,9 +164,9 @@ fn partial_files_follow_the_setting() {
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     let ran = world.run(&[]).exits(3);
     assert!(ran.stderr.contains("kept") || ran.stderr.contains("missing"), "{}", ran.stderr);
-    assert_eq!(world.csv_bytes("playlist_items.csv"), csv, "the last whole one stays");
+    assert_eq!(world.csv_bytes("playlist_items.csv"), csv, "the last complete file stays");
     assert_eq!(package(&world)["resources"][0]["hash"], before["resources"][0]["hash"]);
-    // Known by now, the gap is noted and the run is complete.
+    // The missing playlist is known now, so it is noted, and the run is complete.
     world.run(&[]).exits(0);
     assert_eq!(world.csv("playlist_items.csv").len(), 111);
 }

@@ -1,4 +1,4 @@
-//! What is said of settings that are wrong, in the file and in the environment.
+//! Messages about wrong settings, in the file and in the environment.
 
 use crate::support::project::{Project, stderr};
 use crate::support::snapshot::Cases;
@@ -123,7 +123,7 @@ fn commented_file_lists_every_setting() {
     let settings = Settings::load_with(&Folder::at(project.root()), &SettingFlags::default(), std::iter::empty())
         .expect("settings");
     assert!(settings.origins.is_empty());
-    // Uncommented, every default in it is a setting that is right.
+    // Uncommented, every default in it is a valid setting.
     let set: String = file
         .lines()
         .map(|l| {

@@ -1,12 +1,12 @@
-//! docs/troubleshooting.md against the program: each cause is produced, and what is said is what the
-//! page quotes.
+//! docs/troubleshooting.md against the program: the test produces each cause and compares the message with the
+//! quotation on the page.
 
 use spotify_client::error::ApiError;
 use spotify_sandbox::{ErrorBodyFormat, Fault, FaultAction, RetryAfterHeader, fixtures};
 
 use crate::support::world::{World, by_ids, ran};
 
-/// Headings of the page with the lines that each quotes.
+/// Headings of the page with the lines that each section quotes.
 fn entries() -> Vec<(String, Vec<String>)> {
     let page = include_str!("../../../docs/troubleshooting.md");
     let entry = |part: &str| {
@@ -22,7 +22,7 @@ fn quoted(heading: &str) -> Vec<String> {
     found.unwrap_or_else(|| panic!("no entry {heading}")).1
 }
 
-/// Whether a text holds a line in which `…` stands for anything.
+/// Whether a text contains a line, in which `…` may be any text.
 fn holds(text: &str, line: &str) -> bool {
     text.lines().any(|given| {
         let mut rest = given;
@@ -71,18 +71,18 @@ fn entry_refused_token_and_credentials() {
     with_fault("401: the token is not accepted", FaultAction::status(401), 77);
     let world = tracks();
     let mut command = world.command(&["run"]);
-    let told = ran(command.env("SPOTIFY_CLIENT_SECRET", "wrong"));
-    is_said("invalid_client: the id or the secret is wrong", told.code, &told.stderr, 77);
+    let ran = ran(command.env("SPOTIFY_CLIENT_SECRET", "wrong"));
+    is_said("invalid_client: the id or the secret is wrong", ran.code, &ran.stderr, 77);
 }
 
 #[test]
 fn entry_each_kind_of_403() {
     let world = World::development().job(&by_ids("artist_top_tracks", &[fixtures::BUSY_ARTIST]));
-    let told = world.run(&[]);
-    is_said("403: this class of app does not have the endpoint", told.code, &told.stderr, 3);
+    let ran = world.run(&[]);
+    is_said("403: this class of app does not have the endpoint", ran.code, &ran.stderr, 3);
     let world = World::development().job(&by_ids("playlist_items", &[fixtures::FOREIGN_PLAYLIST]));
-    let told = world.run(&[]);
-    is_said("403: not your playlist", told.code, &told.stderr, 3);
+    let ran = world.run(&[]);
+    is_said("403: not your playlist", ran.code, &ran.stderr, 3);
     let user = "User not registered in the Developer Dashboard";
     with_fault("403: the user is not on the allow-list", forbidden(user), 77);
     let premium = "Active premium subscription required for the owner of the app";
@@ -94,13 +94,13 @@ fn entry_each_kind_of_403() {
 #[test]
 fn entry_unknown_id() {
     let world = World::development().job(&by_ids("shows", &[fixtures::SHOW]));
-    let told = world.run(&[]);
-    is_said("404: nothing of that id", told.code, &told.stderr, 3);
+    let ran = world.run(&[]);
+    is_said("404: nothing of that id", ran.code, &ran.stderr, 3);
 }
 
 #[test]
 fn entry_each_kind_of_429() {
-    with_fault("429: a long ban", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400)), 75);
+    with_fault("429: a long cool-down", FaultAction::rate_limited(RetryAfterHeader::Seconds(86_400)), 75);
     with_fault("429 on every call of one endpoint", FaultAction::rate_limited(RetryAfterHeader::Seconds(1)), 75);
     with_fault("The quota is spent", FaultAction::quota_exceeded(50_000), 75);
 }
@@ -108,7 +108,7 @@ fn entry_each_kind_of_429() {
 #[test]
 fn entry_foreign_page_and_outage() {
     with_fault("HTML instead of JSON", FaultAction::Html200, 3);
-    // One id that fails has a problem of its own. Several in a row show that it is Spotify.
+    // One failing id has a problem of its own. Several in a row show that the problem is Spotify.
     let ids = [fixtures::PLAIN_TRACK, fixtures::RELINKED_TRACK, fixtures::UNAVAILABLE_TRACK];
     let world = World::extended().job(&by_ids("tracks", &ids));
     world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::status(500)));
@@ -118,7 +118,7 @@ fn entry_foreign_page_and_outage() {
 
 #[test]
 fn entry_clock_before_the_release() {
-    // The sandbox has no certificate to refuse; the words are those that the refusal of one brings.
+    // The sandbox has no certificate to refuse, so this uses the message of such an error.
     let now = chrono::DateTime::UNIX_EPOCH;
     let message = "the server's certificate is not accepted: certificate not valid yet".to_owned();
     let error = ApiError::ClockWrong { now, message };
@@ -131,8 +131,8 @@ fn entry_missing_store() {
     let world = tracks();
     world.run(&[]).exits(0);
     std::fs::remove_dir_all(world.project.root().join("output")).unwrap();
-    let told = world.run(&[]);
-    is_said("The store is gone", told.code, &told.stderr, 74);
+    let ran = world.run(&[]);
+    is_said("The store is gone", ran.code, &ran.stderr, 74);
 }
 
 #[test]

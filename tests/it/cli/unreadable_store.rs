@@ -1,4 +1,4 @@
-//! What commands say, to programs and to people, where the store or the books cannot be opened.
+//! Output for programs and for people where the store or the ledger cannot be opened.
 
 use std::io::BufRead as _;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ fn plain() -> World {
     World::extended().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]))
 }
 
-/// Every command that answers programs, with what it needs to get as far as the store.
+/// Every command with output for programs, with the arguments that bring it as far as the store.
 const FOR_PROGRAMS: &[&[&str]] = &[
     &["run"],
     &["run", "--due"],
@@ -51,11 +51,11 @@ fn unreadable_store_gives_one_json_object() {
     }
     let said = fails(&world, &["run"]);
     assert!(said["runs"].as_array().unwrap().is_empty() && said["calls"] == 0 && said["hint"].is_string(), "{said}");
-    // The ledger is the same to it.
+    // The same with an unreadable ledger.
     let world = plain();
     world.run(&[]).exits(0);
     let ledger = world.project.root().join(".local/state/cratedigger/state.db");
-    assert!(ledger.exists(), "where the books lie");
+    assert!(ledger.exists(), "the ledger exists");
     std::fs::write(&ledger, "no ledger").unwrap();
     for args in [&["run"][..], &["quota"], &["export"]] {
         fails(&world, args);
@@ -63,7 +63,7 @@ fn unreadable_store_gives_one_json_object() {
     is_a_failure(&world.cli(&["run", "nothing", "--json"]).exits(2).json(), 2);
 }
 
-/// The keys of whatever failed.
+/// Checks the keys that every failure has.
 #[track_caller]
 fn is_a_failure(said: &serde_json::Value, code: i32) {
     assert_eq!((&said["state"], &said["exit_code"]), (&"failed".into(), &code.into()), "{said}");
@@ -87,7 +87,7 @@ fn usage_errors_have_the_failure_keys() {
     let said = world.cli(&["run", "--json", "--nosuch"]).json();
     assert_eq!(said["error"], "unexpected argument '--nosuch' found", "{said}");
     assert_eq!(world.cli(&["run", "--nosuch"]).exits(2).stdout, "");
-    // A broken job: by its name nothing runs; among all, the others do, and it is told.
+    // A broken job: called by its name, nothing runs. Among others, the others run and the problem is reported.
     world.project.write("jobs/y.toml", "shedule = 1\n");
     for (args, runs) in [(&["run", "y", "--json"][..], 0), (&["run", "--json"], 1), (&["run", "--due", "--json"], 0)] {
         let said = world.cli(args).exits(2).json();
@@ -113,7 +113,7 @@ fn stopped_run_reports_its_work_as_json() {
         assert!(began.elapsed() < HUNG, "y has not begun");
         std::thread::sleep(Duration::from_millis(20));
     }
-    // A stalled call waits for seconds, so the page in hand keeps the first signal from ending it.
+    // A stalled call waits for seconds, so the page that is being read keeps the first signal from ending the run.
     let ran = signal_until_end(child, "INT").exits(75).shows("stopped_run_reports_its_work_as_json");
     let said = ran.json();
     assert_eq!((&said["state"], &said["exit_code"]), (&"deferred".into(), &75.into()), "{said}");
@@ -134,10 +134,10 @@ fn failed_diff_is_one_json_object() {
         assert!(said["causes"][0].as_str().unwrap().contains(table), "{said}");
         said["changes"].as_array().map(Vec::len)
     };
-    let told = fails("returned_members");
-    assert!(told.is_some_and(|changes| changes > 0), "what was told stays: {told:?}");
-    let told = fails("playlist_versions");
-    assert!(told.is_none(), "nothing was told: {told:?}");
+    let changes = fails("returned_members");
+    assert!(changes.is_some_and(|count| count > 0), "printed changes stay: {changes:?}");
+    let changes = fails("playlist_versions");
+    assert!(changes.is_none(), "nothing was printed: {changes:?}");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn waiting_for_the_store_is_reported() {
     let world = plain();
     world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&[]).exits(0);
-    // The first run of the process has ended when the store is taken, and the second waits for an answer.
+    // The first run of the process has ended when the store is locked, and the second waits for an answer.
     world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Latency { ms: 3_000 }));
     let other = Connection::open(world.database()).unwrap();
     let mut child = world.spawn(&["x", "y", "--full"]);

@@ -1,4 +1,4 @@
-//! Many files from one store: what changed is rendered, and what did not is not. `run_id` of
+//! Many files from one store: only files with changed rows are rendered. `run_id` of
 //! `published_files` says which run last rendered a file.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,11 +11,11 @@ use crate::support::world::{World, by_ids};
 const LISTS: usize = 12;
 const ITEMS: usize = 40;
 
-/// Playlists of the large project, in jobs of as many `[[fetch]]` tables as one may have.
+/// Playlists of the large project, in jobs with the largest allowed number of `[[fetch]]` tables.
 const MANY: usize = 1_000;
 const FETCHES: usize = 200;
 
-/// A file for each of some playlists, which share their tracks; and their ids.
+/// A file for each of some playlists that share tracks, and their ids.
 fn apart(tracks: usize) -> (World, Vec<String>) {
     let options = SandboxOptions {
         mode: QuotaMode::Extended,
@@ -31,7 +31,7 @@ fn apart(tracks: usize) -> (World, Vec<String>) {
     (world.job(&job), ids)
 }
 
-/// A job with a file for each of these playlists, numbered from `first` on.
+/// A job with a file for each of these playlists, numbered from `first`.
 fn each(first: usize, ids: &[String]) -> String {
     let fetch = |(n, id): (usize, &String)| {
         format!("[[fetch]]\nname = \"list_{}\"\nstream = \"playlist_items\"\nids = [{id:?}]\n", first + n)
@@ -39,7 +39,7 @@ fn each(first: usize, ids: &[String]) -> String {
     ids.iter().enumerate().map(fetch).collect()
 }
 
-/// Numbers of the lists whose files the newest run rendered.
+/// Numbers of the lists with files that the newest run rendered.
 fn rendered(world: &World) -> BTreeSet<usize> {
     let sql = "SELECT source FROM published_files WHERE run_id = (SELECT max(id) FROM runs) AND job = 'x'";
     world.rows(sql).iter().map(|row| row[0].trim_start_matches("list_").parse().unwrap()).collect()
@@ -49,12 +49,12 @@ fn files(world: &World) -> BTreeMap<usize, Vec<u8>> {
     (0..LISTS).map(|n| (n, world.csv_bytes(&format!("list_{n}.csv")))).collect()
 }
 
-/// Whether the files are what the store gives when all of them are written anew.
+/// Checks that the files are the same as after a complete export from the store.
 fn hold_what_the_store_holds(world: &World) {
     let before = files(world);
     std::fs::remove_dir_all(world.csv_path("list_0.csv").parent().unwrap()).unwrap();
     world.cli(&["export"]).exits(0);
-    assert!(before == files(world), "a file was left as it was and should not have been");
+    assert!(before == files(world), "an outdated file was not rendered");
 }
 
 fn remove(world: &World, playlist: &str, position: usize) {
@@ -75,7 +75,7 @@ fn only_the_changed_playlist_is_rendered() {
     assert_eq!(rendered(&world), BTreeSet::from([3]));
     hold_what_the_store_holds(&world);
 
-    // A track that no list had so far is new to the store, and to no other file.
+    // This track is new to the store and affects only this file.
     let known = world.rows("SELECT id FROM tracks").concat();
     let all = world.sandbox.catalog().ids();
     let strange = all["tracks"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned());
@@ -93,7 +93,7 @@ fn only_the_changed_playlist_is_rendered() {
     hold_what_the_store_holds(&world);
 }
 
-/// How many files of all jobs came to each end, by the `--json` of a command, and those that were rendered.
+/// The number of files with each outcome in the `--json` of a command, and the files that were rendered.
 fn outcomes(stdout: &str) -> (BTreeMap<String, usize>, Vec<String>) {
     let (mut counts, mut rendered) = (BTreeMap::new(), Vec::new());
     for line in stdout.lines() {
@@ -109,7 +109,7 @@ fn outcomes(stdout: &str) -> (BTreeMap<String, usize>, Vec<String>) {
     (counts, rendered)
 }
 
-/// The number that was promised, by both commands that write files.
+/// Checks the number of rendered files with both commands that write files.
 #[test]
 fn one_of_a_thousand_files_is_rendered() {
     let options = SandboxOptions {
@@ -144,7 +144,7 @@ fn one_of_a_thousand_files_is_rendered() {
     remove(&world, &ids[777], 2);
     assert_eq!(all(&["run", "--quiet", "--json"]), (one_of_many.clone(), vec!["list_777.csv".to_owned()]));
 
-    // Another job reads a list; an export finds it changed in the store.
+    // Another job reads a list. An export finds the change in the store.
     remove(&world, &ids[333], 1);
     world.project.write("jobs/y.toml", by_ids("playlist_items", &[&ids[333]]));
     world.run(&["y"]).exits(0);
@@ -163,8 +163,8 @@ fn other_jobs_make_no_file_stale() {
     assert_eq!(rendered(&world), BTreeSet::new());
 }
 
-/// A thing that Spotify renames is met where a list that holds it is read again; the others that
-/// hold it are not read, and their files show the new name all the same.
+/// A track that Spotify renamed is read again with one list. Other lists with the track
+/// are not read, but their files show the new name, too.
 #[test]
 fn change_reaches_every_file_that_shows_it() {
     for (table, column, of_track) in [
@@ -179,7 +179,7 @@ fn change_reaches_every_file_that_shows_it() {
             ids[4]
         ));
         let thing = world.one(&of_track.replace('?', &format!("'{track}'")));
-        // As if Spotify had called it so until now, and a version before had written it.
+        // As if Spotify had used this name so far, and an older version had written it.
         let store = Connection::open(world.database()).unwrap();
         store.execute(&format!("UPDATE {table} SET {column} = 'As it was' WHERE id = ?1"), [&thing]).unwrap();
         drop(store);

@@ -1,4 +1,4 @@
-//! Files of jobs that were renamed or deleted: what is missing of them can be forgotten, and nothing else.
+//! Files of renamed or deleted jobs: `forget` removes exactly the missing ones from the record.
 
 use spotify_sandbox::fixtures;
 
@@ -6,7 +6,7 @@ use crate::support::sign_in::sign_in;
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch};
 
-/// A project whose only job was renamed from `x` to `y`; both have run.
+/// A project with one job that was renamed from `x` to `y`; both have run.
 fn renamed() -> World {
     let job = [by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("albums", &[fixtures::LONG_ALBUM])].concat();
     let world = World::extended().job(&job);
@@ -24,7 +24,7 @@ fn missing_file_of_a_renamed_job_is_forgotten() {
     std::fs::remove_file(world.csv_path("albums.csv")).unwrap();
     world.cli(&["verify"]).exits(74).says("let `cratedigger export` forget it");
     world.cli(&["verify", "--rewrite-csv"]).exits(74).says("let `cratedigger export` forget it");
-    // An export of one job leaves the others alone, and so does one that cannot see the jobs.
+    // An export of one job ignores other jobs, and so does one that cannot read the jobs.
     world.cli(&["export", "y"]).exits(0);
     let jobs = world.project.root().join("jobs");
     std::fs::rename(&jobs, world.project.root().join("away")).unwrap();

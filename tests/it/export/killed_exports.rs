@@ -1,12 +1,12 @@
-//! Exports that are killed between any two steps, with names that change from day to day: the next run makes the files,
-//! the record and the data package agree again.
+//! Exports that are killed between any two steps, with names that change from day to day: after the next run the files,
+//! the records and the data package agree again.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use serde_json::json;
 use spotify_sandbox::fixtures;
 
-use crate::reliability::wrong_clock::clock;
 use crate::store::maintenance::edit;
+use crate::support::moved_clock::clock;
 use crate::support::strace::{At, Blow, can_inject};
 use crate::support::world::{Ran, World, by_ids, ran};
 
@@ -22,7 +22,7 @@ fn findings(world: &World) -> serde_json::Value {
     world.cli(&["verify", "--json"]).exits(0).json()["files"]["findings"].clone()
 }
 
-/// A job whose files have the same name every day, a date in the name, or a date in the folder.
+/// A job with files that have the same name every day, a date in the name, or a date in the folder.
 fn job() -> String {
     let items = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
     format!(
@@ -39,10 +39,10 @@ fn next_run_repairs_a_kill_at_every_step() {
     }
     let world = World::extended().job(&job());
     run_on_day(&world, 0).exits(0);
-    // Most syncs belong to the store and the ledger, so a sample of them is enough.
+    // Most syncs are those of the store and the ledger, so a sample of them is enough.
     for (calls, step) in [("renameat,renameat2,unlinkat", 1), ("fsync,fdatasync", 6)] {
         for nth in (1..).step_by(step) {
-            // The next day comes after the kill: no later run writes the files of this day.
+            // The next day comes after the kill: no later run writes the files of this day again.
             edit(&world, json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 1, "count": 1}));
             let killed = world.struck(&["run"], At { calls, path: None, nth }, Blow::Kill);
             world.cli(&["verify"]).exits(0);

@@ -1,5 +1,6 @@
-//! CSV files.
+//! Tests of CSV files.
 
 pub mod changed_files;
 mod jobs_without_file;
 mod killed_exports;
+mod restored_stores;

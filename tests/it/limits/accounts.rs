@@ -1,4 +1,4 @@
-//! A client id that is said to belong to another account: its books come along.
+//! A client id that is moved to another account takes its recorded calls along.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ fn refuse(state: &StateDb, client: &str, account: &str, seconds: u64) {
         .unwrap();
 }
 
-/// What the books hold of a client under an account: calls in a day, those of `albums`, families held
-/// back, and the ceilings learned.
+/// What the ledger has for a client under an account: calls in a day, those of `albums`, deferred families,
+/// and learned ceilings.
 fn seen(state: &StateDb, client: &str, account: &str, now: ClockReading) -> (u32, u32, usize, Vec<u32>) {
     let usage = state.ledger().usage(&ClientIdentity::new(client, account), CallCeilings::default(), now).unwrap();
     let albums = usage.families.iter().find(|it| it.family == "albums").map_or(0, |it| it.used);
@@ -57,7 +57,7 @@ fn client_id_brings_its_calls_to_a_new_account() {
     refuse(&state, "app", "account", 20 * 3_600);
     let before = (3, 3, 1, vec![250]);
     assert_eq!(seen(&another_process, "app", "account", noon()), before);
-    // There and back again, by a look and by a call, nothing is lost, freed or counted twice.
+    // There and back again, by a reservation and by a call: nothing is lost, freed or counted twice.
     for account in ["ours", "team", "account", "ours"] {
         assert!(
             matches!(take_as(&state, "app", account, noon()), Reservation::Blocked(CallBlock::CoolDown(_))),
@@ -65,15 +65,15 @@ fn client_id_brings_its_calls_to_a_new_account() {
         );
         assert_eq!(seen(&another_process, "app", account, noon()), before, "{account}");
     }
-    assert_eq!(seen(&state, "nobody", "account", noon()), before, "the old account keeps its own");
-    // Later calls are the new account's alone, and a day later both are free.
+    assert_eq!(seen(&state, "other", "account", noon()), before, "the old account keeps its own");
+    // Later calls count for the new account only, and a day later both are free.
     let later = noon().plus_ms(21 * HOUR);
     assert!(matches!(take_as(&state, "app", "ours", later), Reservation::Slot { .. }));
-    assert_eq!(seen(&state, "nobody", "ours", later).0, 4);
-    assert_eq!(seen(&state, "nobody", "account", later).0, 3);
+    assert_eq!(seen(&state, "other", "ours", later).0, 4);
+    assert_eq!(seen(&state, "other", "account", later).0, 3);
     let next_day = noon().plus_ms(25 * HOUR);
     assert_eq!(seen(&another_process, "app", "ours", next_day).0, 1);
-    assert_eq!(seen(&state, "nobody", "account", next_day).0, 0);
+    assert_eq!(seen(&state, "other", "account", next_day).0, 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Calls over real sockets: the token, refusals, what is sent where.
+//! Calls over real sockets: tokens, refusals, and what is sent to which server.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ use crate::support::http_server::{Answering, Asked, Reply, reply, token};
 pub const SECRET: &str = "canary-secret-5f1c";
 pub const TOKEN: &str = "canary-token-77ab";
 
-/// Everything a hundred times faster than in earnest.
+/// All times are a hundred times shorter than in production.
 pub fn quick() -> ClientTimings {
     ClientTimings {
         transport: TransportRules {
@@ -76,7 +76,7 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// A server that gives tokens and answers the rest like this.
+    /// A server that grants tokens and answers every other request with this response.
     pub async fn with(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Desk {
         Desk::with_config(answer, |_| ()).await
     }
@@ -103,7 +103,7 @@ impl Desk {
         get(&self.api, family, path).await
     }
 
-    /// Another start with the same state.
+    /// Another client with the same state.
     pub fn again(&self) -> SpotifyClient {
         let config = config(self.server.url());
         SpotifyClient::new(config, open(&self.folder), Arc::new(NoopObserver)).unwrap()
@@ -469,7 +469,7 @@ fn debug_output_hides_the_body() {
 }
 
 #[test]
-fn kinds_of_403_are_told_apart() {
+fn kinds_of_403_are_distinguished() {
     let playlist = |path: &str| ApiRequest::new(EndpointFamily::PLAYLIST_ITEMS, path);
     let premium = "Active premium subscription required for the owner of the app";
     let unregistered = "User not registered in the Developer Dashboard";
@@ -487,7 +487,7 @@ fn kinds_of_403_are_told_apart() {
         (me, "Forbidden", ForbiddenReason::Unknown),
     ] {
         assert_eq!(ForbiddenReason::classify(&request, words, true), kind, "{} {words}", request.path);
-        // Of a refusal that is not Spotify's object only the words count.
+        // If a refusal is not Spotify's JSON object, only its text counts.
         let by_words = match kind {
             ForbiddenReason::NotYourPlaylist | ForbiddenReason::EndpointRemoved => ForbiddenReason::Unknown,
             kind => kind,

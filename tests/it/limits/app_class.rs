@@ -1,4 +1,4 @@
-//! What teaches which class of app this is, and what does not; what a probe is let do.
+//! Which answers reveal the class of the app, which do not, and what a probe may send.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ fn class_of(world: &World) -> serde_json::Value {
     world.cli(&["quota", "--json"]).exits(0).json()["app_class"].clone()
 }
 
-/// One list: the group of albums.
+/// A fetch of one list: the albums of an artist.
 fn albums_of_an_artist() -> String {
     fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST))
 }
@@ -32,7 +32,7 @@ fn refused_with(code: u16, body: ErrorBodyFormat) -> FaultAction {
     FaultAction::Status { code, body, retry_after: RetryAfterHeader::None, message: None, reason: None }
 }
 
-/// An app with Extended Quota that has found that out, by a batch read.
+/// An app with Extended Quota that has learned its class by a batch read.
 fn known_to_be_extended() -> World {
     let world = World::extended();
     world.project.write("jobs/batch.toml", tracks(&world, 2));
@@ -46,10 +46,10 @@ fn known_to_be_extended() -> World {
 fn wrong_market_says_nothing_of_page_size() {
     for world in [known_to_be_extended(), World::extended()] {
         let before = class_of(&world);
-        // ZZ passes for a country, and Spotify knows none of that name.
+        // ZZ looks like a country code, but Spotify knows no country of that name.
         let world = world.job(&format!("market = \"ZZ\"\n{}", albums_of_an_artist()));
         world.run(&["x"]).exits(3).shows("wrong_market_says_nothing_of_page_size");
-        assert_eq!(world.new_calls().len(), 1, "the words name the market: a smaller page is no use");
+        assert_eq!(world.new_calls().len(), 1, "the message names the market, so a smaller page cannot help");
         assert_eq!(class_of(&world), before);
         let world = world.job(&fetch("new_releases", ""));
         world.run(&["x"]).exits(0);
@@ -65,8 +65,8 @@ fn page_size_is_learned_by_a_smaller_page() {
     assert!(class_of(&world).is_null());
     world.sandbox.clear_faults();
     world.run(&["--full"]).exits(0);
-    assert!(world.new_calls()[0].contains("limit=50"), "the large page is asked for as before");
-    // An app in Development Mode is answered, and then it is known.
+    assert!(world.new_calls()[0].contains("limit=50"), "the large page is still requested");
+    // An app in Development Mode gets an answer, and its class is known then.
     let world = World::development().job(&albums_of_an_artist());
     world.run(&[]).exits(0);
     assert_eq!(class_of(&world), "development");
@@ -105,7 +105,7 @@ fn one_answer_does_not_change_the_class() {
     world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", FaultAction::status(403)));
     for expected in [2, 1] {
         world.run(&["x"]).exits(3);
-        // A second opinion, once a day.
+        // The class is checked again once a day.
         assert_eq!(world.new_calls().len(), expected);
         assert_eq!(class_of(&world), "extended");
     }
@@ -125,7 +125,7 @@ fn two_answers_reveal_lost_extended_quota() {
 async fn limits_hold_while_the_class_is_probed() {
     let desk = Desk::with_config(
         |asked| match asked.line().contains("/markets") {
-            // It takes as long as a server may take.
+            // The server takes as long as it is allowed to.
             true => Reply::Drip(b"HTTP/1.1 200 X\r\ncontent-length: 1000\r\n\r\n".to_vec(), b' '),
             false => reply(200, "", "{}"),
         },
@@ -188,7 +188,7 @@ async fn long_process_follows_the_current_class() {
     }
     let db = Connection::open(desk.folder.path().join("state/state.db")).unwrap();
     db.execute("UPDATE learned SET learned_ms = learned_ms - 31 * 86400000", ()).unwrap();
-    // As each run does when it begins.
+    // Every run starts like this.
     facts.with_api(desk.api.clone()).apply_class_limits().unwrap();
     let held = desk.api.get(&ApiCaller::App, &album(9)).await.unwrap_err();
     assert!(

@@ -1,5 +1,5 @@
-//! When the day is too short: who goes first, what one job may take, and what is asked before an
-//! expensive run; through the real binary.
+//! Days that are too short for all jobs: their order, the share of one job, and the question before an
+//! expensive run, with the real binary.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use super::quota::{a_day_later, development, ids, said_to_be, track_ids, tracks}
 use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{World, by_ids};
 
-/// A backfill that needs far more than a day holds, and a small job of the same endpoint family.
+/// A backfill that needs far more calls than a day has, and a small job of the same endpoint family.
 fn backfill_and_daily(backfill: &str, daily: &str) -> World {
     let world = said_to_be(
         "development",
@@ -35,20 +35,20 @@ fn state_of(world: &World, job: &str) -> String {
 fn backfill_does_not_starve_a_daily_job() {
     for args in [&["--due"][..], &[]] {
         let world = backfill_and_daily("priority = 10\n", "");
-        // Even where the backfill has the higher priority: the daily job fits, and goes first.
+        // Even if the backfill has the higher priority, the daily job fits and goes first.
         world.run(args).exits(75).shows("backfill_does_not_starve_a_daily_job");
         assert_eq!(
             (state_of(&world, "daily").as_str(), state_of(&world, "backfill").as_str()),
             ("complete", "deferred")
         );
         let calls = world.new_calls();
-        assert_eq!(calls.len(), 26, "six, and half of forty");
-        // The backfill alone, again and again, takes no more than its half.
+        assert_eq!(calls.len(), 26, "six, and half of the forty");
+        // The backfill alone takes no more than its half, however often it runs.
         for _ in 0..3 {
             world.run(&["backfill"]).exits(75).shows("backfill_does_not_starve_a_daily_job_2");
         }
         assert_eq!(world.new_calls().len(), 0);
-        // What is left is for others.
+        // The other jobs get what is left.
         let ids = track_ids(&world, 94);
         let more: Vec<&str> = ids[80..94].iter().map(String::as_str).collect();
         world.project.write("jobs/more.toml", by_ids("tracks", &more));
@@ -60,7 +60,7 @@ fn backfill_does_not_starve_a_daily_job() {
 fn earlier_backfill_leaves_the_daily_job_calls() {
     let world = backfill_and_daily("", "");
     world.run(&["backfill"]).exits(75);
-    assert_eq!(world.new_calls().len(), 20, "half of what a family gets");
+    assert_eq!(world.new_calls().len(), 20, "half of the family's calls");
     world.run(&["daily"]).exits(0);
     assert_eq!(world.new_calls().len(), 6);
 }
@@ -78,16 +78,16 @@ fn max_calls_counts_all_runs_of_24_hours() {
     let ran = world.run(&["backfill", "--json"]).exits(75).json();
     let at: chrono::DateTime<chrono::Utc> = ran["not_before"].as_str().unwrap().parse().unwrap();
     let minutes = (at - chrono::Utc::now()).num_minutes();
-    assert!((24 * 60 - 5..=24 * 60).contains(&minutes), "when its calls leave the day, not at the next tick");
+    assert!((24 * 60 - 5..=24 * 60).contains(&minutes), "when its calls are older than a day, not at the next tick");
     assert_eq!(world.new_calls().len(), 5);
-    // By name and by a timer, again and again.
+    // Started by name and by a timer, several times.
     world.run(&["backfill"]).exits(75).shows("max_calls_counts_all_runs_of_24_hours");
     for _ in 0..2 {
         world.run(&["backfill", "--due"]).exits(0);
     }
     assert_eq!(world.new_calls().len(), 0);
-    assert_eq!(world.one("SELECT count(*) FROM runs WHERE job = 'backfill'"), "2", "a timer started none");
-    // What is left of the day is for the others.
+    assert_eq!(world.one("SELECT count(*) FROM runs WHERE job = 'backfill'"), "2", "the timer started no run");
+    // The other jobs get what is left of the day.
     let plan = world.cli(&["plan", "--json", "--offline", "backfill"]).exits(0).json();
     assert_eq!(plan["jobs"][0]["left"], 0);
     world.run(&["daily"]).exits(0);
@@ -104,7 +104,7 @@ fn max_calls_holds_without_a_daily_limit() {
     let artists = ids(&world, "artists", 4);
     let artists: Vec<&str> = artists.iter().map(String::as_str).collect();
     let world = world.job(&format!("max_calls = 2\n{}", by_ids("artist_albums", &artists)));
-    // Which two of the lists are read first varies, and with them the number of rows.
+    // The first two lists are not always the same, and neither is the number of rows.
     world.run(&["--full"]).exits(75).says("2 of 8 read").says("this job has used its `max_calls`");
     assert_eq!(world.new_calls().len(), 2);
     world.run(&[]).exits(75);
@@ -136,7 +136,7 @@ fn jobs_run_by_priority_then_by_name() {
     assert_eq!(jobs, ["b", "c", "a", "d"]);
 }
 
-/// The binary with a terminal for all three streams.
+/// The binary with a terminal as stdin, stdout and stderr.
 fn at_a_terminal(world: &World, args: &str) -> Child {
     let binary = env!("CARGO_BIN_EXE_cratedigger");
     let mut command = Command::new("script");
@@ -147,7 +147,7 @@ fn at_a_terminal(world: &World, args: &str) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Runs it and types an answer.
+/// Runs the binary and types an answer.
 fn on_a_terminal(world: &World, args: &str, answer: &str) -> (i32, String) {
     let mut child = at_a_terminal(world, args);
     child.stdin.as_mut().unwrap().write_all(answer.as_bytes()).unwrap();
@@ -165,11 +165,11 @@ fn expensive_run_prompts_on_a_terminal_only() {
     for answer in ["n\n", "\n", "what\n"] {
         let (code, said) = on_a_terminal(&world, "run", answer);
         assert_output("expensive_run_prompts_on_a_terminal_only", &said);
-        assert_eq!((code, world.calls().len()), (0, 0), "no is what silence means");
+        assert_eq!((code, world.calls().len()), (0, 0), "no answer means no");
     }
     let (code, said) = on_a_terminal(&world, "run", "y\n");
     assert_eq!((code, world.new_calls().len()), (0, 30), "{said}");
-    // A quarter of what is left is no question; neither is --yes, nor a run without a terminal.
+    // Up to a quarter of the remaining calls there is no question. With --yes or without a terminal there is none.
     world.project.write("jobs/x.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     let (_, said) = on_a_terminal(&world, "run", "");
     assert!(!said.contains("continue?"), "{said}");
@@ -200,7 +200,7 @@ fn failed_prompt_keeps_earlier_reports() {
         assert_ne!(out.read(&mut byte).unwrap(), 0, "{said}");
         said.push(byte[0].into());
     }
-    // The first job has run, the second waits for an answer, and then the books cannot be read any more.
+    // The first job has run and the second waits for an answer when the ledger becomes unreadable.
     assert_eq!(world.rows("SELECT job, state FROM runs"), [["a", "complete"]]);
     let books = world.project.root().join(".local/state/cratedigger/state.db");
     rusqlite::Connection::open(books).unwrap().execute_batch("ALTER TABLE calls RENAME TO lost").unwrap();
@@ -234,12 +234,12 @@ fn jobs_shows_oldest_row_and_refresh_time() {
     assert_eq!(shown["sweep_seconds"], 1.0, "six of them at a hundred a second");
     let text = world.cli(&["jobs"]).exits(0).stdout;
     assert_output("jobs_shows_oldest_row_and_refresh_time", &text);
-    // Without `max_calls`, half of ten calls a day go to it: the last three wait for another day.
+    // Without `max_calls`, the job gets half of ten calls a day: the last three wait for the next day.
     let job = tracks(&world, 8);
     world.project.write("jobs/x.toml", job);
     let secs = streams(&world)["sweep_seconds"].as_f64().unwrap();
     assert!((51_840.0..51_850.0).contains(&secs), "{secs}: 0.6 of a day");
-    assert_eq!(world.sandbox.log().len(), 0, "jobs asks nobody");
+    assert_eq!(world.sandbox.log().len(), 0, "jobs sends no call");
 }
 
 #[test]
@@ -285,6 +285,6 @@ fn sweeps_larger_than_a_day_take_turns() {
         days.push(["a", "b", "c"].map(read).map(|calls| calls.parse::<i64>().unwrap()));
         a_day_later(&world);
     }
-    // Two of them have half a day each; the one that had none is the first of the next day.
+    // Two jobs have half a day each. The one that got nothing is the first of the next day.
     assert_eq!(days, [[10, 10, 0], [20, 10, 10], [20, 20, 20]]);
 }

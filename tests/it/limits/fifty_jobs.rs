@@ -1,5 +1,5 @@
-//! Fifty yearly jobs deployed at three in the afternoon, on a project with a job that has been there for
-//! long: they take their share of the day and no more, and all are done some days later.
+//! Fifty yearly jobs are deployed at three in the afternoon on a project with an old daily job. They take their
+//! share of each day and no more, and all are done some days later.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::schedule::foreground::Foreground;
 use crate::support::snapshot::Shows as _;
 use crate::support::world::World;
 
-/// Of 200 calls a day, 5% are nobody's, and half are for jobs that never ended a run.
+/// Of 200 calls a day, 5% are in reserve, and half are for jobs that have never ended a run.
 const DAY: usize = 190;
 const SHARE: usize = 100;
 
@@ -20,7 +20,7 @@ fn search(schedule: &str, query: &str) -> String {
     )
 }
 
-/// The project before, with its daily job served.
+/// The project before the deployment. Its daily job has run.
 fn settled() -> World {
     let world = said_to_be("development", World::development());
     let world = world.settings("calls_per_day = 200\ncalls_per_family = 200");
@@ -38,7 +38,7 @@ fn deploy(world: &World) {
     }
 }
 
-/// Lets days pass for what the project remembers.
+/// Moves all stored times of the project back by some days.
 fn days_pass(world: &World, days: i64) {
     let store = Connection::open(world.database()).unwrap();
     for column in ["started_at", "finished_at", "fire_at", "not_before"] {
@@ -65,13 +65,13 @@ fn fifty_new_jobs_take_half_of_the_day() {
     let first = complete(&world, "yearly-%");
     assert!((10..45).contains(&first), "{first}: some are done, the rest waits");
     assert_eq!(world.calls().len(), SHARE);
-    // The timer's next starts send nothing and say nothing.
+    // The timer's next starts send no call and print nothing.
     for _ in 0..3 {
         let tick = world.cli(&["-q", "run", "--due"]).exits(0);
         assert_eq!((tick.stdout.as_str(), tick.stderr.as_str()), ("", ""));
     }
     assert_eq!(world.calls().len(), SHARE);
-    // The daily job comes to its fire on the same afternoon.
+    // The daily job is due on the same afternoon and runs.
     let store = Connection::open(world.database()).unwrap();
     let back = "strftime('%Y-%m-%dT%H:%M:%fZ', started_at, '-2 days')";
     store
@@ -85,7 +85,7 @@ fn fifty_new_jobs_take_half_of_the_day() {
     world.run(&["--due"]).exits(0).shows("fifty_new_jobs_take_half_of_the_day");
     assert!((SHARE + 1..=DAY).contains(&world.calls().len()), "{}", world.calls().len());
 
-    // Some days later all have been run, each as often as one year wants.
+    // Some days later all jobs have run, each as often as a year requires.
     for _ in 0..4 {
         world.sandbox.clear_log();
         days_pass(&world, 1);

@@ -1,4 +1,4 @@
-//! The books: ceilings of a rolling day, steps of the clock, what is learned.
+//! The ledger: ceilings of a rolling day, clock steps, and learned limits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -179,7 +179,7 @@ fn ban_ignores_wall_clock_steps() {
     assert_eq!(state.cool_downs().active(&who, "tracks", over).unwrap(), None);
 }
 
-/// A moment whose wall clock was set ahead of the other by so many milliseconds.
+/// A reading after the wall clock was set ahead by this number of milliseconds.
 fn ahead_by(ms: i64, now: ClockReading) -> ClockReading {
     ClockReading { wall: now.wall + TimeDelta::milliseconds(ms), ..now }
 }
@@ -205,7 +205,7 @@ fn small_clock_steps_add_up_and_free_nothing() {
     let at_once = ahead_by(29_000, noon().plus_ms(10));
     let until = state.cool_downs().active(&who, "tracks", at_once).unwrap().unwrap().deferral.until;
     assert_eq!((until - at_once.wall).num_milliseconds(), 27_990);
-    // A time service that corrects by a fifth of a second each second, each step within what is let go.
+    // A time service corrects the clock by a fifth of a second each second. Each step is within the tolerance.
     let mut seconds = 0;
     while state
         .cool_downs()
@@ -333,11 +333,11 @@ fn one_turn_takes_under_100_microseconds() {
     }
     let each = (cpu() - before) / 2_000;
     eprintln!("a turn takes {each:?} of CPU");
-    // Unoptimised; optimised it is about a third.
+    // This is not optimized. Optimized code takes about a third.
     assert!(each < Duration::from_micros(300), "{each:?}");
 }
 
-/// CPU time of this thread, which other tests do not disturb.
+/// CPU time of this thread, which other tests do not change.
 fn cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap())

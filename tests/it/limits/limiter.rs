@@ -1,4 +1,4 @@
-//! When a call may go: pace, deadlines, permits, the breaker. Made-up time, no sockets.
+//! When a call may be sent: pace, deadlines, permits and the breaker. Time is made up, and there are no sockets.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl House {
         House { state: open(&folder), _folder: folder, time: MadeUpTime::new(), diary: Arc::default() }
     }
 
-    /// A gate as another process would have it: with a handle of its own on the state.
+    /// A limiter as in another process: with its own handle on the state.
     fn gate(&self, rules: LimiterRules) -> Arc<CallLimiter> {
         self.gate_of("app", rules)
     }
@@ -77,7 +77,7 @@ impl House {
         ))
     }
 
-    /// Sends so many calls and returns when each went out, in milliseconds.
+    /// Sends a number of calls and returns when each was sent, in milliseconds.
     async fn send(&self, gate: &CallLimiter, calls: usize) -> Vec<u128> {
         let mut sent = Vec::new();
         for _ in 0..calls {
@@ -116,7 +116,7 @@ async fn two_processes_share_one_pace() {
     let (first, second) = house.time.drive(both).await;
     let mut all: Vec<u128> = first.iter().chain(&second).copied().collect();
     all.sort_unstable();
-    // 80 calls at 2 a second, two of them at once.
+    // 80 calls at 2 per second, two of them at once.
     assert_eq!(all.last(), Some(&39_000));
     for (start, at) in all.iter().enumerate() {
         let in_window = all[start..].iter().take_while(|it| **it < at + 30_000);
@@ -189,7 +189,7 @@ async fn refusal_holds_tasks_that_wait_for_a_slot() {
     assert!(sent[2] >= 105_000, "{sent:?}");
     let used =
         house.state.ledger().usage(&ClientIdentity::new("app", "account"), CallCeilings::default(), house.time.now());
-    assert_eq!(used.unwrap().account.used, 3, "the slot that was not used is not booked");
+    assert_eq!(used.unwrap().account.used, 3, "the unused slot is not counted");
 }
 
 async fn shut(house: &House, gate: &CallLimiter, family: EndpointFamily) -> (DeferralReason, DeferralScope, i64) {
@@ -229,7 +229,7 @@ async fn over_an_hour_of_waits_ends_the_run() {
     assert_eq!((why, wait), (DeferralReason::RateLimit, 60));
     house.time.drive(house.time.sleep(Duration::from_secs(120))).await;
     let (why, ..) = shut(&house, &gate, EndpointFamily::TRACKS).await;
-    assert_eq!(why, DeferralReason::RateLimit, "it stays over, whatever the time");
+    assert_eq!(why, DeferralReason::RateLimit, "the run stays over, whatever the time");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The pace: what several processes make of one, and what an adaptive one makes of a limit that nobody
-//! told it. Made-up time and a made-up server that counts in a rolling window; and the sandbox, with a
+//! The pace: several processes share one, and an adaptive pace finds a limit that is not published.
+//! Time and server are made up, with a rolling window. One test uses the sandbox, with a
 //! window of a fraction of a second.
 
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ use crate::support::made_up_time::{Later as _, MadeUpTime, noon};
 const WINDOW: Duration = Duration::from_secs(30);
 const HOUR_MS: i64 = 3_600_000;
 
-/// A server that lets so many calls through in any 30 seconds.
+/// A server that allows a number of calls in any 30 seconds.
 struct Server {
     limit: usize,
     let_in: VecDeque<i64>,
@@ -39,7 +39,7 @@ impl Server {
         Server { limit, let_in: VecDeque::new(), answered: 0, refused: 0, early: 0, not_before: 0 }
     }
 
-    /// Answers, or says how many seconds to wait.
+    /// Answers the call, or returns the number of seconds to wait.
     fn admit(&mut self, now_ms: i64) -> Result<(), u64> {
         while self.let_in.front().is_some_and(|at| at + 30_000 <= now_ms) {
             self.let_in.pop_front();
@@ -69,7 +69,7 @@ fn pace(adapts: bool) -> CallPace {
     }
 }
 
-/// Sends calls back to back from `now` on, for so long; returns the time after the last.
+/// Sends calls back to back from `now` on for a period. Returns the time after the last call.
 fn send(state: &StateDb, server: &mut Server, pace: CallPace, mut now: ClockReading, for_ms: i64) -> ClockReading {
     let who = ClientIdentity::new("app", "account");
     let until = now.plus_ms(for_ms);
@@ -159,14 +159,14 @@ fn learned_pace_is_kept_for_seven_days() {
     let now = send(&open(&folder), &mut server, pace(true), noon(), HOUR_MS);
     let learned = server.refused;
     assert!(learned > 0);
-    // The next morning it begins where it was, not at the search: a minute is not refused.
+    // The next morning it starts with the learned pace and not with a search: there is no refusal for a minute.
     let morning = now.plus_ms(10 * HOUR_MS);
     server.refused = 0;
     let mut before = server.answered;
     let now = send(&open(&folder), &mut server, pace(true), morning, 60_000);
-    assert_eq!(server.refused, 0, "an idle night taught it nothing");
+    assert_eq!(server.refused, 0, "the pace survives an idle night");
     assert!((160..=180).contains(&(server.answered - before)), "{} in a minute", server.answered - before);
-    // After a week it knows nothing any more and begins at the pace that is set.
+    // After a week the learned pace is forgotten, and the configured one is used.
     before = server.answered;
     send(&open(&folder), &mut server, pace(true), now.plus_ms(8 * 24 * HOUR_MS), 15_000);
     assert!((29..=32).contains(&(server.answered - before)), "{} in 15 s", server.answered - before);
@@ -195,7 +195,7 @@ fn quarter_pace_after_a_long_ban() {
     assert!(server.answered - first >= 115, "{} in the second", server.answered - first);
 }
 
-/// Sends until made-up time is over, pausing after each call, and returns how many went out.
+/// Sends calls until made-up time is over, with a pause after each, and returns their number.
 async fn until(gate: &CallLimiter, time: &MadeUpTime, end: Duration, pause: Duration) -> usize {
     let mut sent = 0;
     while time.passed() < end {
@@ -208,7 +208,7 @@ async fn until(gate: &CallLimiter, time: &MadeUpTime, end: Duration, pause: Dura
 }
 
 fn gate(folder: &TempDir, time: &Arc<MadeUpTime>) -> CallLimiter {
-    // As another process would have it: with a handle of its own on the state.
+    // A limiter as in another process: with its own handle on the state.
     let dir = StateDir::resolve(Some(&folder.path().join("state")), None, |_| None).unwrap();
     let rules = LimiterRules {
         requests_per_second: 2.0,
@@ -242,7 +242,7 @@ async fn four_processes_are_as_fast_as_one() {
     };
     let (folder, time) = (TempDir::new().unwrap(), MadeUpTime::new());
     let gates: Vec<CallLimiter> = (0..4).map(|_| gate(&folder, &time)).collect();
-    // The fourth is three times as slow as the others, which starved it where processes polled.
+    // The fourth is three times as slow as the others. Where processes poll for a slot, it would starve.
     let pauses = [quick, quick, quick, quick * 3];
     let each = async {
         let [a, b, c, d] = [0, 1, 2, 3].map(|n| until(&gates[n], &time, end, pauses[n]));

@@ -13,7 +13,7 @@ pub fn ids(world: &World, kind: &str, most: usize) -> Vec<String> {
     ids[kind].as_array().unwrap().iter().take(most).map(|id| id.as_str().unwrap().to_owned()).collect()
 }
 
-/// Ids of some tracks, each of them another.
+/// Ids of different tracks.
 pub fn track_ids(world: &World, most: usize) -> Vec<String> {
     let rows = world.sandbox.catalog().expected_rows(fixtures::HOME_PLAYLIST).unwrap();
     let mut ids: Vec<String> = rows.into_iter().filter_map(|row| row.id).collect();
@@ -28,7 +28,7 @@ pub fn tracks(world: &World, most: usize) -> String {
     by_ids("tracks", &track_ids(world, most).iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// An app that is known to be in Development Mode, so that no call is spent on finding out.
+/// An app with the setting for Development Mode, so that no call is spent on finding its class.
 pub fn development() -> World {
     said_to_be("development", World::development())
 }
@@ -76,7 +76,7 @@ fn quota_shows_usage_without_calls() {
     assert_eq!((shown["cool_downs"].as_array().unwrap().len(), shown["refusals"].as_array().unwrap().len()), (0, 0));
     let text = world.cli(&["quota"]).exits(0).stdout;
     assert_output("quota_shows_usage_without_calls", &text);
-    assert_eq!(world.sandbox.log().len(), 0, "not even a token");
+    assert_eq!(world.sandbox.log().len(), 0, "no request, not even for a token");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn facts_expire_after_a_month() {
     assert_eq!((endpoint(&shown, "tracks", "app"), endpoint(&shown, "markets", "app")).0, "unknown");
     world.new_calls();
     world.run(&[]).exits(3);
-    assert!(world.new_calls().iter().any(|call| call == "/markets"), "it is asked again");
+    assert!(world.new_calls().iter().any(|call| call == "/markets"), "it is requested again");
     let checked = world.cli(&["check"]).exits(0).stdout;
     assert_output("facts_expire_after_a_month", &checked);
 }
@@ -174,7 +174,7 @@ fn run_stops_at_the_reserve_and_resumes() {
     assert!(ran["not_before"].is_string());
     let shown = quota(&world);
     assert_eq!((&shown["account"]["used"], &shown["account"]["left"]), (&18.into(), &0.into()));
-    // Another start now sends nothing.
+    // Another start sends nothing now.
     world.run(&[]).exits(75).shows("run_stops_at_the_reserve_and_resumes");
     assert_eq!(world.sandbox.log().len(), 0);
     for day in 1..=2 {
@@ -187,7 +187,7 @@ fn run_stops_at_the_reserve_and_resumes() {
     assert_eq!(world.csv("tracks.csv").len(), 40);
 }
 
-/// Moves both clocks: the sandbox's, and by the books ours.
+/// Moves the sandbox's clock a day ahead, and all stored times of the project a day back.
 pub fn a_day_later(world: &World) {
     world.sandbox.advance(Duration::from_secs(86_400));
     let db = Connection::open(state_db(world)).unwrap();
@@ -223,7 +223,7 @@ fn quota_exceeded_twice_parks_the_account() {
     assert!(learned.iter().all(|it| it["evidence"].as_str().unwrap().contains("429")));
     assert_eq!(world.sandbox.limit_counts().early, 0);
     let calls = world.new_calls();
-    assert!(!calls.iter().any(|call| call.starts_with("/search")), "the account is parked: {calls:?}");
+    assert!(!calls.iter().any(|call| call.starts_with("/search")), "the account is deferred: {calls:?}");
     let text = world.cli(&["quota"]).exits(0).stdout;
     // The two families are refused at almost the same time, in either order.
     let mut lines: Vec<&str> = text.lines().collect();
@@ -243,7 +243,7 @@ fn ten_restarts_in_a_ban_send_nothing() {
         let left = (at - chrono::Utc::now()).num_seconds();
         assert!((79_900..=80_001).contains(&left), "{left} s");
     }
-    assert_eq!(world.sandbox.log().len(), 0, "not even a token");
+    assert_eq!(world.sandbox.log().len(), 0, "no request, not even for a token");
     assert_eq!(world.sandbox.limit_counts().early, 0);
 }
 
@@ -275,7 +275,7 @@ fn two_cron_lines_share_pace_and_budget() {
     let (one, other) = (ended(one), ended(other));
     let codes = [one.code, other.code];
     assert!(codes.iter().all(|code| [0, 75].contains(code)) && codes.contains(&75), "{one:?}\n{other:?}");
-    assert_eq!(world.calls().len(), 40, "the day's ceiling, to the call");
+    assert_eq!(world.calls().len(), 40, "exactly the day's ceiling");
     let counted = world.sandbox.limit_counts();
     assert_eq!((counted.refused, counted.early), (0, 0));
     let used: i64 = Connection::open(state_db(&world))
@@ -304,9 +304,9 @@ fn four_processes_share_one_refusal() {
         ran.exits(0);
     }
     let counted = world.sandbox.limit_counts();
-    assert_eq!((counted.refused, counted.early), (1, 0), "one was told, and it told the others");
+    assert_eq!((counted.refused, counted.early), (1, 0), "one process was refused, and the others waited, too");
     assert!(world.calls().len() > 16);
-    // Everybody got a share: none waited for another to end.
+    // Each process got a share. None had to wait until another one ended.
     let mine =
         |part: &[String]| world.calls().iter().filter(|call| part.iter().any(|id| call.contains(id.as_str()))).count();
     assert!(all.chunks(4).all(|part| mine(part) > 0));
@@ -360,7 +360,7 @@ fn ledger_from_the_future_frees_nothing_early() {
     world.run(&[]).exits(75);
     world.new_calls();
     let db = Connection::open(state_db(&world)).unwrap();
-    // As if it had been written elsewhere, three days ahead of here.
+    // As if it had been written on another machine, three days ahead of this one.
     db.execute_batch(
         "UPDATE calls SET at_ms = at_ms + 3 * 86400000; UPDATE clock SET wall_ms = wall_ms + 3 * 86400000, boot = 1",
     )

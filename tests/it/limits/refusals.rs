@@ -1,4 +1,4 @@
-//! What a refusal teaches about the day's ceilings, and what it does not.
+//! Which refusals change the ceiling of a day, and which do not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,7 @@ fn usage(api: &SpotifyClient, folder: &TempDir) -> LedgerUsage {
     state.ledger().usage(api.identity(), CallCeilings::default(), api.now()).unwrap()
 }
 
-/// What refusals taught: the family (none for the account), and the calls of a day.
+/// Learned ceilings: the family (`None` for the account), and the calls of a day.
 fn learned(api: &SpotifyClient, folder: &TempDir) -> Vec<(String, u32)> {
     usage(api, folder).learned.into_iter().map(|it| (it.family, it.calls)).collect()
 }
@@ -42,7 +42,7 @@ async fn maintenance_teaches_no_limit() {
         "until it is back: {failed}"
     );
     assert_eq!(learned(&desk.api, &desk.folder), []);
-    // A long wait that is a rate limit's says that the day is spent.
+    // A long wait for a rate limit means that the day's calls are used up.
     let desk = Desk::with(|_| reply(429, "retry-after: 5000\r\n", "")).await;
     desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert_eq!(learned(&desk.api, &desk.folder), [(String::new(), 250)]);
@@ -70,7 +70,7 @@ async fn accounts_refusal_leaves_the_api_budget() {
         "{failed}"
     );
     assert_eq!(learned(&api, &folder), []);
-    assert_eq!(usage(&api, &folder).refusals.len(), 1, "it is booked");
+    assert_eq!(usage(&api, &folder).refusals.len(), 1, "it is recorded");
 }
 
 #[tokio::test]
@@ -107,11 +107,11 @@ async fn concurrent_refusals_lower_the_limit_once() {
     for call in calls {
         assert!(matches!(call.await.unwrap(), Err(ApiError::Deferred { .. })));
     }
-    assert_eq!(desk.server.count("GET"), 4, "all were on their way");
+    assert_eq!(desk.server.count("GET"), 4, "all were sent already");
     assert_eq!(learned(&desk.api, &desk.folder), [("albums".to_owned(), 250)]);
 }
 
-/// Calls that go well, then a refusal.
+/// Successful calls, then a refusal.
 async fn refused_after(calls: usize, day: Option<u32>, family: Option<u32>, refusal: &'static [&'static str]) -> Desk {
     let answered = AtomicUsize::new(0);
     let desk = Desk::with_config(
@@ -137,9 +137,9 @@ async fn limit_is_lowered_by_half_at_most() {
     let long: &[&str] = &["retry-after: 5000\r\n", ""];
     let quota: &[&str] = &["retry-after: 5000\r\n", QUOTA];
     for (calls, day, family, refusal, expected) in [
-        // The setting is 100 and 70 were let through.
+        // The setting is 100, and 70 calls were answered.
         (70, None, Some(100), quota, ("albums", 70)),
-        // Less than half: another program has eaten the rest.
+        // Less than half: another program has used the rest.
         (20, None, Some(100), quota, ("albums", 50)),
         (5, Some(1_000), None, long, ("", 500)),
         (5, None, None, long, ("", 250)),
@@ -162,7 +162,7 @@ async fn token_request_waits_as_told() {
     assert_eq!((reason, scope), (DeferralReason::Accounts, DeferralScope::Client));
     assert!((until - Utc::now()).num_seconds() >= 55);
     assert_eq!(server.lines().len(), 1, "asked once");
-    // `doctor` asks for a token, too, and its refusal counts for all.
+    // `doctor` requests a token, too, and its refusal counts for all commands.
     let folder = TempDir::new().unwrap();
     let api = SpotifyClient::new(self::config(server.url()), open(&folder), Arc::new(NoopObserver)).unwrap();
     api.check_credentials().await.unwrap_err();

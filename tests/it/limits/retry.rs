@@ -1,4 +1,4 @@
-//! What is done with an outcome: every status, every odd `Retry-After`.
+//! The decision after each outcome: every status, every odd `Retry-After`.
 
 use std::time::Duration;
 
@@ -27,17 +27,17 @@ fn answered(status: u16, retry_after: RetryAfter) -> AttemptOutcome {
     AttemptOutcome::Answered { status, retry_after, quota: false, conditional: false }
 }
 
-fn word(verdict: RetryDecision) -> &'static str {
-    match verdict {
+fn word(decision: RetryDecision) -> &'static str {
+    match decision {
         RetryDecision::Done => "done",
         RetryDecision::Again { .. } => "again",
         RetryDecision::RefreshToken => "refresh",
-        RetryDecision::Defer { .. } => "park",
+        RetryDecision::Defer { .. } => "defer",
         RetryDecision::GiveUp(_) => "give up",
     }
 }
 
-/// Ranges of statuses that are decided alike.
+/// Ranges of statuses with the same decision.
 fn ranges(decide: impl Fn(u16) -> &'static str) -> String {
     let mut ranges: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
@@ -89,8 +89,8 @@ fn only_conditional_requests_accept_304() {
 #[test]
 fn second_401_with_a_new_token_is_final() {
     let tried = AttemptHistory { token_renewed: true, ..FIRST };
-    let verdict = decide(FAMILY, answered(401, RetryAfter::Nothing), &tried, &RetryRules::default());
-    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Unauthorized));
+    let decision = decide(FAMILY, answered(401, RetryAfter::Nothing), &tried, &RetryRules::default());
+    assert_eq!(decision, RetryDecision::GiveUp(GiveUpReason::Unauthorized));
 }
 
 #[test]
@@ -113,53 +113,53 @@ fn failures_retry_four_times_and_double() {
 #[test]
 fn no_retry_budget_means_no_retry() {
     let tried = AttemptHistory { may_retry: false, ..FIRST };
-    let verdict = decide(FAMILY, AttemptOutcome::Lost, &tried, &RetryRules::default());
-    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Budget));
+    let decision = decide(FAMILY, AttemptOutcome::Lost, &tried, &RetryRules::default());
+    assert_eq!(decision, RetryDecision::GiveUp(GiveUpReason::Budget));
 }
 
 #[test]
 fn certificate_is_never_tried_twice() {
-    let verdict = decide(FAMILY, AttemptOutcome::Certificate, &FIRST, &RetryRules::default());
-    assert_eq!(verdict, RetryDecision::GiveUp(GiveUpReason::Certificate));
+    let decision = decide(FAMILY, AttemptOutcome::Certificate, &FIRST, &RetryRules::default());
+    assert_eq!(decision, RetryDecision::GiveUp(GiveUpReason::Certificate));
 }
 
-fn parked(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (DeferralScope, u64, DeferralReason) {
+fn deferred(outcome: AttemptOutcome, unsaid: u32, refused: u32) -> (DeferralScope, u64, DeferralReason) {
     let tried = AttemptHistory { unstated_refusals: unsaid, family_refusals: refused, jitter: 0.0, ..FIRST };
     match decide(FAMILY, outcome, &tried, &RetryRules::default()) {
         RetryDecision::Defer { scope: reach, wait, reason } => (reach, wait.as_secs(), reason),
-        other => panic!("not parked but {other:?}"),
+        other => panic!("not deferred but {other:?}"),
     }
 }
 
 #[test]
 fn refusal_holds_only_its_scope() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
-    let limited = |status, retry_after| parked(answered(status, retry_after), 0, 0);
+    let limited = |status, retry_after| deferred(answered(status, retry_after), 0, 0);
     assert_eq!(limited(429, wait), (DeferralScope::Client, 7, DeferralReason::RateLimit));
     assert_eq!(limited(503, wait), (DeferralScope::Client, 7, DeferralReason::Unavailable));
     let day = (DeferralScope::Client, 86_400, DeferralReason::RateLimit);
     assert_eq!(limited(429, RetryAfter::Absurd), day);
     let quota = |retry_after| AttemptOutcome::Answered { status: 429, retry_after, quota: true, conditional: false };
     let family = |secs| (DeferralScope::Family(FAMILY), secs, DeferralReason::Quota);
-    assert_eq!(parked(quota(wait), 0, 0), family(7));
-    assert_eq!(parked(quota(RetryAfter::Nothing), 0, 0), family(86_400));
+    assert_eq!(deferred(quota(wait), 0, 0), family(7));
+    assert_eq!(deferred(quota(RetryAfter::Nothing), 0, 0), family(86_400));
 }
 
 #[test]
 fn token_request_retries_server_failures_only() {
     let mut runs: Vec<(u16, u16, &str)> = Vec::new();
     for status in 100..=599 {
-        let verdict = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &RetryRules::default()));
+        let decision = word(decide_token(answered(status, RetryAfter::Nothing), &FIRST, &RetryRules::default()));
         match runs.last_mut() {
-            Some((_, last, same)) if *same == verdict => *last = status,
-            _ => runs.push((status, status, verdict)),
+            Some((_, last, same)) if *same == decision => *last = status,
+            _ => runs.push((status, status, decision)),
         }
     }
     let expected = [
         (100, 199, "give up"),
         (200, 200, "done"),
         (201, 428, "give up"),
-        (429, 429, "park"),
+        (429, 429, "defer"),
         (430, 499, "give up"),
         (500, 599, "again"),
     ];
@@ -167,25 +167,25 @@ fn token_request_retries_server_failures_only() {
     let wait = RetryAfter::Wait(Duration::from_secs(7));
     for status in [429, 503] {
         let tried = AttemptHistory { family_refusals: 9, jitter: 0.0, ..FIRST };
-        let verdict = decide_token(answered(status, wait), &tried, &RetryRules::default());
+        let decision = decide_token(answered(status, wait), &tried, &RetryRules::default());
         let (scope, wait, reason) = (DeferralScope::Client, Duration::from_secs(7), DeferralReason::Accounts);
-        assert_eq!(verdict, RetryDecision::Defer { scope, wait, reason }, "however many came before");
+        assert_eq!(decision, RetryDecision::Defer { scope, wait, reason }, "whatever came before");
     }
 }
 
 #[test]
 fn refusals_without_a_time_double_their_wait() {
     let outcome = answered(429, RetryAfter::Nothing);
-    let waits: Vec<u64> = (0..10).map(|unsaid| parked(outcome, unsaid, 0).1).collect();
+    let waits: Vec<u64> = (0..10).map(|unsaid| deferred(outcome, unsaid, 0).1).collect();
     assert_eq!(waits, [5, 10, 20, 40, 80, 160, 320, 640, 900, 900]);
 }
 
 #[test]
 fn six_refusals_park_the_family_for_a_day() {
     let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(1)));
-    assert_eq!(parked(outcome, 0, 4), (DeferralScope::Client, 1, DeferralReason::RateLimit));
+    assert_eq!(deferred(outcome, 0, 4), (DeferralScope::Client, 1, DeferralReason::RateLimit));
     let day = (DeferralScope::Family(FAMILY), 86_400, DeferralReason::RateLimit);
-    assert_eq!(parked(outcome, 0, 5), day);
+    assert_eq!(deferred(outcome, 0, 5), day);
 }
 
 fn noon() -> DateTime<Utc> {
@@ -223,7 +223,7 @@ fn every_known_retry_after_form_is_read() {
 
 #[test]
 fn date_counts_from_the_server_clock() {
-    // The server is two hours behind us and asks for 90 s.
+    // The server's clock is two hours behind ours, and it asks for 90 s.
     let header = Some("Mon, 23 Nov 2026 10:01:30 GMT");
     let date = Some("Mon, 23 Nov 2026 10:00:00 GMT");
     let expected = RetryAfter::Wait(Duration::from_secs(90));
@@ -276,10 +276,10 @@ proptest! {
     fn jitter_only_adds(wait in 1_u64..=604_800, jitter in 0.0..=1.0_f64) {
         let outcome = answered(429, RetryAfter::Wait(Duration::from_secs(wait)));
         let tried = AttemptHistory { jitter, ..FIRST };
-        let RetryDecision::Defer { wait: parked, .. } = decide(FAMILY, outcome, &tried, &RetryRules::default()) else {
-            panic!("a 429 parks");
+        let RetryDecision::Defer { wait: stated, .. } = decide(FAMILY, outcome, &tried, &RetryRules::default()) else {
+            panic!("a 429 defers");
         };
-        prop_assert!(parked >= Duration::from_secs(wait));
-        prop_assert!(parked <= Duration::from_secs(wait + 1));
+        prop_assert!(stated >= Duration::from_secs(wait));
+        prop_assert!(stated <= Duration::from_secs(wait + 1));
     }
 }

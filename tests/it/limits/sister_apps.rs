@@ -1,4 +1,4 @@
-//! Two client ids of one developer account: one day for both, and what the account is told holds both.
+//! Two client ids of one developer account share one day, and a refusal of the account defers both.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::quota::{said_to_be, track_ids};
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{Ran, World, by_ids, ran};
 
-/// A world in which two apps of one account are let in, with these limits in the settings.
+/// A world with two registered apps of one account and these limits in the settings.
 fn sisters(options: SandboxOptions, limits: &str) -> World {
     let sister_client_ids = vec!["sister-client".to_owned()];
     let world = World::with(SandboxOptions { mode: QuotaMode::Development, sister_client_ids, ..options });
@@ -19,7 +19,7 @@ fn sisters(options: SandboxOptions, limits: &str) -> World {
     world.settings(&format!("reserve = \"0%\"\n{limits}"))
 }
 
-/// `run` by the other app.
+/// `run` with the other app.
 fn sister_runs(world: &World, job: &str) -> Ran {
     ran(world.command(&["run", job, "--json"]).env("SPOTIFY_CLIENT_ID", "sister-client"))
 }
@@ -29,7 +29,7 @@ fn list(world: &World, name: &str, ids: &[String]) {
     world.project.write(&format!("jobs/{name}.toml"), format!("max_calls = 1000\n{}", by_ids("tracks", &ids)));
 }
 
-/// Calls that were answered, of each app.
+/// Answered calls of each app.
 fn sent(world: &World) -> (usize, usize) {
     let log = world.sandbox.log();
     let of = |id: &str| {
@@ -48,13 +48,13 @@ fn sister_apps_share_one_day() {
     list(&world, "c", &ids[24..]);
     world.run(&["a"]).exits(0);
     let stopped = sister_runs(&world, "b").exits(75);
-    assert_eq!(stopped.json()["calls"], 8, "what the other left of the day");
+    assert_eq!(stopped.json()["calls"], 8, "what the other app left of the day");
     assert_eq!(sent(&world), (12, 8));
-    // And back: the first has nothing left either, and is not told so by Spotify.
+    // The first app has nothing left either. It knows that without a refusal by Spotify.
     world.run(&["c"]).exits(75).shows("sister_apps_share_one_day");
     assert_eq!(sent(&world), (12, 8));
     assert_eq!(world.sandbox.limit_counts().refused, 0);
-    // Another name for the account is no other day.
+    // Renaming the account does not start a new day.
     let renamed = |state: &str| {
         let mut command = world.command(&["run", "c"]);
         command.env("SPOTIFY_CLIENT_ID", "sister-client").env("CRATEDIGGER__SPOTIFY__ACCOUNT", "another");
@@ -63,7 +63,7 @@ fn sister_apps_share_one_day() {
         (sent(&world), world.sandbox.limit_counts().refused)
     };
     assert_eq!(renamed(".local/state"), ((12, 8), 0));
-    // Books that do not know of the account's other app would have gone on.
+    // A ledger without the account's other app would send more.
     assert_eq!(renamed("elsewhere"), ((12, 9), 1));
 }
 
@@ -106,10 +106,10 @@ fn quota_exceeded_parks_the_sister_family_too() {
     assert_eq!((sent(&world), world.sandbox.limit_counts().refused), ((4, 0), 1));
     let held = sister_runs(&world, "b").exits(75);
     assert!(held.json()["not_before"].is_string(), "{}", held.stdout);
-    assert_eq!(sent(&world), (4, 0), "the other app heard of it from the books");
+    assert_eq!(sent(&world), (4, 0), "the other app knows it from the ledger");
     sister_runs(&world, "artists").exits(0);
-    assert_eq!(sent(&world), (4, 2), "other families go on");
-    // A second family refused meanwhile, on the other app, parks the account for both.
+    assert_eq!(sent(&world), (4, 2), "other families are not deferred");
+    // When a second family is refused, on the other app, the account is deferred for both.
     let artists: Vec<String> = world.sandbox.catalog().ids()["artists"].as_array().unwrap()[2..6]
         .iter()
         .map(|id| id.as_str().unwrap().to_owned())

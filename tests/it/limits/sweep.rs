@@ -1,5 +1,5 @@
 //! A library far larger than a day's budget, swept for weeks of made-up time. `make bench-calls` does it
-//! at full scale (`CRATEDIGGER_SWEEP=10000`), and prints what came of it.
+//! at full scale (`CRATEDIGGER_SWEEP=10000`) and prints the result.
 
 use cratedigger::store::runs;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ use super::api_calls::config;
 use super::limiter::open;
 use crate::support::project::Project;
 
-/// Things to read; a day has calls for a tenth of them.
+/// Number of entities. A day has calls for a tenth of them.
 fn things() -> usize {
     std::env::var("CRATEDIGGER_SWEEP").map_or(300, |things| things.parse().unwrap())
 }
@@ -100,14 +100,14 @@ impl Weeks {
         self.clock.now().wall
     }
 
-    /// Time passes, for Spotify too.
+    /// Moves the time ahead, for Spotify, too.
     fn wait_until(&self, then: DateTime<Utc>) {
         let by = (then - self.now()).max(TimeDelta::zero());
         self.clock.ahead_ms.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
         self.sandbox.advance(by.to_std().unwrap());
     }
 
-    /// One run, as a process of its own would do it.
+    /// One run, as in a process of its own.
     async fn run(&self) -> RunReport {
         let limits = CallLimits {
             requests_per_second: f64::INFINITY,
@@ -157,7 +157,7 @@ impl Weeks {
         run_job(&engine, &self.job, &RunParameters::default(), &files).await.unwrap()
     }
 
-    /// When each thing was last read; none for those that never were.
+    /// When each entity was last read; `None` for those never read.
     async fn ages(&self) -> Vec<Option<TimeDelta>> {
         let sql = "SELECT fetched_at FROM tracks WHERE id IN (SELECT value FROM json_each(?1))";
         let cratedigger::job::FetchSource::Ids(references) = &self.job.fetches[0].source else { panic!("ids") };
@@ -192,7 +192,7 @@ async fn ten_day_library_is_swept_evenly() {
             assert!(age <= limit, "after {} hours a row is {} hours old", so_far.num_hours(), age.num_hours());
         }
         let next = report.not_before.map(|at| at.parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(1));
-        // A timer asks every hour; a run that was put off is due at its time.
+        // A timer starts every hour. A run that was deferred is due at its time.
         weeks.wait_until(next.unwrap_or_else(|| weeks.now() + TimeDelta::hours(1)));
     }
     let log = weeks.sandbox.log();
@@ -205,6 +205,6 @@ async fn ten_day_library_is_swept_evenly() {
         oldest.as_seconds_f64() / 86_400.0
     );
     assert_eq!(refused, 0);
-    assert!(oldest > TimeDelta::days(9), "the budget was used evenly");
+    assert!(oldest > TimeDelta::days(9), "the budget was spread evenly");
     assert!(calls >= 3 * weeks.things, "{calls} calls in 32 days: three sweeps");
 }

@@ -1,5 +1,5 @@
-//! Servers that misbehave: cut, endless, huge and wrong answers, redirects; and that no error or
-//! dump of ours holds a secret.
+//! Servers that misbehave: truncated, endless, huge and wrong answers, and redirects. No error and no
+//! debug output contains a secret.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ async fn answer_rejected_by_the_caller_is_retried() {
 #[tokio::test]
 async fn server_that_is_down_is_unreachable() {
     let desk = Desk::with(|_| reply(502, "", "bad gateway")).await;
-    // One resource may have a problem of its own. Three in a row, before any answer, do not.
+    // One resource may have a problem of its own. Three in a row before any answer mean an outage.
     for n in 1..=3 {
         let failed = desk.get(EndpointFamily::ALBUMS, &format!("/albums/{n}")).await.unwrap_err();
         let is_unreachable = matches!(failed, ApiError::Unreachable { attempts: 5, .. });
@@ -104,7 +104,7 @@ async fn endless_drip_ends_at_the_total_limit() {
         |config| config.timings.retry.attempts = 2,
     )
     .await;
-    // That it ends at all is the point: the drip itself never does.
+    // The point is that it ends at all: the slow body never does.
     let failed = desk.get(EndpointFamily::ALBUMS, "/albums/1").await.unwrap_err();
     assert!(matches!(failed, ApiError::NoAnswer { .. }), "{failed}");
 }
@@ -181,7 +181,7 @@ async fn unreachable_server_costs_five_attempts() {
 
 #[tokio::test]
 async fn no_secret_in_errors_dumps_or_ledger() {
-    // A server that throws back all it was told, in every way that fails.
+    // A server that echoes every request, in every way that fails.
     let desk = Desk::with(|asked| {
         let echo = asked.text.replace(['\r', '\n', '"'], " ");
         let json = format!(r#"{{"error":{{"status":1,"message":"{echo}"}}}}"#);
@@ -206,7 +206,7 @@ async fn no_secret_in_errors_dumps_or_ledger() {
             seen.push_str(&inner.to_string());
             cause = inner;
         }
-        // Each in a run of its own, as far as the breaker goes.
+        // Each in a run of its own, so that the breaker starts closed.
         tokio::time::sleep(Duration::from_millis(210)).await;
     }
     seen.push_str(&format!("{:?}", config(desk.server.url())));

@@ -1,5 +1,5 @@
-//! Whatever an answer, a cursor or a job file holds: nothing panics, nothing is stored wrong, and what
-//! cannot be stored is counted. (Retry-After: `retry`; ids and links: `spotify::id`; CSVs through another
+//! Arbitrary answers, cursors and job files: nothing panics, nothing wrong is stored, and rows that
+//! cannot be stored are counted. (For Retry-After see `retry`, for ids and links `spotify::id`, for CSVs in another
 //! reader: `export::render`.)
 
 use bytes::Bytes;
@@ -118,19 +118,19 @@ proptest! {
     }
 }
 
-/// A value as the client reads it into a text: whole numbers are converted.
+/// A value as text, the way that the client reads it: whole numbers are converted.
 fn text_of(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned).or_else(|| value.as_i64().map(|number| number.to_string()))
 }
 
-/// A store to put pages into.
+/// A store to write pages to.
 struct Shelf {
     _folder: tempfile::TempDir,
     store: Store,
     runtime: tokio::runtime::Runtime,
 }
 
-/// What a playlist's entry holds, as far as it can be told from outside.
+/// The kind and URI of a playlist's entry, as far as the JSON shows it.
 fn held(entry: &Value) -> &Value {
     if entry["item"].is_null() { &entry["track"] } else { &entry["item"] }
 }
@@ -144,9 +144,9 @@ impl Shelf {
         Shelf { _folder: folder, store, runtime }
     }
 
-    /// Stages a page and holds what is staged against what stood on it.
+    /// Stages a page and compares the staged rows with the page.
     fn takes(&self, shape: EntryKind, kind: &'static str, texts: Vec<Option<String>>) -> Result<(), TestCaseError> {
-        // Half a surrogate pair, in what we don't read, is no reason to lose the rest; a `Value` can't hold it.
+        // Half a surrogate pair in a field that we do not read is no reason to lose the page. A `Value` cannot hold it.
         let entries: Vec<Option<Value>> = texts
             .iter()
             .map(|text| text.as_ref().map_or(Some(Value::Null), |text| serde_json::from_str(text).ok()))
@@ -180,16 +180,16 @@ impl Shelf {
             Ok((rows, staged.unstored.len(), broken.unwrap()))
         });
         let (rows, gaps, broken) = self.runtime.block_on(work).unwrap();
-        prop_assert_eq!(broken, 0, "every reference leads somewhere");
+        prop_assert_eq!(broken, 0, "every reference has its row");
         let whole = rows.iter().filter(|row| row.1 != "unavailable").count();
         prop_assert_eq!(whole + gaps, entries.len(), "{}: each is stored or counted: {:?}", kind, rows);
         if shape == EntryKind::PlaylistItems {
-            prop_assert_eq!(rows.len(), entries.len(), "each place has a row");
+            prop_assert_eq!(rows.len(), entries.len(), "each position has a row");
             for (position, kind, item_id, uri, added_at) in &rows {
                 let Some(entry) = &entries[usize::try_from(*position).unwrap()] else { continue };
                 let thing = held(entry);
                 if kind != "unavailable" {
-                    // Each of the two is made from the other where it is missing.
+                    // Each of the two is derived from the other where it is missing.
                     let full = |key: &str| text_of(&thing[key]).filter(|text| !text.trim().is_empty());
                     let (sent_uri, sent_id) = (full("uri"), full("id"));
                     prop_assert!(uri.is_some() && (sent_uri.is_none() || *uri == sent_uri), "{}", entry);
@@ -226,7 +226,7 @@ fn any_json_item_is_stored_or_counted() {
     shelf.store.close();
 }
 
-/// A page as Spotify sends it: a track twice, and nothing.
+/// A page as Spotify sends it: the same track twice, and a null.
 fn page_of_a_playlist() -> String {
     let track = include_str!("../../fixtures/sandbox/track.extended.json").trim();
     let entry = |track: &str| {
@@ -240,7 +240,7 @@ fn page_of_a_playlist() -> String {
 fn damaged_page_is_refused_or_stored_exactly() {
     let shelf = Shelf::new();
     let page = page_of_a_playlist();
-    // Where, how much is taken away, and what comes there instead: bytes, or a piece of the page itself.
+    // Position, number of bytes to remove, and what replaces them: bytes, or a part of the page itself.
     let inserted = prop_oneof![
         Just(Vec::new()),
         prop::collection::vec(any::<u8>(), 1..4),
@@ -379,8 +379,8 @@ fn any_job_file_is_read_or_refused_in_place() {
     let done = runner.run(&prop::collection::vec(line, 0..12), |lines| {
         std::fs::write(folder.path().join("jobs/x.toml"), lines.join("\n")).unwrap();
         let loaded = cratedigger::job::load(&project, &settings, &[]);
-        prop_assert_eq!(loaded.jobs.len() + loaded.broken.len(), 1, "it is a job or it is broken");
-        prop_assert_eq!(loaded.broken.is_empty(), !loaded.has_errors(), "what is broken is told");
+        prop_assert_eq!(loaded.jobs.len() + loaded.broken.len(), 1, "each file is a job or broken");
+        prop_assert_eq!(loaded.broken.is_empty(), !loaded.has_errors(), "a broken file is reported");
         Ok(())
     });
     done.unwrap();

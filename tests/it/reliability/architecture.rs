@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Every module with the modules that it may use. A module may use only modules that are further down here,
-/// so there are no cycles; a dependency without a use has to go.
+/// so there are no cycles. An unused permission must be removed.
 const MODULES: &[(&str, &[&str])] = &[
     ("cli", &["scheduler", "notify", "sync", "export", "signin", "job", "settings", "document", "store", "stream"]),
     ("scheduler", &["sync", "job", "settings", "store"]),
@@ -21,11 +21,11 @@ const MODULES: &[(&str, &[&str])] = &[
     ("stream", &[]),
 ];
 
-/// Files of over 400 lines, and why they are.
+/// Files of over 400 lines, with the reason for their length.
 const LONG: &[(&str, &str)] = &[
     (
         "crates/spotify-client/src/wire/objects.rs",
-        "one list of shapes, each a few lines; to be read beside Spotify's own reference",
+        "one list of shapes, each a few lines; to be read next to Spotify's own reference",
     ),
     ("src/cli/args.rs", "one list of commands and flags, whose comments are the help"),
     (
@@ -41,12 +41,12 @@ const LONG: &[(&str, &str)] = &[
         "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
     ),
     ("src/sync/list_pass.rs", "one pass over a list: its steps share their state and call each other in a loop"),
-    ("tests/it/limits/api_calls.rs", "tests stand beside each other and are read one at a time"),
+    ("tests/it/limits/api_calls.rs", "independent tests that are read one at a time"),
     ("tests/it/sync/streams.rs", "one test for each stream that needs no user"),
     ("tests/it/reliability/faults_table.rs", "one test for each row of one table, in its order"),
 ];
 
-/// What opens a statement of SQL in a string.
+/// The first words of SQL statements in strings.
 const SQL: &[&str] = &[
     "INSERT INTO ",
     "INSERT OR ",
@@ -62,7 +62,7 @@ const SQL: &[&str] = &[
     "ATTACH ",
 ];
 
-/// What prints.
+/// Macros that print.
 const PRINTS: &[&str] =
     &["print!", "println!", "eprint!", "eprintln!", "dbg!", "io::stdout", "io::stderr", "io::stdin"];
 
@@ -90,7 +90,7 @@ fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// All Rust files below a folder, in order.
+/// All Rust files below a folder, sorted.
 fn files(below: &str) -> Vec<File> {
     let mut paths = Vec::new();
     walk(&root().join(below), &mut paths);
@@ -109,7 +109,7 @@ fn files(below: &str) -> Vec<File> {
     paths.iter().map(read).collect()
 }
 
-/// All sources of the program: its own and those of its member crates.
+/// All sources of the program and its member crates.
 fn sources() -> Vec<File> {
     ["src", "crates/spotify-client/src", "crates/spotify-sandbox/src"].iter().flat_map(|below| files(below)).collect()
 }
@@ -160,7 +160,7 @@ fn modules_use_each_other_as_listed() {
         .iter()
         .map(|(module, uses)| ((*module).to_owned(), uses.iter().map(ToString::to_string).collect()))
         .collect();
-    assert_eq!(dependencies(), allowed, "left: what the code has, right: what is allowed");
+    assert_eq!(dependencies(), allowed, "left: dependencies of the code, right: allowed ones");
 }
 
 #[test]
@@ -250,10 +250,10 @@ fn files_are_short_or_excepted() {
     }
 }
 
-/// Type names that stand for two types, each with its reason.
+/// Type names that are used for two types, each with its reason.
 const SHARED_TYPE_NAMES: &[(&str, &str)] = &[];
 
-/// The name that a line at the top level of a file defines as a type.
+/// The name of the type that a line at the top level of a file defines.
 fn defined_type(line: &str) -> Option<&str> {
     let line = match line.strip_prefix("pub") {
         None => line,

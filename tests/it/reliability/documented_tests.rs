@@ -1,4 +1,4 @@
-//! `docs/reliability.md` names tests; each of them is there.
+//! `docs/reliability.md` names tests, and each of them exists.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
-//! The faults of `docs/reliability.md`, in the order of its table, each played on the real binary.
+//! The faults of `docs/reliability.md`, in the order of its table, each with the real binary.
 //!
-//! After each: the store passes `verify`, and once the fault is over, the next run ends with the
-//! files that an undisturbed one writes.
+//! After each fault the store passes `verify`. Once the fault is over, the next run ends with the
+//! same files as an undisturbed one.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::support::world::{HUNG, World, by_ids, ended, fetch, pause, ran, signa
 
 const WAL: &str = "output/cratedigger.db-wal";
 
-/// A playlist of 260 items, six pages, beside a track.
+/// A playlist of 260 items on six pages, and a track.
 fn pages() -> World {
     let options = SandboxOptions {
         mode: QuotaMode::Extended,
@@ -31,10 +31,10 @@ fn pages() -> World {
     world.job(&[by_ids("playlist_items", &[&id]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat())
 }
 
-/// Writes to the WAL that fall between the first and the last page, where there is a store.
+/// Writes to the WAL between the first and the last page, if the store exists already.
 const AMID_PAGES: [u32; 4] = [130, 170, 200, 230];
 
-/// The same with a store: what makes one is dozens of writes, and none of them is a page.
+/// The same for a new store, whose creation takes dozens of writes before the first page.
 fn with_a_store() -> World {
     let world = pages();
     world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
@@ -49,14 +49,14 @@ fn files(world: &World) -> Vec<Vec<u8>> {
     FILES.iter().map(|file| world.csv_bytes(file)).collect()
 }
 
-/// What an undisturbed run writes.
+/// The files of an undisturbed run.
 fn undisturbed() -> Vec<Vec<u8>> {
     let world = pages();
     world.run(&[]).exits(0);
     files(&world)
 }
 
-/// The store is sound; files may be of before.
+/// The store is intact; the files may be older.
 fn sound(world: &World) {
     if !world.database().exists() || std::fs::metadata(world.database()).unwrap().len() == 0 {
         return;
@@ -69,7 +69,7 @@ fn sound(world: &World) {
     assert_eq!(report["store"]["findings"], serde_json::json!([]), "{report}");
 }
 
-/// The next run ends as if nothing had happened.
+/// The next run ends as if there had been no fault.
 fn heals(world: &World, wanted: &[Vec<u8>]) {
     sound(world);
     world.run(&[]).exits(0);
@@ -89,7 +89,7 @@ fn reached(world: &World) -> i64 {
         "SELECT next_offset, (SELECT count(*) FROM staged_items s WHERE s.list_id = c.list_id) FROM checkpoints c",
     );
     rows.first().map_or(0, |row| {
-        assert_eq!(row[0], row[1], "the checkpoint has what is staged");
+        assert_eq!(row[0], row[1], "the checkpoint matches the staged rows");
         row[0].parse().unwrap()
     })
 }
@@ -122,7 +122,7 @@ fn fault_02_kill_in_commit_is_all_or_nothing() {
         return;
     }
     let wanted = undisturbed();
-    // The first answer holds a hundred items, the others fifty, and the last one what is left.
+    // The first answer has a hundred items, the others have fifty, and the last one has the rest.
     let whole = [0, 100, 150, 200, 250, 260];
     let kept = |calls, nth| {
         let world = with_a_store();
@@ -133,11 +133,11 @@ fn fault_02_kill_in_commit_is_all_or_nothing() {
         heals(&world, &wanted);
         kept
     };
-    // At each sync from the beginning of the run to its end: each page that was written stays, one after the other.
+    // At each sync from the beginning of the run to its end: every written page is kept, one after the other.
     let mut at_syncs: Vec<i64> = (1..14).map(|nth| kept("fsync,fdatasync", nth)).collect();
     at_syncs.dedup();
     assert_eq!(at_syncs, whole);
-    // At a write, which may be any of a commit.
+    // At a write, which may be any write of a commit.
     let at_writes: Vec<i64> = AMID_PAGES.into_iter().map(|nth| kept("pwrite64", nth)).collect();
     assert!(at_writes.iter().all(|kept| whole.contains(kept)), "{at_writes:?}");
     assert!(at_writes.is_sorted() && at_writes[0] < at_writes[AMID_PAGES.len() - 1], "{at_writes:?}");
@@ -168,13 +168,13 @@ fn fault_04_kill_after_csv_rename_is_recorded() {
         return;
     }
     let (world, wanted) = (pages(), undisturbed());
-    // The third name that a file gets is that of the data package.
+    // The third renamed file is the data package.
     world.struck(&["run"], At { calls: "renameat,renameat2", path: None, nth: 3 }, Blow::Kill);
     assert!(world.csv_path("tracks.csv").exists() && !world.csv_path("datapackage.json").exists());
     let inode = |file: &str| std::fs::metadata(world.csv_path(file)).unwrap().ino();
     let before = FILES.map(inode);
     heals(&world, &wanted);
-    assert_eq!(FILES.map(inode), before, "the same bytes are not written twice");
+    assert_eq!(FILES.map(inode), before, "unchanged files are not written again");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn fault_05_commit_is_synced_before_next_call() {
     if !can_inject() {
         return;
     }
-    // A power cut cannot be played here. What can be shown: whenever a page is asked for, all that was
+    // A test cannot cut the power. It can show that whenever a page is requested, everything that was
     // written to the WAL before is synced.
     let world = pages();
     let none = At { calls: "fsync,fdatasync,pwrite64,write,writev,sendto", path: None, nth: 60_000 };
@@ -196,14 +196,14 @@ fn fault_05_commit_is_synced_before_next_call() {
         } else if of_the_wal && line.contains("sync(") && written {
             (written, synced) = (false, synced + 1);
         } else if line.contains("GET /v1/playlists/") {
-            assert!(!written, "asked before the page in hand was synced: {line}\n{log}");
+            assert!(!written, "requested before the previous page was synced: {line}\n{log}");
             asked += 1;
         }
     }
     let commits = 1 + 6 + 2;
     assert!(synced >= commits, "{synced} syncs for {commits} commits:\n{log}");
     assert!(asked >= 6, "{asked} pages:\n{log}");
-    assert!(!written, "the last write is synced too");
+    assert!(!written, "the last write is synced, too");
     let pragma: i64 = rusqlite::Connection::open(world.database())
         .unwrap()
         .pragma_query_value(None, "synchronous", |r| r.get(0))
@@ -214,7 +214,7 @@ fn fault_05_commit_is_synced_before_next_call() {
 #[test]
 fn fault_06_full_disk_keeps_earlier_pages() {
     let wanted = undisturbed();
-    // A limit on the size of files, which fails as a full disk does and needs no strace.
+    // A limit on file sizes fails like a full disk and needs no strace.
     let world = pages();
     let script = format!("trap '' XFSZ; ulimit -f 500; exec {} run", env!("CARGO_BIN_EXE_cratedigger"));
     let mut command = std::process::Command::new("bash");
@@ -232,7 +232,7 @@ fn fault_06_full_disk_keeps_earlier_pages() {
         let ran = world.struck(&["run", "x"], at, Blow::Fails("ENOSPC"));
         ran.exits(74).shows("fault_06_full_disk_keeps_earlier_pages_2");
         sound(&world);
-        // What was committed is there, whichever page it was that found no room; and it is not asked for again.
+        // Committed pages are kept, whichever page found the disk full, and they are not requested again.
         let reached = reached(&world);
         assert!(reached > 0 && reached % 50 == 0, "full at write {nth}: {reached}");
         kept.push(reached);
@@ -254,7 +254,7 @@ fn fault_07_full_disk_keeps_csv_and_rows() {
     let wanted = undisturbed();
     let world = pages();
     world.run(&[]).exits(0);
-    // A full disk is met where bytes are written, where they are synced, or where a name is given.
+    // A full disk shows when bytes are written or synced, or when a file is renamed.
     for calls in ["write", "fsync", "renameat,renameat2"] {
         std::fs::write(world.csv_path("playlist_items.csv"), "old\n").unwrap();
         let ran = world.struck_once(&["export"], At { calls, path: None, nth: 1 }, "ENOSPC");
@@ -303,33 +303,33 @@ fn fault_09_unwritable_output_sends_no_call() {
         assert_eq!(world.sandbox.log().len(), 0, "{setting}");
     }
     if can_inject() {
-        // What the kernel says of the disk: an NFS share; 4 KiB blocks, of which a thousand are free.
-        let told =
+        // What the kernel reports about the disk: an NFS share; 4 KiB blocks, of which a thousand are free.
+        let poked =
             |words: &[u64]| words.iter().flat_map(|w| w.to_le_bytes()).map(|b| format!("{b:02x}")).collect::<String>();
         for (kernel, said) in [
-            (told(&[0x6969]), "network file system"),
-            (told(&[0xef53, 4096, 1_000_000, 1_000, 1_000]), "4096000 bytes"),
+            (poked(&[0x6969]), "network file system"),
+            (poked(&[0xef53, 4096, 1_000_000, 1_000, 1_000]), "4096000 bytes"),
         ] {
             let world = pages();
             std::fs::create_dir(world.project.root().join("output")).unwrap();
             let at = At { calls: "statfs", path: Some("output"), nth: 1 };
             world
-                .told(&["run"], at, &format!("poke_exit=@arg2={kernel}"))
+                .with_kernel_answer(&["run"], at, &format!("poke_exit=@arg2={kernel}"))
                 .exits(74)
                 .says(said)
                 .shows("fault_09_unwritable_output_sends_no_call_2");
             assert_eq!(world.sandbox.log().len(), 0, "{said}");
         }
     }
-    // A folder that vanished, as with a disk that is not mounted: gone, empty, or a file in its place.
+    // The output folder vanishes, as with an unmounted disk: it is missing, empty, or replaced by a file.
     let world = pages();
     let every_minute = format!("schedule = \"* * * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.project.write("jobs/y.toml", every_minute);
     world.run(&[]).exits(0);
     let (output, aside) = (world.project.root().join("output"), world.project.root().join("aside"));
-    let told = || {
+    let is_refused = || {
         world.sandbox.clear_log();
-        // A timer says once what lasts.
+        // A timer reports a lasting problem once.
         world.run(&["--due"]).exits(74);
         for args in [&["run"][..], &["run", "x"], &["plan", "x"], &["doctor", "--offline"]] {
             let ran = world.cli(args).exits(74);
@@ -337,21 +337,21 @@ fn fault_09_unwritable_output_sends_no_call() {
             assert_output("fault_09_unwritable_output_sends_no_call_3", &said);
         }
         assert_eq!(world.sandbox.log().len(), 0, "before the first call");
-        assert!(!output.join("cratedigger.db").exists(), "nothing is begun");
+        assert!(!output.join("cratedigger.db").exists(), "no store is created");
     };
     std::fs::rename(&output, &aside).unwrap();
-    told();
+    is_refused();
     std::fs::create_dir(&output).unwrap();
-    told();
+    is_refused();
     std::fs::remove_dir(&output).unwrap();
     std::fs::write(&output, "a file").unwrap();
     world.run(&[]).exits(74).shows("fault_09_unwritable_output_sends_no_call_4");
     assert_eq!(world.sandbox.log().len(), 0);
     std::fs::remove_file(&output).unwrap();
-    // It is back, and nothing was lost or read twice; a project that was moved takes its store along.
+    // The folder is back, and nothing was lost or read twice. A project that was moved takes its store along.
     std::fs::rename(&aside, &output).unwrap();
     world.run(&["x"]).exits(0).shows("fault_09_unwritable_output_sends_no_call_5");
-    // And on purpose.
+    // A new store can also be started on purpose.
     std::fs::remove_dir_all(&output).unwrap();
     world.run(&["--full"]).exits(0);
     assert_eq!(world.one("SELECT count(*) FROM playlist_items"), "260");
@@ -395,7 +395,7 @@ fn fault_12_day_long_ban_outlives_the_process() {
     assert_ne!(world.one("SELECT not_before FROM runs"), "-");
     world.sandbox.clear_log();
     world.run(&[]).exits(75);
-    assert_eq!(world.sandbox.log().len(), 0, "not even a token");
+    assert_eq!(world.sandbox.log().len(), 0, "no request, not even for a token");
     sound(&world);
 }
 
@@ -408,7 +408,7 @@ fn fault_13_odd_retry_after_is_five_seconds() {
         command.env("CRATEDIGGER__LIMITS__MAX_WAIT", "1s");
         let before = chrono::Utc::now();
         ran(&mut command).exits(75);
-        // Between the answer and the record of it the wait began.
+        // The wait began between the answer and its record.
         let ended: chrono::DateTime<chrono::Utc> = world.one("SELECT finished_at FROM runs").parse().unwrap();
         let until: chrono::DateTime<chrono::Utc> = world.one("SELECT not_before FROM runs").parse().unwrap();
         (until - ended, until - before)
@@ -418,11 +418,11 @@ fn fault_13_odd_retry_after_is_five_seconds() {
         let odd = odd.map_or(RetryAfterHeader::None, |text| RetryAfterHeader::Text(text.to_owned()));
         let name = format!("{odd:?}");
         let (at_most, at_least) = said(odd);
-        // Told in whole seconds, never less.
+        // The wait is rounded up to whole seconds.
         assert!(at_most <= wait(6) && at_least >= wait(5), "{name}: {at_most} to {at_least}");
     }
     let (at_most, at_least) = said(RetryAfterHeader::DateIn(600));
-    // A date has no parts of a second.
+    // A date has no fractions of a second.
     assert!(at_most <= wait(601) && at_least >= wait(599), "{at_most} to {at_least}");
 }
 
@@ -484,10 +484,10 @@ fn fault_17_broken_answer_stores_nothing() {
         world.run(&[]).exits(3);
         let page = |call: &&String| call.contains("/tracks?") && call.contains("offset=150");
         let tried = world.calls().iter().filter(page).count();
-        assert_eq!(tried, 5, "{name}: once, and four times again");
-        assert_eq!(reached(&world), 150, "{name}");
-        assert_eq!(world.one("SELECT count(*) FROM playlist_items"), "0", "{name}");
-        assert_eq!(world.csv("tracks.csv").len(), 1, "{name}: the rest goes on");
+        // Five times, then in smaller pages down to one item, which is requested once more at the end.
+        assert_eq!(tried, 5 + 5 + 1, "{name}");
+        assert_eq!(world.rows("SELECT position, reason FROM skipped_items"), [["150", "unread_item"]], "{name}");
+        assert_eq!(world.csv("tracks.csv").len(), 1, "{name}: the other fetch is complete");
         world.sandbox.clear_faults();
         heals(&world, &wanted);
     }
@@ -552,12 +552,12 @@ fn fault_20_clock_jump_moves_no_wait() {
     let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0);
-    // Spotify's clock two hours ahead and behind: tokens and dates are read against its own word.
+    // Spotify's clock is two hours ahead or behind: lifetimes and dates are compared with its own `Date`.
     for offset in [2 * 3_600_000, -2 * 3_600_000] {
         world.sandbox.set_clock_offset(offset);
         world.sandbox.clear_log();
         world.run(&["--due"]).exits(0);
-        assert_eq!(world.sandbox.log().len(), 0, "the fire is served");
+        assert_eq!(world.sandbox.log().len(), 0, "the job is not due again");
         world
             .sandbox
             .inject(Fault::on_path("/v1/tracks*", FaultAction::rate_limited(RetryAfterHeader::DateIn(2))).times(1));
@@ -580,7 +580,7 @@ fn extra_1_overlapping_timer_sends_nothing() {
     ended(first).exits(0);
     let alone = pages();
     alone.run(&[]).exits(0);
-    assert_eq!(world.calls(), alone.calls(), "the second start asked for nothing");
+    assert_eq!(world.calls(), alone.calls(), "the second start requested nothing");
 }
 
 #[test]

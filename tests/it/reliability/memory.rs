@@ -1,5 +1,5 @@
-//! What makes the program lean and can be held without a clock: memory that does not grow with the
-//! work, no call and no file written that is not needed, and a store that keeps what was committed.
+//! Properties of a lean program that can be tested without a clock: memory does not grow with the
+//! work, no unneeded call is sent and no unneeded file written, and the store keeps all committed data.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -27,7 +27,7 @@ impl Sandbox {
             .spawn()
             .expect("a sandbox");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its stdout")).read_line(&mut line).expect("what it says");
+        BufReader::new(child.stdout.take().expect("its stdout")).read_line(&mut line).expect("its first line");
         Sandbox { child, said: serde_json::from_str(&line).expect("JSON") }
     }
 
@@ -78,7 +78,7 @@ impl Drop for Sandbox {
     }
 }
 
-/// Runs the job of a project and returns the largest memory that was seen, in KiB.
+/// Runs the job of a project and returns the largest memory use that was observed, in KiB.
 fn peak_memory(project: &Project) -> u64 {
     let mut child = project.command(&["run", "--quiet"]).spawn().expect("the binary runs");
     let status = format!("/proc/{}/status", child.id());
@@ -98,7 +98,7 @@ fn peak_memory(project: &Project) -> u64 {
 fn memory_does_not_grow_with_playlists() {
     let sandbox = Sandbox::new(30);
     let (few, many) = (peak_memory(&sandbox.project(3)), peak_memory(&sandbox.project(30)));
-    // A catalog of 2,000 tracks is met whole by the first few already; 30 playlists are 55 MB of JSON.
+    // The first few playlists contain the whole catalog of 2,000 tracks. 30 playlists are 55 MB of JSON.
     assert!(many < few + few / 4, "{few} KiB for 3 playlists, {many} KiB for 30");
 }
 
@@ -110,7 +110,7 @@ fn unchanged_playlist_costs_one_call() {
         serde_json::from_str(stdout(&output).lines().last().expect("a report")).expect("JSON")
     };
     let first = report(project.run(&["run", "--quiet", "--json"]));
-    // For each: the playlist with its first items, four more pages, and a last look at its version.
+    // For each playlist: the playlist with its first items, four more pages, and a last check of its version.
     assert_eq!((&first["calls"], &first["files"][0]["outcome"]), (&18.into(), &"written".into()), "{first}");
     let csv = project.root().join("output/csv/x/playlist_items.csv");
     let written = std::fs::metadata(&csv).expect("the CSV").modified().expect("a time");
@@ -133,7 +133,7 @@ fn ended_run_has_no_pending_writes() {
     assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
-/// A run that is killed after any page leaves what it read, and the next one brings it to its place.
+/// A run that is killed after any page keeps what it has read, and the next one continues there.
 #[test]
 fn pending_writes_of_a_killed_run_are_applied() {
     let sandbox = Sandbox::new(3);

@@ -1,4 +1,4 @@
-//! Faults, wrong clocks and arbitrary input; and the rules of the code itself.
+//! Faults, wrong clocks and arbitrary input, and the rules for the code itself.
 
 pub mod api_faults;
 pub mod arbitrary_input;

@@ -1,12 +1,12 @@
-//! What goes wrong on the wire, one fault a test: no row of a spoilt answer is stored, what passes is
-//! tried again, what stays costs that list and no more.
+//! Network faults, one per test: no row of a damaged answer is stored, a temporary fault is
+//! retried, and a lasting one costs only its list.
 
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch};
 
-/// A discography, which has no version, and another fetch that must go on.
+/// A discography, which has no version, and another fetch that must not be affected.
 fn job() -> String {
     [
         fetch("artist_albums", &format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST)),
@@ -97,7 +97,7 @@ fn endless_pages_are_not_stored() {
         ran.stderr
     );
     assert!(world.calls().len() < 200);
-    assert!(!world.csv_path("artist_albums.csv").exists(), "it was never read whole");
+    assert!(!world.csv_path("artist_albums.csv").exists(), "it was never read completely");
     assert_eq!(world.csv("tracks.csv").len(), 1);
 }
 
@@ -129,7 +129,7 @@ fn failing_page_is_tried_again_next_time() {
     world.run(&[]).exits(0);
     let calls = world.new_calls();
     let of_page = |page: &str| calls.iter().filter(|call| call.contains(page)).count();
-    assert_eq!(of_page("offset=0"), 1, "a look at the head, no read of it: {calls:?}");
+    assert_eq!(of_page("offset=0"), 1, "one request of the first page, and no read: {calls:?}");
     assert_eq!(world.column("artist_albums.csv", "album_id"), truth(&world));
 }
 
@@ -148,7 +148,7 @@ fn edit_when_served(times: u32) -> World {
         "edit": {"do": "remove", "playlist": id, "position": 0, "count": 1},
     });
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
-    // So that there is something to read.
+    // Edits, so that there is something to read.
     let edit = serde_json::json!({"do": "remove", "playlist": id, "position": 7, "count": 1});
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     world.sandbox.clear_log();
@@ -181,7 +181,7 @@ fn list_that_keeps_moving_is_partial() {
     world.run(&[]).exits(3).shows("list_that_keeps_moving_is_partial");
     assert_eq!(world.csv_bytes("playlist_items.csv"), before);
     let first_pages = world.new_calls().iter().filter(|call| call.contains("offset=0")).count();
-    assert_eq!(first_pages, 2, "the head held the first one; it is read again at most twice");
+    assert_eq!(first_pages, 2, "the first request had the first page, which is read again at most twice");
     assert_eq!(world.rows("SELECT reason FROM skipped_items"), [["moved"]]);
     assert_eq!(world.one("SELECT count(*) FROM checkpoints"), "0");
 }
@@ -236,7 +236,7 @@ fn refused_search_costs_itself_only() {
 
 #[test]
 fn one_probe_settles_an_unknown_class() {
-    // Artists one by one tell nothing about the class; 1 % of 500 calls are soon made.
+    // Artists read one by one reveal no app class. 1 % of 500 calls are soon sent.
     let ids = |world: &World| -> Vec<String> {
         let ids = world.sandbox.catalog().ids();
         ids["artists"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).take(12).collect()

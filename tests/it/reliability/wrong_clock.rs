@@ -1,44 +1,24 @@
-//! Runs on a machine whose clock is wrong: the process itself is shown another time.
+//! Runs on a machine with a wrong clock: the process is shown another time.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
-
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
 
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use crate::store::maintenance::edit;
+use crate::support::moved_clock::clock;
 use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{Ran, World, by_ids, fetch, ran};
 
 const DAY: i64 = 86_400;
 
-/// The library that moves a process's clock, built by the compiler that the build needs anyhow.
-pub fn clock() -> &'static PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("clock-{}.so", std::process::id()));
-        let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
-        let built = Command::new(cc)
-            .args(["-shared", "-fPIC", "-O1", "-o"])
-            .arg(&library)
-            .arg(root.join("tests/fixtures/clock.c"))
-            .status();
-        assert!(built.unwrap().success());
-        library
-    })
-}
-
-/// A run so many seconds from now.
+/// A run a number of seconds from now.
 fn at(world: &World, seconds: i64, args: &[&str]) -> Ran {
     let mut command = world.command(args);
     let ran = ran(command.env("LD_PRELOAD", clock()).env("CLOCK_OFFSET", seconds.to_string()));
     let began: chrono::DateTime<chrono::Utc> =
         world.one("SELECT started_at FROM runs ORDER BY id DESC LIMIT 1").parse().unwrap();
     let off = (began - chrono::Utc::now()).num_seconds() - seconds;
-    assert!(off.abs() <= 60, "the clock was {off} s from the one that it was given");
+    assert!(off.abs() <= 60, "the clock is off by {off} s");
     ran
 }
 
@@ -68,7 +48,7 @@ fn rows_read_under_a_wrong_clock_are_read_again() {
             "fresh again"
         );
         world.cli(&["verify"]).exits(0);
-        assert_eq!(world.one("SELECT count(*) FROM runs"), "5", "nothing was deleted for an age that is none");
+        assert_eq!(world.one("SELECT count(*) FROM runs"), "5", "nothing was deleted because of a wrong age");
     }
 }
 
@@ -105,8 +85,8 @@ fn history_order_survives_a_clock_set_back() {
     world.cli(&["verify"]).exits(0);
     let shown = world.cli(&["show", fixtures::HOME_PLAYLIST]).exits(0).stdout;
     assert_output("history_order_survives_a_clock_set_back_2", &shown);
-    let told = world.cli(&["diff", "x", "--since", "2020-01-01"]).exits(0).stdout;
+    let printed = world.cli(&["diff", "x", "--since", "2020-01-01"]).exits(0).stdout;
     let order: Vec<usize> =
-        ["to \"Ahead\"", "to \"Right again\""].iter().map(|name| told.find(name).unwrap()).collect();
-    assert!(order[0] < order[1], "{told}");
+        ["to \"Ahead\"", "to \"Right again\""].iter().map(|name| printed.find(name).unwrap()).collect();
+    assert!(order[0] < order[1], "{printed}");
 }

@@ -1,4 +1,4 @@
-//! The sandbox answers as Spotify is documented to answer, in both app classes.
+//! The sandbox answers as Spotify's documentation says, in both app classes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may stop a test")]
 
 use std::time::Duration;
@@ -97,7 +97,7 @@ async fn token_needs_the_right_credentials() {
     let (status, body) = visit.ask_token("sandbox-client", "wrong", &grant).await;
     assert_eq!(status, 400);
     assert_eq!(body, json!({"error": "invalid_client", "error_description": "Invalid client secret"}));
-    let (status, body) = visit.ask_token("nobody", "sandbox-secret", &grant).await;
+    let (status, body) = visit.ask_token("unknown", "sandbox-secret", &grant).await;
     assert_eq!((status, &body["error"]), (400, &json!("invalid_client")));
     let (status, body) = visit.ask_token("sandbox-client", "sandbox-secret", &[("grant_type", "password")]).await;
     assert_eq!((status, &body["error"]), (400, &json!("unsupported_grant_type")));
@@ -205,7 +205,7 @@ async fn controls_work_over_http() {
     let overview = url("");
     let Visit { sandbox, client, .. } = visit;
     sandbox.shutdown().await;
-    assert!(client.get(overview).send().await.is_err(), "nobody is there any more");
+    assert!(client.get(overview).send().await.is_err(), "the server has stopped");
 }
 
 #[tokio::test]

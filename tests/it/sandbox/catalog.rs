@@ -1,4 +1,4 @@
-//! What the sandbox answers about albums, artists, tracks and the spoken word, in both classes.
+//! Answers of the sandbox about albums, artists, tracks, shows and audiobooks, in both classes.
 
 use serde_json::{Value, json};
 use spotify_sandbox::fixtures;

@@ -1,4 +1,4 @@
-//! Each fault as it looks on the wire.
+//! Each fault as it appears on the wire.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may stop a test")]
 
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ fn list() -> String {
     format!("/playlists/{}/items?limit=20", fixtures::HOME_PLAYLIST)
 }
 
-/// Everything that comes down the wire for one request, and how it ended.
+/// All bytes that arrive for one request, and how the connection ended.
 async fn raw(visit: &Visit, path: &str) -> (Vec<u8>, Option<std::io::ErrorKind>) {
     let address = visit.sandbox.accounts_url().replace("http://", "");
     let mut stream = TcpStream::connect(&address).await.unwrap();

@@ -1,4 +1,4 @@
-//! The made-up Spotify answers as Spotify is documented to.
+//! The made-up Spotify answers as Spotify's documentation says.
 
 pub mod answers;
 pub mod catalog;

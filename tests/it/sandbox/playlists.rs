@@ -1,4 +1,4 @@
-//! Playlists of the sandbox: whole, moving and odd.
+//! Playlists of the sandbox: stable, changing and odd.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ async fn snapshot_id_shows_a_moving_list() {
         .edit(PlaylistEdit::WhenServed { playlist: id.to_owned(), page: 0, times: 1, edit: Box::new(remove) })
         .unwrap();
     let items = visit.walk(&format!("/playlists/{id}/items?limit=50")).await;
-    assert_eq!(items.len(), 119, "one row slipped through between the first page and the second");
+    assert_eq!(items.len(), 119, "one row was missed between the first page and the second");
     assert_eq!(items[50]["track"]["id"].as_str(), before.1[51].id.as_deref());
     assert_ne!(catalog.snapshot_id(id), before.0);
     let truth = catalog.expected_rows(id).unwrap();

@@ -21,7 +21,7 @@ fn example(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Where two values differ in keys or types.
+/// Paths at which two values differ in keys or types.
 fn differences(path: &str, example: &Value, answer: &Value) -> Vec<String> {
     match (example, answer) {
         (Value::Null, _) | (_, Value::Null) => Vec::new(),

@@ -33,7 +33,7 @@ async fn as_user(options: SandboxOptions, user: &str, scopes: &[&str]) -> Visit 
     visit
 }
 
-/// Where `/authorize` sends the browser: status, and the query of the redirect.
+/// The redirect of `/authorize`: its status and query.
 async fn authorize(visit: &Visit, more: &[(&str, &str)]) -> (u16, HashMap<String, String>) {
     let client = {
         spotify_client::http::transport::use_ring();
@@ -141,7 +141,7 @@ async fn public_client_needs_its_verifier() {
     assert_ne!(old, new);
     assert_eq!(ask(&new).await.0, 200);
     assert_eq!(ask(&old).await.1["error_description"], "Refresh token revoked");
-    assert_eq!(ask(&new).await.1["error_description"], "Refresh token revoked", "the whole family is gone");
+    assert_eq!(ask(&new).await.1["error_description"], "Refresh token revoked", "the whole family is revoked");
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn refresh_without_rotation_ends_in_six_months() {
 #[tokio::test]
 async fn user_can_deny_or_grant_less() {
     let visit = visit(development()).await;
-    assert_eq!(authorize(&visit, &[]).await.0, 200, "a page to choose from");
+    assert_eq!(authorize(&visit, &[]).await.0, 200, "a page with a choice of users");
     assert!(authorize(&visit, &[("sandbox_user", fixtures::STUDIO_USER)]).await.1.contains_key("code"));
     visit.sandbox.set_consent(ConsentDecision::Deny);
     let (status, query) = authorize(&visit, &[]).await;
@@ -181,7 +181,7 @@ async fn user_can_deny_or_grant_less() {
     for uri in ["http://localhost:1/callback", "http://example.com/callback", "nonsense"] {
         assert_eq!(authorize(&visit, &[("redirect_uri", uri)]).await.0, 400, "{uri}");
     }
-    assert_eq!(authorize(&visit, &[("client_id", "nobody")]).await.0, 400);
+    assert_eq!(authorize(&visit, &[("client_id", "unknown")]).await.0, 400);
 }
 
 #[tokio::test]
@@ -248,7 +248,7 @@ async fn libraries_need_their_scopes() {
 }
 
 #[tokio::test]
-async fn user_refusals_are_told_apart() {
+async fn user_refusals_are_distinguished() {
     let bare = as_user(development(), fixtures::HOME_USER, &[]).await;
     for path in
         ["/me/tracks", "/me/playlists", "/me/following?type=artist", "/me/top/tracks", "/me/player/recently-played"]

@@ -1,6 +1,6 @@
-//! Clocks that were wrong and are set, and runs that do not end, with the real binary. A clock cannot be
-//! set in a test; what it leaves behind can: the times that a project remembers, against the clock that only
-//! counts.
+//! Clocks that were wrong and are corrected, and runs that hang, with the real binary. A test cannot set the
+//! clock. It can change what a wrong clock leaves behind: stored times, compared with the monotonic
+//! clock.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ fn state_db(world: &World) -> PathBuf {
     world.project.root().join(".local/state/cratedigger/state.db")
 }
 
-/// What was written while the clock on the wall was ahead by so much. It is right again now.
+/// Changes stored times as if the wall clock had been ahead by this much. It is right again now.
 fn was_ahead(world: &World, ms: i64) {
     let state = Connection::open(state_db(world)).unwrap();
     let all =
@@ -68,18 +68,18 @@ fn ban_lasts_as_told_under_a_wrong_clock() {
 
 #[test]
 fn fire_served_a_day_early_is_not_repeated() {
-    // Half a day away from its time, so that no fire comes while the test runs.
+    // Half a day away from the scheduled time, so that the job is not due while the test runs.
     let line = (chrono::Utc::now() + chrono::TimeDelta::hours(12)).format("%-M %-H * * *");
     let job = format!("schedule = \"{line}\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let world = World::extended().job(&job);
     world.run(&["--due"]).exits(0);
     was_ahead(&world, -3 * 24 * HOUR_MS);
     world.run(&["--due"]).exits(0).shows("fire_served_a_day_early_is_not_repeated");
-    // That was tomorrow's, says the clock now: today's is still to be served, once.
+    // By the corrected clock that was tomorrow's run. Today's is still due, once.
     was_ahead(&world, 24 * HOUR_MS);
     world.run(&["--due"]).exits(0).shows("fire_served_a_day_early_is_not_repeated_2");
     assert_eq!(world.run(&["--due"]).exits(0).stderr, "");
-    // A day later its fire comes, and was served.
+    // A day later the job is due again, but that run has been done.
     was_ahead(&world, -24 * HOUR_MS);
     assert_eq!(world.run(&["--due"]).exits(0).stderr, "");
     assert_eq!(world.one("SELECT count(*) FROM runs"), "3");
@@ -87,7 +87,7 @@ fn fire_served_a_day_early_is_not_repeated() {
     world.run(&["--due"]).exits(0).shows("fire_served_a_day_early_is_not_repeated_3");
 }
 
-/// Two jobs, of which `x` waits for its answer for so long.
+/// Two jobs. The answer for `x` takes this long.
 fn slow(ms: u64, hooks: &Hooks) -> World {
     let job = |id: &str| format!("schedule = \"0 6 1 1 *\"\n{}", by_ids("playlist_items", &[id]));
     let world = World::extended()
@@ -99,8 +99,8 @@ fn slow(ms: u64, hooks: &Hooks) -> World {
     world
 }
 
-/// The events that were told, with what was said.
-fn told(hooks: &Hooks) -> Vec<(String, String)> {
+/// Events and texts of the messages that were sent.
+fn messages(hooks: &Hooks) -> Vec<(String, String)> {
     let message = |body: &str| -> serde_json::Value { serde_json::from_str(body).unwrap() };
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     hooks.came().iter().map(|came| message(&came.body)).map(|it| (text(&it["event"]), text(&it["text"]))).collect()
@@ -120,20 +120,20 @@ fn hanging_run_is_reported_once() {
             break tick;
         }
         assert_eq!(tick.stderr, "");
-        assert!(began.elapsed() < Duration::from_secs(60), "nobody found it");
+        assert!(began.elapsed() < Duration::from_secs(60), "no start reported the hanging run");
         std::thread::sleep(Duration::from_millis(100));
     };
     let found = found.exits(1).shows("hanging_run_is_reported_once");
     assert_eq!(found.stdout, "");
-    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(1).stderr, "", "it is no news");
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(1).stderr, "", "it is not reported again");
     assert_eq!(world.one("SELECT state FROM runs WHERE job = 'y'"), "complete");
-    let [(event, text)] = &told(&hooks)[..] else { panic!("{:?}", told(&hooks)) };
+    let [(event, text)] = &messages(&hooks)[..] else { panic!("{:?}", messages(&hooks)) };
     assert!(event == "failure" && text.contains("it hangs"), "{event}: {text}");
     signal(&hung, "CONT");
     ended(hung).exits(0);
     world.cli(&["-q", "run", "--due"]).exits(0);
     assert_eq!(world.one("SELECT count(*) FROM runs WHERE state = 'complete'"), "2");
-    let events: Vec<String> = told(&hooks).into_iter().map(|(event, _)| event).collect();
+    let events: Vec<String> = messages(&hooks).into_iter().map(|(event, _)| event).collect();
     assert_eq!(events, ["failure", "recovery"]);
 }
 
@@ -146,9 +146,9 @@ fn scheduler_reports_its_hanging_run() {
     it.until("the end of both", |it| it.said().matches("run finished").count() == 2);
     let (code, said) = it.stop();
     assert_eq!((code, said.matches("job x has been running for").count()), (0, 1), "{said}");
-    let beside = "SELECT max(started_at) < min(finished_at) FROM runs WHERE state = 'complete'";
-    assert_eq!(world.one(beside), "1", "{:?}", world.rows("SELECT job, started_at, finished_at FROM runs"));
-    // On a busy machine the other one may take long enough to be told of.
-    let of_x = told(&hooks).into_iter().filter(|(_, text)| text.contains("job x"));
+    let overlapping = "SELECT max(started_at) < min(finished_at) FROM runs WHERE state = 'complete'";
+    assert_eq!(world.one(overlapping), "1", "{:?}", world.rows("SELECT job, started_at, finished_at FROM runs"));
+    // On a busy machine the other run may take long enough to be reported, too.
+    let of_x = messages(&hooks).into_iter().filter(|(_, text)| text.contains("job x"));
     assert_eq!(of_x.map(|(event, _)| event).collect::<Vec<_>>(), ["failure", "recovery"]);
 }

@@ -1,5 +1,5 @@
-//! The lines for cron, run as cron runs them: by /bin/sh, with next to nothing in the environment, and a mail for
-//! whatever is said.
+//! The lines for cron, run as cron runs them: by /bin/sh, in an almost empty environment, with a mail for
+//! any output.
 
 use std::process::{Command, Output};
 
@@ -9,7 +9,7 @@ use crate::support::world::World;
 
 const JOB: &str = "schedule = \"0 6 * * *\"\n[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"track\"]\n";
 
-/// The lines of a file for cron: `NAME=value`, and the one with a time in front.
+/// The lines of a crontab: `NAME=value`, and the one that starts with a time.
 fn crontab(name: &str) -> (Vec<(String, String)>, String) {
     let path = format!("{}/contrib/cron/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -21,7 +21,7 @@ fn crontab(name: &str) -> (Vec<(String, String)>, String) {
     (variables.collect(), jobs[0].to_owned())
 }
 
-/// What stands behind the five fields of the time, and behind the user where the file names one.
+/// The command after the five fields of the time, and after the user if the file names one.
 fn command(line: &str, fields: usize) -> String {
     let mut rest = line;
     for _ in 0..fields {
@@ -32,7 +32,7 @@ fn command(line: &str, fields: usize) -> String {
     rest.to_owned()
 }
 
-/// Runs the line of `contrib/cron/crontab` once, on a project.
+/// Runs the line of `contrib/cron/crontab` once in a project.
 fn tick(world: &World) -> Output {
     let (_, line) = crontab("crontab");
     let root = world.project.root();
@@ -41,7 +41,7 @@ fn tick(world: &World) -> Output {
         .replace("/srv/spotify", root.to_str().unwrap());
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command).current_dir(root).env_clear();
-    shell.env("HOME", root).env("LOGNAME", "somebody").env("SHELL", "/bin/sh").env("PATH", "/usr/bin:/bin");
+    shell.env("HOME", root).env("LOGNAME", "collector").env("SHELL", "/bin/sh").env("PATH", "/usr/bin:/bin");
     shell.output().unwrap()
 }
 

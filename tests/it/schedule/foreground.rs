@@ -1,4 +1,4 @@
-//! `schedule`: jobs run when due, files are watched, systemd is told, a signal ends it.
+//! `schedule`: it runs due jobs, watches files, notifies systemd, and ends on a signal.
 
 use std::io::Read;
 use std::os::unix::net::UnixDatagram;
@@ -12,7 +12,7 @@ use crate::limits::quota::{development, track_ids};
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, signal};
 
-/// A scheduler under way, with what it says and what systemd hears.
+/// A running scheduler, with its output and its messages to systemd.
 pub struct Foreground {
     child: Child,
     said: Arc<Mutex<String>>,
@@ -26,7 +26,7 @@ impl Foreground {
         let systemd = UnixDatagram::bind(&socket).unwrap();
         systemd.set_nonblocking(true).unwrap();
         let mut command = world.command(&["schedule"]);
-        // Half of this is how long it sleeps at most, so that a test need not wait.
+        // Half of this is its longest sleep, so that the test need not wait.
         command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "400000");
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let said: Arc<Mutex<String>> = Arc::default();
@@ -85,7 +85,7 @@ fn schedule_runs_jobs_and_stops_on_a_signal() {
     assert_eq!(world.one("SELECT state FROM runs"), "complete");
     assert_eq!(world.one("SELECT count(*) FROM fires WHERE served_at IS NOT NULL"), "1");
 
-    // A second one: one clear line, and nothing else happens.
+    // A second scheduler prints one clear line and does nothing else.
     let second = world.cli(&["schedule"]).exits(75).shows("schedule_runs_jobs_and_stops_on_a_signal");
     assert_eq!(second.stderr.lines().count(), 2, "{}", second.stderr);
 
@@ -140,7 +140,7 @@ fn sweeps_share_what_other_jobs_leave() {
         "calls_per_day = 60\ncalls_per_family = 60\nreserve = \"0%\"\n[schedule]\nfirst_run_share = \"100%\"",
     );
     let ids = track_ids(&world, 90);
-    // By priority alone the sweeps would be first, and side by side with all the others.
+    // By priority alone the sweeps would go first, and at the same time as all the others.
     for (name, priority, max_calls, part) in [
         ("daily", 0, "", 0..6),
         ("weekly", 1, "", 6..16),

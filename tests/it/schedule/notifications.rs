@@ -1,4 +1,4 @@
-//! `[notify]`: pings, webhook, command, the file for Prometheus; once per change of state.
+//! `[notify]`: pings, webhook, command and the file for Prometheus; one message per change of state.
 
 use spotify_sandbox::fixtures;
 
@@ -53,7 +53,7 @@ fn lasting_problem_is_reported_once() {
     without_credentials(&world, &["-q", "run", "--due"]).exits(77).shows("lasting_problem_is_reported_once");
     for _ in 0..3 {
         let again = without_credentials(&world, &["-q", "run", "--due"]).exits(77);
-        assert_eq!(again.stderr, "", "it is no news");
+        assert_eq!(again.stderr, "", "it is not reported again");
     }
     assert_eq!(hooks.came().len(), 1);
     let message: serde_json::Value = serde_json::from_str(&hooks.came()[0].body).unwrap();
@@ -92,12 +92,12 @@ fn broken_job_file_is_reported_once() {
 fn hanging_notify_command_is_killed() {
     let partial = format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"]));
     let world = plain(
-        "on = [\"partial\"]\ncommand = [\"sh\", \"-c\", \"cat > told.txt; echo $CRATEDIGGER_EVENT $CRATEDIGGER_JOB >> told.txt\"]",
+        "on = [\"partial\"]\ncommand = [\"sh\", \"-c\", \"cat > messages.txt; echo $CRATEDIGGER_EVENT $CRATEDIGGER_JOB >> messages.txt\"]",
     );
     world.project.write("jobs/x.toml", &partial);
     world.run(&["x"]).exits(3);
-    let told = std::fs::read_to_string(world.project.root().join("told.txt")).unwrap();
-    assert!(told.starts_with("cratedigger: job x is partial: ") && told.ends_with("partial x\n"), "{told}");
+    let message = std::fs::read_to_string(world.project.root().join("messages.txt")).unwrap();
+    assert!(message.starts_with("cratedigger: job x is partial: ") && message.ends_with("partial x\n"), "{message}");
 
     let world =
         plain("on = [\"partial\"]\ntimeout = \"1s\"\ncommand = [\"sh\", \"-c\", \"sleep 600 & echo $! > pid; wait\"]");
@@ -105,7 +105,7 @@ fn hanging_notify_command_is_killed() {
     world.run(&["x"]).exits(3).shows("hanging_notify_command_is_killed");
     let pid = std::fs::read_to_string(world.project.root().join("pid")).unwrap();
     let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z "), "it lives on: {state}");
+    assert!(state.is_empty() || state.contains(") Z "), "it is still running: {state}");
 }
 
 #[test]
@@ -119,12 +119,12 @@ fn prometheus_file_has_all_metrics() {
     );
 }
 
-/// Lets a quarter of an hour pass for what waits to be told: it was last tried so much earlier.
+/// Moves the last attempt of each waiting message back by a quarter of an hour.
 pub fn wait_to_tell(world: &World) {
     let folder = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();
-    let told = folder.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "json"));
-    let told = told.expect("something was told");
-    let mut book: serde_json::Value = serde_json::from_slice(&std::fs::read(&told).unwrap()).unwrap();
+    let file = folder.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "json"));
+    let file = file.expect("a state of alerts");
+    let mut book: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let earlier = (chrono::Utc::now() - chrono::TimeDelta::minutes(15)).to_rfc3339();
     for it in book["undelivered"].as_array_mut().unwrap() {
         it["tried"] = earlier.clone().into();
@@ -132,7 +132,7 @@ pub fn wait_to_tell(world: &World) {
     for (_, it) in book["pings"].as_object_mut().unwrap() {
         it["tried"] = earlier.clone().into();
     }
-    std::fs::write(told, book.to_string()).unwrap();
+    std::fs::write(file, book.to_string()).unwrap();
 }
 
 #[test]
@@ -140,26 +140,26 @@ fn undelivered_message_is_sent_later() {
     let hooks = Hooks::listening();
     hooks.refuse(true);
     let world = plain(&format!(
-        "webhook_url = \"{}\"\ncommand = [\"sh\", \"-c\", \"cat >> told.txt; echo end >> told.txt\"]\non = [\"partial\"]",
+        "webhook_url = \"{}\"\ncommand = [\"sh\", \"-c\", \"cat >> messages.txt; echo end >> messages.txt\"]\non = [\"partial\"]",
         hooks.url("/hook")
     ));
     world.project.write("jobs/x.toml", format!("{FIRE}{}", by_ids("playlist_items", &["0000000000000000000000"])));
-    let told = || std::fs::read_to_string(world.project.root().join("told.txt")).unwrap().matches("end\n").count();
+    let sent = || std::fs::read_to_string(world.project.root().join("messages.txt")).unwrap().matches("end\n").count();
     world.run(&["x"]).exits(3).shows("undelivered_message_is_sent_later");
-    assert_eq!((told(), hooks.came().len()), (1, 0));
-    // Too soon, and then once more in vain.
+    assert_eq!((sent(), hooks.came().len()), (1, 0));
+    // One retry too early, and then one that fails again.
     world.cli(&["-q", "run", "--due"]).exits(0);
     wait_to_tell(&world);
-    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "", "whoever ran it has been told");
+    assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "", "the first run has printed it");
     hooks.refuse(false);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "", "too soon");
-    assert_eq!((told(), hooks.came().len()), (1, 0));
+    assert_eq!((sent(), hooks.came().len()), (1, 0));
     wait_to_tell(&world);
     world.cli(&["-q", "run", "--due"]).exits(0);
-    assert_eq!((told(), hooks.came().len()), (1, 1));
+    assert_eq!((sent(), hooks.came().len()), (1, 1));
     assert!(hooks.came()[0].body.contains("job x is partial"), "{}", hooks.came()[0].body);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
-    assert_eq!((told(), hooks.came().len()), (1, 1));
+    assert_eq!((sent(), hooks.came().len()), (1, 1));
 }
 
 #[test]
@@ -182,5 +182,5 @@ fn missed_ping_is_sent_later() {
     wait_to_tell(&world);
     world.cli(&["-q", "run", "--due"]).exits(0);
     let ends: Vec<String> = hooks.came()[1..].iter().map(|came| came.body.chars().take(18).collect()).collect();
-    assert_eq!(ends, ["", "x: complete, run 3"], "start and end of the third");
+    assert_eq!(ends, ["", "x: complete, run 3"], "start and end of the third run");
 }

@@ -1,4 +1,4 @@
-//! One cause is one message, whoever meets it; and nobody who is told holds anything up.
+//! One cause is one message, whichever job finds it, and a slow receiver delays nothing.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use crate::support::sign_in;
 use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{HUNG, World, by_ids, ended, fetch, pause, ran, signal};
 
-/// Takes calls and never answers.
+/// Accepts connections and never answers.
 struct Deaf {
     address: String,
     calls: Arc<Mutex<Vec<TcpStream>>>,
@@ -34,7 +34,7 @@ impl Deaf {
     }
 }
 
-/// Lets so many minutes pass for what the store and the memory of what was told remember.
+/// Moves the times in the store and in the state of alerts back by a number of minutes.
 fn age(world: &World, minutes: i64) {
     let store = Connection::open(world.database()).unwrap();
     let earlier = |column: &str| format!("{column} = strftime('%Y-%m-%dT%H:%M:%fZ', {column}, '-{minutes} minutes')");
@@ -47,8 +47,8 @@ fn age(world: &World, minutes: i64) {
     }
 }
 
-/// Event, text and details of each message that came.
-fn told(hooks: &Hooks) -> Vec<(String, String, String)> {
+/// Event, text and details of each received message.
+fn messages(hooks: &Hooks) -> Vec<(String, String, String)> {
     let came = hooks.came();
     let messages = came.iter().filter(|it| it.target == "/hook").map(|it| {
         let message: serde_json::Value = serde_json::from_str(&it.body).unwrap();
@@ -59,7 +59,7 @@ fn told(hooks: &Hooks) -> Vec<(String, String, String)> {
 }
 
 fn events(hooks: &Hooks) -> Vec<String> {
-    told(hooks).into_iter().map(|(event, ..)| event).collect()
+    messages(hooks).into_iter().map(|(event, ..)| event).collect()
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn unreachable_host_is_logged_once() {
         age(&world, 2);
         wait_to_tell(&world);
         let tick = world.cli(&["-q", "run", "--due"]);
-        assert_eq!(tick.stderr, "", "it is no news");
+        assert_eq!(tick.stderr, "", "it is not reported again");
     }
     world.cli(&["-q", "run", "x"]).shows("unreachable_host_is_logged_once");
 }
@@ -171,12 +171,12 @@ fn lost_grant_of_three_jobs_is_one_message() {
     age(&world, 31);
     let first = world.cli(&["-q", "run", "--due"]).exits(77);
     assert_eq!(first.stderr.matches("hint: cratedigger auth login home").count(), 1, "{}", first.stderr);
-    let messages = told(&hooks);
+    let messages = messages(&hooks);
     let [(event, text, details)] = messages.as_slice() else { panic!("{messages:?}") };
     assert_eq!(event, "sign_in");
     assert!(text.starts_with("home must sign in: "), "{text}");
     assert_output("lost_grant_of_three_jobs_is_one_message", details);
-    // Two more fires: the data are old, which everybody knows by now.
+    // Two more scheduled times pass: the data are old, which has been reported already.
     age(&world, 70);
     assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
     assert_eq!(events(&hooks), ["sign_in"]);
@@ -222,7 +222,7 @@ fn prometheus_file_shows_overdue_jobs() {
     ran(&mut world.project.command(&["run", "--due"])).exits(77);
     let shown = figures();
     assert_output("prometheus_file_shows_overdue_jobs", &shown);
-    // What cannot be read is no zero.
+    // An unreadable number is not a zero.
     std::fs::write(world.database(), "no store at all, but a text that is long enough to be looked at").unwrap();
     ran(&mut world.project.command(&["run", "--due"])).exits(74);
     assert_eq!(figures(), shown);
@@ -258,7 +258,7 @@ fn broken_file_is_reported_with_its_problems() {
     world.project.write("jobs/a.toml", "[[fetch]]\nstream = \"artist\"\n");
     world.project.write("jobs/ba.toml", "[[fetch]]\nstream = \"albun_tracks\"\n");
     world.cli(&["-q", "run", "--due"]).exits(2);
-    let messages = told(&hooks);
+    let messages = messages(&hooks);
     let of = |job: &str| messages.iter().find(|(_, text, _)| text.contains(&format!("job {job} "))).unwrap();
     assert!(of("a").2.contains("artist") && !of("a").2.contains("albun_tracks"), "{messages:?}");
     assert!(of("ba").2.contains("albun_tracks"), "{messages:?}");

@@ -1,5 +1,5 @@
-//! The units for systemd: `init --systemd` writes what `contrib/systemd/` holds, they say what they must, they start
-//! a program that finds its way from what systemd gives it, and systemd itself finds no fault with them.
+//! The units for systemd: `init --systemd` writes the files of `contrib/systemd/`, their settings are right, they
+//! start a program that finds its files, and `systemd-analyze` has no complaint.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::support::world::World;
 
 const SERVICES: [&str; 2] = ["cratedigger.service", "cratedigger-schedule.service"];
 
-/// What the sandbox of the services may cost by `systemd-analyze security`.
+/// The largest exposure that `systemd-analyze security` may report for the services.
 const EXPOSURE: f64 = 1.5;
 
 fn contrib() -> PathBuf {
@@ -31,7 +31,7 @@ impl Unit {
         self.0.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
     }
 
-    /// Its one value.
+    /// The single value of a key.
     #[track_caller]
     fn one(&self, key: &str) -> &str {
         let all = self.all(key);
@@ -39,13 +39,13 @@ impl Unit {
         all[0]
     }
 
-    /// What it starts, word by word.
+    /// The command that it starts, split into words.
     fn command(&self) -> Vec<&str> {
         self.one("ExecStart").split(' ').collect()
     }
 }
 
-/// A project whose name has a blank and a percent sign, and the folder of its units.
+/// A project with a space and a percent sign in its name, and the folder of its units.
 fn written() -> (Project, PathBuf) {
     let project = Project::new();
     let output = project.run(&["init", "--systemd", "my 50% project"]);
@@ -66,7 +66,7 @@ fn init_writes_contrib_files_with_its_paths() {
     let (root, program) = (root.to_str().unwrap(), env!("CARGO_BIN_EXE_cratedigger"));
     for name in names(&contrib()) {
         let text = std::fs::read_to_string(units.join(&name)).unwrap();
-        // A clone in somebody's home, where the program lies then: the sandbox lets it in.
+        // A clone in a home folder, where the program is then: the sandbox lets the service read it.
         let homes =
             text.lines().filter(|line| line.starts_with("BindReadOnlyPaths=") || line.starts_with("# Hide home"));
         let homes: Vec<String> = homes.map(|line| format!("{line}\n")).collect();
@@ -129,7 +129,7 @@ fn units_have_the_required_lines() {
             unit.all("LoadCredential").iter().filter_map(|c| Some(c.split_once(':')?.0)).collect();
         assert_eq!(credentials, ["spotify_client_id", "spotify_client_secret", "cratedigger_key"]);
     }
-    // The same sandbox for both, but for how they are installed.
+    // The same sandbox for both, except for lines that depend on the installation.
     let [one, other] = SERVICES.map(shared);
     assert_eq!(
         one.split_once("\n").unwrap().1,
@@ -156,7 +156,7 @@ fn units_start_existing_commands() {
     }
 }
 
-/// A command as a service starts it: nothing in its environment but what systemd puts there.
+/// A command as a service starts it: its environment has only what systemd sets.
 fn as_a_service(world: &World, args: &[&str]) -> Command {
     let home = world.project.root();
     let credentials = home.join("credentials");
@@ -168,7 +168,7 @@ fn as_a_service(world: &World, args: &[&str]) -> Command {
             ("cratedigger_key", key),
         ] {
             world.project.write(&format!("credentials/{name}"), text);
-            // An ACL lets the user in, and shows as bits of the group.
+            // The ACL for the user shows as bits of the group.
             let path = credentials.join(name);
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o440)).unwrap();
         }
@@ -191,9 +191,9 @@ fn service_finds_state_and_credentials() {
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
     assert!(stderr(&first).contains("x: complete"), "{}", stderr(&first));
     assert!(world.project.root().join("state/state.db").exists());
-    // Analysts read what the service wrote, whatever its umask.
-    assert_eq!(world.database().metadata().unwrap().permissions().mode() & 0o777, 0o644);
-    assert_eq!(world.csv_path("search.csv").metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    // Members of the group can read the files of the service, whatever its umask.
+    assert_eq!(world.database().metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(world.csv_path("search.csv").metadata().unwrap().permissions().mode() & 0o777, 0o640);
     let sign_in = as_a_service(&world, &["--project", root, "auth", "list"]).output().unwrap();
     assert_eq!(sign_in.status.code(), Some(0), "{}", stderr(&sign_in));
     let second = as_a_service(&world, &args).output().unwrap();
@@ -203,14 +203,14 @@ fn service_finds_state_and_credentials() {
 #[test]
 fn wrong_user_of_state_folder_is_told_the_user() {
     let project = Project::new();
-    let Some(owner) = nobodys(&project.root().join("state")) else { return };
+    let Some(owner) = folder_of_another_user(&project.root().join("state")) else { return };
     let output = project.run(&["--state-dir", "state", "auth", "list"]);
     assert_eq!(output.status.code(), Some(74));
     assert!(stderr(&output).contains(&format!("sudo -u '#{owner}'")), "{}", stderr(&output));
 }
 
-/// Makes a folder that is another user's, where tests may do so.
-fn nobodys(path: &Path) -> Option<u32> {
+/// Makes a folder that belongs to another user, where tests may do so.
+fn folder_of_another_user(path: &Path) -> Option<u32> {
     std::fs::create_dir(path).unwrap();
     std::os::unix::fs::chown(path, Some(65_534), None).ok().map(|()| 65_534)
 }
@@ -226,14 +226,30 @@ fn installer_needs_root() {
         for credential in unit.all("LoadCredential") {
             let (name, file) = credential.split_once(':').unwrap();
             assert_eq!(file, format!("/etc/cratedigger/{name}"));
-            assert!(text.contains(&format!(" {name}\n")) || text.contains(&format!("keep {name}")), "{name}");
+            assert!(text.contains(&format!(" {name} ")) || text.contains(&format!("keep {name}")), "{name}");
         }
         assert!(text.contains(&format!("\nuser={}\n", unit.one("User"))));
         assert!(text.contains(&format!(" /var/lib/{}\n", unit.one("StateDirectory"))));
     }
 }
 
-/// What `systemd-analyze` says, where it is there: `make check-units` insists on it.
+#[test]
+fn installer_refuses_a_folder_of_others() {
+    let (_project, units) = written();
+    std::fs::set_permissions(&units, std::fs::Permissions::from_mode(0o777)).unwrap();
+    // Only the checks run: nothing is created before they pass.
+    let output = Command::new("sh").arg(units.join("install.sh")).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let refused = format!("the folder {} can be changed by other users", units.canonicalize().unwrap().display());
+    let said = stderr(&output);
+    assert!(said.contains(&refused) || said.contains("this needs root"), "{said}");
+    let text = std::fs::read_to_string(units.join("install.sh")).unwrap();
+    // As root, nothing follows a link, and the secret is not shown while it is typed.
+    assert!(!text.contains("chown -R") && text.contains("stty -echo"));
+    assert!(text.matches("plain \"$").count() >= 2 && text.contains("mv -T "));
+}
+
+/// The output of `systemd-analyze`, if it is installed. `make check-units` requires it.
 fn analyze(args: &[&str], files: &[PathBuf]) -> Option<String> {
     let output = Command::new("systemd-analyze").args(args).args(files).output().ok()?;
     let said = format!("{}{}", stdout(&output), stderr(&output));

@@ -61,7 +61,7 @@ fn backup_during_a_run_is_complete() {
     world.cli(&["backup", "copy0.db"]).exits(74).shows("backup_during_a_run_is_complete");
     assert_eq!(std::fs::read(&path).unwrap(), before);
     let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o644);
+    assert_eq!(mode, 0o600);
     let ran = world.cli(&["backup", "nowhere/copy.db"]).exits(74).shows("backup_during_a_run_is_complete_2");
     ran.shows("backup_during_a_run_is_complete_3");
     world.cli(&["backup", "file:x.db"]).exits(74).shows("backup_during_a_run_is_complete_4");
@@ -207,8 +207,8 @@ fn renamed_playlist_is_found_by_old_name() {
     let then = world.cli(&["show", "Kitchen radio", "--at", &before, "--json"]).exits(0).json();
     assert_eq!(then["name"], "Kitchen radio");
     assert_eq!(world.cli(&["show", "Cellar radio", "--json"]).exits(0).json()["name"], "Cellar radio");
-    let told = world.cli(&["diff", "x"]).exits(0).stdout;
-    assert_output("renamed_playlist_is_found_by_old_name", &told);
+    let printed = world.cli(&["diff", "x"]).exits(0).stdout;
+    assert_output("renamed_playlist_is_found_by_old_name", &printed);
     // The diff shows where each rename belongs in time.
     let insert = serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]});
     edit(&world, insert.clone());
@@ -233,8 +233,8 @@ fn diff_prints_the_newest_changes() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.cli(&["diff", "x"]).exits(74).shows("diff_prints_the_newest_changes");
     world.run(&[]).exits(0);
-    let told = world.cli(&["diff", "x"]).exits(0).stdout;
-    assert_output("diff_prints_the_newest_changes_2", &told);
+    let printed = world.cli(&["diff", "x"]).exits(0).stdout;
+    assert_output("diff_prints_the_newest_changes_2", &printed);
     world.run(&[]).exits(0);
     assert!(world.cli(&["diff", "x"]).exits(0).stdout.starts_with("nothing changed since "));
     edit(&world, serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 100, "count": 1}));
@@ -247,7 +247,7 @@ fn diff_prints_the_newest_changes() {
         serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]}),
     );
     world.run(&[]).exits(0);
-    let told = world.cli(&["diff", "x"]).exits(0).stdout;
+    let printed = world.cli(&["diff", "x"]).exits(0).stdout;
     let name = world.one(&format!("SELECT name FROM tracks WHERE id = '{}'", fixtures::PLAIN_TRACK));
     for line in [
         &*format!("  added      \"{name}\" by "),
@@ -257,7 +257,7 @@ fn diff_prints_the_newest_changes() {
         ", from 50 to 61",
         "3 changes since ",
     ] {
-        assert!(told.contains(line), "{line}: {told}");
+        assert!(printed.contains(line), "{line}: {printed}");
     }
     let json = world.cli(&["diff", "x", "--json", "--since", "1d"]).exits(0).json();
     let changes: Vec<&str> =
@@ -275,8 +275,8 @@ fn diff_prints_releases_and_removals() {
     // As if the last release were new, and another one had been removed since.
     tamper(&world, "UPDATE artist_releases SET first_seen_at = '2998-01-01T00:00:00.000Z' WHERE position = 2");
     tamper(&world, "UPDATE artist_releases SET removed_at = '2998-01-02T00:00:00.000Z' WHERE position = 4");
-    let told = world.cli(&["diff", "x", "--since", "2997-01-01"]).exits(0).stdout;
-    assert_output("diff_prints_releases_and_removals", &told);
+    let printed = world.cli(&["diff", "x", "--since", "2997-01-01"]).exits(0).stdout;
+    assert_output("diff_prints_releases_and_removals", &printed);
 }
 
 #[test]

@@ -25,13 +25,13 @@ fn demo() -> Project {
 }
 
 #[test]
-fn closed_store_is_readable_for_all() {
+fn closed_store_is_readable_for_the_group() {
     let project = demo();
     let output = project.root().join("demo/output");
-    assert_eq!(mode(&output), 0o755);
+    assert_eq!(mode(&output), 0o750);
     assert_eq!(mode(&project.root().join("demo/state")), 0o700);
     for name in ["cratedigger.db", "cratedigger.db-wal", "cratedigger.db-shm"] {
-        assert_eq!(mode(&output.join(name)), 0o644, "{name}");
+        assert_eq!(mode(&output.join(name)), 0o640, "{name}");
     }
     let wal = std::fs::metadata(output.join("cratedigger.db-wal")).unwrap();
     assert_eq!(wal.len(), 0, "the database file alone holds all data, so it can be copied");
@@ -52,7 +52,7 @@ fn read_commands_leave_the_files_alone() {
     for args in [&["history"][..], &["jobs"], &["export"], &["history"]] {
         let output = project.command(args).args(["--project", "demo", "--state-dir", "demo/state"]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
-        assert_eq!(mode(&folder.join("cratedigger.db-shm")), 0o644, "{args:?}");
+        assert_eq!(mode(&folder.join("cratedigger.db-shm")), 0o640, "{args:?}");
     }
 }
 
@@ -117,7 +117,7 @@ fn reaches_all(world: &World, group: u32) {
     }
     let copy = world.project.root().join("copy.db");
     world.cli(&["backup", copy.to_str().unwrap()]).exits(0);
-    assert_eq!((mode(&copy), std::fs::metadata(&copy).unwrap().gid()), (0o640, group));
+    assert_eq!(mode(&copy), 0o600, "a backup is for its owner");
 }
 
 #[test]

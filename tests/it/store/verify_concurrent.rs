@@ -186,8 +186,8 @@ fn corrupted_page_is_reported_by_every_command() {
     let world = super::maintenance::home();
     spoil_page_of(&world, "playlist_versions");
     for command in [&["show", fixtures::HOME_PLAYLIST][..], &["diff", "x", "--since", "7d"]] {
-        let told = world.cli(command).exits(74).shows("corrupted_page_is_reported_by_every_command");
-        assert_eq!(told.stdout, "");
+        let refused = world.cli(command).exits(74).shows("corrupted_page_is_reported_by_every_command");
+        assert_eq!(refused.stdout, "");
         let report = world.cli(&[command, &["--json"]].concat()).exits(74).json();
         assert!(report["hint"].is_string() && report["state"] == "failed", "{report}");
     }

@@ -1,7 +1,7 @@
-//! What exports cost in calls: sent, the fewest possible, and what a plain client would send.
+//! The cost of exports in calls: sent, the fewest possible, and those of a simple client.
 //!
-//! One program for the test, which holds ours to the fewest, and for `make bench-calls`, which prints
-//! the table. A plain client reads every list in pages of 50 every time and asks for things one by one.
+//! One program serves the test, which compares our calls with the fewest, and `make bench-calls`, which prints
+//! the table. A simple client reads every list completely in pages of 50 and every object with its own request.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -12,14 +12,14 @@ use spotify_sandbox::{LibraryEdit, LibrarySection, PlaylistEdit, QuotaMode, Sand
 
 use super::world::{SCOPES, World};
 
-/// How large the exports are.
+/// The size of the exports.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
     pub playlists: usize,
     pub items: usize,
     pub saved: usize,
     pub artists: usize,
-    /// Places in the library at which a track is removed.
+    /// Positions in the library at which a track is removed.
     pub removed: [usize; 3],
 }
 
@@ -27,22 +27,22 @@ pub struct Sizes {
 #[derive(Debug, Clone)]
 pub struct Line {
     pub what: String,
-    /// Calls sent, without those that prove a list whole.
+    /// Calls sent, without those that verify that a list is complete.
     pub sent: usize,
-    /// Calls that prove lists whole.
+    /// Calls that verify lists.
     pub proofs: usize,
     pub fewest: usize,
     pub plain: usize,
-    /// What the fewest are, where that needs a word.
+    /// An explanation of `fewest`, if needed.
     pub why: Option<String>,
 }
 
-/// What is asked for again only to see whether a list moved.
+/// Whether a call only checks that a list did not change.
 pub fn is_proof(call: &str, before: &HashSet<&str>) -> bool {
     call.contains("fields=snapshot_id") || (call.starts_with("/me/playlists") && before.contains(call))
 }
 
-/// A world of the digger's, with a job.
+/// A world with the user `digger` and a job.
 pub fn digging(mode: QuotaMode, options: SandboxOptions, job: &str) -> World {
     let world = World::with(SandboxOptions { mode, playlists: 0, ..options });
     let class = if mode == QuotaMode::Development { "development" } else { "extended" };
@@ -56,7 +56,7 @@ pub fn digging(mode: QuotaMode, options: SandboxOptions, job: &str) -> World {
     sign_in(world, "digger", fixtures::DIGGER_USER).job(&format!("user = \"digger\"\n{job}"))
 }
 
-/// Signs a user in, as an organisation would.
+/// Signs a user in by an import.
 pub fn sign_in(world: World, name: &str, id: &str) -> World {
     let token = world.sandbox.sign_in(id, SCOPES, false).refresh_token;
     let line = json!({
@@ -68,7 +68,7 @@ pub fn sign_in(world: World, name: &str, id: &str) -> World {
     child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // Whose grant that is, is asked once after an import, and not here.
+    // The first run after an import looks up the account, so it is not counted here.
     world.project.write("jobs/warm-up.toml", format!("user = \"{name}\"\n[[fetch]]\nstream = \"me\"\n"));
     world.run(&["warm-up"]).exits(0);
     world.new_calls();
@@ -91,7 +91,7 @@ fn pages(items: usize) -> usize {
     items.div_ceil(50).max(1)
 }
 
-/// Calls for a playlist in Development Mode: a hundred items come with it, then fifty a page.
+/// Calls for a playlist in Development Mode: the first answer has a hundred items, and each page fifty.
 fn playlist_calls(items: usize) -> usize {
     1 + items.saturating_sub(100).div_ceil(50)
 }
@@ -126,21 +126,20 @@ fn library(sizes: Sizes) -> Vec<Line> {
     ];
     save_new(&world, 10);
     out.push(line(&world, "with 10 new", 1, pages(saved + 10)));
-    // Places are counted as the library is then; from the end, so that none moves another.
+    // Positions refer to the present library. Removing starts at the end, so that no position moves.
     for position in removed.into_iter().rev() {
         remove(&world, position);
     }
     save_new(&world, 10);
     let total = saved + 20 - 3;
-    // The row behind the last of them stands ten places further down, less the two above it. Whoever is
-    // told nothing has to read every page down to it, or presume what stands on those left out.
+    // The row after the last removal has moved down by eight: ten new rows are above it, and two removed ones were.
+    // A client that does not know the positions has to read every page down to it, or guess.
     let read_on = (removed[2] + 10 - 2) / 50 + 1;
     let mut last = line(&world, &format!("with 10 new and 3 removed, at {removed:?}"), read_on, pages(total));
-    last.why = Some(format!(
-        "{read_on} pages lead from the head down to the last removal; 4 would do for who knew where the rows are gone"
-    ));
+    last.why =
+        Some(format!("{read_on} pages from the first row to the last removal; 4 would be enough with known positions"));
     out.push(last);
-    assert_eq!(saved_by(&world), truth(&world), "the store holds what the library holds");
+    assert_eq!(saved_by(&world), truth(&world), "the store equals the library");
     out
 }
 
@@ -170,7 +169,7 @@ pub fn remove(world: &World, position: usize) {
     world.sandbox.catalog().edit_library(LibraryEdit::Remove { user, section, position }).unwrap();
 }
 
-/// The library as it truly is: id and time of each track.
+/// The library in the sandbox: id and time of each track.
 pub fn truth(world: &World) -> Vec<(String, String)> {
     let truth = world.truth("users", fixtures::DIGGER_USER);
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -182,7 +181,7 @@ pub fn saved_by(world: &World) -> Vec<(String, String)> {
     rows.into_iter().map(|row| (row[0].clone(), row[1].clone())).collect()
 }
 
-/// A playlist whose tracks are by exactly so many artists.
+/// A playlist with tracks by exactly this number of artists.
 fn artists(sizes: Sizes, mode: QuotaMode) -> Vec<Line> {
     let wanted = sizes.artists;
     let options =
@@ -197,7 +196,7 @@ fn artists(sizes: Sizes, mode: QuotaMode) -> Vec<Line> {
             met.extend(row.artist_ids);
         }
     }
-    assert_eq!(met.len(), wanted, "the catalog has so many artists");
+    assert_eq!(met.len(), wanted, "the catalog has enough artists");
     let list = world.sandbox.catalog().playlist_ids().pop().unwrap();
     let items = tracks.len();
     world.sandbox.catalog().edit(PlaylistEdit::Insert { playlist: list, position: 0, items: tracks }).unwrap();

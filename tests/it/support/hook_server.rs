@@ -1,11 +1,11 @@
-//! A web server that only listens, for pings and webhooks.
+//! A web server that collects pings and webhooks.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A request that came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Came {
     /// Path and query.
@@ -13,7 +13,7 @@ pub struct Came {
     pub body: String,
 }
 
-/// What listens on this machine, for as long as the test runs.
+/// A server that listens until the test ends.
 pub struct Hooks {
     address: String,
     came: Arc<Mutex<Vec<Came>>>,
@@ -35,7 +35,7 @@ impl Hooks {
         Hooks { address, came, refuses }
     }
 
-    /// From now on it takes nothing, or again all.
+    /// Whether requests are accepted from now on.
     pub fn refuse(&self, refuses: bool) {
         self.refuses.store(refuses, Ordering::SeqCst);
     }
@@ -44,7 +44,7 @@ impl Hooks {
         format!("{}{path}", self.address)
     }
 
-    /// What it took.
+    /// The accepted requests.
     pub fn came(&self) -> Vec<Came> {
         self.came.lock().unwrap().clone()
     }

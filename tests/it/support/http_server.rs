@@ -1,4 +1,4 @@
-//! A server of a few lines that answers with any bytes and keeps what it was asked.
+//! A small server that answers with any bytes and keeps the requests.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::sync::Barrier;
 use tokio::task::JoinHandle;
 use url::Url;
 
-/// One request as it came.
+/// One request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Asked {
     pub at: Instant,
@@ -31,13 +31,13 @@ pub struct Answering {
 
 /// What a server does with a connection.
 pub enum Reply {
-    /// These bytes, then the end.
+    /// Sends these bytes and closes the connection.
     Bytes(Vec<u8>),
-    /// These bytes, and then a byte of this kind every few milliseconds, for ever.
+    /// Sends these bytes, and then this byte every few milliseconds, forever.
     Drip(Vec<u8>, u8),
-    /// These bytes, once so many requests are there.
+    /// Sends these bytes as soon as this number of requests has arrived.
     Together(Arc<Barrier>, Vec<u8>),
-    /// Nothing: the connection is dropped.
+    /// Closes the connection without an answer.
     Hangup,
 }
 
@@ -106,7 +106,7 @@ impl Answering {
         self.asked().iter().map(|asked| asked.line().to_owned()).collect()
     }
 
-    /// How many requests began like this.
+    /// The number of requests that began with this text.
     pub fn count(&self, beginning: &str) -> usize {
         self.lines().iter().filter(|line| line.starts_with(beginning)).count()
     }

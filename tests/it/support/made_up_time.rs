@@ -1,5 +1,5 @@
-//! A clock for tests: it stands still while anybody has something to do, and then jumps to the
-//! next moment that somebody waits for. No test of waiting waits.
+//! A clock for tests: it stands still while a task has work to do, and then jumps to the
+//! next moment that a task waits for. So tests of waiting take no time.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ pub fn noon() -> ClockReading {
     ClockReading { wall, steady_ms: 1_000_000, boot: Some(1) }
 }
 
-/// A moment later by so many milliseconds of real time, on both clocks.
+/// A reading later by a number of milliseconds, on both clocks.
 pub trait Later {
     fn plus_ms(self, ms: i64) -> Self;
 }
@@ -40,13 +40,13 @@ impl MadeUpTime {
         Arc::new(MadeUpTime(Mutex::new(Inner { now: noon(), sleepers: Vec::new() })))
     }
 
-    /// Real time since the test began.
+    /// Made-up time since the test began.
     pub fn passed(&self) -> Duration {
         let ms = self.now().steady_ms - noon().steady_ms;
         Duration::from_millis(u64::try_from(ms).unwrap())
     }
 
-    /// Runs a future to its end, moving time whenever nothing else moves.
+    /// Runs a future to its end. Time jumps ahead whenever every task waits.
     pub async fn drive<T>(&self, future: impl Future<Output = T>) -> T {
         let mut future = pin!(future);
         loop {
@@ -67,7 +67,7 @@ impl MadeUpTime {
         let mut inner = self.0.lock().unwrap();
         inner.sleepers.retain(|(_, bell)| !bell.is_closed());
         let next = inner.sleepers.iter().map(|(at, _)| *at).min();
-        let next = next.expect("everybody waits and nobody for a time");
+        let next = next.expect("all tasks wait, but none of them for a time");
         let by = next - inner.now.steady_ms;
         inner.now = inner.now.plus_ms(by.max(0));
         let (woken, still) = inner.sleepers.drain(..).partition(|(at, _)| *at <= next);

@@ -4,6 +4,8 @@ pub mod calls_table;
 pub mod hook_server;
 pub mod http_server;
 pub mod made_up_time;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub mod moved_clock;
 pub mod project;
 pub mod sign_in;
 pub mod snapshot;

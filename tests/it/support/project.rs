@@ -1,5 +1,6 @@
-//! A project folder for a test, and the real binary run in it.
+//! A project folder for a test, and the real binary that runs in it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -9,12 +10,12 @@ pub struct Project {
 }
 
 impl Project {
-    /// An empty one.
+    /// An empty project.
     pub fn new() -> Project {
         Project { dir: tempfile::tempdir().expect("a folder") }
     }
 
-    /// One with one job, named `x`.
+    /// A project with one job, named `x`.
     pub fn with_job(text: &str) -> Project {
         let project = Project::new();
         project.write("jobs/x.toml", text);
@@ -28,7 +29,10 @@ impl Project {
     pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.root().join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-        std::fs::write(path, text).expect("a file");
+        std::fs::write(&path, text).expect("a file");
+        if name == ".env" {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+        }
     }
 
     pub fn command(&self, args: &[&str]) -> Command {

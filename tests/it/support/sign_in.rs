@@ -1,4 +1,4 @@
-//! Somebody who signs users in by the real binary: at a browser, or by pasting.
+//! Signs users in with the real binary: in a browser, or by pasting.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -13,10 +13,10 @@ pub struct Page {
     pub text: String,
 }
 
-/// Fetches one page and follows nothing.
+/// Fetches one page without following redirects.
 pub fn get(address: &str) -> Page {
     let address = address.to_owned();
-    // Some callers are within a runtime of their own.
+    // Some callers run in an async runtime of their own.
     let fetching = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -33,17 +33,17 @@ pub fn get(address: &str) -> Page {
     fetching.join().unwrap()
 }
 
-/// Where Spotify sends the browser of this account; `nobody` says no.
+/// Where Spotify redirects the browser of this account; `cancel` refuses the consent.
 pub fn consent(address: &str, account: &str) -> String {
     let answer = get(&format!("{}&sandbox_user={account}", address.trim()));
     assert_eq!(answer.status, 302, "{}", answer.text);
     answer.location
 }
 
-/// Runs a command to its end with something on stdin.
+/// Runs a command to its end with this stdin.
 pub fn typed(command: &mut Command, text: &str) -> Ran {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // A command that refuses before it reads has closed its end.
+    // A command that fails before it reads has closed its stdin.
     drop(child.stdin.take().unwrap().write_all(text.as_bytes()));
     ended(child)
 }
@@ -53,22 +53,22 @@ pub fn link(world: &World, user: &str, more: &[&str]) -> String {
     let args = [&["auth", "login", user, "--no-browser"], more].concat();
     let ran = typed(&mut world.command(&args), "").exits(0);
     let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert_eq!(lines.len(), 1, "the address stands on a line of its own:\n{}", ran.stdout);
+    assert_eq!(lines.len(), 1, "the address has its own line:\n{}", ran.stdout);
     lines[0].to_owned()
 }
 
-/// Finishes with what was pasted.
+/// Finishes a sign-in with a pasted address.
 pub fn paste(world: &World, user: &str, text: &str) -> Ran {
     typed(&mut world.command(&["auth", "login", user, "--paste", "-"]), text)
 }
 
-/// Signs a user in, in two commands.
+/// Signs a user in with two commands.
 pub fn sign_in(world: &World, user: &str, account: &str) {
     let back = consent(&link(world, user, &[]), account);
     paste(world, user, &back).exits(0).says("is signed in");
 }
 
-/// A sign-in whose browser was opened, and which waits for its answer.
+/// A sign-in that has opened its browser and waits for the answer.
 pub struct AtBrowser {
     child: std::process::Child,
     out: BufReader<std::process::ChildStdout>,

@@ -1,5 +1,5 @@
-//! Snapshots of what the program prints. They lie in `snapshots/` beside the test that asserts them, named after
-//! its file. `INSTA_UPDATE=always cargo test …` writes them again; the diff is then reviewed in git.
+//! Snapshots of the program's output. They are in `snapshots/` next to the test that asserts them, named after
+//! its file. `INSTA_UPDATE=always cargo test …` writes them again; review the diff in git.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::world::Ran;
 
-/// Replacements for everything: what depends on the machine or on the version.
+/// Replacements in every text, for parts that depend on the machine or on the version.
 const PLACES: &[(&str, &str)] = &[
     (r"\S*/target/\S*/cratedigger\b", "[binary]"),
     (r"/(?:\w+/)*\.tmp\w{6}", "[project]"),
@@ -16,7 +16,7 @@ const PLACES: &[(&str, &str)] = &[
     (concat!(r"\b", env!("CARGO_PKG_VERSION"), r"\b"), "[version]"),
 ];
 
-/// Replacements for the output of runs: what depends on the moment and on the speed of the machine.
+/// Replacements in the output of runs, for parts that depend on the time and on the speed of the machine.
 const MOMENTS: &[(&str, &str)] = &[
     (
         r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| ?[+-]\d\d:\d\d| UTC| [A-Z]{3,4}\b)?",
@@ -42,21 +42,21 @@ const MOMENTS: &[(&str, &str)] = &[
     (r"\b\d+(?:\.\d+)? (?:[kMG]i?B|B|bytes)\b", "[size]"),
     (r"\b(state|code|code_challenge)=[\w%-]+", "$1=[$1]"),
     (r"\b[0-9a-f]{64}\b", "[hash]"),
-    // The made-up people listen on: how many plays there are depends on the hour.
+    // The made-up users keep listening: the number of plays depends on the hour.
     (r"(recently_played\.csv \()\d+ rows", "$1[count] rows"),
     // Columns are as wide as the times in them.
     (r"(\S) {3,}", "$1  "),
     (r"(?m) +$", ""),
 ];
 
-/// Asserts a text that is the same on every machine and at every time.
+/// Asserts a text that is the same on every machine and at any time.
 #[track_caller]
 pub fn assert_text(name: &str, text: &str) {
     assert_filtered(name, text, &[PLACES]);
 }
 
-/// Asserts what a run printed. Times, durations and sizes are replaced, and so are the widths of columns. Log lines of
-/// level INFO are left out: how many there are and their order depend on the speed of the machine.
+/// Asserts the output of a run. Times, durations and sizes are replaced, and so are the widths of columns. Log lines of
+/// level INFO are left out, because their number and order depend on the speed of the machine.
 #[track_caller]
 pub fn assert_output(name: &str, text: &str) {
     let lines: String = text.split_inclusive('\n').filter(|line| !line.contains(" INFO ")).collect();
@@ -68,7 +68,7 @@ thread_local! {
     static ASSERTED: RefCell<HashMap<String, Vec<String>>> = RefCell::default();
 }
 
-/// A name that is asserted again in a loop is one snapshot for each different text: `name`, `name__2` and so on.
+/// The name for a text. If a loop asserts one name again, each different text gets its own: `name`, `name__2` and so on.
 #[track_caller]
 fn assert_filtered(name: &str, text: &str, filters: &[&[(&str, &str)]]) {
     let caller = Path::new(Location::caller().file());
@@ -96,7 +96,7 @@ fn folder(caller: &Path) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(caller).with_file_name("snapshots")
 }
 
-/// Snapshots of how a command ended.
+/// Snapshots of the end of a command.
 pub trait Shows {
     /// Asserts exit code, stdout and stderr.
     #[track_caller]
@@ -122,7 +122,7 @@ pub fn transcript(ran: &Ran) -> String {
     text
 }
 
-/// Texts of many named cases, for one snapshot.
+/// Texts of many named cases in one snapshot.
 #[derive(Default)]
 pub struct Cases {
     text: String,
@@ -133,18 +133,18 @@ impl Cases {
         Cases::default()
     }
 
-    /// Adds what one case printed.
+    /// Adds the output of one case.
     pub fn add(&mut self, name: &str, text: &str) {
         self.text.push_str(&format!("=== {name}\n{}\n\n", text.trim_end()));
     }
 
-    /// Asserts all cases; the texts are the same on every machine and at every time.
+    /// Asserts all cases with texts that are the same on every machine and at any time.
     #[track_caller]
     pub fn assert_text(&self, name: &str) {
         assert_text(name, self.text.trim_end());
     }
 
-    /// Asserts all cases; the texts were printed by runs.
+    /// Asserts all cases with output of runs.
     #[track_caller]
     pub fn assert_output(&self, name: &str) {
         assert_output(name, self.text.trim_end());
@@ -172,7 +172,7 @@ fn every_snapshot_is_reviewed_and_in_use() {
         let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap();
         let (file, name) = stem.split_once("__").unwrap();
         let name = name.split("__").next().unwrap();
-        // The help's own test compares its snapshots with the commands.
+        // The test of the help compares its own snapshots with the commands.
         if file == "help" {
             continue;
         }

@@ -1,7 +1,7 @@
 //! The program under strace, which kills it at a given system call or lets that call fail.
 //!
-//! What strace does is exact: "the third write to the WAL". Where there is no strace (or it may not
-//! trace), a test that needs it says so and passes; `make test` says at its begin that strace is missing.
+//! strace is exact: "the third write to the WAL". Where it is missing or may not
+//! trace, a test that needs it prints a note and passes; `make test` says at its start that strace is missing.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,27 +9,27 @@ use std::sync::OnceLock;
 
 use super::world::{Ran, World, ran};
 
-/// What goes wrong.
+/// The fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blow {
-    /// kill -9 as the call begins.
+    /// kill -9 at the start of the call.
     Kill,
     /// The call fails with this error.
     Fails(&'static str),
 }
 
-/// At which call.
+/// The call that gets the fault.
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a> {
-    /// System calls, with commas between them.
+    /// System calls, separated by commas.
     pub calls: &'a str,
-    /// Only those that concern this path below the project.
+    /// Only calls on this path below the project.
     pub path: Option<&'a str>,
-    /// Which of them, from 1.
+    /// The number of the call, from 1.
     pub nth: u32,
 }
 
-/// Whether strace is here and may trace; told once if not.
+/// Whether strace is installed and may trace. Prints a note once if not.
 pub fn can_inject() -> bool {
     static CAN: OnceLock<bool> = OnceLock::new();
     *CAN.get_or_init(|| {
@@ -43,24 +43,24 @@ pub fn can_inject() -> bool {
 }
 
 impl World {
-    /// Runs a command and strikes it. The exit code is -1 if it was killed.
+    /// Runs a command with a fault. The exit code is -1 if it was killed.
     pub fn struck(&self, args: &[&str], at: At<'_>, blow: Blow) -> Ran {
         let how = match blow {
             Blow::Kill => "signal=KILL".to_owned(),
             Blow::Fails(error) => format!("error={error}"),
         };
         let last = if blow == Blow::Kill { String::new() } else { "+".to_owned() };
-        // A disk that fails goes on failing.
+        // A broken disk fails again and again.
         self.strace(args, at, &format!("{how}:when={}{last}", at.nth))
     }
 
-    /// The same, but only this one call fails.
+    /// The same, but only one call fails.
     pub fn struck_once(&self, args: &[&str], at: At<'_>, error: &str) -> Ran {
         self.strace(args, at, &format!("error={error}:when={}", at.nth))
     }
 
-    /// Runs a command that is told something else by the kernel.
-    pub fn told(&self, args: &[&str], at: At<'_>, what: &str) -> Ran {
+    /// Runs a command to which the kernel gives another answer.
+    pub fn with_kernel_answer(&self, args: &[&str], at: At<'_>, what: &str) -> Ran {
         self.strace(args, at, &format!("{what}:when={}+", at.nth))
     }
 
@@ -71,7 +71,7 @@ impl World {
         command.args(["-e", &format!("trace={}", at.calls), "-e", &format!("inject={}:{how}", at.calls)]);
         if let Some(path) = at.path {
             let seen = real(&self.project.root().join(path));
-            // A name in a call is compared as it is given, an open file by where it is.
+            // strace compares the path in a call as given, and an open file by its real path.
             command.arg("-P").arg(seen).arg("-P").arg(Path::new(".").join(path));
         }
         command.arg(inner.get_program()).args(inner.get_args());
@@ -82,13 +82,13 @@ impl World {
         ran(&mut command)
     }
 
-    /// The calls that strace saw and let fail or killed at, with the paths of open files.
+    /// The calls with a fault, with the paths of open files.
     pub fn strace_log(&self) -> String {
         std::fs::read_to_string(self.project.root().join("strace.log")).unwrap_or_default()
     }
 }
 
-/// As strace sees it, also where the file is not there yet.
+/// The path as strace sees it, also if the file does not exist yet.
 fn real(path: &Path) -> std::path::PathBuf {
     let (parent, name) = (path.parent().unwrap(), path.file_name().unwrap());
     std::fs::create_dir_all(parent).unwrap();

@@ -1,4 +1,4 @@
-//! A project, the sandbox that it talks to, and the real binary run in it.
+//! A project, its sandbox, and the real binary that runs in it.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::project::Project;
 
-/// All that the streams of a user need.
+/// All scopes that the streams of a user need.
 pub const SCOPES: &[&str] = &[
     "playlist-read-collaborative",
     "playlist-read-private",
@@ -24,15 +24,15 @@ pub const SCOPES: &[&str] = &[
     "user-top-read",
 ];
 
-/// A project and its Spotify. The sandbox serves on threads of its own, so a test may block.
+/// A project and its Spotify. The sandbox has its own threads, so a test may block.
 pub struct World {
-    /// Its end is the end of the thread that serves.
+    /// Dropping it ends the thread of the server.
     _serving: oneshot::Sender<()>,
     pub sandbox: Sandbox,
     pub project: Project,
 }
 
-/// What takes so long hangs, however busy the machine.
+/// After this time a command is considered to hang, however busy the machine is.
 pub const HUNG: Duration = Duration::from_secs(60);
 
 /// How a command ended.
@@ -45,21 +45,21 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// The same, if it ended so.
+    /// Asserts the exit code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Ran {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// The same, if stderr holds this.
+    /// Asserts that stderr contains a text.
     #[track_caller]
     pub fn says(self, text: &str) -> Ran {
         assert!(self.stderr.contains(text), "{text:?} is not in:\n{}", self.stderr);
         self
     }
 
-    /// It ended although what it met lasts for far longer: it sat nothing out.
+    /// Asserts that the command did not wait for the end of a much longer deferral.
     #[track_caller]
     pub fn sat_out_nothing(&self) {
         assert!(self.took < HUNG, "{:?}", self.took);
@@ -103,13 +103,13 @@ impl World {
         World::with(SandboxOptions { mode: QuotaMode::Development, ..SandboxOptions::default() })
     }
 
-    /// With the job `x`.
+    /// Adds the job `x`.
     pub fn job(self, text: &str) -> World {
         self.project.write("jobs/x.toml", text);
         self
     }
 
-    /// With more lines in the settings file.
+    /// Adds lines to the settings file.
     pub fn settings(self, more: &str) -> World {
         let path = self.project.root().join("config/cratedigger.toml");
         let known = std::fs::read_to_string(&path).unwrap();
@@ -127,18 +127,18 @@ impl World {
         ran(&mut self.command(args))
     }
 
-    /// `run`, with these arguments.
+    /// Runs `run` with these arguments.
     pub fn run(&self, args: &[&str]) -> Ran {
         self.cli(&[&["run"], args].concat())
     }
 
-    /// `run`, under way.
+    /// Starts `run` with these arguments.
     pub fn spawn(&self, args: &[&str]) -> Child {
         let mut command = self.command(&[&["run"], args].concat());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Paths and queries of the calls so far, tokens not counted.
+    /// Paths and queries of the calls so far, without requests for tokens.
     pub fn calls(&self) -> Vec<String> {
         let log = self.sandbox.log();
         let api = log.into_iter().filter(|seen| seen.path.starts_with("/v1/"));
@@ -147,14 +147,14 @@ impl World {
             .collect()
     }
 
-    /// What was called since the last look.
+    /// The calls since this was last called.
     pub fn new_calls(&self) -> Vec<String> {
         let calls = self.calls();
         self.sandbox.clear_log();
         calls
     }
 
-    /// Waits until the sandbox has answered so many calls.
+    /// Waits until the sandbox has answered a number of calls.
     pub fn wait_for_calls(&self, count: usize) {
         let began = Instant::now();
         while self.calls().len() < count {
@@ -190,7 +190,7 @@ impl World {
         Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
     }
 
-    /// Rows of a query over the store, as text; null is `-`.
+    /// Rows of a query on the store, as text; null is `-`.
     pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let store = self.store();
         let mut statement = store.prepare(sql).unwrap();
@@ -207,19 +207,19 @@ impl World {
         rows.map(Result::unwrap).collect()
     }
 
-    /// The one value of a query.
+    /// The single value of a query.
     pub fn one(&self, sql: &str) -> String {
         let rows = self.rows(sql);
         assert_eq!((rows.len(), rows.first().map(Vec::len)), (1, Some(1)), "{sql}: {rows:?}");
         rows[0][0].clone()
     }
 
-    /// A truth of the sandbox's: `albums`, `artists`, `shows`, `audiobooks` or `users`, by id.
+    /// Data of the sandbox's catalog: `albums`, `artists`, `shows`, `audiobooks` or `users`, by id.
     pub fn truth(&self, kind: &str, id: &str) -> serde_json::Value {
         self.sandbox.catalog().expected_ids(kind, id).unwrap()
     }
 
-    /// Texts of an array in a truth.
+    /// The texts of an array in such data.
     pub fn true_ids(&self, kind: &str, id: &str, key: &str) -> Vec<String> {
         let value = self.truth(kind, id);
         value[key].as_array().unwrap().iter().filter_map(|v| v.as_str().map(str::to_owned)).collect()
@@ -238,7 +238,7 @@ pub fn ran(command: &mut Command) -> Ran {
     }
 }
 
-/// The end of what was spawned.
+/// Waits until a child has ended.
 pub fn ended(child: Child) -> Ran {
     let began = Instant::now();
     let output = child.wait_with_output().unwrap();
@@ -256,8 +256,8 @@ pub fn signal(child: &Child, name: &str) {
     assert!(sent.success(), "kill -{name}");
 }
 
-/// Sends a signal every tenth of a second until the child has ended. The program takes signals within a second of the
-/// first one for the same.
+/// Sends a signal every tenth of a second until the child has ended. The program treats signals within a second of the
+/// first one as the same signal.
 pub fn signal_until_end(mut child: Child, name: &str) -> Ran {
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -268,7 +268,7 @@ pub fn signal_until_end(mut child: Child, name: &str) -> Ran {
     ended(child)
 }
 
-/// Stops a child where it holds no database, so that nobody waits for it there.
+/// Stops a child at a moment when it holds no database, so that no other process waits for it.
 pub fn pause(world: &World, child: &Child) {
     let state = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();
     let state = state.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|ext| ext == "db"));
@@ -280,7 +280,7 @@ pub fn pause(world: &World, child: &Child) {
     };
     let began = Instant::now();
     loop {
-        assert!(began.elapsed() < HUNG, "it holds a database all the time");
+        assert!(began.elapsed() < HUNG, "the child always holds a database");
         signal(child, "STOP");
         if databases.iter().all(is_free) {
             return;
@@ -295,7 +295,7 @@ pub fn fetch(stream: &str, more: &str) -> String {
     format!("[[fetch]]\nstream = \"{stream}\"\n{more}\n")
 }
 
-/// A job with one fetch by these ids.
+/// A job with one fetch of these ids.
 pub fn by_ids(stream: &str, ids: &[&str]) -> String {
     fetch(stream, &format!("ids = {ids:?}"))
 }

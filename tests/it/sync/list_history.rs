@@ -78,9 +78,9 @@ fn diff_shows_items_that_came_back() {
     tamper(&world, "UPDATE lists SET content_hash = 'another'");
     world.run(&["--full"]).exits(0);
     assert_eq!(world.one("SELECT count(*) FROM artist_releases WHERE removed_at IS NOT NULL"), "0");
-    let told = world.cli(&["diff", "x", "--json", "--since", "1d"]).exits(0).json();
+    let diff = world.cli(&["diff", "x", "--json", "--since", "1d"]).exits(0).json();
     let changes: Vec<&str> =
-        told["changes"].as_array().unwrap().iter().map(|c| c["change"]["change"].as_str().unwrap()).collect();
+        diff["changes"].as_array().unwrap().iter().map(|c| c["change"]["change"].as_str().unwrap()).collect();
     assert_eq!(changes, ["first_read", "removed", "added"]);
     world.cli(&["diff", "x", "--since", "1d"]).exits(0);
     world.cli(&["verify"]).exits(0);

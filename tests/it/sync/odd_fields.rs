@@ -8,12 +8,12 @@ use super::users::signed_in;
 use crate::support::world::{Ran, World, by_ids, fetch};
 
 /// A world of home's with a job of these fetches.
-fn home(fetches: &[String]) -> World {
+pub(super) fn home(fetches: &[String]) -> World {
     let job = format!("user = \"home\"\nmarket = \"DE\"\n{}", fetches.concat());
     signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)])
 }
 
-fn set(world: &World, path: &str, changes: &[(&str, Value)]) {
+pub(super) fn set(world: &World, path: &str, changes: &[(&str, Value)]) {
     let actions = changes.iter().map(|(at, to)| FaultAction::set(at, to.clone())).collect();
     world.sandbox.inject(Fault::on_path(path, FaultAction::Several { actions }));
 }
@@ -29,7 +29,7 @@ fn fields(run: &Ran, stream: &str) -> Vec<String> {
 }
 
 /// Reason, title and detail of each entry.
-fn skipped(world: &World) -> Vec<(String, String, String)> {
+pub(super) fn skipped(world: &World) -> Vec<(String, String, String)> {
     let ran = world.cli(&["skipped", "x", "--json"]).exits(0);
     let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or("-").to_owned();
     let entries = ran.json()["skipped"].as_array().unwrap().clone();
@@ -158,6 +158,7 @@ fn blank_answers_keep_names() {
         ("saved_episodes.csv", "episode_name"),
         ("followed_artists.csv", "artist_name"),
         ("my_playlists.csv", "playlist_name"),
+        ("my_playlists.csv", "owner_name"),
         ("artist_albums.csv", "release_date"),
     ];
     let before = columns.map(|(file, column)| world.column(file, column));
@@ -179,7 +180,7 @@ fn blank_answers_keep_names() {
     set(&world, "/v1/me/shows", &[("/items/0/show/name", Value::Null)]);
     set(&world, "/v1/me/episodes", &[("/items/0/episode/name", json!("  "))]);
     set(&world, "/v1/me/following", &[("/artists/items/0/name", json!(""))]);
-    set(&world, "/v1/me/playlists", &[("/items/0/name", json!(""))]);
+    set(&world, "/v1/me/playlists", &[("/items/0/name", json!("")), ("/items/*/owner/display_name", Value::Null)]);
     set(&world, "/v1/artists/*/albums", &[("/items/0/release_date", json!("0000-00-00"))]);
     let run = world.run(&["--full", "--json"]).exits(0);
     for ((file, column), before) in columns.into_iter().zip(before) {

@@ -73,7 +73,7 @@ fn odd_owners_are_read() {
                 set("/items/3/owner", json!({})),
                 set("/items/4/owner/id", json!(12345)),
                 remove("/items/5/owner"),
-                // Somebody else's lists, which Spotify gives.
+                // Lists of another user, which Spotify serves.
                 set("/items/6/owner/id", json!("stranger")),
                 set("/items/7/owner/id", json!("stranger")),
                 set("/items/7/collaborative", json!(true)),
@@ -83,7 +83,7 @@ fn odd_owners_are_read() {
         assert_eq!(rows(&world, &ids), five_of(&[0, 1, 2, 3, 4, 5, 6, 7, 8]), "{mode:?}");
         assert_eq!(asked(&world.new_calls()).len(), 9, "{mode:?}: one call for each");
         assert_eq!(notes(&world), [""; 0]);
-        // Nothing changed, so nothing is asked for. A new version is read.
+        // Nothing changed, so nothing is requested. A new version is read.
         world.run(&["x"]).exits(0);
         assert_eq!(asked(&world.new_calls()).len(), 0, "{mode:?}");
         for list in [0, 2, 6] {
@@ -139,7 +139,7 @@ fn refused_lists_are_noted_and_tried_once() {
             notes
         };
         assert_eq!(sorted(notes(&world)), sorted(noted), "{mode:?}");
-        // A new version is tried again, but for a list that belongs to somebody else.
+        // A new version is tried again, but for a list that belongs to another user.
         world.sandbox.clear_faults();
         listing(&world, vec![set("/items/0/owner/id", json!("stranger")), set("/items/1/owner", Value::Null)]);
         for list in &ids {

@@ -119,7 +119,7 @@ fn known_gap_is_told_once_per_reader() {
     let gone = "0SandboxNoSuchList0000";
     let lists = by_ids("playlist_items", &[fixtures::FOREIGN_PLAYLIST, gone]);
     let world = home(World::extended().job(&format!("user = \"home\"\n{lists}")));
-    // The job is read by the user and by the app in turns: each is told once.
+    // The job is read by the user and by the app in turns: each gets one report.
     let app = lists.clone();
     let user = format!("user = \"home\"\n{lists}");
     for (job, code) in [(&user, 3), (&app, 3), (&user, 0), (&app, 0), (&user, 0)] {
@@ -127,7 +127,7 @@ fn known_gap_is_told_once_per_reader() {
         world.run(&["x"]).exits(code);
         assert_eq!(world.one("SELECT count(*) FROM skipped_items WHERE run_id = (SELECT max(id) FROM runs)"), "1");
     }
-    // A reader who is not refused does not make the other one be told again.
+    // A reader who is not refused does not cause another report for the other one.
     let refused = Fault::on_path(&format!("/v1/playlists/{}", fixtures::FOREIGN_PLAYLIST), FaultAction::status(403));
     world.sandbox.inject(refused.times(2));
     world.run(&["x", "--full"]).exits(3).says(fixtures::FOREIGN_PLAYLIST);

@@ -49,7 +49,7 @@ fn new_means_first_seen_whatever_the_date() {
     assert_ne!(world.run(&[]).code, 0);
     std::fs::remove_dir(&file).unwrap();
     world.run(&[]).exits(0);
-    assert_eq!(world.csv("new-releases.csv").len(), 1, "told by the next file");
+    assert_eq!(world.csv("new-releases.csv").len(), 1, "in the next file");
     world.cli(&["export"]).exits(0);
     assert_eq!(world.csv("new-releases.csv").len(), 1, "the same file again");
     world.run(&[]).exits(0);

@@ -109,7 +109,7 @@ fn unlisted_playlist_that_answers_404_is_gone() {
 #[test]
 fn refused_pages_of_a_living_list_are_partial() {
     let artist = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST);
-    // Items beside their playlist, tracks beside their album, the second page of a list by offset and by cursor.
+    // Items with their playlist, tracks with their album, the second page of a list by offset and by cursor.
     for (job, path, query) in [
         (by_ids("playlist_items", &[HOME]), "/v1/playlists/*/items", ""),
         (by_ids("album_tracks", &[fixtures::LONG_ALBUM]), "/v1/albums/*/tracks", ""),
@@ -122,7 +122,7 @@ fn refused_pages_of_a_living_list_are_partial() {
                 World::development().job(&format!("user = \"home\"\n{job}")),
                 &[("home", fixtures::HOME_USER)],
             );
-            // A read that goes on begins with the last item that it has.
+            // A continued read begins with the last item that it has.
             for query in query.split(' ') {
                 world.sandbox.inject(Fault::on_path(path, FaultAction::status(status)).with_query(query));
             }

@@ -26,7 +26,7 @@ fn calls_of_two_runs(world: &World, csv: &str, rows: usize) -> (usize, usize) {
 }
 
 #[test]
-fn total_that_is_too_large_is_noted() {
+fn wrong_total_is_noted() {
     let options = SandboxOptions { digger_tracks: 118, ..SandboxOptions::default() };
     let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::set("/total", json!(120))));
@@ -38,6 +38,11 @@ fn total_that_is_too_large_is_noted() {
     // By cursor, the last page is requested twice, and the list is read once more.
     let (first, later) = calls_of_two_runs(&world, "followed_artists.csv", 64);
     assert!(first <= 7 && later <= 3, "{first}, {later}");
+
+    // One item too many, by cursor.
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
+    world.sandbox.inject(Fault::on_path("/v1/me/following", FaultAction::set("/artists/total", json!(63))));
+    assert_eq!(calls_of_two_runs(&world, "followed_artists.csv", 64), (3, 2));
 
     let job = by_ids("show_episodes", &[fixtures::SHOW]);
     let world = World::extended().job(&format!("market = \"US\"\n{job}"));

@@ -83,6 +83,8 @@ pub(crate) enum TokenReply {
 struct TokenBody<'a> {
     #[serde(deserialize_with = "secret")]
     access_token: SecretString,
+    #[serde(borrow, default)]
+    token_type: JsonField<JsonText<'a>>,
     #[serde(default)]
     expires_in: JsonField<JsonInt>,
     #[serde(borrow, default)]
@@ -92,6 +94,11 @@ struct TokenBody<'a> {
 }
 
 impl TokenBody<'_> {
+    /// Whether calls may send the token as `Bearer`. Spotify's documentation says that it always is one.
+    fn is_bearer(&self) -> bool {
+        self.token_type.value().is_none_or(|kind| kind.is_empty() || kind.eq_ignore_ascii_case("bearer"))
+    }
+
     fn into_grant(self, at: DateTime<Utc>) -> TokenGrant {
         let seconds = self.expires_in.value().map_or(3_600, |seconds| seconds.0).clamp(1, 86_400);
         let refresh_token = self.refresh_token.value().filter(|token| !token.is_empty());
@@ -191,14 +198,26 @@ impl TokenEndpoint {
         redirect_uri: &str,
         verifier: Option<&SecretString>,
     ) -> Result<TokenReply, TokenError> {
-        let mut form =
-            vec![("grant_type", "authorization_code"), ("code", code.expose_secret()), ("redirect_uri", redirect_uri)];
-        let mut secrets = vec![code];
-        if let Some(verifier) = verifier {
-            form.push(("code_verifier", verifier.expose_secret()));
-            secrets.push(verifier);
+        let form =
+            [("grant_type", "authorization_code"), ("code", code.expose_secret()), ("redirect_uri", redirect_uri)];
+        let Some(verifier) = verifier else {
+            return Ok(self.send(TokenRequest { flow, form: &form, secrets: &[code] }).await?);
+        };
+        let with_verifier = [&form[..], &[("code_verifier", verifier.expose_secret())]].concat();
+        let sent = self.send(TokenRequest { flow, form: &with_verifier, secrets: &[code, verifier] }).await;
+        match sent.map_err(|failed| failed.why) {
+            // RFC 7636 allows a verifier with a client secret, but a server may know only one of them.
+            Err(TokenError::Error(ApiError::Credentials { message, .. }))
+                if flow == SignInFlow::Code && message.starts_with("invalid_request") =>
+            {
+                self.observer.warned(&format!(
+                    "the accounts service refuses PKCE together with a client secret ({message}); signing in with the \
+                     secret alone"
+                ));
+                Ok(self.send(TokenRequest { flow, form: &form, secrets: &[code] }).await?)
+            }
+            sent => sent,
         }
-        Ok(self.send(TokenRequest { flow, form: &form, secrets: &secrets }).await?)
     }
 
     /// Refreshes a grant, within the time that other processes wait for it.
@@ -286,6 +305,9 @@ impl TokenEndpoint {
         let outcome = AttemptOutcome::Answered { status, retry_after, quota: false, conditional: false };
         if status == 200 {
             return match serde_json::from_slice::<TokenBody<'_>>(&answer.body) {
+                Ok(body) if !body.is_bearer() => {
+                    (AttemptOutcome::Unusable, unreachable(format!("POST {ROUTE}: the token is not a bearer token")))
+                }
                 Ok(body) => (outcome, Ok(TokenReply::Granted(body.into_grant(believed_time(date, now))))),
                 Err(_) => (AttemptOutcome::Unusable, unreachable(format!("POST {ROUTE}: the answer holds no token"))),
             };
@@ -308,7 +330,7 @@ impl TokenEndpoint {
         (outcome, came)
     }
 
-    /// Removes secrets from a message, because a server may echo what it was sent.
+    /// Removes secrets from a message, because a server may echo the request.
     fn redact(&self, mut words: String, ask: &TokenRequest<'_>) -> String {
         let basic = self.basic.as_ref().and_then(|it| it.expose_secret().split_once(' '));
         let sent = ask.secrets.iter().map(|secret| secret.expose_secret());

@@ -1,7 +1,7 @@
 //! `SPOTIFY_REFRESH_TOKEN`: a grant from the environment, for a set-up with one user.
 //!
 //! The token becomes a stored grant when it is first used, because Spotify may replace it with a new
-//! one that must be kept. From then on the stored grant is used, and the user is told so. The variable
+//! one that must be kept. From then on the stored grant is used, and the program says so. The variable
 //! counts again when it holds a different token. A grant from a sign-in or an import is never replaced
 //! by the environment.
 

@@ -10,10 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// A smaller difference is due to a slow network and to rounding to seconds.
 const MAX_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// What was noticed about the clock, and whether it was reported.
+/// How the local clock differs from the server's, and whether that was reported.
 #[derive(Debug, Default)]
 pub(super) struct ClockSkew {
-    told: AtomicBool,
+    reported: AtomicBool,
     ahead: AtomicBool,
 }
 
@@ -22,7 +22,7 @@ impl ClockSkew {
     pub(super) fn observe(&self, server: DateTime<Utc>, now: DateTime<Utc>) -> Option<String> {
         let ahead = now - server;
         self.ahead.store(ahead > MAX_SKEW, Ordering::Relaxed);
-        if ahead.abs() <= MAX_SKEW || self.told.swap(true, Ordering::Relaxed) {
+        if ahead.abs() <= MAX_SKEW || self.reported.swap(true, Ordering::Relaxed) {
             return None;
         }
         let direction = if ahead > TimeDelta::zero() { "ahead of" } else { "behind" };
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_clock_is_said_once_and_with_its_direction() {
+    fn clock_skew_is_reported_with_direction() {
         let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
         let skew = ClockSkew::default();
         assert_eq!(skew.observe(server, server + TimeDelta::minutes(5)), None);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_clocks_that_disagree_the_servers_is_believed() {
+    fn server_clock_is_trusted() {
         let server: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
         let near = server + TimeDelta::seconds(3);
         assert_eq!(believed_time(Some(server), near), near);

@@ -288,7 +288,7 @@ impl UserTokens {
     fn no_grant_error(&self, user: &str) -> TokenError {
         let others = self.grants.list().unwrap_or_default();
         let others: Vec<String> = others.iter().take(5).map(|grant| format!("`{}`", grant.user)).collect();
-        let others = if others.is_empty() { "nobody".to_owned() } else { others.join(", ") };
+        let others = if others.is_empty() { "no user".to_owned() } else { others.join(", ") };
         TokenError::Error(ApiError::SignIn {
             user: user.to_owned(),
             why: format!("there is no grant in the state folder {}; signed in there: {others}", self.grants.dir()),

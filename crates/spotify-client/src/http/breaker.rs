@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Timings of the breaker. Tests shorten them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerRules {
-    /// Resources whose failures in a row open it.
+    /// Number of failed resources in a row that opens it.
     pub failures: usize,
     /// The first pause.
     pub first: Duration,

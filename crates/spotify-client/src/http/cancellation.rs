@@ -1,5 +1,5 @@
 //! Waits that end when a run is stopped. The signal is a [`CancellationToken`]; these functions add
-//! what it lacks: the stop comes first if both are ready, and a grace period for a response that is
+//! two things that it lacks: the stop comes first if both are ready, and a grace period for a response that is
 //! on its way.
 
 use std::pin::pin;

@@ -1,6 +1,6 @@
 //! An endpoint family: routes that are counted, held back and named together.
 //!
-//! Here it is only a name. It also stands in for the URL in logs and errors, because a URL may hold
+//! Here it is only a name. It also replaces the URL in logs and errors, because a URL may hold
 //! secrets.
 
 use std::fmt;

@@ -2,8 +2,8 @@
 //!
 //! In the order of one call: [`limiter`] waits for the deadline, the pace and a permit, and records the
 //! call; [`transport`] sends it, once; [`retry`] looks at the outcome and decides, but does not act; the
-//! caller (`call.rs`, and `auth/endpoint.rs` for tokens) does what it says. Nothing else in this crate
-//! decides to wait or to retry. [`observer`] is told about all of it, [`clock`] is the source of time.
+//! caller (`call.rs`, and `auth/endpoint.rs` for tokens) carries it out. Nothing else in this crate
+//! decides to wait or to retry. [`observer`] reports all of it, [`clock`] is the source of time.
 
 pub mod breaker;
 pub mod cancellation;

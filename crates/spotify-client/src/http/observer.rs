@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::family::EndpointFamily;
 
-/// Is told about calls and waits. The methods run on the hot path: they must be quick and never block.
+/// Receives calls and waits as events. The methods run on the hot path: they must be quick and never block.
 pub trait CallObserver: Send + Sync {
     /// A call is sent now.
     fn sent(&self, family: EndpointFamily) {

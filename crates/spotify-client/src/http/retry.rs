@@ -29,9 +29,9 @@ pub struct RetryRules {
     pub first_refusal_wait: Duration,
     /// Maximum wait after such a refusal.
     pub longest_refusal_wait: Duration,
-    /// Refusals in a row on one family before the family is held back.
+    /// Refusals in a row on one family before the family is deferred.
     pub refusals_before_defer: u32,
-    /// How long a family is held back for `QUOTA_EXCEEDED` without a header, for an implausible header,
+    /// How long a family is deferred for `QUOTA_EXCEEDED` without a header, for an implausible header,
     /// and after refusals in a row.
     pub defer_for: Duration,
     /// Maximum jitter that is added to every wait after a refusal.
@@ -106,7 +106,7 @@ pub enum RetryDecision {
     RefreshToken,
     /// Hold a scope back. The limiter then decides whether to wait or to give up.
     Defer {
-        /// What is held back.
+        /// The deferred calls.
         scope: DeferralScope,
         /// How long.
         wait: Duration,

@@ -4,12 +4,13 @@ use proptest::prelude::*;
 const ID: &str = "4aawyAB9vmqN3uQ7FjRGTy";
 
 #[test]
-fn every_form_that_people_paste_is_the_same_id() {
+fn every_pasted_form_gives_the_same_id() {
     for form in [
         "4aawyAB9vmqN3uQ7FjRGTy",
         "  4aawyAB9vmqN3uQ7FjRGTy\t",
         "spotify:album:4aawyAB9vmqN3uQ7FjRGTy",
         "Spotify:album:4aawyAB9vmqN3uQ7FjRGTy",
+        "SPOTIFY:ALBUM:4aawyAB9vmqN3uQ7FjRGTy",
         "https://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
         "http://open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
         "open.spotify.com/album/4aawyAB9vmqN3uQ7FjRGTy",
@@ -36,7 +37,7 @@ fn legacy_playlist_forms_name_the_playlist() {
 }
 
 #[test]
-fn what_is_no_id_is_refused_and_told_what_was_expected() {
+fn invalid_id_error_names_the_expected_kind() {
     for (form, why) in [
         ("", "the id is empty"),
         ("4aawyAB9vmqN3uQ7FjRGT", "21 characters"),
@@ -79,7 +80,7 @@ fn codes_stand_for_tracks_and_albums() {
 }
 
 #[test]
-fn user_ids_are_free_text_and_leave_as_one_path_segment() {
+fn user_id_becomes_one_path_segment() {
     let segment = |t| SpotifyId::parse(t, EntityKind::User).map(|i| i.path_segment()).ok();
     assert_eq!(segment("wizzler").as_deref(), Some("wizzler"));
     assert_eq!(segment("a/../b c").as_deref(), Some("a%2F..%2Fb%20c"));
@@ -104,7 +105,7 @@ fn forms(kind: &str, id: &str, query: &str) -> [String; 6] {
 
 proptest! {
     #[test]
-    fn any_id_is_the_same_in_every_form_and_no_other_kind_takes_it(
+    fn any_id_is_read_in_every_form_of_its_kind(
         id in "[0-9A-Za-z]{22}",
         query in prop_oneof![Just(String::new()), "[?#][a-z=&0-9%]{0,12}"],
     ) {
@@ -122,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_but_22_letters_and_digits_is_an_id(text in prop_oneof!["[0-9A-Za-z]{0,30}", "[0-9A-Za-z./%:?#-]{20,24}", "\\PC{20,24}"]) {
+    fn only_22_letters_and_digits_are_an_id(text in prop_oneof!["[0-9A-Za-z]{0,30}", "[0-9A-Za-z./%:?#-]{20,24}", "\\PC{20,24}"]) {
         let is_one = |text: &str| text.len() == 22 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         for form in [text.clone(), format!("spotify:track:{text}"), format!("https://open.spotify.com/track/{text}")] {
             if let Ok(id) = SpotifyId::parse(&form, EntityKind::Track) {
@@ -134,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_let_through_cannot_leave_its_place_in_a_path(text in "\\PC{0,40}") {
+    fn accepted_id_stays_one_path_segment(text in "\\PC{0,40}") {
         for kind in EntityKind::ALL {
             if let Ok(id) = SpotifyId::parse(&text, kind) {
                 let url = url::Url::parse("https://api.example/v1/").expect("a base");

@@ -47,7 +47,7 @@ pub enum StateError {
     /// A link, a device or a folder where a plain file belongs.
     #[error("{path} is not a plain {expected}")]
     NotPlain {
-        /// What was found.
+        /// The path.
         path: PathBuf,
         /// `file` or `folder`.
         expected: &'static str,
@@ -113,7 +113,7 @@ pub enum StateError {
     /// The SQLite below us has a bug that loses commits.
     #[error("SQLite {version} can lose commits in WAL mode; 3.51.3 or newer is needed")]
     OldSqlite {
-        /// What is linked.
+        /// The version.
         version: &'static str,
     },
     /// The named key is not usable as a key (exit 77).
@@ -121,7 +121,7 @@ pub enum StateError {
     UnfitKey {
         /// Where it came from.
         origin: KeyOrigin,
-        /// What is wrong with it.
+        /// The problem.
         why: &'static str,
     },
     /// Anything else that SQLite says.
@@ -182,13 +182,13 @@ impl StateError {
                     .into()
             }
             StateError::Damaged { path, .. } | StateError::Foreign { path } => format!(
-                "it holds the calls of the last day and bans still in force, so nothing is sent \
+                "it holds the calls of the last day and cool-downs still in force, so nothing is sent \
                  without it; move '{}' away if you know that neither matters",
                 path.display()
             ),
             StateError::Newer { .. } => "install the newer version again".into(),
             StateError::Busy { .. } => "look for another cratedigger that hangs".into(),
-            StateError::Full { .. } => "free some space; what was committed is intact".into(),
+            StateError::Full { .. } => "free some space; committed data are intact".into(),
             StateError::UnfitKey { .. } => "make one: openssl rand -hex 32 > FILE && chmod 600 FILE".into(),
             StateError::NoFolder => "name one with --state-dir or state.dir".into(),
             _ => return None,

@@ -1,4 +1,4 @@
-//! What was learned about an app from Spotify's responses, so that it need not be found out again.
+//! Facts about an app, learned from Spotify's responses, so that they need not be found out again.
 //!
 //! Facts are kept for each client id, with the day and the message that taught them. Keys are the caller's:
 //! `page.playlist_items`, `batch.albums`, `endpoint.markets.app`, and so on. Spotify changes now and then
@@ -76,7 +76,7 @@ impl EndpointAccess {
     }
 }
 
-/// What is known about one endpoint family with one kind of token.
+/// The known access to one endpoint family with one kind of token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointFact {
     /// The family.
@@ -144,7 +144,7 @@ impl LearnedFact {
     }
 }
 
-/// What is known about the app of one client id.
+/// The known facts about the app of one client id.
 #[derive(Debug, Clone)]
 pub struct LearnedFacts {
     state: Arc<StateDb>,
@@ -171,7 +171,7 @@ impl LearnedFacts {
         self.put(CLASS, class.as_str(), evidence, now)
     }
 
-    /// Notes whether an endpoint family may be called. Writes only what is new or has grown old.
+    /// Notes whether an endpoint family may be called. Writes only facts that are new or out of date.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl LearnedFacts {
         self.put(&key, word.as_str(), evidence, now)
     }
 
-    /// What is known of one family; nothing if it was learned too long ago.
+    /// The known access to one family; `None` if it was learned too long ago.
     ///
     /// # Errors
     ///
@@ -244,7 +244,7 @@ impl LearnedFacts {
     }
 
     fn put(&self, key: &str, value: &str, evidence: &str, now: ClockReading) -> Result<(), StateError> {
-        self.state.connection().db.write("note what was learned", |tx| {
+        self.state.connection().db.write("note a fact about the app", |tx| {
             tx.execute(
                 "INSERT OR REPLACE INTO learned VALUES (?1, ?2, ?3, ?4, ?5)",
                 (&self.client, key, value, evidence, now.wall_ms()),
@@ -259,7 +259,7 @@ impl LearnedFacts {
     ///
     /// If the database cannot be read.
     pub fn fact(&self, key: &str) -> Result<Option<LearnedFact>, StateError> {
-        self.state.connection().db.read("read what was learned", |conn| {
+        self.state.connection().db.read("read the facts about the app", |conn| {
             conn.prepare_cached(
                 "SELECT key, value, evidence, learned_ms FROM learned
                  WHERE client = ?1 AND key = ?2",
@@ -275,7 +275,7 @@ impl LearnedFacts {
     ///
     /// If the database cannot be read.
     pub fn all(&self) -> Result<Vec<LearnedFact>, StateError> {
-        self.state.connection().db.read("read what was learned", |conn| {
+        self.state.connection().db.read("read the facts about the app", |conn| {
             conn.prepare_cached(
                 "SELECT key, value, evidence, learned_ms FROM learned
                  WHERE client = ?1 ORDER BY key",
@@ -291,7 +291,7 @@ impl LearnedFacts {
     ///
     /// If the database cannot be written.
     pub fn set(&self, key: &str, value: &str, evidence: &str, now: ClockReading) -> Result<(), StateError> {
-        self.state.connection().db.write("note what was learned", |tx| {
+        self.state.connection().db.write("note a fact about the app", |tx| {
             tx.execute(
                 "INSERT INTO learned VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT DO UPDATE SET value = excluded.value, evidence = excluded.evidence,
@@ -302,13 +302,13 @@ impl LearnedFacts {
         })
     }
 
-    /// Forgets the facts whose key has this prefix, or all of them for an empty one.
+    /// Forgets the facts with this prefix in their key, or all of them for an empty prefix.
     ///
     /// # Errors
     ///
     /// If the database cannot be written.
     pub fn forget(&self, beginning: &str) -> Result<usize, StateError> {
-        self.state.connection().db.write("forget what was learned", |tx| {
+        self.state.connection().db.write("forget facts about the app", |tx| {
             tx.execute(
                 "DELETE FROM learned WHERE client = ?1 AND substr(key, 1, length(?2)) = ?2",
                 (&self.client, beginning),

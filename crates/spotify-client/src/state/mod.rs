@@ -1,4 +1,4 @@
-//! What outlives a run: the ledger of calls, cool-downs, the pace that processes share, what was
+//! State that outlives a run: the ledger of calls, cool-downs, the pace that processes share, what was
 //! learned about an app, and the list of stores.
 //!
 //! All of it is in one private folder, in a small SQLite database that several processes open at
@@ -70,7 +70,7 @@ impl StateDb {
         Ok(StateDb { dir, id, connection: Mutex::new(LedgerConnection::new(db)) })
     }
 
-    /// Reserves calls and reads what was used.
+    /// Reserves calls and reads how many were used.
     pub fn ledger(&self) -> CallLedger<'_> {
         CallLedger(&self.connection)
     }

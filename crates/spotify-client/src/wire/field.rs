@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, SecondsFormat};
 use serde::de::MapAccess;
 
 use super::lenient::{Lenient, LenientValue};
@@ -20,7 +21,7 @@ pub enum JsonField<T> {
     Null,
     /// The key had a value.
     Value(T),
-    /// The key had a value of a JSON type without a plain meaning here. The store keeps what it knows.
+    /// The key had a value of a JSON type without a plain meaning here. The store keeps the known value.
     Unreadable,
 }
 
@@ -62,6 +63,51 @@ impl<'de: 'a, 'a> LenientValue<'de> for JsonText<'a> {
 
     fn from_int(number: i64) -> Lenient<Self> {
         Lenient::Converted(JsonText(Cow::Owned(number.to_string())))
+    }
+}
+
+/// A time. A text is kept as it was sent, and a count of seconds or milliseconds since 1970 is converted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JsonTime<'a>(pub Cow<'a, str>);
+
+impl std::ops::Deref for JsonTime<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a text is a time. Spotify has sent blank ones, which are the caller's to judge.
+fn is_time(text: &str) -> bool {
+    text.trim().is_empty() || DateTime::parse_from_rfc3339(text).is_ok()
+}
+
+impl<'de: 'a, 'a> LenientValue<'de> for JsonTime<'a> {
+    fn from_borrowed_text(text: &'de str) -> Lenient<Self> {
+        if is_time(text) { Lenient::Expected(JsonTime(Cow::Borrowed(text))) } else { Self::from_text(text) }
+    }
+
+    fn from_text(text: &str) -> Lenient<Self> {
+        if is_time(text) {
+            return Lenient::Expected(JsonTime(Cow::Owned(text.to_owned())));
+        }
+        if let Ok(number) = text.trim().parse() {
+            return Self::from_int(number);
+        }
+        // A time without a zone is in UTC, as all of Spotify's are.
+        let with_zone = format!("{}Z", text.trim().replacen(' ', "T", 1));
+        if is_time(&with_zone) { Lenient::Converted(JsonTime(Cow::Owned(with_zone))) } else { Lenient::Unreadable }
+    }
+
+    fn from_int(number: i64) -> Lenient<Self> {
+        // Seconds reach this number in the year 5138. As milliseconds it is a day in 1973.
+        const FIRST_MILLISECONDS: i64 = 100_000_000_000;
+        let milliseconds = if number < FIRST_MILLISECONDS { number.saturating_mul(1000) } else { number };
+        match DateTime::from_timestamp_millis(milliseconds).filter(|_| number > 0) {
+            Some(at) => Lenient::Converted(JsonTime(Cow::Owned(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))),
+            None => Lenient::Unreadable,
+        }
     }
 }
 
@@ -141,7 +187,7 @@ impl LenientValue<'_> for HasNextPage {
     }
 
     fn from_int(number: i64) -> Lenient<Self> {
-        // A zero stands for nothing. Another number names no page.
+        // A zero means that there is none. Another number names no page.
         if number == 0 { Lenient::Converted(HasNextPage(false)) } else { Lenient::Unreadable }
     }
 }
@@ -221,6 +267,29 @@ mod tests {
             assert_eq!(got, want, "{json}");
         }
         assert!(serde_json::from_str::<JsonField<JsonInt>>("1e999").is_err());
+    }
+
+    #[test]
+    fn times_of_other_types_are_converted() {
+        let time = |text: &str| JsonField::Value(JsonTime(Cow::Owned(text.to_owned())));
+        let cases = [
+            ("\"2026-11-29T10:00:00Z\"", time("2026-11-29T10:00:00Z")),
+            ("\"1970-01-01T00:00:00Z\"", time("1970-01-01T00:00:00Z")),
+            ("\"\"", time("")),
+            ("1764410000", time("2025-11-29T09:53:20Z")),
+            ("1764410000123", time("2025-11-29T09:53:20.123Z")),
+            ("\"1764410000\"", time("2025-11-29T09:53:20Z")),
+            ("\"2026-11-29 10:00:00\"", time("2026-11-29T10:00:00Z")),
+            ("\"yesterday\"", JsonField::Unreadable),
+            ("\"2026-13-29T10:00:00Z\"", JsonField::Unreadable),
+            ("0", JsonField::Unreadable),
+            ("{}", JsonField::Unreadable),
+            ("null", JsonField::Null),
+        ];
+        for (json, want) in cases {
+            let got: JsonField<JsonTime<'_>> = serde_json::from_str(json).unwrap();
+            assert_eq!(got, want, "{json}");
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn take_anomaly_count() -> usize {
     ANOMALIES.replace(0)
 }
 
-/// A field of an answer whose value had an unexpected JSON type.
+/// A field of an answer with an unexpected JSON type.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FieldAnomaly {
     /// The field's path below the item, for example `artists[].name`.
@@ -252,7 +252,7 @@ fn one<T>(read: Lenient<T>) -> Lenient<JsonList<T>> {
     }
 }
 
-/// Reads an object by its derived `Deserialize`, whose fields are lenient in turn.
+/// Reads an object by its derived `Deserialize`. Its fields are lenient, too.
 pub(super) fn read_object<'de, T: Deserialize<'de>, A: MapAccess<'de>>(object: A) -> Result<Lenient<T>, A::Error> {
     T::deserialize(MapAccessDeserializer::new(object)).map(Lenient::Expected)
 }

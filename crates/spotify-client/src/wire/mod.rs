@@ -7,7 +7,7 @@ mod objects;
 mod page;
 pub mod scan;
 
-pub use field::{HasNextPage, JsonField, JsonInt, JsonList, JsonText};
+pub use field::{HasNextPage, JsonField, JsonInt, JsonList, JsonText, JsonTime};
 pub use lenient::{FieldAnomaly, find_field_anomalies, take_anomaly_count};
 pub use objects::{
     Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,

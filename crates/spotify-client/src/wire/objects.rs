@@ -9,7 +9,7 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::field::{JsonField, JsonInt, JsonList, JsonText};
+use super::field::{JsonField, JsonInt, JsonList, JsonText, JsonTime};
 use super::lenient::{self, Lenient, LenientValue};
 use super::page::{PageCursors, PageObject, RawEntry};
 use super::scan;
@@ -68,7 +68,7 @@ pub struct Restrictions<'a> {
     pub reason: TextField<'a>,
 }
 
-/// An object whose id alone matters here.
+/// An object of which only the id matters here.
 #[derive(Debug, Deserialize, Default)]
 pub struct LinkedTrack<'a> {
     /// Its id.
@@ -231,18 +231,18 @@ pub struct EntryDiscriminator<'a> {
 /// Quota.
 #[derive(Debug)]
 pub struct PlaylistItem<'a> {
-    pub added_at: TextField<'a>,
+    pub added_at: JsonField<JsonTime<'a>>,
     pub added_by: JsonField<UserProfile<'a>>,
     pub is_local: JsonField<bool>,
     pub item: Option<&'a str>,
     pub track: Option<&'a str>,
 }
 
-/// The fields of [`PlaylistItem`] beside the item, to find out which of them were sent in another type.
+/// The fields of [`PlaylistItem`] other than the item, to find out which of them were sent in another type.
 #[derive(Debug, Deserialize)]
 pub struct PlaylistItemFields<'a> {
     #[serde(borrow, default)]
-    pub added_at: TextField<'a>,
+    pub added_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
     pub added_by: JsonField<UserProfile<'a>>,
     #[serde(default)]
@@ -492,9 +492,9 @@ pub struct Category<'a> {
 #[derive(Debug, Deserialize)]
 pub struct SavedObject<'a> {
     #[serde(borrow, default)]
-    pub added_at: TextField<'a>,
+    pub added_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
-    pub played_at: TextField<'a>,
+    pub played_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
     pub track: RawEntry<'a>,
     #[serde(borrow, default)]

@@ -104,7 +104,7 @@ fn skip_nested(text: &[u8], mut at: usize) -> usize {
 
 /// The end of a list of plain words, such as one of markets, found without looking at each.
 ///
-/// The first `]` ends it if no list begins before and the `]` stands in no string. It does not if it
+/// The first `]` ends it if no list begins before and the `]` is not in a string. It does not if it
 /// follows a closing quote; and what follows a letter or digit is one, since no string begins there.
 fn end_of_word_list(text: &[u8], at: usize) -> Option<usize> {
     let rest = text.get(at + 1..)?;
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_found_whatever_stands_before_them() {
+    fn values_are_found_after_any_other_keys() {
         let text = r#" { "a" : ["]", "x\"]", []], "b":{"id":"inner","l":["DE","FR"]} , "markets":["AD","AE"],
             "n":-1.5e3,"id":"outer", "t":true , "e":"\"}" } "#;
         let found = find_values(text, ["id", "n", "t", "markets", "b", "missing", "e"]);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_values_and_broken_text_does_no_harm() {
+    fn invalid_text_has_no_values() {
         for text in ["", "5", "[1]", "null", "{", "{\"id", "{\"id\"", "{\"id\":", "{\"id\":[\"", "{\"id\":{\"a\":\"\\"]
         {
             let _ = find_values(text, ["id"]);

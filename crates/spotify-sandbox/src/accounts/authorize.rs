@@ -51,7 +51,7 @@ pub(super) fn authorize(state: &SandboxState, request: &ServerRequest) -> Server
     }
     let requested = request.query_param("scope").unwrap_or_default();
     let decision = match (request.query_param("sandbox_user").as_deref(), &accounts.consent) {
-        (Some("nobody"), _) => ConsentDecision::Deny,
+        (Some("cancel"), _) => ConsentDecision::Deny,
         (Some(user), _) => ConsentDecision::Grant { user: user.to_owned(), scopes: None },
         (None, decision) => decision.clone(),
     };
@@ -105,7 +105,7 @@ fn sign_in_page(request: &ServerRequest, scopes: &str) -> ServerResponse {
         &choice(fixtures::HOME_USER, "Continue as Home Listening"),
         &choice(fixtures::STUDIO_USER, "Continue as Studio"),
         &choice(fixtures::CURATOR_USER, "Continue as The Curator, who is not on the app's allow-list"),
-        &choice("nobody", "Cancel"),
+        &choice("cancel", "Cancel"),
         "</body></html>\n",
     ];
     ServerResponse::new(200, "text/html; charset=utf-8", body.concat())

@@ -150,8 +150,16 @@ impl AccountsService {
         let Some(entry) = self.grants.codes.get(code) else {
             return Err(invalid_grant("Invalid authorization code"));
         };
+        let is_public = request.authorization.is_none() && form.get("client_secret").is_none();
         let client = match &entry.challenge {
             None => self.check_client(request, form)?,
+            // A server that refused the verifier of a client with a secret takes the secret alone.
+            Some(_) if !is_public && self.ignores_pkce_with_secret && form.get("code_verifier").is_none() => {
+                self.check_client(request, form)?
+            }
+            Some(_) if !is_public && self.ignores_pkce_with_secret => {
+                return Err(token_error(400, "invalid_request", "code_verifier is not supported with a client secret"));
+            }
             Some(challenge) => {
                 let client = self.check_public_client(request, form)?;
                 let verifier = form.get("code_verifier").unwrap_or_default();
@@ -177,7 +185,7 @@ impl AccountsService {
         if now_ms - entry.issued_at_ms > CODE_TTL_MS {
             return Err(invalid_grant("Authorization code expired"));
         }
-        let (owner, pkce) = (entry.owner.clone(), entry.challenge.is_some());
+        let (owner, pkce) = (entry.owner.clone(), is_public);
         let family = self.add_family(owner, pkce, now_ms);
         if let Some(code) = self.grants.codes.get_mut(code) {
             code.family = Some(family);

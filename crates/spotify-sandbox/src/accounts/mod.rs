@@ -54,6 +54,7 @@ pub(crate) struct AccountsService {
     grants: grants::IssuedGrants,
     consent: ConsentDecision,
     tokens_issued: u64,
+    ignores_pkce_with_secret: bool,
 }
 
 impl AccountsService {
@@ -66,6 +67,7 @@ impl AccountsService {
             grants: grants::IssuedGrants::new(options.rotation),
             consent: ConsentDecision::Ask,
             tokens_issued: 0,
+            ignores_pkce_with_secret: options.ignores_pkce_with_secret,
         }
     }
 

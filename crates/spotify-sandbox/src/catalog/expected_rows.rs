@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogPlaylist, MusicCatalog, RowAddedBy, RowContent};
+use super::{CatalogKind, CatalogPlaylist, MusicCatalog, PlaylistRow, RowAddedBy, RowContent};
 
 /// The expected row at one position of a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,13 +55,25 @@ pub struct ExpectedRow {
     pub disc_number: Option<u64>,
 }
 
-/// Every row of a playlist.
-pub(crate) fn expected_rows(music: &MusicCatalog, list: &CatalogPlaylist) -> Vec<ExpectedRow> {
-    (0..list.len()).map(|n| expected_row(music, list, n)).collect()
+/// What the sandbox knows about a track, as a row without a time and a person.
+pub(crate) fn expected_track(music: &MusicCatalog, id: &str) -> Option<ExpectedRow> {
+    let index = music.find(CatalogKind::Track, id)?;
+    let row = PlaylistRow {
+        added_at: None,
+        added_by: RowAddedBy::Null,
+        content: RowContent::Track(index),
+        both_keys: false,
+        extra_keys: false,
+    };
+    Some(expected_row(music, row, 0))
 }
 
-fn expected_row(music: &MusicCatalog, list: &CatalogPlaylist, position: usize) -> ExpectedRow {
-    let row = list.row(position);
+/// Every row of a playlist.
+pub(crate) fn expected_rows(music: &MusicCatalog, list: &CatalogPlaylist) -> Vec<ExpectedRow> {
+    (0..list.len()).map(|n| expected_row(music, list.row(n), n)).collect()
+}
+
+fn expected_row(music: &MusicCatalog, row: PlaylistRow, position: usize) -> ExpectedRow {
     let blank = ExpectedRow {
         position,
         kind: "unavailable".to_owned(),

@@ -4,7 +4,7 @@
 /// dates in 1970, floats for integers, both key names at once, a `total` that is too large, and an empty page
 /// that has a next page.
 pub const EDGE_CASE_PLAYLIST: &str = "0SandboxOddPlaylist000";
-/// A playlist of `home` with 50,020 items, of which the last twenty are edge cases. Its pages are computed when
+/// A playlist of `home` with 50,020 items; the last twenty are edge cases. Its pages are computed when
 /// they are requested.
 pub const LARGE_PLAYLIST: &str = "0SandboxBigPlaylist000";
 /// A playlist of `home` without items.

@@ -79,6 +79,28 @@ pub enum LibraryEdit {
         /// Position from 0.
         position: usize,
     },
+    /// Makes other changes as soon as a page that begins at an offset was served, so that the list changes while it is
+    /// read.
+    WhenServed {
+        /// Id of the user.
+        user: String,
+        /// The list.
+        #[serde(rename = "shelf")]
+        section: LibrarySection,
+        /// The offset.
+        offset: usize,
+        /// The changes, in this order.
+        edits: Vec<LibraryEdit>,
+    },
+}
+
+/// Changes that wait until a page was served.
+#[derive(Debug)]
+struct WaitingEdits {
+    user: String,
+    section: LibrarySection,
+    offset: usize,
+    edits: Vec<LibraryEdit>,
 }
 
 /// The libraries of all users with their edits.
@@ -86,11 +108,12 @@ pub enum LibraryEdit {
 pub(crate) struct UserLibraries {
     digger_tracks: usize,
     by_user: FxHashMap<String, UserLibrary>,
+    waiting: Vec<WaitingEdits>,
 }
 
 impl UserLibraries {
     pub(crate) fn new(digger_tracks: usize) -> Self {
-        Self { digger_tracks, by_user: FxHashMap::default() }
+        Self { digger_tracks, by_user: FxHashMap::default(), waiting: Vec::new() }
     }
 
     pub(crate) fn library(&mut self, music: &MusicCatalog, user: &str) -> &UserLibrary {
@@ -113,9 +136,14 @@ impl UserLibraries {
     /// # Errors
     /// If it names an unknown id or position. The library is unchanged then.
     pub(crate) fn edit(&mut self, edit: LibraryEdit, music: &MusicCatalog, now_ms: i64) -> Result<(), EditError> {
+        if let LibraryEdit::WhenServed { user, section, offset, edits } = edit {
+            self.waiting.push(WaitingEdits { user, section, offset, edits });
+            return Ok(());
+        }
         let (LibraryEdit::Save { user, section, .. }
         | LibraryEdit::Remove { user, section, .. }
-        | LibraryEdit::Lose { user, section, .. }) = &edit;
+        | LibraryEdit::Lose { user, section, .. }
+        | LibraryEdit::WhenServed { user, section, .. }) = &edit;
         let library = self.library_mut(music, user);
         let (list, kind) = match section {
             LibrarySection::Tracks => (&mut library.tracks, CatalogKind::Track),
@@ -138,8 +166,24 @@ impl UserLibraries {
             LibraryEdit::Remove { position, .. } | LibraryEdit::Lose { position, .. } => {
                 return Err(EditError(format!("position {position}")));
             }
+            LibraryEdit::WhenServed { .. } => {}
         }
         Ok(())
+    }
+
+    /// Makes the edits that waited until this page was served.
+    pub(crate) fn page_served(
+        &mut self,
+        (user, section, offset): (&str, LibrarySection, usize),
+        music: &MusicCatalog,
+        now_ms: i64,
+    ) {
+        let is_due = |one: &mut WaitingEdits| one.user == user && one.section == section && one.offset == offset;
+        let due: Vec<WaitingEdits> = self.waiting.extract_if(.., is_due).collect();
+        for edit in due.into_iter().flat_map(|one| one.edits) {
+            // An edit that does not fit the list any more changes nothing.
+            let _ = self.edit(edit, music, now_ms);
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 
 pub(crate) use expected_lists::expected_ids;
 pub use expected_rows::ExpectedRow;
-pub(crate) use expected_rows::expected_rows;
+pub(crate) use expected_rows::{expected_rows, expected_track};
 pub use libraries::{LibraryEdit, LibrarySection};
 pub(crate) use libraries::{SavedItem, UserLibraries, UserLibrary, recent_plays};
 pub(crate) use names::{MARKETS, market_lists};

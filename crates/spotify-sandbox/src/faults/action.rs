@@ -101,6 +101,14 @@ pub enum FaultAction {
     /// A list with other items: those at these positions of the usual list, in this order. Its pages and its total
     /// fit.
     Reordered { positions: Vec<usize> },
+    /// Every page with some items of a list fails, however small it is.
+    FailingItems {
+        /// The position of the first one in the list.
+        from: u64,
+        count: u64,
+        /// The status. With 200, the body is cut off.
+        code: u16,
+    },
     /// A page without its second half, but with the usual numbers and links.
     ShortPage,
     /// A page without one item in its middle, but with the usual numbers and links.
@@ -109,7 +117,7 @@ pub enum FaultAction {
     EmptyPage,
     /// Another value for one part of the response.
     Set {
-        /// JSON pointer such as `/artists/cursors`; empty for the whole response. `*` stands for every entry, as in
+        /// JSON pointer such as `/artists/cursors`; empty for the whole response. `*` means every entry, as in
         /// `/items/*/track/name`.
         at: String,
         /// The new value.

@@ -1,7 +1,7 @@
 //! Faults: what goes wrong, and for which requests.
 //!
-//! A fault consists of conditions and a [`FaultAction`]. A request gets the first fault whose conditions it
-//! meets. As JSON, for `POST /_sandbox/faults`:
+//! A fault consists of conditions and a [`FaultAction`]. A request gets the first fault with conditions that
+//! it fulfills. As JSON, for `POST /_sandbox/faults`:
 //!
 //! ```json
 //! {"path": "/v1/playlists/*", "skip": 2, "times": 1,
@@ -71,7 +71,7 @@ impl Fault {
         Self { times: Some(times), ..self }
     }
 
-    /// Limits the fault to requests whose query contains a text.
+    /// Limits the fault to requests with this text in their query.
     #[must_use]
     pub fn with_query(self, text: &str) -> Self {
         Self { query: Some(text.to_owned()), ..self }

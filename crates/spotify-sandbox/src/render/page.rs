@@ -17,7 +17,7 @@ impl PageRange {
     }
 }
 
-/// A page whose numbers may be wrong on purpose.
+/// A page with numbers that may be wrong on purpose.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListPage<'a> {
     /// `/playlists/…/items`

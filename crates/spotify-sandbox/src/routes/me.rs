@@ -2,7 +2,7 @@
 
 use super::EndpointContext;
 use super::plays::recently_played;
-use crate::catalog::{CatalogIndex, CatalogKind, CatalogPlaylist, SavedItem, UserLibrary, fixtures};
+use crate::catalog::{CatalogIndex, CatalogKind, CatalogPlaylist, LibrarySection, SavedItem, UserLibrary, fixtures};
 use crate::clock::timestamp;
 use crate::render::{self, RenderContext};
 use crate::response::{ServerResponse, api_error, not_found};
@@ -56,6 +56,17 @@ fn saved_items(
             o.write_with(key, |out| write(&context.render, out, list[n].index));
         });
     });
+    let section = match key {
+        "track" => Some(LibrarySection::Tracks),
+        "album" => Some(LibrarySection::Albums),
+        "show" => Some(LibrarySection::Shows),
+        "episode" => Some(LibrarySection::Episodes),
+        _ => None,
+    };
+    if let (Some(section), Some(user)) = (section, context.token_owner.user.as_deref()) {
+        let (music, now_ms) = (context.render.music, context.state.clock.now_ms());
+        lock(&context.state.libraries).page_served((user, section, slice.offset), music, now_ms);
+    }
     Ok(ServerResponse::json(out))
 }
 

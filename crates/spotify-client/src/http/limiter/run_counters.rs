@@ -13,7 +13,7 @@ use crate::http::clock::Clock;
 use crate::http::family::EndpointFamily;
 use crate::state::{NewRefusal, StateError};
 
-/// So many resources in a row without an answer in between mean that Spotify cannot be reached.
+/// This number of failed resources in a row means that Spotify cannot be reached.
 const FAILED_RESOURCES_OF_AN_OUTAGE: usize = 4;
 
 /// The same, before the first answer of the run.
@@ -50,8 +50,8 @@ impl RunCounters {
 }
 
 impl CallLimiter {
-    /// Records that a resource was given up after all its attempts. Returns whether so many different ones were
-    /// given up in a row that the server is to blame, and not they.
+    /// Records that a resource was given up after all its attempts. Returns whether enough different ones were
+    /// given up in a row to blame the server instead of the resources.
     pub fn record_given_up(&self, resource: &str, is_lost: bool) -> bool {
         let mut run = self.counters();
         run.given_up.insert(resource.to_owned());

@@ -49,9 +49,9 @@ impl PrivateDb {
         }
         private::ensure_file(path)?;
         for suffix in ["-wal", "-shm", "-journal"] {
-            let mut beside = path.as_os_str().to_owned();
-            beside.push(suffix);
-            private::check_file(Path::new(&beside))?;
+            let mut sibling = path.as_os_str().to_owned();
+            sibling.push(suffix);
+            private::check_file(Path::new(&sibling))?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(path, flags).map_err(StateError::sqlite("open the database", path))?;

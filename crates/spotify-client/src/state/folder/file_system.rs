@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::state::error::StateError;
 
 #[cfg(target_os = "linux")]
-const NETWORK: [(u32, &str); 12] = [
+const NETWORK: [(u32, &str); 20] = [
     (0x0000_6969, "nfs"),
     (0x0000_517B, "smb"),
     (0xFF53_4D42, "cifs"),
@@ -22,13 +22,22 @@ const NETWORK: [(u32, &str); 12] = [
     (0x4750_4653, "gpfs"),
     (0x1983_0326, "beegfs"),
     (0x0000_564C, "ncp"),
+    // Disks that several machines share, and folders that a virtual machine gets from its host.
+    (0x0116_1970, "gfs2"),
+    (0x7461_636F, "ocfs2"),
+    (0x2003_0528, "orangefs"),
+    (0xAAD7_AAEA, "panfs"),
+    (0xBEEF_DEAD, "snfs"),
+    (0x786F_4256, "vboxsf"),
+    (0xBACB_ACBC, "vmhgfs"),
+    (0x7C7C_6673, "prl_fs"),
 ];
 
 #[cfg(target_os = "linux")]
 const FUSE: u32 = 0x6573_5546;
 
 #[cfg(target_os = "linux")]
-const NETWORK_FUSE: [&str; 9] = [
+const NETWORK_FUSE: [&str; 22] = [
     "fuse.sshfs",
     "fuse.s3fs",
     "fuse.rclone",
@@ -38,6 +47,19 @@ const NETWORK_FUSE: [&str; 9] = [
     "fuse.goofys",
     "fuse.juicefs",
     "fuse.moosefs",
+    "fuse.mfs",
+    "fuse.lizardfs",
+    "fuse.seaweedfs",
+    "fuse.ceph-fuse",
+    "fuse.ceph",
+    "fuse.blobfuse",
+    "fuse.blobfuse2",
+    "fuse.mountpoint-s3",
+    "fuse.curlftpfs",
+    "fuse.hdfs",
+    "fuse.vmhgfs-fuse",
+    "fuse.gvfsd-fuse",
+    "fuse.grpcfuse",
 ];
 
 /// Fails if the folder is on a network file system.

@@ -1,7 +1,7 @@
 //! Which folder is the state folder, and why.
 //!
 //! The reason is kept with the path, because cron, a shell and systemd have different environments. A
-//! missing grant or a forgotten ban usually means that the wrong folder was chosen.
+//! missing grant or a forgotten cool-down usually means that the wrong folder was chosen.
 
 use std::ffi::OsString;
 use std::fmt;

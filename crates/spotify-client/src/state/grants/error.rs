@@ -55,7 +55,7 @@ pub enum GrantError {
         user: String,
         /// The file that holds it until the next start, if one could be written.
         kept: Option<PathBuf>,
-        /// What was in the way.
+        /// The obstacle.
         source: Box<StateError>,
     },
     /// An invalid user name.

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_day_of_consent_gives_six_months_from_the_import_at_most() {
+    fn unknown_consent_day_allows_six_months_at_most() {
         let mut grant = consented("2026-08-31T10:00:00Z");
         grant.imported_at = grant.authorized_at.take();
         let end = grant_end(&grant).unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_long_pause_only_the_most_urgent_warning_is_given() {
+    fn long_pause_gives_only_the_most_urgent_warning() {
         let grant = consented("2026-05-01T00:00:00Z");
         let late = at("2026-10-28T00:00:00Z");
         assert_eq!(warning_due(&grant, Some(30), late), Some(7));

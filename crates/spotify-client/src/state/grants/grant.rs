@@ -107,7 +107,7 @@ pub struct Grant {
     pub client_id: String,
     /// The Spotify account, or `None` until it was read.
     pub account: Option<SpotifyAccount>,
-    /// What was granted; `None` until the first refresh of an imported token.
+    /// The granted scopes; `None` until the first refresh of an imported token.
     pub scopes: Option<Vec<String>>,
     /// How the user signed in.
     pub flow: SignInFlow,
@@ -164,7 +164,7 @@ pub struct NewGrant {
     pub refresh: SecretString,
     /// The access token, if there is one.
     pub access: Option<StoredAccessToken>,
-    /// What was granted, if that is known.
+    /// The granted scopes, if they are known.
     pub scopes: Option<Vec<String>>,
     /// How the user signed in.
     pub flow: SignInFlow,
@@ -185,7 +185,7 @@ pub struct RenewedGrant {
     pub access: StoredAccessToken,
     /// A new refresh token; `None` keeps the old one.
     pub refresh: Option<SecretString>,
-    /// What is granted, if the answer says.
+    /// The granted scopes, if the answer names them.
     pub scopes: Option<Vec<String>>,
 }
 

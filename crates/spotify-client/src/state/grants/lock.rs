@@ -83,7 +83,7 @@ impl GrantLock {
         Ok(rest.get(..length).map(<[u8]>::to_vec))
     }
 
-    /// Wipes what was kept.
+    /// Wipes the saved token.
     pub(super) fn wipe(&self) -> Result<(), StateError> {
         if self.saved_token()?.is_none() {
             return Ok(());

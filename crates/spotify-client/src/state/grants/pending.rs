@@ -24,7 +24,7 @@ const VERIFIER: &str = "verifier of a sign-in";
 pub struct PendingSignIn {
     /// The local name of the user.
     pub user: String,
-    /// Where the browser is sent back to, exactly as Spotify was told.
+    /// Where the browser is sent back to, exactly as sent to Spotify.
     pub redirect_uri: String,
     /// How the user signs in.
     pub flow: SignInFlow,
@@ -102,7 +102,7 @@ impl GrantStore {
             return Ok(None);
         };
         if now - pending.created_at > PENDING_LIFETIME {
-            self.forget_pending(user)?;
+            self.forget_pending(&pending)?;
             return Ok(None);
         }
         pending.state = self.unseal(user, STATE, &state)?;
@@ -110,16 +110,42 @@ impl GrantStore {
         Ok(Some(pending))
     }
 
-    /// Forgets the sign-in that waits for this user. `false`: there was none, or another process
-    /// was quicker.
+    /// Saves a sign-in again whose answer could not be redeemed yet, unless a newer one of the same user is pending.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written.
+    pub fn restore_pending(&self, pending: &PendingSignIn) -> Result<(), GrantError> {
+        match self.pending(&pending.user, pending.created_at)? {
+            Some(newer) if newer.created_at > pending.created_at => Ok(()),
+            _ => self.save_pending(pending),
+        }
+    }
+
+    /// Forgets a sign-in. `false`: another process was quicker, or a newer one of the same user has replaced it.
     ///
     /// # Errors
     ///
     /// If it cannot be deleted.
-    pub fn forget_pending(&self, user: &str) -> Result<bool, GrantError> {
+    pub fn forget_pending(&self, pending: &PendingSignIn) -> Result<bool, GrantError> {
         let gone = self.db().write("forget a sign-in", |tx| {
-            tx.execute("DELETE FROM pending WHERE client_id = ?1 AND user = ?2", [&*self.client_id, user])
+            tx.execute(
+                "DELETE FROM pending WHERE client_id = ?1 AND user = ?2 AND created_ms = ?3",
+                params![self.client_id, pending.user, pending.created_at.timestamp_millis()],
+            )
         })?;
         Ok(gone > 0)
+    }
+
+    /// Forgets every sign-in of this user.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be deleted.
+    pub fn forget_all_pending(&self, user: &str) -> Result<(), GrantError> {
+        self.db().write("forget a sign-in", |tx| {
+            tx.execute("DELETE FROM pending WHERE client_id = ?1 AND user = ?2", [&*self.client_id, user])
+        })?;
+        Ok(())
     }
 }

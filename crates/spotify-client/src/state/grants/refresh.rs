@@ -15,8 +15,8 @@ use crate::state::StateError;
 const SAVED_TOKEN: &str = "kept token";
 
 impl GrantStore {
-    /// Writes down that a refresh begins, and makes room for what it may bring. `false`: the grant
-    /// is not what was read.
+    /// Records that a refresh begins, and reserves space for its result. Returns `false` if the grant
+    /// has changed since it was read.
     ///
     /// # Errors
     ///
@@ -34,8 +34,8 @@ impl GrantStore {
         Ok(changed == 1)
     }
 
-    /// Saves what a refresh brought; on disk when this returns. `false`: the grant is not what was
-    /// read.
+    /// Saves the result of a refresh. It is on disk when this returns. Returns `false` if the grant has changed since
+    /// it was read.
     ///
     /// # Errors
     ///
@@ -212,14 +212,14 @@ impl GrantStore {
         Ok((changed == 1).then_some(days))
     }
 
-    /// Forgets a user: the tokens are overwritten, not only unlinked. Returns what was known.
+    /// Forgets a user: the tokens are overwritten, not only unlinked. Returns the deleted grant.
     ///
     /// # Errors
     ///
-    /// If the grant is held for too long or cannot be deleted.
+    /// If the grant stays locked for too long or cannot be deleted.
     pub fn forget(&self, user: &str) -> Result<Option<Grant>, GrantError> {
         let Some(grant) = self.get(user)? else {
-            self.forget_pending(user)?;
+            self.forget_all_pending(user)?;
             return Ok(None);
         };
         let lock = self.lock(user)?;
@@ -263,7 +263,7 @@ fn insert(
     now: DateTime<Utc>,
 ) -> rusqlite::Result<()> {
     let ms = |time: Option<DateTime<Utc>>| time.map(|it| it.timestamp_millis());
-    // Running processes recognise what they read by its generation, so the number keeps growing.
+    // Running processes recognize a changed grant by its generation, so the number keeps growing.
     let generation: i64 = tx
         .prepare_cached("SELECT coalesce(max(generation), 0) + 1 FROM grants WHERE client_id = ?1 AND user = ?2")?
         .query_row([client_id, &grant.user], |row| row.get(0))?;

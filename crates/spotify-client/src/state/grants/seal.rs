@@ -23,7 +23,7 @@ use crate::state::folder::private_files as private;
 use crate::state::key_origin::KeyOrigin;
 use crate::{hex, random};
 
-/// The first byte of every sealed value, so that a later format can be told apart.
+/// The first byte of every sealed value, so that a later format can be recognized.
 const VERSION: u8 = 1;
 const NONCE: usize = 24;
 /// A key of fewer bytes is a password, and could be guessed.
@@ -77,8 +77,11 @@ impl SealKey {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
             let path = Path::new(&credentials).join("cratedigger_key");
-            if path.exists() {
-                return SealKey::read(KeyOrigin::Credential(path)).map(Some);
+            match fs::symlink_metadata(&path) {
+                Ok(_) => return SealKey::read(KeyOrigin::Credential(path)).map(Some),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                // A folder that cannot be read may contain the key. A new one would lock the grants to another place.
+                Err(error) => return Err(StateError::io("read the key", &path)(error)),
             }
         }
         if let Some(path) = set("CRATEDIGGER_KEY_FILE") {
@@ -149,7 +152,7 @@ impl SealKey {
         Ok(out)
     }
 
-    /// Opens what was sealed for this place.
+    /// Decrypts a value that was encrypted for this place.
     pub(in crate::state) fn open(&self, place: SealContext<'_>, sealed: &[u8]) -> Result<SecretString, UnsealError> {
         let (version, rest) = sealed.split_first().ok_or(UnsealError)?;
         let (nonce, msg) = rest.split_first_chunk::<NONCE>().ok_or(UnsealError)?;
@@ -195,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_and_every_cut_is_noticed() {
+    fn changed_or_truncated_value_is_refused() {
         let key = key();
         let place = SealContext { client_id: "app", user: "home", column: "refresh_token" };
         let sealed = key.seal(place, "secret").unwrap();

@@ -159,7 +159,7 @@ impl GrantStore {
         Ok(Some(GrantWithTokens { grant, refresh, access }))
     }
 
-    /// Which of these scopes a user's grant lacks. None if it is not known yet what was granted.
+    /// Which of these scopes a user's grant lacks. None while the granted scopes are unknown.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Follows a client id that is set to another account than before.
 //!
 //! Quotas belong to the developer account, and its name is a setting. A user who sets or changes it on the
-//! day of a ban would start with an empty ledger. What counted for the old account therefore counts for the
+//! day of a cool-down would start with an empty ledger. What counted for the old account therefore counts for the
 //! new one as well: the calls of the last day, the cool-downs, and the learned ceilings. It also stays with
 //! the old account, because other client ids may still belong to it. After a day the two are independent.
 //!
@@ -16,8 +16,8 @@ use super::clock_jumps;
 use super::request::ClientIdentity;
 use crate::state::clock_reading::ClockReading;
 
-/// Begins a transaction: follows the clock and the account. Returns the generation: it changes whenever
-/// what is kept in memory of the books no longer holds.
+/// Begins a transaction: follows the clock and the account. Returns the generation, which changes whenever
+/// the copy of the ledger in memory is no longer valid.
 pub(in crate::state) fn start_transaction(
     tx: &Connection,
     who: &ClientIdentity,

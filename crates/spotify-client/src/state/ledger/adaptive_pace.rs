@@ -19,13 +19,13 @@ use crate::state::clock_reading::ClockReading;
 
 /// Raised by this after a full window without a refusal, until the first.
 const RAISE: f64 = 1.5;
-/// Of what was counted before a refusal, this is used after it.
+/// After a refusal, this part of the counted calls is used.
 const BACK_OFF: f64 = 0.9;
-/// Windows until the pace is back at what was refused: 20 of 30 seconds are ten minutes.
+/// Windows until the pace is back at the refused value: 20 of 30 seconds are ten minutes.
 const WINDOWS_TO_RECOVER: f64 = 20.0;
 /// A refusal after few calls is about something else; slower than this part of the start is never learned.
 const LEAST: f64 = 0.25;
-/// What was learned is forgotten after this.
+/// The learned pace is forgotten after this.
 const LASTS_MS: i64 = 7 * 86_400_000;
 /// Calls looked at to count those of a window: more than any ceiling lets through in one.
 const MAX_CALLS_COUNTED: i64 = 2_000;

@@ -67,7 +67,7 @@ pub struct LearnedCeiling {
     pub family: String,
     /// The number of calls that was learned.
     pub calls: u32,
-    /// What it has risen to since.
+    /// The value that it has risen to since.
     pub now: u32,
     /// When it was learned.
     pub at: DateTime<Utc>,
@@ -222,7 +222,7 @@ impl CeilingUpdate<'_> {
     }
 }
 
-/// The ceilings that refusals taught, and what they have risen to since.
+/// The ceilings that were learned from refusals, with their present values.
 pub(super) fn learned_ceilings(
     tx: &Connection,
     account: &str,

@@ -1,22 +1,22 @@
 //! Notices that the clock was set, and moves the times in the ledger with it.
 //!
 //! Deadlines and the rolling day are kept by the wall clock. A step forward would free calls early and
-//! cause a ban; a step back would block them for hours too long. Every transaction therefore compares
+//! cause a cool-down; a step back would block them for hours too long. Every transaction therefore compares
 //! both clocks with the last reading. Within one boot, the difference *is* the step, and all times are
 //! moved by it. A step that is too small to tell from the time between two readings is remembered until
 //! others add to it. Over a reboot only a step back can be noticed; times that are then in the future are
 //! treated as the present, so that nothing lasts longer than it was meant to. A clock that is wrong and
-//! ahead after a reboot cannot be told from one that is right.
+//! ahead after a reboot cannot be distinguished from one that is right.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::state::clock_reading::ClockReading;
 
 /// The ledger follows only a larger step forward, because two readings are never taken at the same instant.
-/// Slewing is no difference, since it moves both clocks. What is left of a step adds up with the next one.
+/// Slewing is no difference, since it moves both clocks. The rest of a step adds up with the next one.
 const AHEAD_MS: i64 = 250;
-/// Behind, it holds things back a little, which harms nobody; to follow it would free calls on the word of
-/// a process that was not let run between its two readings.
+/// A clock that is behind only delays calls a little. Following it at once would free calls because of a process
+/// that was suspended between its two readings.
 const BEHIND_MS: i64 = 30_000;
 /// Smaller steps come from a time service and are not worth a warning.
 const REPORTED_STEP_MS: i64 = 30_000;

@@ -1,4 +1,4 @@
-//! The database of the ledger, together with what is kept in memory of it.
+//! The database of the ledger, together with its copy in memory.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,7 +1,7 @@
 //! Cool-downs: until when no call of a scope may be sent, and what Spotify said.
 //!
 //! They survive restarts and are shared by all processes, because a call that comes too early was
-//! reported to bring a new ban of hours. A deadline only moves forward, and no success moves it
+//! reported to bring a new cool-down of hours. A deadline only moves forward, and no success moves it
 //! back. A quota belongs to the developer account. Spotify counts it in unpublished buckets, which
 //! we take to be endpoint families: one refusal holds back the family, and a second family that is
 //! refused in the meantime holds back the account.
@@ -33,7 +33,7 @@ const REFUSAL_RETENTION_MS: i64 = 90 * 86_400_000;
 pub struct CoolDown {
     /// When it was set.
     pub set_at: DateTime<Utc>,
-    /// What is held back, why, and until when.
+    /// Its scope, its reason and its end.
     pub deferral: Deferral,
 }
 
@@ -158,7 +158,7 @@ pub(super) fn all_in_force(
     .collect()
 }
 
-/// Whether a ban of more than ten minutes ended within the last minute.
+/// Whether a cool-down of more than ten minutes ended within the last minute.
 pub(super) fn ban_just_ended(tx: &Connection, identity: &ClientIdentity, now: ClockReading) -> rusqlite::Result<bool> {
     tx.prepare_cached(
         "SELECT 1 FROM cool_downs

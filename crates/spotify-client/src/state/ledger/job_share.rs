@@ -1,7 +1,7 @@
 //! What one job may use of a day, so that a backfill of thousands of calls leaves some to other jobs.
 //!
 //! Calls are recorded with the job that sent them. A job may send half of a day's calls, of the account
-//! and of each family, in any 24 hours, whoever starts it and however often. A job with `max_calls` in its
+//! and of each family, in any 24 hours, however it is started and however often. A job with `max_calls` in its
 //! file may send that many instead. `run --max-calls` limits one run in the limiter and does not change
 //! the share.
 
@@ -32,7 +32,7 @@ impl JobKey {
 pub struct CallSpender {
     /// The job.
     pub job: JobKey,
-    /// What it may send in any 24 hours. `None` means everything that is usable.
+    /// The calls that it may send in any 24 hours. `None` means all usable calls.
     pub share: Option<JobShare>,
 }
 

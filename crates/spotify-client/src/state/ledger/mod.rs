@@ -1,4 +1,4 @@
-//! The ledger of calls: what was sent, what Spotify refused, and what may still be sent.
+//! The ledger of calls: those that were sent, those that Spotify refused, and those that may still be sent.
 //!
 //! Spotify counts calls over a rolling day and punishes a client that calls too early, so the
 //! ledger makes promises about other processes and later starts. A call is recorded before it is

@@ -6,7 +6,7 @@ use super::job_share::CallSpender;
 use super::pace::CallPace;
 use crate::hex;
 
-/// Whose calls these are: hashes of the client id and of the developer account whose quota it uses.
+/// The origin of calls: hashes of the client id and of the developer account with the quota.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClientIdentity {
     pub(in crate::state) client: String,

@@ -41,7 +41,7 @@ pub enum Reservation {
 /// Why a call may not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallBlock {
-    /// Spotify asked for a wait that is not over.
+    /// Spotify has requested a wait that is not over.
     CoolDown(CoolDown),
     /// The calls of the day are used.
     CeilingReached(CeilingReached),
@@ -116,7 +116,7 @@ impl CallLedger<'_> {
         Ok(())
     }
 
-    /// What an account has used, what is left, and what was refused.
+    /// The calls that an account has used, those that are left, and those that were refused.
     ///
     /// # Errors
     ///

@@ -35,7 +35,7 @@ pub(super) struct CallTimes {
 }
 
 impl CallWindows {
-    /// Drops what is in memory, after a failed transaction or a cancelled call.
+    /// Drops the copy in memory, after a failed transaction or a cancelled call.
     pub(super) fn forget(&mut self) {
         self.0.clear();
     }

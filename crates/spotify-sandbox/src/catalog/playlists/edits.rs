@@ -58,7 +58,7 @@ pub enum PlaylistEdit {
     },
     /// Makes another edit whenever a page of the list has been served.
     WhenServed {
-        /// Id of the playlist whose page is served.
+        /// Id of the playlist that is served.
         playlist: String,
         /// Number of the page from 0: offset divided by limit.
         page: usize,

@@ -1,0 +1,250 @@
+//! Deletes the CSV files of a user, and the user's rows from files that several users share.
+//!
+//! Files are reached as an export reaches them: below the CSV folder, part by part, without following a link. A file
+//! behind a link stays, and the caller is told about it.
+
+use std::io::{BufReader, Read, Seek, SeekFrom, Write as _};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::error::ExportError;
+use super::folder::OutputFolder;
+use super::jobs_without_file::forget_missing_files;
+use super::name::{DATA_PACKAGE, check_name};
+use super::outcome::ExportTarget;
+use crate::store::RecordedFile;
+use crate::store::purge::{PurgedUser, UserFileFate, files_of_user, forget_inputs, record_dropped_rows};
+use crate::store::{forget_files, recorded_files};
+
+/// The column with the local name of the user, in every file of a fetch that reads for users.
+const USER_COLUMN: &str = "user";
+
+/// What became of the files with rows of a user.
+#[derive(Debug, Default)]
+pub struct ClearedFiles {
+    /// Files that were deleted.
+    pub deleted: Vec<PathBuf>,
+    /// Files without the rows of the user.
+    pub shortened: Vec<PathBuf>,
+    /// Files that were left as they are, and why.
+    pub left: Vec<(PathBuf, String)>,
+    /// Paths below the CSV folder that contain rows of the user unless an export renders them again.
+    pub to_render: Vec<String>,
+}
+
+/// Deletes or shortens the files with rows of a user.
+///
+/// # Errors
+/// If the store or a folder cannot be read or written.
+pub fn clear_user_files(
+    store: &Connection,
+    target: &ExportTarget,
+    user: &PurgedUser,
+) -> Result<ClearedFiles, ExportError> {
+    let unreadable = |source| ExportError::Store { path: target.csv_dir.clone(), source };
+    let mut cleared = ClearedFiles::default();
+    if !target.csv_dir.is_dir() {
+        return Ok(cleared);
+    }
+    let root = OutputFolder::root(&target.csv_dir, target.access)?;
+    // A killed export may have published files that the store does not know yet.
+    let mut jobs = root.names()?;
+    jobs.extend(recorded_files(store, None).map_err(unreadable)?.into_iter().map(|file| file.job));
+    jobs.sort();
+    jobs.dedup();
+    for job in &jobs {
+        forget_missing_files(store, target, job)?;
+    }
+    for (file, fate) in files_of_user(store, user).map_err(unreadable)? {
+        let path = target.csv_dir.join(&file.path);
+        match clear_file(store, &root, &file, fate, user) {
+            Ok(FileResult::Deleted) => {
+                forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;
+                cleared.deleted.push(path);
+            }
+            Ok(FileResult::Shortened) => cleared.shortened.push(path),
+            Ok(FileResult::Unchanged) => {}
+            Ok(FileResult::ToRender) => {
+                forget_inputs(store, &file.path).map_err(unreadable)?;
+                cleared.to_render.push(file.path);
+            }
+            Err(error @ (ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })) => {
+                forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;
+                cleared.left.push((path, error.to_string()));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(cleared)
+}
+
+enum FileResult {
+    Deleted,
+    Shortened,
+    Unchanged,
+    ToRender,
+}
+
+fn clear_file(
+    store: &Connection,
+    root: &OutputFolder,
+    file: &RecordedFile,
+    fate: UserFileFate,
+    user: &PurgedUser,
+) -> Result<FileResult, ExportError> {
+    let below = file.path_below_job();
+    let valid = check_name(&file.job).and_then(|()| check_name(below));
+    valid.map_err(|source| ExportError::Name { path: file.path.clone(), source })?;
+    let folder = root.existing_folder(&file.job)?;
+    match fate {
+        UserFileFate::Delete => delete_below(&folder, below).map(|()| FileResult::Deleted),
+        UserFileFate::Render => Ok(FileResult::ToRender),
+        UserFileFate::DropRows => shorten_below(store, &folder, below, file, user),
+    }
+}
+
+/// Deletes a file and the folders that are empty afterwards.
+fn delete_below(folder: &OutputFolder, path: &str) -> Result<(), ExportError> {
+    let Some((first, rest)) = path.split_once('/') else {
+        return if folder.find(path)?.is_some() { folder.delete(path) } else { Ok(()) };
+    };
+    delete_below(&folder.existing_folder(first)?, rest)?;
+    folder.delete_if_empty(first);
+    Ok(())
+}
+
+/// Writes a file again without the rows of a user.
+fn shorten_below(
+    store: &Connection,
+    folder: &OutputFolder,
+    path: &str,
+    record: &RecordedFile,
+    user: &PurgedUser,
+) -> Result<FileResult, ExportError> {
+    if let Some((first, rest)) = path.split_once('/') {
+        return shorten_below(store, &folder.existing_folder(first)?, rest, record, user);
+    }
+    let Some(mut file) = folder.open(path)? else { return Ok(FileResult::Unchanged) };
+    let mut draft = folder.draft(path)?;
+    let length = file.metadata().map_err(|e| draft.failed(e))?.len();
+    let kept = match rows_to_keep(&file, length, user).map_err(|e| draft.failed(e))? {
+        Some(kept) => kept,
+        None => return Ok(FileResult::ToRender),
+    };
+    if kept.dropped == 0 {
+        return Ok(FileResult::Unchanged);
+    }
+    for part in &kept.parts {
+        file.seek(SeekFrom::Start(part.start)).map_err(|e| draft.failed(e))?;
+        std::io::copy(&mut (&file).take(part.end - part.start), &mut draft).map_err(|e| draft.failed(e))?;
+    }
+    draft.flush().map_err(|e| draft.failed(e))?;
+    let written = draft.written();
+    draft.publish()?;
+    record_dropped_rows(store, &record.path, &written.sha256, written.bytes, kept.rows)
+        .map_err(|source| ExportError::Store { path: folder.path_of(DATA_PACKAGE), source })?;
+    Ok(FileResult::Shortened)
+}
+
+/// The parts of a file without the rows of a user.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct KeptRows {
+    parts: Vec<Range<u64>>,
+    rows: u64,
+    dropped: u64,
+}
+
+/// Finds the rows of other users in a file of this length. `None` if the file has no column that says whose row it is.
+fn rows_to_keep(file: impl Read, length: u64, user: &PurgedUser) -> std::io::Result<Option<KeptRows>> {
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let delimiter = find_delimiter(std::io::BufRead::fill_buf(&mut file)?);
+    let Some(delimiter) = delimiter else { return Ok(None) };
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(file);
+    let mut record = csv::ByteRecord::new();
+    let mut kept = KeptRows::default();
+    let (mut column, mut from) = (None, 0);
+    while reader.read_byte_record(&mut record)? {
+        let until = reader.position().byte();
+        let Some(column) = column else {
+            column = record.iter().position(|name| name == USER_COLUMN.as_bytes());
+            if column.is_none() {
+                return Ok(None);
+            }
+            kept.parts.push(0..until);
+            from = until;
+            continue;
+        };
+        let name = record.get(column).and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default();
+        if user.is_recorded_as(name) {
+            kept.dropped += 1;
+        } else {
+            kept.rows += 1;
+            match kept.parts.last_mut().filter(|part| part.end == from) {
+                Some(part) => part.end = until,
+                None => kept.parts.push(from..until),
+            }
+        }
+        from = until;
+    }
+    // A record ends with the return, so the line feed of the last one is left.
+    if from < length {
+        match kept.parts.last_mut().filter(|part| part.end == from) {
+            Some(part) => part.end = length,
+            None => kept.parts.push(from..length),
+        }
+    }
+    Ok(column.is_some().then_some(kept))
+}
+
+/// The delimiter with which the header has a column for the user.
+fn find_delimiter(start: &[u8]) -> Option<u8> {
+    let start = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
+    let header = start.split(|byte| matches!(byte, b'\n' | b'\r')).next()?;
+    b",;\t|".iter().copied().find(|delimiter| {
+        let plain = |name: &[u8]| {
+            name.strip_prefix(b"\"").and_then(|n| n.strip_suffix(b"\"")).unwrap_or(name) == USER_COLUMN.as_bytes()
+        };
+        header.split(|byte| byte == delimiter).any(plain)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn shortened(text: &str) -> Option<(String, u64, u64)> {
+        let user = PurgedUser { local_names: BTreeSet::from(["home".to_owned()]), ..PurgedUser::default() };
+        let kept = rows_to_keep(text.as_bytes(), text.len() as u64, &user).unwrap()?;
+        let parts = kept.parts.iter().map(|part| {
+            let at = |n: u64| usize::try_from(n).unwrap();
+            &text[at(part.start)..at(part.end)]
+        });
+        Some((parts.collect(), kept.rows, kept.dropped))
+    }
+
+    #[test]
+    fn rows_of_others_keep_their_bytes() {
+        let table = [
+            ("user,n\nhome,1\nstudio,2\nhome,3\n", "user,n\nstudio,2\n", 1, 2),
+            (
+                "user,n\nstudio,2\nhome,\"a\nb\"\nstudio,\"c\nhome,d\"\n",
+                "user,n\nstudio,2\nstudio,\"c\nhome,d\"\n",
+                2,
+                1,
+            ),
+            ("\u{feff}n;user\r\n1;\"home\"\r\n2;\"studio\"\r\n", "\u{feff}n;user\r\n2;\"studio\"\r\n", 1, 1),
+            ("user|n\nhome|1\n", "user|n\n", 0, 1),
+            ("\"n\"\t\"user\"\n1\thomely\n2\thome\n3\t\n", "\"n\"\t\"user\"\n1\thomely\n3\t\n", 2, 1),
+            ("user,n\nhome,1", "user,n\n", 0, 1),
+        ];
+        for (text, expected, rows, dropped) in table {
+            assert_eq!(shortened(text), Some((expected.to_owned(), rows, dropped)), "{text:?}");
+        }
+        assert_eq!(shortened("n,users\n1,home\n"), None);
+        assert_eq!(shortened(""), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! Files with secrets that other users of the machine can read or change.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::credentials::env_file_values;
+use super::project::Project;
+
+/// What only the owner may do, and at most the group may read: systemd gives a service its credentials that way.
+const OPEN_BITS: u32 = 0o027;
+
+/// The variables that name a file with a secret.
+const FILE_VARIABLES: [&str; 3] = ["SPOTIFY_CLIENT_SECRET_FILE", "SPOTIPY_CLIENT_SECRET_FILE", "CRATEDIGGER_KEY_FILE"];
+
+/// The secret files in a credentials folder. The client id is no secret.
+const CREDENTIALS: [&str; 2] = ["spotify_client_secret", "cratedigger_key"];
+
+/// A file with a secret that is open to other users.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSecretFile {
+    pub path: PathBuf,
+    /// Its mode, of which other users have a part.
+    pub mode: u32,
+}
+
+impl OpenSecretFile {
+    /// What is wrong, in a sentence without a period.
+    pub fn problem(&self) -> String {
+        let what = if self.mode & 0o022 == 0 { "read" } else { "change" };
+        format!("other users can {what} {} (mode {:04o})", self.path.display(), self.mode)
+    }
+
+    /// The command that repairs it.
+    pub fn command(&self) -> String {
+        format!("chmod 600 {}", self.path.display())
+    }
+}
+
+/// The files with secrets of a project that other users can read or change: `.env`, files that a variable names, and
+/// files in the credentials folder. The key in the state folder is checked where it is read.
+pub fn open_secret_files(project: &Project, env: impl Fn(&str) -> Option<String>) -> Vec<OpenSecretFile> {
+    let file = env_file_values(&project.env_file).unwrap_or_default();
+    let mut paths = vec![project.env_file.clone()];
+    let named = |name: &&str| env(name).or_else(|| file.get(*name).cloned());
+    paths.extend(FILE_VARIABLES.iter().filter_map(named).map(|path| project.root.join(path)));
+    if let Some(folder) = env("CREDENTIALS_DIRECTORY") {
+        paths.extend(CREDENTIALS.iter().map(|name| Path::new(&folder).join(name)));
+    }
+    paths.into_iter().filter_map(open_file).collect()
+}
+
+fn open_file(path: PathBuf) -> Option<OpenSecretFile> {
+    let found = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+    let mode = found.mode() & 0o7777;
+    (mode & OPEN_BITS != 0).then_some(OpenSecretFile { path, mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn only_the_group_may_read_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::at(folder.path());
+        std::fs::write(&project.env_file, "SPOTIFY_CLIENT_SECRET_FILE=secret\n").unwrap();
+        std::fs::write(folder.path().join("secret"), "x").unwrap();
+        std::fs::write(folder.path().join("cratedigger_key"), "x").unwrap();
+        let credentials = folder.path().to_str().unwrap().to_owned();
+        let env = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| credentials.clone());
+        for (mode, is_open) in
+            [(0o600, false), (0o400, false), (0o640, false), (0o440, false), (0o644, true), (0o660, true)]
+        {
+            for name in [".env", "secret", "cratedigger_key"] {
+                std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let found = open_secret_files(&project, env);
+            assert_eq!(found.len(), if is_open { 3 } else { 0 }, "{mode:o}: {found:?}");
+        }
+        let open = OpenSecretFile { path: "/x/.env".into(), mode: 0o644 };
+        assert_eq!(open.problem(), "other users can read /x/.env (mode 0644)");
+    }
+}

@@ -1,0 +1,109 @@
+//! The CSV files with rows of the deleted user.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, params};
+
+use super::person::PurgedUser;
+use crate::store::{RecordedFile, recorded_files};
+
+/// What happens to a file with rows of the deleted user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserFileFate {
+    /// It contains no one else's rows, so it is deleted.
+    Delete,
+    /// Other users have rows in it too, so only the rows of this user are deleted.
+    DropRows,
+    /// It shows the result of a query over several users, which only the job itself can write again.
+    Render,
+}
+
+/// The records of all files with rows of a user, and what happens to each.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn files_of_user(store: &Connection, user: &PurgedUser) -> rusqlite::Result<Vec<(RecordedFile, UserFileFate)>> {
+    let readers = readers_by_fetch(store)?;
+    let fate = |file: &RecordedFile| file_fate(file, user, &readers);
+    Ok(recorded_files(store, None)?.into_iter().filter_map(|file| fate(&file).map(|fate| (file, fate))).collect())
+}
+
+/// The users whose tokens ever read each fetch of each job. The empty name is the app.
+type Readers = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
+    let mut readers = Readers::new();
+    let mut rows = store.prepare(
+        // Only lists of a user's own name the user in `requested`, and only while the run is on record, the run does.
+        "SELECT r.job, r.fetch, coalesce(r.user_id, nullif(l.audience, 'app'), '') FROM requested r
+           LEFT JOIN lists l ON l.id = r.list_id
+           WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE 'forgotten %'
+         UNION SELECT r.job, f.fetch, f.user_id FROM run_fetches f JOIN runs r ON r.id = f.run_id",
+    )?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let fetches = readers.entry(row.get(0)?).or_default();
+        fetches.entry(row.get(1)?).or_default().insert(row.get(2)?);
+    }
+    Ok(readers)
+}
+
+fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Option<UserFileFate> {
+    // The name of a fetch contains no blank, so the last word of `saved_tracks of home` is a user.
+    let (name, of) = match file.source.rsplit_once(" of ") {
+        Some((name, of)) => (name, Some(of)),
+        None => (file.source.as_str(), None),
+    };
+    if let Some(of) = of {
+        return user.is_recorded_as(of).then_some(UserFileFate::Delete);
+    }
+    let fetches = readers.get(&file.job)?;
+    let is_query = name.strip_prefix("query ").is_some_and(|n| n.parse::<u32>().is_ok());
+    let of_file: Vec<&String> = match is_query {
+        true => fetches.values().flatten().collect(),
+        false => fetches.get(name.strip_suffix(" not found").unwrap_or(name))?.iter().collect(),
+    };
+    // What the app read alone can be read again, and a file without it is written again by the next export.
+    let users: Vec<&String> = of_file.into_iter().filter(|reader| !reader.is_empty()).collect();
+    let is_theirs = |reader: &&String| user.is_recorded_as(reader);
+    match (users.iter().any(is_theirs), users.iter().all(is_theirs)) {
+        (false, _) => None,
+        (true, true) => Some(UserFileFate::Delete),
+        (true, false) if is_query => Some(UserFileFate::Render),
+        (true, false) => Some(UserFileFate::DropRows),
+    }
+}
+
+/// Records the new content of a file whose rows were dropped. The next export renders it if it still can.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn record_dropped_rows(
+    store: &Connection,
+    path: &str,
+    sha256: &str,
+    bytes: u64,
+    rows: u64,
+) -> rusqlite::Result<()> {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let sql = "UPDATE published_files SET sha256 = ?2, bytes = ?3, rows = ?4, inputs = '' WHERE path = ?1";
+    store.execute(sql, params![path, sha256, number(bytes), number(rows)]).map(drop)
+}
+
+/// Makes the next export render this file.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn forget_inputs(store: &Connection, path: &str) -> rusqlite::Result<()> {
+    store.execute("UPDATE published_files SET inputs = '' WHERE path = ?1", [path]).map(drop)
+}
+
+/// Whether a file has not been rendered since [`forget_inputs`].
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn is_not_rendered(store: &Connection, path: &str) -> rusqlite::Result<bool> {
+    store.query_row("SELECT EXISTS (SELECT 1 FROM published_files WHERE path = ?1 AND inputs = '')", [path], |row| {
+        row.get(0)
+    })
+}

@@ -1,0 +1,146 @@
+//! The person whose data are deleted: every id and name under which the store or a file may mention them.
+
+use std::collections::BTreeSet;
+
+use rusqlite::params;
+
+use crate::store::{StoreError, WriteTx, accounts};
+
+/// The ids and names of a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PurgedUser {
+    /// The ids that Spotify gave the user's accounts, including later ids of the same account.
+    pub user_ids: BTreeSet<String>,
+    /// Spotify's stable ids of these accounts.
+    pub account_ids: BTreeSet<String>,
+    /// The names under which these accounts were signed in here.
+    pub local_names: BTreeSet<String>,
+    /// The names on their profiles.
+    pub display_names: BTreeSet<String>,
+}
+
+impl PurgedUser {
+    /// Finds everything that is known about a local name and the account of its grant. `None` if the store knows
+    /// neither. A name that was given to another account with `--replace` has several accounts.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn find(
+        tx: &WriteTx,
+        local_name: &str,
+        account: Option<(Option<&str>, &str)>,
+    ) -> Result<Option<PurgedUser>, StoreError> {
+        let mut user = PurgedUser { local_names: BTreeSet::from([local_name.to_owned()]), ..PurgedUser::default() };
+        let mut stored: BTreeSet<String> = BTreeSet::new();
+        if let Some((account_id, user_id)) = account {
+            stored.insert(accounts::stored_id(tx, account_id, user_id)?);
+            user.user_ids.insert(user_id.to_owned());
+            user.account_ids.extend(account_id.map(str::to_owned));
+        }
+        let failed = |e| tx.error("cannot be read", e);
+        let mut named = tx.prepare("SELECT coalesce(stored_as, id) FROM users WHERE local_name = ?1")?;
+        for id in named.query_map([local_name], |row| row.get::<_, String>(0)).map_err(failed)? {
+            stored.insert(id.map_err(failed)?);
+        }
+        let mut rows = tx.prepare(
+            // The case of an id does not matter, and Spotify sometimes sends another one.
+            "SELECT id, account_id, local_name, display_name FROM users WHERE id = ?1 OR stored_as = ?1
+             OR lower(id) = lower(?1) AND account_id IS NULL
+             OR account_id = (SELECT account_id FROM users WHERE id = ?1) ORDER BY id",
+        )?;
+        for id in stored {
+            let read =
+                |row: &rusqlite::Row<'_>| Ok([row.get::<_, Option<String>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?]);
+            for row in rows.query_map(params![id], read).map_err(failed)? {
+                let [id, account_id, local_name, display_name] = row.map_err(failed)?;
+                user.user_ids.extend(id);
+                user.account_ids.extend(account_id);
+                user.local_names.extend(local_name);
+                user.display_names.extend(display_name);
+            }
+            user.user_ids.insert(id);
+        }
+        // Runs that never learned the account are recorded with the local name.
+        let is_recorded: Option<bool> =
+            tx.query_one("SELECT EXISTS (SELECT 1 FROM run_fetches WHERE user_id = ?1)", params![local_name])?;
+        Ok((!user.user_ids.is_empty() || is_recorded == Some(true)).then_some(user))
+    }
+
+    /// Whether the record of a run names this user: by an id, or by the local name while the account was not known.
+    pub fn is_recorded_as(&self, name: &str) -> bool {
+        self.user_ids.contains(name) || self.local_names.contains(name)
+    }
+
+    /// Ids that no other text contains by chance.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.user_ids.iter().chain(&self.account_ids).map(String::as_str)
+    }
+
+    /// Whether a text mentions the user by an id or a name, as a whole word.
+    pub fn is_mentioned_in(&self, text: &str) -> bool {
+        self.marks().any(|mark| find_word(text, mark, 0).is_some())
+    }
+
+    /// The text without the ids and names of the user.
+    pub(super) fn remove_from(&self, text: &str) -> String {
+        self.marks().fold(text.to_owned(), |text, mark| replace_word(&text, mark, "(deleted user)"))
+    }
+
+    /// Ids and names, the longest first, so that a name is not replaced inside a longer one.
+    fn marks(&self) -> impl Iterator<Item = &str> {
+        let names = self.display_names.iter().chain(&self.local_names).map(String::as_str);
+        let mut marks: Vec<&str> = self.ids().chain(names).filter(|mark| !mark.trim().is_empty()).collect();
+        marks.sort_by_key(|mark| std::cmp::Reverse(mark.len()));
+        marks.into_iter()
+    }
+}
+
+/// Replaces every occurrence of a word.
+pub(super) fn replace_word(text: &str, word: &str, with: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some(at) = find_word(text, word, from) {
+        out.push_str(&text[from..at]);
+        out.push_str(with);
+        from = at + word.len();
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
+/// The position of a word at or after `from`. It is not part of a longer word: `home` is not in `homely`.
+fn find_word(text: &str, word: &str, from: usize) -> Option<usize> {
+    let joins = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    text.get(from..)?.match_indices(word).map(|(at, _)| from + at).find(|at| {
+        let (before, after) = (&text[..*at], &text[at + word.len()..]);
+        !before.chars().next_back().is_some_and(joins) && !after.chars().next().is_some_and(joins)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_replaced_as_whole_words() {
+        let user = PurgedUser {
+            user_ids: BTreeSet::from(["31abc".to_owned()]),
+            local_names: BTreeSet::from(["home".to_owned()]),
+            display_names: BTreeSet::from(["home alone".to_owned()]),
+            ..PurgedUser::default()
+        };
+        let table = [
+            ("home must sign in", "(deleted user) must sign in"),
+            ("saved_tracks of home: 3 lists", "saved_tracks of (deleted user): 3 lists"),
+            ("homely homes at-home", "homely homes at-home"),
+            ("home home", "(deleted user) (deleted user)"),
+            ("`home alone` (31abc)", "`(deleted user)` ((deleted user))"),
+            ("spotify:user:31abc", "spotify:user:(deleted user)"),
+            ("31abcd", "31abcd"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(user.remove_from(text), expected);
+            assert_eq!(user.is_mentioned_in(text), text != expected, "{text}");
+        }
+    }
+}

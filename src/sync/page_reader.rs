@@ -1,0 +1,387 @@
+//! The pages of one pass over a list, one after the other, and in smaller ones what fails as a whole.
+//!
+//! A page that fails in all its attempts, or that lacks items in both of its answers, is read in halves down to single
+//! items. So one bad item costs itself: its position stays empty, and it is requested once more when the list is read
+//! to its end. A later read requests the items that the last one could not read after all others, and only once.
+
+use std::ops::Range;
+
+use super::anomalies::{PageAnomaly, rejected};
+use super::commit::mark_unchanged;
+use super::counts::RecordCounts;
+use super::error::SyncError;
+use super::halving::Halving;
+use super::list_request::{ListRequest, Prefetch};
+use super::newest_items::{KnownNewest, NewestResponse, request_newest};
+use super::open_list::OpenList;
+use super::page_request::{PageFailure, PagePosition, PageResponse, largest_page, try_page};
+use super::read_outcome::{ReadOutcome, ReadStop};
+use super::unread_items::stage_late_item;
+use crate::store::{Checkpoint, UnreadItem, members};
+use crate::stream::{ChangeDetection, Paging};
+use spotify_client::error::ApiError;
+use spotify_client::page::RawPage;
+
+/// A list with more items that cannot be read is not published.
+const MAX_UNREAD_ITEMS: usize = 20;
+
+/// Reads the pages of one pass.
+pub(super) struct PageReader<'a> {
+    open: &'a OpenList<'a>,
+    list: &'a ListRequest,
+    /// Answers that the list took.
+    pub response_count: i64,
+    /// The entity tag to send with the first request.
+    pub etag: Option<String>,
+    /// A page that was requested already, and its offset.
+    held: Option<(i64, RawPage)>,
+    /// What is read in smaller pages.
+    parts: Option<PageParts>,
+    /// A request for the pages of the list was answered.
+    has_answered: bool,
+    /// Items that the last read of the list could not read, the next one first.
+    unread_before: Vec<UnreadItem>,
+    /// Places by which these items have moved.
+    moved_by: i64,
+    /// The item whose page was returned last, if it could not be read.
+    unread_now: Option<UnreadItem>,
+}
+
+/// A range of a list that is read in smaller pages.
+struct PageParts {
+    halving: Halving,
+    cause: PartCause,
+    /// Perhaps the whole list fails, or ends here.
+    is_doubtful: bool,
+}
+
+/// Why a range is read in smaller pages.
+enum PartCause {
+    Failure(ApiError),
+    Anomaly(PageAnomaly),
+}
+
+impl PartCause {
+    /// How the pass ends if smaller pages are no better.
+    fn into_stop(self) -> ReadStop {
+        match self {
+            PartCause::Failure(e) => ReadStop::from_request(e.into()),
+            PartCause::Anomaly(anomaly) => rejected(&anomaly).into(),
+        }
+    }
+}
+
+impl<'a> PageReader<'a> {
+    pub(super) fn new(open: &'a OpenList<'a>, list: &'a ListRequest, etag: Option<String>) -> PageReader<'a> {
+        PageReader {
+            open,
+            list,
+            response_count: 0,
+            etag,
+            held: None,
+            parts: None,
+            has_answered: false,
+            unread_before: open.row.unread.clone(),
+            moved_by: 0,
+            unread_now: None,
+        }
+    }
+
+    /// Requests a page, in as many attempts as usual.
+    pub(super) async fn request(&mut self, position: PagePosition<'_>) -> Result<PageResponse, ReadStop> {
+        self.try_page(position).await.map_err(|failure| ReadStop::from_request(failure.into()))
+    }
+
+    pub(super) async fn try_page(&mut self, position: PagePosition<'_>) -> Result<PageResponse, PageFailure> {
+        self.response_count += 1;
+        let response = try_page(self.open.sync, self.open.context, self.list, position).await;
+        self.has_answered |= response.is_ok();
+        response
+    }
+
+    /// Whether a range is read in smaller pages.
+    pub(super) fn reads_parts(&self) -> bool {
+        self.parts.is_some()
+    }
+
+    /// The item whose page was returned last, if it could not be read.
+    pub(super) fn take_unread(&mut self) -> Option<UnreadItem> {
+        self.unread_now.take()
+    }
+
+    /// Keeps a page that the pass needs next.
+    pub(super) fn hold(&mut self, offset: i64, page: RawPage) {
+        self.held = Some((offset, page));
+    }
+
+    /// The page behind a short one. It is read next, unless the short page turns out to be wrong. `None`: it cannot be
+    /// read now.
+    pub(super) async fn look_ahead(&mut self, offset: i64) -> Option<&RawPage> {
+        if self.held.as_ref().is_none_or(|(held_offset, _)| *held_offset != offset) {
+            // Where the request fails, it fails once more as that for the next page.
+            self.held = match self.try_page(PagePosition { offset, ..PagePosition::default() }).await {
+                Ok(PageResponse::Page(page)) => Some((offset, page)),
+                Ok(PageResponse::Unchanged) | Err(_) => None,
+            };
+        }
+        self.held.as_ref().map(|(_, page)| page)
+    }
+
+    /// The next page. `None`: a range has failed and is read in smaller pages, from where the list is read to.
+    pub(super) async fn next_page(
+        &mut self,
+        at: &mut Checkpoint,
+        prefetch: &mut Prefetch,
+        (offset, is_second_answer): (i64, bool),
+    ) -> Result<Option<RawPage>, ReadStop> {
+        if let Some((held_offset, page)) = self.held.take_if(|_| !is_second_answer)
+            && held_offset == offset
+        {
+            return Ok(Some(page));
+        }
+        if let Some(page) = prefetch.page.take().filter(|_| offset == 0) {
+            return Ok(Some(page));
+        }
+        let part = self.next_part(at, offset);
+        if part.as_ref().is_some_and(Range::is_empty) {
+            return Ok(Some(self.skip_unread(at, offset)));
+        }
+        let is_alone = part.as_ref().is_some_and(|part| part.end - part.start == 1);
+        let may_be_last = at.announced.is_some_and(|total| offset + 1 >= total);
+        let etag = self.etag.clone().filter(|_| offset == 0 && at.restarts == 0 && !is_second_answer);
+        if offset == 0
+            && self.parts.is_none()
+            && let Some(wanted) = self.list.wanted_newest()
+        {
+            return self.newest_page(at, wanted, etag.as_deref()).await.map(Some);
+        }
+        let position = PagePosition {
+            offset,
+            cursor: at.cursor.as_deref(),
+            etag: etag.as_deref(),
+            max_items: part.as_ref().map(|part| part.end - part.start),
+            // A single item is requested once more at the end of the list.
+            max_attempts: match self.parts {
+                Some(_) if is_alone && may_be_last => Some(2),
+                None if !is_alone => None,
+                _ => Some(1),
+            },
+        };
+        match self.try_page(position).await {
+            Ok(PageResponse::Page(page)) => self.accept_part(at, offset, page).await,
+            Ok(PageResponse::Unchanged) => Err(self.mark_unchanged().await?.into()),
+            Err(PageFailure::OfItems(e))
+                if matches!(self.list.paging, Paging::Offset { .. } | Paging::Cursor { .. }) =>
+            {
+                self.divide(at, (offset, part), e).await
+            }
+            Err(failure) => Err(ReadStop::from_request(failure.into())),
+        }
+    }
+
+    /// The page of the newest items of a list, of which only these are wanted.
+    async fn newest_page(&mut self, at: &mut Checkpoint, wanted: i64, etag: Option<&str>) -> Result<RawPage, ReadStop> {
+        let OpenList { sync, context, row, .. } = self.open;
+        let (id, kind) = (row.id, self.list.key.kind);
+        let members = sync.store.write(move |s| members::current(s, id, kind)).await.map_err(SyncError::from)?;
+        let known = KnownNewest::new(row, members);
+        let response = request_newest(sync, context, (self.list, wanted), &known, etag).await;
+        match response.map_err(ReadStop::from_request)? {
+            NewestResponse::Page { page, requests } => {
+                self.response_count += requests;
+                self.has_answered = true;
+                at.etag = page.etag.clone().or_else(|| at.etag.take());
+                Ok(page)
+            }
+            NewestResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
+            NewestResponse::Anomalous(anomaly) => Err(rejected(&anomaly).into()),
+        }
+    }
+
+    /// Records that the published rows are still those of the list.
+    async fn mark_unchanged(&self) -> Result<ReadOutcome, SyncError> {
+        mark_unchanged(self.open).await?;
+        let presumed = i64::from(self.open.row.proof.as_deref() != Some("one_answer"));
+        Ok(ReadOutcome::Complete(RecordCounts { presumed, ..self.open.unchanged() }))
+    }
+
+    /// What to request at an offset, if that is less than a page. An empty range is an item that the last read could
+    /// not read, and that is requested after all others.
+    fn next_part(&mut self, at: &Checkpoint, offset: i64) -> Option<Range<i64>> {
+        if let Some(part) = self.parts.as_mut().and_then(|parts| parts.halving.next_range()) {
+            return Some(part);
+        }
+        self.parts = None;
+        if self.list.has_cursor() {
+            return None;
+        }
+        let moved_by = self.moved_by;
+        self.unread_before.retain(|item| item.position + moved_by >= offset);
+        let next = self.unread_before.first()?.position + moved_by;
+        let size = largest_page(self.open.sync, self.list, offset).ok()?;
+        let is_last = at.announced.is_none_or(|total| next + 1 >= total);
+        match next == offset && is_last {
+            true => Some(offset..offset + 1),
+            false => (next < offset + size).then_some(offset..next),
+        }
+    }
+
+    /// Notes by how much the list has grown since it was last read: new items come before those that were not read.
+    pub(super) fn note_total(&mut self, announced: Option<i64>) {
+        if self.list.changes == ChangeDetection::NewestFirst
+            && let Some((now, before)) = announced.zip(self.open.row.announced)
+        {
+            self.moved_by = now - before;
+        }
+    }
+
+    /// The page of an item that the last read could not read.
+    fn skip_unread(&mut self, at: &Checkpoint, offset: i64) -> RawPage {
+        let detail = self.unread_before.first().map(|item| item.detail.clone()).unwrap_or_default();
+        self.unread_page(at, offset, detail)
+    }
+
+    fn unread_page(&mut self, at: &Checkpoint, offset: i64, detail: String) -> RawPage {
+        self.unread_now = Some(UnreadItem { position: offset, detail });
+        RawPage::of_unread_item(at.announced.is_none_or(|total| offset + 1 < total))
+    }
+
+    /// Uses a page, unless it lacks items and is to be read in smaller pages.
+    async fn accept_part(
+        &mut self,
+        at: &mut Checkpoint,
+        offset: i64,
+        page: RawPage,
+    ) -> Result<Option<RawPage>, ReadStop> {
+        let Some(parts) = &mut self.parts else {
+            // A list with a version has the entity tag of the answer that names the version.
+            if offset == 0 && self.list.version.is_none() {
+                at.etag = page.etag.clone().or_else(|| at.etag.take());
+            }
+            return Ok(Some(page));
+        };
+        let Some(part) = parts.halving.next_range() else { return Ok(Some(page)) };
+        parts.is_doubtful &= page.served() == 0;
+        let end = at.announced.or(page.total).map_or(offset, |total| total.min(part.end));
+        if self.list.has_cursor() || page.served() >= end - offset {
+            match page.served() {
+                0 => self.parts = None,
+                served => parts.halving.record_success(offset + served),
+            }
+            return Ok(Some(page));
+        }
+        match parts.halving.record_failure() {
+            Some(position) => {
+                let detail = "Spotify announces an item there and sends none".to_owned();
+                self.give_up_item(at, position, detail).await.map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Reads what failed in smaller pages. Returns the page of a single item that failed.
+    async fn divide(
+        &mut self,
+        at: &Checkpoint,
+        (offset, part): (i64, Option<Range<i64>>),
+        e: ApiError,
+    ) -> Result<Option<RawPage>, ReadStop> {
+        let position = match &mut self.parts {
+            Some(parts) => parts.halving.record_failure(),
+            // The item failed when the list was last read, too.
+            None if part.as_ref().is_some_and(|part| part.end - part.start == 1) => Some(offset),
+            None => {
+                let size = largest_page(self.open.sync, self.list, offset)?;
+                let end = part.map_or(offset + size, |part| part.end);
+                let end = at.announced.map_or(end, |total| end.min(total.max(at.next_offset + 1)));
+                self.read_in_parts(at.next_offset..end, PartCause::Failure(e.clone()), !self.has_answered);
+                None
+            }
+        };
+        let Some(position) = position else { return Ok(None) };
+        if self.list.has_cursor() {
+            // A cursor leads from item to item, and there is none past this one.
+            return Err(self.parts.take().map_or(PartCause::Failure(e), |parts| parts.cause).into_stop());
+        }
+        self.give_up_item(at, position, describe_failure(&e)).await.map(Some)
+    }
+
+    /// The page of a single item that failed. Ends the pass where nothing else answers, or too many items fail.
+    async fn give_up_item(&mut self, at: &Checkpoint, position: i64, detail: String) -> Result<RawPage, ReadStop> {
+        if self.parts.as_ref().is_some_and(|parts| parts.is_doubtful) {
+            let is_alive = self.answers_elsewhere(at, position).await?;
+            self.parts.as_mut().into_iter().for_each(|parts| parts.is_doubtful = !is_alive);
+        }
+        let is_vain = |parts: &mut PageParts| parts.is_doubtful || at.unread.len() >= MAX_UNREAD_ITEMS;
+        match self.parts.take_if(is_vain) {
+            Some(parts) => Err(parts.cause.into_stop()),
+            None => Ok(self.unread_page(at, position, detail)),
+        }
+    }
+
+    /// Whether the last item of the page at a position can be read.
+    async fn answers_elsewhere(&mut self, at: &Checkpoint, position: i64) -> Result<bool, ReadStop> {
+        let size = largest_page(self.open.sync, self.list, position)?;
+        let last = at.announced.map_or(position + size, |total| total.min(position + size)) - 1;
+        if last == position {
+            return Ok(false);
+        }
+        let is_failure = matches!(&self.parts, Some(PageParts { cause: PartCause::Failure(_), .. }));
+        match self.try_page(PagePosition::of_one_item(last)).await {
+            Ok(PageResponse::Page(page)) => Ok(is_failure || page.served() > 0),
+            Ok(PageResponse::Unchanged) | Err(PageFailure::OfItems(_)) => Ok(false),
+            Err(PageFailure::Other(e)) => Err(ReadStop::from_request(e)),
+        }
+    }
+
+    /// Reads the page at an offset, which lacks items, in smaller pages.
+    pub(super) fn read_anomaly_in_parts(
+        &mut self,
+        at: &Checkpoint,
+        offset: i64,
+        anomaly: PageAnomaly,
+    ) -> Result<(), ReadStop> {
+        let end = offset + largest_page(self.open.sync, self.list, offset)?;
+        let end = at.announced.map_or(end, |total| end.min(total));
+        // An empty page may be the end of the list.
+        let is_doubtful = matches!(anomaly, PageAnomaly::CutShort { .. });
+        self.read_in_parts(offset..end, PartCause::Anomaly(anomaly), is_doubtful);
+        Ok(())
+    }
+
+    fn read_in_parts(&mut self, range: Range<i64>, cause: PartCause, is_doubtful: bool) {
+        self.held = None;
+        let halving = if is_doubtful { Halving::first_alone(range) } else { Halving::new(range) };
+        self.parts = Some(PageParts { halving, cause, is_doubtful });
+    }
+
+    /// Requests the items once more that could not be read so far, after all others, as far as calls are left.
+    pub(super) async fn retry_unread(&mut self, at: &mut Checkpoint) -> Result<(), SyncError> {
+        for mut item in at.unread.clone() {
+            match self.try_page(PagePosition::of_one_item(item.position)).await {
+                Ok(PageResponse::Page(page)) if page.served() > 0 => {
+                    at.unread.retain(|unread| unread.position != item.position);
+                    at.skipped += stage_late_item(self.open, self.list, (page, item.position), at).await?;
+                }
+                Ok(_) => {}
+                Err(PageFailure::OfItems(e)) => {
+                    item.detail = describe_failure(&e);
+                    at.unread.iter_mut().filter(|it| it.position == item.position).for_each(|it| *it = item.clone());
+                }
+                // The list is published all the same, and the next run requests them.
+                Err(PageFailure::Other(_)) => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How the request for one item failed.
+pub(super) fn describe_failure(e: &ApiError) -> String {
+    match e {
+        ApiError::ServerError { message, .. } => message.clone(),
+        ApiError::Unusable { what, .. } => what.clone(),
+        ApiError::NoAnswer { what, .. } => what.clone(),
+        e => e.to_string(),
+    }
+}

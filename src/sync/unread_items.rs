@@ -1,0 +1,62 @@
+//! Items that could not be read because their requests fail: they are requested again, alone, after all others.
+
+use super::commit::mark_unchanged;
+use super::error::SyncError;
+use super::list_request::ListRequest;
+use super::open_list::OpenList;
+use super::page_request::{PageFailure, PagePosition, PageResponse, try_page};
+use super::read_outcome::{ReadOutcome, describe_unread};
+use crate::ingest::stage_entries;
+use crate::store::{Checkpoint, lists, runs};
+use spotify_client::page::RawPage;
+
+/// The outcome of a list that has not changed since it was read. `None`: an item that could not be read then can be
+/// read now, so the list is read again. The first `included` items are at hand already.
+pub(super) async fn finish_unchanged(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    included: i64,
+) -> Result<Option<ReadOutcome>, SyncError> {
+    let unread = &open.row.unread;
+    for item in unread {
+        if item.position < included {
+            return Ok(None);
+        }
+        match try_page(open.sync, open.context, list, PagePosition::of_one_item(item.position)).await {
+            Ok(PageResponse::Page(page)) if page.served() > 0 => return Ok(None),
+            Ok(_) | Err(PageFailure::OfItems(_)) => {}
+            Err(PageFailure::Other(e)) => return ReadOutcome::from_error(e).map(Some),
+        }
+    }
+    mark_unchanged(open).await?;
+    let Some(detail) = describe_unread(open.row.announced, unread) else {
+        return Ok(Some(ReadOutcome::Unchanged(open.unchanged())));
+    };
+    let (asked, unread) = (open.context.asked(open.sync.now()), unread.clone());
+    let notes = open.skip_notes(&asked);
+    let mut counts = open.unchanged();
+    counts.skipped += i64::try_from(unread.len()).unwrap_or(i64::MAX);
+    open.sync.store.write(move |s| notes.record_unread(s, &unread)).await?;
+    Ok(Some(ReadOutcome::Incomplete { counts, detail }))
+}
+
+/// Stages an item that could not be read before. Returns how many items of the list that leaves without a row.
+pub(super) async fn stage_late_item(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    (page, position): (RawPage, i64),
+    at: &Checkpoint,
+) -> Result<i64, SyncError> {
+    let asked = open.context.asked(open.sync.now());
+    let (notes, key, kind, mut at) = (open.skip_notes(&asked), list.key.clone(), list.entry_kind, at.clone());
+    let (id, run, calls) = (open.row.id, open.sync.run_id, open.sync.calls());
+    let written = open.sync.store.write(move |s| {
+        let staged = stage_entries(s, id, kind, &key.parent_id, position, &page.entries()[..1], &asked)?;
+        let skipped = notes.record_page(s, id, staged)?;
+        at.skipped += skipped;
+        runs::update_counts(s, run, calls, 1)?;
+        lists::save_checkpoint(s, id, run, &at, &asked.now)?;
+        Ok(skipped)
+    });
+    Ok(written.await?)
+}

@@ -1,0 +1,206 @@
+//! `auth logout --purge`: nothing of a user is left in the project and the state folder, or the command says where.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rusqlite::Connection;
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
+
+use crate::support::project::stdout;
+use crate::support::world::{World, fetch};
+use crate::sync::users::signed_in;
+
+/// Every stream that reads with the token of a user, and the files of each in its own folder.
+const STREAMS: [&str; 12] = [
+    "me",
+    "my_playlists",
+    "my_playlist_items",
+    "saved_tracks",
+    "saved_albums",
+    "saved_shows",
+    "saved_episodes",
+    "saved_audiobooks",
+    "followed_artists",
+    "top_artists",
+    "top_tracks",
+    "recently_played",
+];
+
+/// The local names are words that occur nowhere else.
+const STUDIO: &str = "qqstudio";
+const DIGGER: &str = "qqdigger";
+
+fn world() -> World {
+    let options = SandboxOptions { mode: QuotaMode::Extended, digger_playlists: 4, ..SandboxOptions::default() };
+    let world = World::with(options).settings("[output]\nkeep_raw = true");
+    signed_in(world, &[(STUDIO, fixtures::STUDIO_USER), (DIGGER, fixtures::DIGGER_USER)])
+}
+
+/// A job that reads every stream for these users, into files with names of this form, and playlists by their ids.
+fn job(users: &[&str], name: &str, own_list: Option<&str>) -> String {
+    let each = STREAMS.iter().map(|stream| fetch(stream, &format!("csv = \"{}\"", name.replace("{stream}", stream))));
+    let list = own_list.unwrap_or_default();
+    let by_id = [
+        fetch("playlist_items", &format!("name = \"items\"\ncsv = \"{name}\"\nids = [\"{list}\"]")),
+        fetch("playlists", &format!("csv = \"{name}\"\nids = [\"{list}\"]")),
+        fetch("user_playlists", &format!("csv = \"{name}\"\nids = [\"{}\"]", fixtures::STUDIO_USER)),
+        fetch("artist_albums", &format!("csv = \"{name}\"\nids = [\"{}\"]", fixtures::SEMICOLON_ARTIST)),
+    ];
+    let by_id = by_id.iter().zip(["items", "lists", "profile", "albums"]);
+    let by_id = by_id.take(if own_list.is_some() { 4 } else { 0 });
+    // These rows belong to no user, so a name with a user has no value there.
+    let plain = |text: String| text.replace(" of-{user}", "");
+    let by_id: String = by_id.map(|(fetch, stream)| plain(fetch.replace("{stream}", stream))).collect();
+    let query = "[[query]]\ncsv = \"who.csv\"\nsql = \"SELECT u.id, u.display_name, p.name FROM my_playlists m \
+                 JOIN users u ON u.id = m.user_id JOIN main.playlists p ON p.id = m.playlist_id ORDER BY 1, 2, 3\"\n";
+    format!("users = {users:?}\n{}{by_id}{query}", each.collect::<String>())
+}
+
+/// All files below a folder.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+/// The files of the project and the state folder, without the job files, with a word of `words` in name or bytes.
+fn mentions(world: &World, words: &[String]) -> Vec<String> {
+    let mut all = Vec::new();
+    files(world.project.root(), &mut all);
+    let mut found = Vec::new();
+    for path in all.into_iter().filter(|path| !path.starts_with(world.project.root().join("jobs"))) {
+        let bytes = std::fs::read(&path).unwrap();
+        for word in words {
+            let times = bytes.windows(word.len()).filter(|part| *part == word.as_bytes()).count();
+            if times > 0 || path.to_string_lossy().contains(word.as_str()) {
+                found.push(format!("{word}: {} times in {}", times, path.display()));
+            }
+        }
+    }
+    found
+}
+
+/// The ids and names of a user, and those of the playlists that only this user has.
+fn words(world: &World, user: &str, local: &str) -> Vec<String> {
+    let mut words = vec![user.to_owned(), local.to_owned()];
+    words.extend(world.rows(&format!("SELECT account_id, display_name FROM users WHERE id = '{user}'")).concat());
+    words.extend(world.rows(&format!("SELECT id, name FROM playlists WHERE owner_id = '{user}'")).concat());
+    words
+}
+
+#[test]
+fn purged_user_is_in_no_byte() {
+    for name in ["{stream}.csv", "{stream} of-{user}.csv", "sub.dir/{date}/{stream}_{datetime}.v1.csv"] {
+        let world = world();
+        let own = fixtures::STUDIO_PLAYLIST;
+        // Files of an earlier form, which no job writes again.
+        world.project.write("jobs/both.toml", job(&[STUDIO, DIGGER], "earlier/{stream}.csv", None));
+        world.project.write("jobs/gone.toml", job(&[STUDIO], name, Some(own)));
+        world.run(&[]).exits(0);
+        std::fs::remove_file(world.project.root().join("jobs/gone.toml")).unwrap();
+        world.project.write("jobs/both.toml", job(&[STUDIO, DIGGER], name, None));
+        world.project.write("jobs/one.toml", job(&[STUDIO], name, Some(own)));
+        world.run(&[]).exits(0);
+        let backup = world.project.root().join("output/cratedigger.db.schema-3");
+        std::fs::copy(world.database(), &backup).unwrap();
+        // A sign-in that is lost leaves reasons, alerts and messages.
+        world.sandbox.revoke_grants(fixtures::STUDIO_USER);
+        world.run(&["--full"]).exits(77);
+        let studio = words(&world, fixtures::STUDIO_USER, STUDIO);
+        assert!(studio.len() > 8 && mentions(&world, &studio).len() > 20, "{studio:?}");
+        let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+        let found = mentions(&world, &studio);
+        assert!(found.is_empty(), "{name}\n{}\n{}", found.join("\n"), purged.stderr);
+        assert!(!backup.exists());
+        assert_eq!(world.one("SELECT count(*) FROM my_playlists"), "4", "{name}");
+        assert!(!mentions(&world, &[DIGGER.to_owned()]).is_empty());
+        world.cli(&["verify"]).exits(0);
+        // The last user of the store.
+        let digger = words(&world, fixtures::DIGGER_USER, DIGGER);
+        let purged = world.cli(&["auth", "logout", DIGGER, "--purge"]).exits(0);
+        let found = mentions(&world, &digger);
+        assert!(found.is_empty(), "{name}\n{}\n{}", found.join("\n"), purged.stderr);
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+/// A job of one user with a private playlist, and the id of the playlist.
+fn one_list(user: &str, id: &str) -> String {
+    format!("user = \"{user}\"\n{}", fetch("playlist_items", &format!("ids = [\"{id}\"]")))
+}
+
+#[test]
+fn purge_behind_a_reader_ends_75() {
+    let world = world();
+    world.project.write("jobs/one.toml", format!("user = \"{STUDIO}\"\n{}", fetch("my_playlist_items", "")));
+    world.run(&[]).exits(0);
+    let studio = words(&world, fixtures::STUDIO_USER, STUDIO);
+    let reader = Connection::open(world.database()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM users").unwrap();
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(75);
+    for said in ["cratedigger.db-wal still contain the deleted rows", "logout qqstudio --purge` again to finish"] {
+        assert!(purged.stderr.contains(said), "{}", purged.stderr);
+    }
+    // Another process has to look: this one would drop the locks of the reader when it closes the files.
+    let output = world.project.root().join("output");
+    let seen = Command::new("grep").args(["-rlaF", fixtures::STUDIO_USER]).arg(&output).output().unwrap();
+    assert!(stdout(&seen).contains("cratedigger.db"), "the reader keeps them: {}", stdout(&seen));
+    // Still there: the command goes on saying so.
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(75);
+    drop(reader);
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0).says("an earlier purge was not finished");
+    assert_eq!(mentions(&world, &studio), [""; 0]);
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(2);
+}
+
+#[test]
+fn only_what_others_have_read_is_kept() {
+    let (world, refused) = (world(), fixtures::STUDIO_PLAYLIST);
+    // The app reads the public playlists of the user, which are the user's all the same.
+    let profile = fetch("user_playlists", &format!("ids = [\"{}\"]", fixtures::STUDIO_USER));
+    let mine = format!("user = \"{STUDIO}\"\n{}{profile}", fetch("my_playlist_items", ""));
+    world.project.write("jobs/studio.toml", mine);
+    world.run(&["studio"]).exits(0);
+    let public = "SELECT min(playlist_id) FROM user_playlists WHERE playlist_id NOT LIKE '%Sandbox%'";
+    let read = world.one(public);
+    world.sandbox.inject(Fault::on_path(&format!("/v1/playlists/{refused}*"), FaultAction::status(404)));
+    world.project.write("jobs/refused.toml", one_list(DIGGER, refused));
+    world.project.write("jobs/read.toml", one_list(DIGGER, &read));
+    world.run(&["refused", "read"]).exits(3);
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    assert!(purged.stderr.contains("kept 1 playlist of other readers"), "{}", purged.stderr);
+    assert_eq!(world.one("SELECT group_concat(id) FROM playlists"), read);
+    assert_eq!(world.one("SELECT count(*) FROM user_playlists"), "0");
+    for table in ["playlist_items", "playlist_versions", "playlist_details", "playlist_changes"] {
+        let left = format!("SELECT count(*) FROM {table} WHERE playlist_id <> '{read}'");
+        assert_eq!(world.one(&left), "0", "{table}");
+    }
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn purge_deletes_through_no_link() {
+    let world = world();
+    world.project.write("jobs/one.toml", format!("user = \"{STUDIO}\"\n{}", fetch("me", "csv = \"a/{user}.csv\"")));
+    world.project.write("jobs/two.toml", format!("user = \"{STUDIO}\"\n{}", fetch("me", "")));
+    world.run(&[]).exits(0);
+    let csv = world.project.root().join("output/csv");
+    let victims = ["victims/qqstudio.csv", "victims/me.csv", "output/victim.csv"];
+    victims.iter().for_each(|victim| world.project.write(victim, "precious"));
+    for (folder, path) in [("one/a", "victims"), ("two", "victims")] {
+        std::fs::remove_dir_all(csv.join(folder)).unwrap();
+        std::os::unix::fs::symlink(world.project.root().join(path), csv.join(folder)).unwrap();
+    }
+    let store = Connection::open(world.database()).unwrap();
+    let dots =
+        "INSERT INTO published_files SELECT 'one/../../victim.csv', job, source, run_id, inputs, sha256, bytes, rows,
+                guarded, published_at, data_version FROM published_files WHERE source = 'me of qqstudio'";
+    assert_eq!(store.execute(dots, []).unwrap(), 1);
+    drop(store);
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]);
+    assert!(purged.stderr.contains("symbolic link"), "{}", purged.stderr);
+    for victim in victims {
+        assert_eq!(std::fs::read(world.project.root().join(victim)).unwrap(), b"precious", "{victim}");
+    }
+}

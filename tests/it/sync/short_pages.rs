@@ -1,0 +1,77 @@
+//! Pages with fewer or more items than they should have: what a page lacks is read in smaller pages.
+
+use serde_json::json;
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions};
+
+use super::odd_pages::{ITEMS, expected_items, plain, stored_items};
+use crate::support::calls_table::digging;
+
+#[test]
+fn short_page_is_read_again() {
+    // The playlist's own answer contains the first page.
+    let first = Fault::on_path("/v1/playlists/*", FaultAction::HolePage);
+    let second = Fault::on_path(ITEMS, FaultAction::HolePage).with_query("offset=100");
+    for fault in [first, second.clone()] {
+        let (world, id) = plain();
+        world.sandbox.inject(fault.times(1));
+        world.run(&[]).exits(0);
+        assert_eq!(stored_items(&world), expected_items(&world, &id));
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+    }
+    // The page stays short: smaller pages are whole.
+    let (world, id) = plain();
+    world.sandbox.inject(second);
+    world.run(&[]).exits(0);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    let calls = world.new_calls();
+    assert!(calls.len() <= 5 + 2 * 7, "{calls:?}");
+    // If a server cuts pages short but lets the next offset continue there, the list is complete and not doubted.
+    let (world, id) = plain();
+    world.run(&[]).exits(0);
+    let fewest = world.new_calls().len();
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::ShortPage).with_query("offset=100"));
+    world.run(&["--full"]).exits(0);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    assert_eq!(world.new_calls().len(), fewest + 1, "the rest of the page");
+}
+
+#[test]
+fn page_without_two_items_is_noticed() {
+    // A playlist and a library.
+    let tracks = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
+    let library = digging(QuotaMode::Development, tracks, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    for (world, path) in [(plain().0, ITEMS), (library, "/v1/me/tracks")] {
+        let lacking = Fault::on_path(path, FaultAction::MissingItems { from: 120, count: 2 });
+        // Once, the list is read again; for good, it is partial.
+        world.sandbox.inject(lacking.clone().with_query("offset=100").times(1));
+        world.run(&["x"]).exits(0);
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+        // Smaller pages are whole.
+        world.sandbox.inject(lacking.clone().with_query("offset=100"));
+        world.run(&["x", "--full"]).exits(0);
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+        // No page has the items.
+        world.sandbox.clear_faults();
+        world.sandbox.inject(lacking);
+        world.new_calls();
+        let noted =
+            "SELECT position FROM skipped_items WHERE reason = 'unread_item' ORDER BY run_id DESC, position LIMIT 2";
+        for most_calls in [30, 12] {
+            world.run(&["x", "--full"]).exits(3).says("the items at offsets 120, 121 cannot be read");
+            assert_eq!(world.rows(noted), [["120"], ["121"]]);
+            let calls = world.new_calls();
+            assert!(calls.len() <= most_calls, "{} calls: {calls:?}", calls.len());
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn page_with_more_items_than_asked_is_used() {
+    let (world, id) = plain();
+    // The page states a smaller size than it has.
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::set("/limit", json!(30))));
+    world.run(&[]).exits(0);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    world.cli(&["verify"]).exits(0);
+}
