@@ -1,6 +1,6 @@
 # `make` without a target lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo torture test fmt lint doc build install uninstall audit check-readers check-browser check-schedules check-units clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-schedules check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -12,6 +12,11 @@ PROGRAM := $(TARGET_DIR)/release/cratedigger
 # The docs of the code are for people who work on it, so private items are included and may be linked to.
 RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
+# Where cargo-deny keeps the advisories that it fetched.
+ADVISORIES := $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
+# Random inputs for each property in `make fuzz`.
+FUZZ_CASES ?= 50000
+FUZZED := arbitrary_input:: random_input:: functions_give any_header any_id schedule::tests render::tests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' \
@@ -68,7 +73,20 @@ torture: ## kill the program and fail its system calls at thousands of moments, 
 
 audit: ## check licenses, sources and advisories of all crates (needs cargo-deny: `cargo install cargo-deny --locked`)
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }
-	$(CARGO) deny --locked check
+	$(CARGO) deny --locked check $(AUDIT)
+
+audit-offline: ## the same without network: advisories only if they were fetched within the last 30 days
+	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }
+	$(CARGO) deny --locked --offline check bans licenses sources
+	@if ls -d "$(ADVISORIES)"/* >/dev/null 2>&1; then $(CARGO) deny --locked --offline check advisories; \
+	  else echo 'note: advisories are not checked, since $(ADVISORIES) is empty: run `make audit` once with network' >&2; fi
+
+sbom: ## write the bill of materials of the program (CycloneDX) to target/cratedigger.cdx.json (needs Python 3.11)
+	@mkdir -p $(TARGET_DIR)
+	python3 contrib/sbom/cyclonedx.py > $(TARGET_DIR)/cratedigger.cdx.json
+
+fuzz: ## play far more random input to the property tests than `make test` does (half an hour; FUZZ_CASES)
+	PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --release --locked --quiet --workspace -- $(FUZZED)
 
 check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frictionless and taplo (needs Python 3.10, pip)
 	$(CARGO) build --locked --quiet

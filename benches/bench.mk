@@ -14,7 +14,9 @@ bench-calls: ## count the API calls of exports: sent, the fewest possible, and t
 bench-peers: $(PEERS)/venv/.ready ## compare with programs that use rspotify and spotipy
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	CARGO_TARGET_DIR=$(CURDIR)/$(PEERS) $(CARGO) build --release --locked --quiet --manifest-path benches/peers/rspotify/Cargo.toml
-	python3 benches/bench.py --peers
+	python3 benches/bench.py --peers --runs 3 --playlists 25 --items 2000
+	python3 benches/bench.py --peers --runs 3 --playlists 10 --items 10000
+	python3 benches/bench.py --peers --runs 3 --saved 10000
 
 $(PEERS)/venv/.ready: benches/peers/spotipy/requirements.txt
 	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv

@@ -5,7 +5,10 @@ CPU seconds are the user and system time of the whole process, as the operating 
 sandbox is another process and is not included. Wall times depend on the machine and on its load, and CPU
 times depend on the machine, so compare ratios.
 
-    bench.py [--peers] [--playlists 10,100] [--items 10000] [--tracks 50000]
+    bench.py [--peers] [--runs 3] [--playlists 10,100] [--items 10000] [--tracks 50000]
+    bench.py [--peers] [--runs 3] --saved 10000
+
+The second form exports the saved tracks of a user. With --runs, each line has the median CPU time of that many runs.
 """
 
 import argparse
@@ -28,6 +31,10 @@ SPOTIPY = [TARGET / "peers" / "venv" / "bin" / "python", ROOT / "benches" / "pee
 
 # Items per page.
 PAGE = 100
+
+# Whose saved tracks are exported.
+USER = "sandbox-studio"
+SCOPES = ["user-library-read"]
 
 
 class Measured:
@@ -53,6 +60,11 @@ def measure(command, env, log=subprocess.DEVNULL):
     return Measured(usage, time.monotonic() - began)
 
 
+def median(runs, measure_run):
+    """Calls a function with 0, 1, … and returns the run with the median CPU time."""
+    return sorted((measure_run(number) for number in range(runs)), key=lambda one: one.cpu)[runs // 2]
+
+
 class Sandbox:
     """A sandbox process with as many playlists as the largest run needs."""
 
@@ -70,6 +82,20 @@ class Sandbox:
     def get(self, url, **headers):
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
             return answer.read()
+
+    def post(self, path, body):
+        request = urllib.request.Request(f"{self.accounts}{path}", data=body)
+        if not isinstance(body, bytes):
+            request.data = json.dumps(body).encode()
+        with urllib.request.urlopen(request) as answer:
+            return answer.read()
+
+    def save_tracks(self, count):
+        """Saves tracks for a user who has none of them, and signs the user in."""
+        for track in json.loads(self.get(f"{self.accounts}/_sandbox/ids"))["tracks"][-count:]:
+            self.post("/_sandbox/library", {"do": "save", "user": USER, "shelf": "tracks", "id": track})
+        granted = json.loads(self.post("/_sandbox/grants", {"user": USER, "scopes": SCOPES}))
+        self.credentials["SPOTIFY_REFRESH_TOKEN"] = granted["refresh_token"]
 
     def record(self, count, items, folder):
         """Writes the pages of some playlists into a folder."""
@@ -100,6 +126,7 @@ class Project:
     """A project folder with one job."""
 
     def __init__(self, folder, sandbox, count):
+        """Exports this many playlists, or the saved tracks if it is 0."""
         self.folder, self.env = folder, sandbox.credentials
         (folder / "jobs").mkdir(parents=True)
         (folder / "config").mkdir()
@@ -109,9 +136,10 @@ class Project:
             '[limits]\nrequests_per_second = 1000.0\ncalls_per_day = "unlimited"\ncalls_per_family = "unlimited"\n'
         )
         ids = json.dumps(sandbox.playlists[:count])
-        (folder / "jobs" / "crates.toml").write_text(
-            f'schedule = "15 6 1 1 *"\n[[fetch]]\nstream = "playlist_items"\nids = {ids}\n'
-        )
+        job = f'[[fetch]]\nstream = "playlist_items"\nids = {ids}\n'
+        if not count:
+            job = 'user = "studio"\n[[fetch]]\nstream = "saved_tracks"\n'
+        (folder / "jobs" / "crates.toml").write_text(f'schedule = "15 6 1 1 *"\n{job}')
         self.store = folder / "output" / "cratedigger.db"
 
     def run(self, *more):
@@ -139,12 +167,17 @@ def main():
     arguments.add_argument("--playlists", default="10,100", help="numbers of playlists, one export for each")
     arguments.add_argument("--items", type=int, default=10_000, help="items in each playlist")
     arguments.add_argument("--tracks", type=int, default=50_000, help="distinct tracks in the catalog")
+    arguments.add_argument("--saved", type=int, help="export a library of this many saved tracks instead")
+    arguments.add_argument("--runs", type=int, default=1, help="runs of each export, of which the median counts")
     options = arguments.parse_args()
     options.playlists = sorted(int(n) for n in options.playlists.split(","))
     with tempfile.TemporaryDirectory(prefix="bench-", dir=TARGET) as folder:
         sandbox = Sandbox(options)
         try:
-            bench(options, sandbox, Path(folder))
+            if options.saved:
+                bench_saved(options, sandbox, Path(folder))
+            else:
+                bench(options, sandbox, Path(folder))
         finally:
             sandbox.stop()
 
@@ -157,18 +190,16 @@ def bench(options, sandbox, folder):
 
     ours = {}
     for count in options.playlists:
-        project = Project(folder / f"ours-{count}", sandbox, count)
         before = sandbox.calls()
-        ours[count] = project.run()
-        calls = sandbox.calls() - before
-        took = ours[count]
+        took = ours[count] = median(options.runs, lambda n: Project(folder / f"ours-{count}-{n}", sandbox, count).run())
+        calls = (sandbox.calls() - before) // options.runs
         line(f"export, {count} playlists, {calls:,} calls", count * options.items, took.cpu, took.mib, took.seconds)
     many = options.playlists[-1]
-    again = project.run()
+    again = Finished(folder / f"ours-{many}-0", sandbox).run()
     line(f"again, unchanged, {many} playlists", many * options.items, again.cpu, again.mib, again.seconds)
 
-    finished = folder / f"ours-{few}"
-    idle = [Project.run(Idle(finished, sandbox), "--due") for _ in range(10)]
+    finished = folder / f"ours-{few}-0"
+    idle = [Finished(finished, sandbox).run("--due") for _ in range(10)]
     idle_ms = 1000 * sum(one.cpu for one in idle) / len(idle)
 
     sandbox.record(few, options.items, folder / "pages")
@@ -179,13 +210,7 @@ def bench(options, sandbox, folder):
     line(f"Q: SQLite taking the rows of {few}", stored["rows"], stored["cpu"])
 
     one = ours[few].cpu
-    peers = {}
-    if options.peers:
-        for name, command in (("rspotify", [RSPOTIFY]), ("spotipy", SPOTIPY)):
-            words = [*command, sandbox.accounts, folder / name, *sandbox.playlists[:few]]
-            peers[name] = measure(words, sandbox.credentials)
-            took = peers[name]
-            line(f"{name}, {few} playlists", rows, took.cpu, took.mib, took.seconds)
+    peers = measure_peers(options, sandbox, folder, few * options.items, sandbox.playlists[:few]) if options.peers else {}
 
     print()
     floors = parsed["cpu"] + stored["cpu"]
@@ -195,12 +220,37 @@ def bench(options, sandbox, folder):
         print(f"peak memory, {many} to {few}         {ours[many].mib / ours[few].mib:.2f}   (at most 1.10)")
     print(f"peak memory, largest           {max(m.mib for m in ours.values()):.1f} MiB   (under 64)")
     print(f"run --due with nothing due     {idle_ms:.1f} ms of CPU   (under 50)")
+    print_ratios(one, peers)
+
+
+def bench_saved(options, sandbox, folder):
+    """Exports a library by ours and by the peers."""
+    sandbox.save_tracks(options.saved)
+    print(f"{options.saved:,} saved tracks\n")
+    took = median(options.runs, lambda n: Project(folder / f"ours-{n}", sandbox, 0).run())
+    line("export of the saved tracks", options.saved, took.cpu, took.mib, took.seconds)
+    peers = measure_peers(options, sandbox, folder, options.saved, []) if options.peers else {}
+    print_ratios(took.cpu, peers)
+
+
+def measure_peers(options, sandbox, folder, rows, playlists):
+    """Exports the same by the peers: playlists, or the saved tracks if none are given."""
+    peers = {}
+    for name, command in (("rspotify", [RSPOTIFY]), ("spotipy", SPOTIPY)):
+        def run(number, command=command, name=name):
+            return measure([*command, sandbox.accounts, folder / f"{name}-{number}", *playlists], sandbox.credentials)
+        took = peers[name] = median(options.runs, run)
+        line(name, rows, took.cpu, took.mib, took.seconds)
+    return peers
+
+
+def print_ratios(ours, peers):
     for name, share in (("rspotify", 3), ("spotipy", 7)):
         if name in peers:
-            print(f"ours / {name:<23} {one / peers[name].cpu:.3f}   (at most 1/{share} = {1 / share:.3f})")
+            print(f"ours / {name:<23} {ours / peers[name].cpu:.3f}   (at most 1/{share} = {1 / share:.3f})")
 
 
-class Idle(Project):
+class Finished(Project):
     """A project that has been exported already."""
 
     def __init__(self, folder, sandbox):

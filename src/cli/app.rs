@@ -143,7 +143,7 @@ impl<'a> App<'a> {
         if let Some(grants) = self.grants.get() {
             return Ok(grants);
         }
-        let opened = open_grants_in(self.state.dir().clone(), &self.credentials()?.client_id)?;
+        let opened = open_grants_in(self.state.dir().clone(), &self.credentials()?.client_id, self.settings)?;
         Ok(self.grants.get_or_init(|| Arc::new(opened)))
     }
 
@@ -223,8 +223,9 @@ pub(super) fn open_state(context: &CommandContext, settings: &Settings) -> Resul
 }
 
 /// Opens the grants of an app in a state folder.
-pub(super) fn open_grants_in(dir: StateDir, client_id: &str) -> Result<GrantStore, CommandError> {
-    GrantStore::open(dir, client_id, |name| std::env::var_os(name)).map_err(grant_error)
+pub(super) fn open_grants_in(dir: StateDir, client_id: &str, settings: &Settings) -> Result<GrantStore, CommandError> {
+    let grants = GrantStore::open(dir, client_id, |name| std::env::var_os(name)).map_err(grant_error)?;
+    Ok(grants.for_servers(&settings.spotify.accounts_url, &settings.spotify.api_url))
 }
 
 /// `host:port` of an address.

@@ -13,6 +13,7 @@ mod command_error;
 mod compact;
 mod completions;
 mod context;
+mod core_files;
 mod demo;
 mod diff;
 mod doctor;
@@ -87,6 +88,7 @@ fn usage_error(message: &str) -> CommandError {
 
 /// Runs a command line and returns how the process exits.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
+    core_files::forbid_core_files();
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,

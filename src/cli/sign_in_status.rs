@@ -29,7 +29,7 @@ pub(super) fn open_existing_grants(
         return Ok(None);
     }
     let Ok(credentials) = context.credentials() else { return Ok(None) };
-    open_grants_in(dir, &credentials.client_id).map(Some)
+    open_grants_in(dir, &credentials.client_id, settings).map(Some)
 }
 
 /// The sign-in status of one user of a job.

@@ -186,12 +186,6 @@ fn store_text(database: &Path, store: &StoreReport) -> String {
             "  note: {lists} last checked at a time in the future; a clock was ahead then, or is behind now\n"
         ));
     }
-    if store.waiting_pages > 0 {
-        let (pages, verb) = (count(store.waiting_pages, "page"), if store.waiting_pages == 1 { "is" } else { "are" });
-        out.push_str(&format!(
-            "  note: {pages} {verb} committed but not yet written to tables; the next run does that\n"
-        ));
-    }
     out
 }
 

@@ -102,6 +102,23 @@ impl Diagnostic {
     }
 }
 
+/// Number of problems of one file that are reported one by one.
+const MAX_PROBLEMS: usize = 20;
+
+/// Leaves the first problems of a file, errors first if there are too many, and adds one that counts the rest.
+pub fn limit_problems(file: &str, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let (mut own, mut others): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.file == file);
+    if let Some(more) = own.len().checked_sub(MAX_PROBLEMS).filter(|more| *more > 0) {
+        own.sort_by_key(|problem| problem.severity);
+        let rest = own.split_off(MAX_PROBLEMS);
+        let mut last = Diagnostic::for_file(file, format!("and {more} more problems"));
+        last.line = rest.iter().filter_map(|problem| problem.line).max();
+        own.push(if rest.iter().any(Diagnostic::is_error) { last } else { last.as_warning() });
+    }
+    own.append(&mut others);
+    own
+}
+
 impl fmt::Display for Diagnostic {
     /// One line with location, message and hint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

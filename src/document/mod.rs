@@ -21,10 +21,10 @@ mod text;
 mod value;
 
 pub use checker::{DocumentChecker, KeyEntry, TableValues};
-pub use diagnostic::{Diagnostic, DiagnosticSeverity};
+pub use diagnostic::{Diagnostic, DiagnosticSeverity, limit_problems};
 pub use key_spec::KeySpec;
 pub use nearest::{nearest, or_list};
-pub use quote::{printable, printable_json, quote, terminal_safe};
+pub use quote::{printable, printable_json, quote, shorten, terminal_safe};
 pub use render::DiagnosticRenderer;
 pub use shape::{RuleViolation, TextRule, ValueFinding, ValueShape, texts};
 pub use text::Document;

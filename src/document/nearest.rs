@@ -4,13 +4,20 @@
 const MAX_DISTANCE: usize = 2;
 /// Maximum number of suggestions.
 const MAX_SUGGESTIONS: usize = 3;
+/// Maximum length of a compared name in bytes.
+const MAX_LENGTH: usize = 200;
 
 /// Up to three names within two edits of the written name, nearest first. A name that differs only in case, dashes
 /// or a plural comes first.
 pub fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    // A much longer text is near to no name, and comparing it would take long.
+    if written.len() > MAX_LENGTH {
+        return Vec::new();
+    }
     let written = written.to_ascii_lowercase().replace(['-', ' '], "_");
     let mut found: Vec<(usize, &str)> = names
         .into_iter()
+        .filter(|name| name.len() <= MAX_LENGTH)
         .map(|name| (distance(&written, name), name))
         // A name of three letters is within two edits of almost everything.
         .filter(|(distance, name)| *distance <= MAX_DISTANCE && *distance < name.chars().count().max(2))

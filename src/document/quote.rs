@@ -7,11 +7,18 @@ const MAX_SHOWN: usize = 60;
 
 /// Quotes a value for messages: in backticks, shortened, printable, and with possible secrets masked.
 pub fn quote(value: &str) -> String {
-    let mut shown: String = mask(value).chars().take(MAX_SHOWN).collect();
-    if shown.len() < value.len() && value.chars().count() > MAX_SHOWN {
+    format!("`{}`", shorten(value))
+}
+
+/// Makes a value fit for messages as [`quote`] does, without the backticks.
+pub fn shorten(value: &str) -> String {
+    // The end of a long value is not shown, so it need not be searched for secrets. A token has a few hundred characters.
+    let start = value.char_indices().nth(MAX_SHOWN * 20).map_or(value, |(end, _)| &value[..end]);
+    let mut shown: String = mask(start).chars().take(MAX_SHOWN).collect();
+    if value.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }
-    format!("`{}`", printable(&shown))
+    printable(&shown)
 }
 
 /// Escapes control characters and bidirectional overrides, so that text from outside cannot

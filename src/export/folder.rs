@@ -5,6 +5,7 @@
 //! would do it in one call, but only on newer Linux.) The CSV folder itself may be a link: it is the
 //! operator's choice.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::ExportError;
 use super::hash;
+use crate::input_file;
 use crate::store::{AccessTarget, FileAccess};
 
 mod leftovers;
@@ -242,9 +244,8 @@ impl OutputFolder {
         if self.find(name)?.is_none() {
             return Ok(None);
         }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(&self.fd, name, flags, Mode::empty());
-        Ok(Some(File::from(fd.map_err(|e| self.failed(name, 0, e.into()))?)))
+        let opened = input_file::open_in(&self.fd, OsStr::new(name));
+        Ok(Some(opened.map_err(|e| self.failed(name, 0, e.into_io()))?))
     }
 
     fn kind(&self, name: &str) -> Option<FileType> {

@@ -18,7 +18,7 @@ use super::output_file::{OutputFile, RowSource};
 use super::publish::{check_target, publish};
 use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobQuery, OutputName, TemplateValues};
-use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
     has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
@@ -172,7 +172,7 @@ impl JobFiles {
             since.push(last_file);
         }
         let all: Vec<QueryFetch> = job.fetches.iter().map(|f| fetched_rows(f, shown.fire_at, None)).collect();
-        let reader = QueryReader::open(&self.database, &job.name, all, QUERY_TIME)?;
+        let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
         let mut sheets = Vec::new();
         for plan in &plans {
             let source = match &plan.content {

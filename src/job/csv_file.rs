@@ -1,17 +1,40 @@
 //! CSV files that people make, mostly in spreadsheets: with a byte order mark, semicolons or tabs,
 //! quoted cells, empty lines.
+//!
+//! The rows are not kept: a file of 20 MB can have ten million cells. Whoever needs the rows twice, goes through the file
+//! twice.
 
 use std::path::Path;
 
+use csv_core::ReadRecordResult;
+
+use crate::input_file::{self, InputFileError};
+
 /// A larger file is not a list of ids.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// More rows than anyone could read from Spotify within a reasonable time.
+pub(super) const MAX_ROWS: usize = 1_000_000;
+/// As many columns as a spreadsheet has.
+const MAX_COLUMNS: usize = 16_384;
+const MAX_ROW_BYTES: usize = 1024 * 1024;
 
-/// One row of the file, with its line number.
-pub(super) struct InputRow {
+/// Why a file, or a line of it, cannot be used.
+#[derive(Debug)]
+pub(super) struct CsvFault {
+    /// Line, from 1, or 0 for the whole file.
+    pub line: usize,
+    /// Continues a sentence that starts with the file or the line.
+    pub why: String,
+    /// What to do, if that is known.
+    pub hint: Option<String>,
+}
+
+/// One row of the file.
+pub(super) struct InputRow<'a> {
     /// Line, from 1.
     pub line: usize,
     /// The cells without surrounding blanks.
-    pub cells: Vec<String>,
+    pub cells: Vec<&'a str>,
 }
 
 /// Which encodings a file may have. UTF-16 with a byte order mark is always read.
@@ -23,51 +46,107 @@ pub(super) enum TextEncoding {
     Any,
 }
 
-/// Reads all rows that are not empty. The separator is the one of `;`, tab, `|` and `,` that is most frequent in the
-/// first line.
-///
-/// # Errors
-///
-/// The line (0 for the whole file) and the reason.
-pub(super) fn read_rows(path: &Path, encoding: TextEncoding) -> Result<Vec<InputRow>, (usize, String)> {
-    let fails = |e: std::io::Error| (0, format!("cannot be read ({e})"));
-    let length = std::fs::metadata(path).map_err(fails)?.len();
-    if length > MAX_BYTES {
-        return Err((0, format!("is {length} bytes long; at most {MAX_BYTES} are read")));
-    }
-    let bytes = std::fs::read(path).map_err(fails)?;
-    let bytes = to_utf8(bytes, encoding);
-    let mut text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut skipped = 0;
-    let mut separator = None;
-    // Excel writes this line for itself.
-    if let Some(rest) = text.strip_prefix(b"sep=")
-        && let Some(end) = rest.iter().position(|b| *b == b'\n')
-    {
-        separator = rest.first().copied();
-        text = &rest[end + 1..];
-        skipped = 1;
-    }
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(separator.unwrap_or_else(|| guess_delimiter(text)))
-        .from_reader(text);
-    let mut rows = Vec::new();
-    for record in reader.byte_records() {
-        let record = record.map_err(|e| {
-            let line = e.position().map_or(0, csv::Position::line);
-            (usize::try_from(line).unwrap_or(0) + skipped, "is not a valid CSV row".to_owned())
+/// A file in memory, whose rows can be gone through.
+pub(super) struct CsvFile {
+    text: Vec<u8>,
+    delimiter: u8,
+    /// Where the first row starts, and the lines before it.
+    start: (usize, usize),
+}
+
+impl CsvFile {
+    /// Reads the file `name` beneath `folder`. The separator is the one of `;`, tab, `|` and `,` that is most frequent
+    /// in the first line.
+    ///
+    /// # Errors
+    /// What prevents it.
+    pub(super) fn read(folder: &Path, name: &str, encoding: TextEncoding) -> Result<CsvFile, CsvFault> {
+        let opened = input_file::open_beneath(folder, Path::new(name));
+        let bytes = opened.and_then(|file| input_file::read_limited(&file, MAX_BYTES)).map_err(|error| {
+            let hint = match &error {
+                InputFileError::LeadsOut => {
+                    format!("copy the file itself to {}", folder.join(name).display())
+                }
+                _ => format!("the program looks for the file at {}", folder.join(name).display()),
+            };
+            CsvFault { line: 0, why: error.to_string(), hint: Some(hint) }
         })?;
-        let line = record.position().map_or(0, |at| line_of(at, text)) + skipped;
-        let text_of = |cell| std::str::from_utf8(cell).map(|cell| cell.trim().to_owned());
-        let cells: Result<Vec<String>, _> = record.iter().map(text_of).collect();
-        let cells = cells.map_err(|_| (line, "is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
-        if cells.iter().any(|cell| !cell.is_empty()) {
-            rows.push(InputRow { line, cells });
+        Ok(CsvFile::new(to_utf8(bytes, encoding)))
+    }
+
+    fn new(text: Vec<u8>) -> CsvFile {
+        let mut start = (if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }, 0);
+        let mut separator = None;
+        // Excel writes this line for itself.
+        if let Some(rest) = text[start.0..].strip_prefix(b"sep=")
+            && let Some(end) = rest.iter().position(|b| *b == b'\n')
+        {
+            separator = rest.first().copied();
+            start = (start.0 + "sep=".len() + end + 1, 1);
+        }
+        let delimiter = separator.unwrap_or_else(|| guess_delimiter(&text[start.0..]));
+        CsvFile { text, delimiter, start }
+    }
+
+    /// Calls `each` with all rows that are not empty, until it returns an error.
+    ///
+    /// # Errors
+    /// The error of `each`, or what is wrong with a line: it is too long, has too many cells, is not UTF-8, or is one row
+    /// too many.
+    pub(super) fn for_each_row<'a>(
+        &'a self,
+        mut each: impl FnMut(&InputRow<'_>) -> Result<(), CsvFault>,
+    ) -> Result<(), CsvFault> {
+        let mut reader = csv_core::ReaderBuilder::new().delimiter(self.delimiter).build();
+        let (mut bytes, mut ends) = (vec![0; MAX_ROW_BYTES], vec![0; MAX_COLUMNS]);
+        let mut rest: &'a [u8] = &self.text[self.start.0..];
+        let mut count = 0;
+        loop {
+            let line = usize::try_from(reader.line()).unwrap_or(0) + self.start.1 + empty_lines(rest);
+            let fault = |why: String| CsvFault { line, why, hint: None };
+            let (mut length, mut cells) = (0, 0);
+            loop {
+                let (result, read, written, ended) = reader.read_record(rest, &mut bytes[length..], &mut ends[cells..]);
+                rest = &rest[read..];
+                length += written;
+                cells += ended;
+                match result {
+                    // The reader wants to see the end of the file.
+                    ReadRecordResult::InputEmpty => {}
+                    ReadRecordResult::OutputFull => {
+                        return Err(fault(format!(
+                            "is longer than {MAX_ROW_BYTES} bytes, which is the limit for a row"
+                        )));
+                    }
+                    ReadRecordResult::OutputEndsFull => {
+                        return Err(fault(format!("has more than {MAX_COLUMNS} cells, which is the limit for a row")));
+                    }
+                    ReadRecordResult::Record => break,
+                    ReadRecordResult::End => return Ok(()),
+                }
+            }
+            let text = std::str::from_utf8(&bytes[..length])
+                .map_err(|_| fault("is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
+            let mut from = 0;
+            let mut cell = |end: &usize| Some(text.get(std::mem::replace(&mut from, *end)..*end)?.trim());
+            let row: Option<Vec<&str>> = ends[..cells].iter().map(&mut cell).collect();
+            let row = row.ok_or_else(|| fault("is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
+            if row.iter().all(|cell| cell.is_empty()) {
+                continue;
+            }
+            count += 1;
+            // One more may be a header.
+            if count > MAX_ROWS + 1 {
+                let why = format!("is one row too many; at most {MAX_ROWS} are read");
+                return Err(CsvFault {
+                    line,
+                    why,
+                    hint: Some("divide the file, and use a fetch for each part".into()),
+                });
+            }
+            each(&InputRow { line, cells: row })?;
         }
     }
-    Ok(rows)
 }
 
 /// The text of a file as UTF-8, as far as its encoding is known.
@@ -84,11 +163,9 @@ fn to_utf8(bytes: Vec<u8>, encoding: TextEncoding) -> Vec<u8> {
     String::from_utf16_lossy(&words).into_bytes()
 }
 
-/// The line of a record. The reader counts the empty lines before a record as part of it.
-fn line_of(at: &csv::Position, text: &[u8]) -> usize {
-    let from = usize::try_from(at.byte()).unwrap_or(0);
-    let empty = text.iter().skip(from).take_while(|b| matches!(b, b'\n' | b'\r')).filter(|b| **b == b'\n').count();
-    usize::try_from(at.line()).unwrap_or(0) + empty
+/// The number of empty lines at the start of a text. The reader counts them as part of the record that follows.
+fn empty_lines(text: &[u8]) -> usize {
+    text.iter().take_while(|b| matches!(b, b'\n' | b'\r')).filter(|b| **b == b'\n').count()
 }
 
 fn guess_delimiter(text: &[u8]) -> u8 {

@@ -1,7 +1,7 @@
 //! Finds the column of a CSV file that has the ids: by its name as other tools write it, or else by its values.
 
-use super::csv_file::InputRow;
-use crate::document::{nearest, or_list, quote};
+use super::csv_file::{CsvFault, CsvFile};
+use crate::document::{nearest, or_list, quote, shorten};
 use spotify_client::{EntityKind, Reference};
 
 /// Names of columns that any tool may give to ids, best first. `{}` is the kind of thing that the ids name. Only
@@ -34,6 +34,8 @@ const ID_NAMES: &[&str] = &[
     "externalurl",
     "spotify",
 ];
+/// Number of columns that a message lists.
+const MAX_SHOWN_COLUMNS: usize = 20;
 const ISRC_NAMES: &[&str] = &["isrc", "isrccode", "trackisrc", "isrcs"];
 const UPC_NAMES: &[&str] = &["upc", "upccode", "upcean", "ean", "ean13", "gtin", "barcode", "albumupc"];
 const USER_NAMES: &[&str] = &["user", "username"];
@@ -47,10 +49,62 @@ pub(super) struct IdColumn {
     pub name: Option<String>,
 }
 
+/// What a file has in its columns.
+#[derive(Debug, Default)]
+pub(super) struct ColumnCounts {
+    /// Number of rows that are not empty.
+    pub rows: usize,
+    /// The cells of the first row.
+    first_row: Vec<String>,
+    columns: Vec<ColumnCount>,
+}
+
+/// How many cells of a column are ids.
+#[derive(Debug, Clone, Copy, Default)]
+struct ColumnCount {
+    /// Cells that are surely ids.
+    ids: usize,
+    /// Whether a cell below the first row is usable as an id.
+    is_usable: bool,
+}
+
+impl ColumnCounts {
+    /// Counts the ids of a kind in a file.
+    ///
+    /// # Errors
+    /// As [`CsvFile::for_each_row`].
+    pub(super) fn of_file(file: &CsvFile, kind: EntityKind) -> Result<ColumnCounts, CsvFault> {
+        let mut counts = ColumnCounts::default();
+        file.for_each_row(|row| {
+            counts.add(&row.cells, kind);
+            Ok(())
+        })?;
+        Ok(counts)
+    }
+
+    fn add(&mut self, cells: &[&str], kind: EntityKind) {
+        if self.rows == 0 {
+            self.first_row = cells.iter().map(|cell| (*cell).to_owned()).collect();
+        }
+        if cells.len() > self.columns.len() {
+            self.columns.resize(cells.len(), ColumnCount::default());
+        }
+        for (cell, column) in cells.iter().zip(&mut self.columns) {
+            if references_in(cell, kind).is_err() {
+                continue;
+            }
+            column.is_usable |= self.rows > 0;
+            // A name of a user can be any text, so only forms that are surely ids count.
+            column.ids += usize::from(kind != EntityKind::User || cell.contains([':', '/']));
+        }
+        self.rows += 1;
+    }
+}
+
 impl IdColumn {
-    /// The rows with ids.
-    pub(super) fn data<'r>(&self, rows: &'r [InputRow]) -> &'r [InputRow] {
-        &rows[usize::from(self.name.is_some()).min(rows.len())..]
+    /// Number of rows above the first one with an id.
+    pub(super) fn header_rows(&self) -> usize {
+        usize::from(self.name.is_some())
     }
 
     /// The column as messages name it.
@@ -81,8 +135,8 @@ pub(super) fn references_in(cell: &str, kind: EntityKind) -> Result<Vec<Referenc
 ///
 /// # Errors
 /// A hint, if the file has no such column.
-pub(super) fn named_column(rows: &[InputRow], wanted: &str, kind: EntityKind) -> Result<IdColumn, String> {
-    let header = rows.first().map(|row| row.cells.as_slice()).unwrap_or_default();
+pub(super) fn named_column(counts: &ColumnCounts, wanted: &str, kind: EntityKind) -> Result<IdColumn, String> {
+    let header = &counts.first_row;
     if let Some(index) = header.iter().position(|cell| letters(cell) == letters(wanted) && !letters(cell).is_empty()) {
         return Ok(IdColumn { index, name: Some(header[index].clone()) });
     }
@@ -91,29 +145,33 @@ pub(super) fn named_column(rows: &[InputRow], wanted: &str, kind: EntityKind) ->
             let first = &header[number - 1];
             Ok(IdColumn { index: number - 1, name: (!is_data(first, header.len(), kind)).then(|| first.clone()) })
         }
-        _ => {
-            let near = nearest(wanted, header.iter().map(String::as_str));
-            Err(if near.is_empty() {
-                format!("its columns are {}", header.join(", "))
-            } else {
-                format!("did you mean {}?", or_list(&near))
-            })
-        }
+        _ => Err(column_hint(wanted, header.iter().map(String::as_str))),
+    }
+}
+
+/// A hint which of the columns of a file was meant.
+pub(super) fn column_hint<'a>(wanted: &str, header: impl Iterator<Item = &'a str> + Clone) -> String {
+    let near = nearest(wanted, header.clone());
+    if !near.is_empty() {
+        return format!("did you mean {}?", or_list(&near));
+    }
+    let names: Vec<String> = header.clone().take(MAX_SHOWN_COLUMNS).map(shorten).collect();
+    match header.count() - names.len() {
+        0 => format!("its columns are {}", names.join(", ")),
+        more => format!("its columns are {}, and {more} more", names.join(", ")),
     }
 }
 
 /// The column with the ids of a kind: the first with a known name and a usable id, else the one with most ids.
-pub(super) fn find_id_column(rows: &[InputRow], kind: EntityKind) -> IdColumn {
-    let header = rows.first().map(|row| row.cells.as_slice()).unwrap_or_default();
-    let is_usable = |index: usize| {
-        rows.iter().skip(1).filter_map(|row| row.cells.get(index)).any(|cell| references_in(cell, kind).is_ok())
-    };
+pub(super) fn find_id_column(counts: &ColumnCounts, kind: EntityKind) -> IdColumn {
+    let header = &counts.first_row;
+    let is_usable = |index: usize| counts.columns.get(index).is_some_and(|column| column.is_usable);
     let named: Vec<usize> =
         known_names(kind).iter().filter_map(|name| header.iter().position(|cell| letters(cell) == *name)).collect();
     if let Some(index) = named.iter().copied().find(|index| is_usable(*index)) {
         return IdColumn { index, name: Some(header[index].clone()) };
     }
-    let by_content = column_with_most_ids(rows, kind);
+    let by_content = column_with_most_ids(counts, kind);
     // A name without an id below it is better than a guess.
     let index = by_content.or(named.first().copied()).unwrap_or(0);
     let first = header.get(index).map_or("", String::as_str);
@@ -133,21 +191,12 @@ fn known_names(kind: EntityKind) -> Vec<String> {
     own.chain(more.iter().map(|name| (*name).to_owned())).collect()
 }
 
-/// The column with most usable ids; `None` if there is none. A name of a user can be any text, so only forms that
-/// are surely ids count there.
-fn column_with_most_ids(rows: &[InputRow], kind: EntityKind) -> Option<usize> {
-    let width = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
-    let is_id =
-        |cell: &String| (kind != EntityKind::User || cell.contains([':', '/'])) && references_in(cell, kind).is_ok();
-    let header = rows.first().map(|row| row.cells.as_slice()).unwrap_or_default();
-    let counts = (0..width).filter(|index| !header.get(*index).is_some_and(|name| names_other_kind(name, kind)));
-    let counts =
-        counts.map(|index| (rows.iter().filter_map(|row| row.cells.get(index)).filter(|c| is_id(c)).count(), index));
+/// The column with most ids; `None` if there is none.
+fn column_with_most_ids(counts: &ColumnCounts, kind: EntityKind) -> Option<usize> {
+    let names = |index: usize| counts.first_row.get(index).is_some_and(|name| names_other_kind(name, kind));
+    let columns = counts.columns.iter().enumerate().filter(|(index, column)| column.ids > 0 && !names(*index));
     // Of two equal columns, the left one.
-    counts
-        .filter(|(count, _)| *count > 0)
-        .max_by_key(|(count, index)| (*count, std::cmp::Reverse(*index)))
-        .map(|(_, index)| index)
+    columns.max_by_key(|(index, column)| (column.ids, std::cmp::Reverse(*index))).map(|(index, _)| index)
 }
 
 /// Whether a column is named after another kind of thing, so that bare ids in it are not those of this kind.

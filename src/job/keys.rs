@@ -171,7 +171,7 @@ pub static FETCH: &[KeySpec] = &[
         "ids_file",
         ValueShape::Text(&rules::INPUT),
         "",
-        "A CSV file of ids or codes, relative to the job file: your own, one of this program, or one of another tool. The column is found by its name (id, uri, url, Track URI, Spotify - id, isrc and the like), else by its content. Rows without a usable id are skipped and reported.",
+        "A CSV file of ids or codes in the folder of the job file or below it: your own, one of this program, or one of another tool. The column is found by its name (id, uri, url, Track URI, Spotify - id, isrc and the like), else by its content. Rows without a usable id are skipped and reported.",
     ),
     KeySpec::new(
         "ids_column",
@@ -202,7 +202,7 @@ pub static FETCH: &[KeySpec] = &[
         "queries_file",
         ValueShape::Text(&rules::INPUT),
         "",
-        "A CSV file of searches, relative to the job file, one per row. The expression comes from the template in `query`, else from the column named query, else from the first column.",
+        "A CSV file of searches in the folder of the job file or below it, one per row. The expression comes from the template in `query`, else from the column named query, else from the first column.",
     ),
     KeySpec::new(
         "include_groups",

@@ -6,7 +6,7 @@ use super::consistency;
 use super::model::Job;
 use super::output_name::check_component;
 use super::read;
-use crate::document::{Diagnostic, Document, nearest, or_list, quote};
+use crate::document::{Diagnostic, Document, limit_problems, nearest, or_list, quote};
 use crate::settings::{Project, Settings};
 
 /// More job files than this are a mistake, such as the wrong folder.
@@ -69,7 +69,8 @@ fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut Lo
                 .with_hint("rename the file"),
         );
     }
-    let job = match Document::read(path, &shown) {
+    let file = path.file_name().map_or(path, Path::new);
+    let job = match Document::read_beneath(&project.jobs_dir, file, &shown) {
         Ok(document) => {
             let (job, found) = read::read_job(&document, path, &name, settings);
             problems.extend(found);
@@ -84,7 +85,7 @@ fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut Lo
         Some(job) if !problems.iter().any(Diagnostic::is_error) => loaded.jobs.push(job),
         _ => loaded.broken.push(name),
     }
-    loaded.problems.extend(problems);
+    loaded.problems.extend(limit_problems(&shown, problems));
 }
 
 /// Every `*.toml` file of the folder, sorted by name, without hidden files and editor backups.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use super::model::{Job, JobUsers, SinceRule};
 use super::rules::date;
@@ -75,10 +74,7 @@ pub(super) fn read_job(
     let job = Job {
         name: name.to_owned(),
         path: path.to_owned(),
-        hash: format!(
-            "{:x}",
-            HexBytes(&Sha256::digest(std::fs::read(path).unwrap_or_else(|_| document.text.clone().into_bytes())))
-        ),
+        hash: document.sha256(),
         description: values.text("description").map(str::to_owned),
         schedule: values.text("schedule").and_then(|line| Schedule::parse(line).ok()).map(|s| s.in_zone(timezone)),
         timezone,
@@ -198,12 +194,4 @@ pub(super) fn duration(values: &TableValues<'_, '_>, name: &str) -> Option<Durat
 pub(super) fn integer(values: &TableValues<'_, '_>, name: &str) -> Option<i64> {
     let number = values.get(name)?.get_ref().as_integer()?;
     i64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-struct HexBytes<'a>(&'a [u8]);
-
-impl std::fmt::LowerHex for HexBytes<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }

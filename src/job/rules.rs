@@ -1,10 +1,12 @@
 //! Rules for the texts in a job file.
 
+use std::path::{Component, Path};
+
 use chrono::NaiveDate;
 
 use super::output_name::OutputName;
 use super::schedule::Schedule;
-use crate::document::{RuleViolation, TextRule, duration, quote};
+use crate::document::{RuleViolation, TextRule, duration, quote, shorten};
 
 /// A crontab line.
 pub(super) static CRON: TextRule = TextRule {
@@ -94,13 +96,22 @@ pub(super) static OUTPUT: TextRule = TextRule {
     check: |text| OutputName::parse(text).map(|_| ()),
 };
 
-/// The name of a file to read, relative to the job file.
+/// The name of a file to read, in the folder of the job file or below it.
 pub(super) static INPUT: TextRule = TextRule {
-    what: "a file, relative to the job file",
-    pattern: Some("\\S"),
+    what: "a file in the folder of the job file, such as \"artists.csv\"",
+    pattern: Some("^(?!/)(?!(.*/)?\\.\\.(/|$)).*\\S"),
     blank: false,
     check: |text| {
-        if text.contains('\0') { Err(RuleViolation::new("a path cannot contain NUL")) } else { Ok(()) }
+        if text.contains('\0') {
+            return Err(RuleViolation::new("a path cannot contain NUL"));
+        }
+        let is_inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        if Path::new(text).components().all(is_inside) {
+            return Ok(());
+        }
+        let name = Path::new(text).file_name().map_or("ids.csv".into(), |name| name.to_string_lossy());
+        Err(RuleViolation::new(format!("{} is outside of the folder of the job file", quote(text)))
+            .with_hint(format!("copy the file into that folder and write only its name: \"{}\"", shorten(&name))))
     },
 };
 

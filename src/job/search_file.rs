@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::csv_file::{InputRow, TextEncoding, read_rows};
-use crate::document::{Diagnostic, DocumentChecker, TableValues, nearest, or_list, quote, texts};
+use super::csv_file::{CsvFault, CsvFile, TextEncoding};
+use super::id_column::column_hint;
+use crate::document::{Diagnostic, DocumentChecker, TableValues, quote, texts};
 
 /// Spotify does not document a limit for `q`, but it refused longer expressions.
 const MAX_CHARACTERS: usize = 250;
@@ -47,57 +48,87 @@ fn searches_in_file(
     checker: &mut DocumentChecker<'_>,
 ) -> Vec<String> {
     let Some(at) = values.entry("queries_file").map(|e| e.value.span()) else { return Vec::new() };
-    let path = dir.join(name);
-    let rows = match read_rows(&path, TextEncoding::Unicode) {
-        Ok(rows) => rows,
-        Err((line, why)) => {
-            let place = if line == 0 { String::new() } else { format!(" line {line}") };
-            let problem = checker.report(at, "fetch.queries_file", format!("{}{place} {why}", quote(name)));
-            problem.hint = Some(format!("the program looks for the file at {}", path.display()));
-            return Vec::new();
-        }
+    let mut report = |fault: CsvFault| {
+        let place = if fault.line == 0 { String::new() } else { format!(" line {}", fault.line) };
+        let message = format!("{}{place} {}", quote(name), fault.why);
+        checker.report(at.clone(), "fetch.queries_file", message).hint = fault.hint;
     };
-    let Some((header, data)) = rows.split_first() else {
+    let Ok(file) = CsvFile::read(dir, name, TextEncoding::Unicode).map_err(&mut report) else { return Vec::new() };
+    let template = values.entry("query").and_then(|e| Some((values.text("query")?, e.value.span())));
+    let mut searches = FileSearches::default();
+    let read = file.for_each_row(|row| {
+        searches.add(&row.cells, row.line, template.as_ref().map(|(text, _)| *text));
+        Ok(())
+    });
+    if read.map_err(&mut report).is_err() {
+        return Vec::new();
+    }
+    if searches.rows == 0 {
         checker.report(at, "fetch.queries_file", format!("{} is empty", quote(name)));
         return Vec::new();
-    };
-    let template = values.entry("query").and_then(|e| Some((values.text("query")?, e.value.span())));
-    let Some((template, span)) = template else {
-        return plain_column(header, data, &rows);
-    };
-    let parts = match parse_template(template, &header.cells) {
-        Ok(parts) => parts,
-        Err((message, hint)) => {
-            checker.report(span, "fetch.query", message).hint = hint;
-            return Vec::new();
-        }
-    };
-    if data.is_empty() {
+    }
+    if let (Some(Err((message, hint))), Some((_, span))) = (searches.template, &template) {
+        checker.report(span.clone(), "fetch.query", message).hint = hint;
+        return Vec::new();
+    } else if template.is_some() && searches.rows == 1 {
         checker.report(at, "fetch.queries_file", format!("{} contains a header but no rows", quote(name)));
     }
-    let (mut found, mut empty) = (Vec::new(), Vec::new());
-    for row in data {
-        match fill_template(&parts, row) {
-            Some(query) => found.push(query),
-            None => empty.push(row.line),
-        }
-    }
-    if let Some(first) = empty.first() {
-        let mut problem =
-            Diagnostic::for_file(name, format!("{} rows are empty in a column that the template uses", empty.len()))
-                .for_key("fetch.queries_file")
-                .as_warning();
-        problem.line = Some(*first);
+    if searches.empty > 0 {
+        let message = format!("{} rows are empty in a column that the template uses", searches.empty);
+        let mut problem = Diagnostic::for_file(name, message).for_key("fetch.queries_file").as_warning();
+        problem.line = Some(searches.first_empty);
         checker.problems.push(problem.with_hint("these rows are skipped"));
     }
-    found
+    searches.found
 }
 
-/// Reads a file without a template: the column `query`, else the first column, which then has no header.
-fn plain_column(header: &InputRow, data: &[InputRow], all: &[InputRow]) -> Vec<String> {
-    let named = header.cells.iter().position(|cell| cell.eq_ignore_ascii_case("query"));
-    let (column, rows) = named.map_or((0, all), |column| (column, data));
-    rows.iter().filter_map(|row| row.cells.get(column)).filter(|cell| !cell.is_empty()).cloned().collect()
+/// The searches in a file, as far as its rows were read.
+#[derive(Default)]
+struct FileSearches {
+    rows: usize,
+    found: Vec<String>,
+    /// Number of rows without a value that the template uses, and the line of the first.
+    empty: usize,
+    first_empty: usize,
+    /// The template with the columns of this file, once the header is known.
+    template: Option<Result<Vec<TemplatePart>, TemplateError>>,
+    /// Without a template: the column `query`, else the first column, which then has no header.
+    column: usize,
+}
+
+impl FileSearches {
+    fn add(&mut self, cells: &[&str], line: usize, template: Option<&str>) {
+        self.rows += 1;
+        if self.rows == 1 {
+            self.template = template.map(|template| parse_template(template, cells));
+            let named = cells.iter().position(|cell| cell.eq_ignore_ascii_case("query"));
+            self.column = named.unwrap_or(0);
+            if template.is_some() || named.is_some() {
+                return;
+            }
+        }
+        match &self.template {
+            None => {
+                let cell = cells.get(self.column).filter(|cell| !cell.is_empty());
+                self.found.extend(cell.map(|cell| cut(cell).to_owned()));
+            }
+            Some(Ok(parts)) => match fill_template(parts, cells) {
+                Some(query) => self.found.push(query),
+                None => {
+                    self.empty += 1;
+                    if self.empty == 1 {
+                        self.first_empty = line;
+                    }
+                }
+            },
+            Some(Err(_)) => {}
+        }
+    }
+}
+
+/// The beginning of a search. It has one character too many if the whole search is too long, which is reported later.
+fn cut(query: &str) -> &str {
+    query.char_indices().nth(MAX_CHARACTERS + 1).map_or(query, |(end, _)| &query[..end])
 }
 
 enum TemplatePart {
@@ -108,20 +139,14 @@ enum TemplatePart {
 type TemplateError = (String, Option<String>);
 
 /// The parts of a template: text, and columns in braces.
-fn parse_template(template: &str, header: &[String]) -> Result<Vec<TemplatePart>, TemplateError> {
+fn parse_template(template: &str, header: &[&str]) -> Result<Vec<TemplatePart>, TemplateError> {
     let mut parts = Vec::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {
         parts.push(TemplatePart::Text(before.to_owned()));
         let (name, behind) = after.split_once('}').ok_or_else(|| ("a brace is not closed".to_owned(), None))?;
         let column = header.iter().position(|cell| cell.eq_ignore_ascii_case(name.trim())).ok_or_else(|| {
-            let near = nearest(name, header.iter().map(String::as_str));
-            let hint = if near.is_empty() {
-                format!("its columns are {}", header.join(", "))
-            } else {
-                format!("did you mean {}?", or_list(&near))
-            };
-            (format!("the file has no column {}", quote(name)), Some(hint))
+            (format!("the file has no column {}", quote(name)), Some(column_hint(name, header.iter().copied())))
         })?;
         parts.push(TemplatePart::Column(column));
         rest = behind;
@@ -130,18 +155,21 @@ fn parse_template(template: &str, header: &[String]) -> Result<Vec<TemplatePart>
     if parts.iter().any(|part| matches!(part, TemplatePart::Column(_))) {
         Ok(parts)
     } else {
-        let example = header.first().map_or("isrc", String::as_str);
+        let example = header.first().copied().unwrap_or("isrc");
         Err(("the template uses no column of the file".to_owned(), Some(format!("write \"…{{{example}}}…\""))))
     }
 }
 
-fn fill_template(parts: &[TemplatePart], row: &InputRow) -> Option<String> {
+fn fill_template(parts: &[TemplatePart], cells: &[&str]) -> Option<String> {
     let mut out = String::new();
     for part in parts {
-        match part {
-            TemplatePart::Text(text) => out.push_str(text),
-            TemplatePart::Column(column) => out.push_str(row.cells.get(*column).filter(|cell| !cell.is_empty())?),
-        }
+        let text = match part {
+            TemplatePart::Text(text) => text.as_str(),
+            TemplatePart::Column(column) => cells.get(*column).filter(|cell| !cell.is_empty())?,
+        };
+        // A template can name a column a thousand times.
+        out.push_str(cut(text));
+        out.truncate(cut(&out).len());
     }
     Some(out)
 }

@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::message::AlertMessage;
+use crate::child_environment;
 
 /// Runs a program with the message on its standard input and in `CRATEDIGGER_*` variables. After `timeout`
 /// the program and its children are killed.
@@ -24,14 +25,13 @@ pub(super) async fn run_hook(command: &[String], message: &AlertMessage, timeout
         // A separate process group, so that its children can be killed with it.
         .process_group(0)
         .kill_on_drop(true)
+        .env_clear()
+        .envs(child_environment::passed_on())
         .env("CRATEDIGGER_EVENT", message.event.as_str())
         .env("CRATEDIGGER_JOB", &message.job)
         .env("CRATEDIGGER_TEXT", &message.text)
         .env("CRATEDIGGER_RUN", message.run.map(|run| run.to_string()).unwrap_or_default())
         .env("CRATEDIGGER_EXIT_CODE", message.exit_code.map(|code| code.to_string()).unwrap_or_default());
-    for secret in ["SPOTIFY_CLIENT_SECRET", "SPOTIPY_CLIENT_SECRET", "SPOTIFY_REFRESH_TOKEN"] {
-        child.env_remove(secret);
-    }
     let mut child = child.spawn().map_err(|e| format!("failed to start {program}: {e}"))?;
     let group = ProcessGroup(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw));
     let text = message.to_text();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::project::Project;
+use crate::input_file::{self, InputFileError};
 
 /// The credentials that identify the app to Spotify.
 #[derive(Debug, Clone)]
@@ -66,6 +67,10 @@ pub enum CredentialsError {
         why: String,
     },
 }
+
+/// A longer file is not a credential, and a longer `.env` was not written by a person.
+const MAX_CREDENTIAL_BYTES: u64 = 64 * 1024;
+const MAX_ENV_BYTES: u64 = 1024 * 1024;
 
 const SECRET: &str = "SPOTIFY_CLIENT_SECRET";
 
@@ -173,7 +178,7 @@ impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
     }
 
     fn read(&self, what: &'static str, path: &Path, from: String) -> Result<(String, String), CredentialsError> {
-        match std::fs::read_to_string(path) {
+        match input_file::read_text_file(path, MAX_CREDENTIAL_BYTES).map_err(InputFileError::into_io) {
             Ok(text) => check_value(what, &text, from),
             Err(cause) => Err(CredentialsError::Unreadable { what, from, cause }),
         }
@@ -206,7 +211,7 @@ pub(super) fn env_file_values(path: &Path) -> Option<BTreeMap<String, String>> {
 /// variables that are not ours.
 fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, CredentialsError> {
     let fails = |line: usize, why: String| CredentialsError::EnvFile { file: path.to_owned(), line, why };
-    let text = match std::fs::read_to_string(path) {
+    let text = match input_file::read_text_file(path, MAX_ENV_BYTES).map_err(InputFileError::into_io) {
         Ok(text) => text,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         Err(e) => return Err(fails(0, format!("failed to read it: {e}"))),

@@ -4,7 +4,7 @@ use super::keys::SECTIONS;
 use super::layers::SettingOrigins;
 use super::origin::SettingOrigin;
 use super::project::Project;
-use crate::document::{Diagnostic, Document, DocumentChecker, nearest, or_list, printable};
+use crate::document::{Diagnostic, Document, DocumentChecker, limit_problems, nearest, or_list, printable};
 
 /// The settings from the file.
 pub(super) struct FileLayer {
@@ -59,7 +59,7 @@ pub(super) fn read(project: &Project) -> FileLayer {
             layer.origins.insert(format!("{}.{}", section.name, entry.key.name), origin);
         }
     }
-    layer.problems = checker.problems;
+    layer.problems = limit_problems(&shown, checker.problems);
     layer.text.clone_from(&document.text);
     layer
 }

@@ -237,16 +237,28 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "Base address for pings in the style of healthchecks.io.",
             ),
             KeySpec::new(
+                "ping_url_file",
+                PATH,
+                "",
+                "A file that contains the address of `ping_url`. Without both, the credential `cratedigger_ping_url` is read, if there is one.",
+            ),
+            KeySpec::new(
                 "webhook_url",
                 ValueShape::Text(&rules::HOOK_URL),
                 "",
                 "An address that receives one JSON message per event.",
             ),
             KeySpec::new(
+                "webhook_url_file",
+                PATH,
+                "",
+                "A file that contains the address of `webhook_url`. Without both, the credential `cratedigger_webhook_url` is read, if there is one.",
+            ),
+            KeySpec::new(
                 "command",
                 ValueShape::List(&ValueShape::Text(&rules::ANY)),
                 "",
-                "A program and its arguments. It receives the message on its standard input.",
+                "A program and its arguments. It receives the message on its standard input, and of the environment only what programs need in general, such as PATH, HOME, the language and the proxy.",
             ),
             KeySpec::new(
                 "on",

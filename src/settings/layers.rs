@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use config::{Config, File, FileFormat};
 
+use super::hook_files::read_hook_files;
 use super::keys::{SECTIONS, dotted};
 use super::origin::SettingOrigin;
 use super::project::Project;
@@ -42,7 +43,10 @@ impl Settings {
         vars: impl Iterator<Item = (String, Option<String>)>,
     ) -> Result<Settings, Vec<Diagnostic>> {
         let file = file::read(project);
-        let env = env::read(vars);
+        let vars: Vec<_> = vars.collect();
+        let credentials =
+            vars.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").and_then(|(_, dir)| dir.clone());
+        let env = env::read(vars.into_iter());
         let mut problems = file.problems;
         problems.extend(env.problems);
         if !problems.is_empty() {
@@ -69,7 +73,8 @@ impl Settings {
         };
         let mut settings: Settings = layers.build().and_then(Config::try_deserialize).map_err(fails)?;
         settings.origins = origins;
-        Ok(settings)
+        let problems = read_hook_files(&mut settings.notify, project, credentials.map(Into::into));
+        if problems.is_empty() { Ok(settings) } else { Err(problems) }
     }
 
     /// The built-in default settings.

@@ -12,6 +12,7 @@ pub mod credentials;
 mod csv;
 mod env;
 mod file;
+mod hook_files;
 pub mod keys;
 mod layers;
 mod limits;

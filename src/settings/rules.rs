@@ -92,12 +92,7 @@ pub(super) static BASE_URL: TextRule = TextRule {
     blank: false,
     check: |text| {
         let url = Url::parse(text).map_err(|e| RuleViolation::new(format!("invalid address {}: {e}", quote(text))))?;
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
+        let loopback = is_loopback(&url);
         if !url.username().is_empty() || url.password().is_some() {
             return Err(RuleViolation::new("the address contains a user name or password"));
         }
@@ -138,14 +133,28 @@ pub(super) static REDIRECT_URI: TextRule = TextRule {
     },
 };
 
+/// Whether an address is one of this machine.
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// A web address that receives messages.
 pub(super) static HOOK_URL: TextRule = TextRule {
-    what: "an http or https address",
-    pattern: Some("^https?://"),
+    what: "an https address, or http on a loopback host",
+    pattern: Some("^[Hh][Tt][Tt][Pp][Ss]?://"),
     blank: false,
+    // The address of a hook is a secret, so it is never repeated in a message.
     check: |text| match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(()),
-        // The address of a hook is a secret, so it is never repeated in a message.
+        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Ok(()),
+        Ok(url) if url.scheme() == "http" => {
+            Err(RuleViolation::new("plain http would send the address and the messages unencrypted")
+                .with_hint("use https"))
+        }
         _ => Err(RuleViolation::new("not a web address")),
     },
 };
@@ -205,3 +214,18 @@ pub(super) static UNLIMITED: TextRule = TextRule {
         _ => Err(RuleViolation::new(format!("{} is neither a number nor \"unlimited\"", quote(text)))),
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_let_no_stranger_write() {
+        for mode in ["0640", "640", "0600", "0644", "0660", "0700"] {
+            assert!((MODE.check)(mode).is_ok(), "{mode}");
+        }
+        for mode in ["0666", "0642", "777", "0606", "0440", "06400", "a"] {
+            assert!((MODE.check)(mode).is_err(), "{mode}");
+        }
+    }
+}

@@ -200,6 +200,10 @@ pub struct NotifySettings {
     /// Address that receives one JSON message per event.
     #[serde(deserialize_with = "optional_hook")]
     pub webhook_url: Option<HookUrl>,
+    /// File with the address for pings. It is in `ping_url` once the settings are loaded.
+    pub ping_url_file: Option<PathBuf>,
+    /// File with the address of the webhook. It is in `webhook_url` once the settings are loaded.
+    pub webhook_url_file: Option<PathBuf>,
     /// Program that runs once per event, with the message on its standard input.
     pub command: Option<Vec<String>>,
     /// The events that are reported.
@@ -215,6 +219,13 @@ pub struct NotifySettings {
 /// host.
 #[derive(Clone)]
 pub struct HookUrl(Url);
+
+impl HookUrl {
+    /// An address that follows the rule for such addresses.
+    pub(super) fn new(url: Url) -> HookUrl {
+        HookUrl(url)
+    }
+}
 
 impl std::ops::Deref for HookUrl {
     type Target = Url;

@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 
 use url::Url;
 
+use crate::child_environment;
+
 /// A command that opens an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrowserCommand {
@@ -44,6 +46,7 @@ impl BrowserCommand {
         let mut words = words.into_iter();
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env_clear().envs(child_environment::passed_on());
         command
     }
 

@@ -215,12 +215,16 @@ pub const ANOMALIES: &[Anomaly] = &[
     },
     Anomaly {
         reason: "repeated_page",
-        what: "a page has the items of the page before it",
-        evidence: "the list seen from another offset, and a second answer",
+        what: "a page has the items of the page before it, or a page of a playlist begins with the last of them",
+        evidence: "the list seen from another offset, and a second answer; for the last of them also the version",
         stored: "the old list stays",
         effect: AnomalyEffect::Unproved,
-        calls: "2",
-        tests: &["repeated_playlist_page_is_not_stored", "repeated_album_page_removes_no_track"],
+        calls: "2, and 3 if the page only begins with them",
+        tests: &[
+            "repeated_playlist_page_is_not_stored",
+            "repeated_album_page_removes_no_track",
+            "page_that_begins_too_early_adds_no_row",
+        ],
     },
     Anomaly {
         reason: "no_cursor",

@@ -132,7 +132,6 @@ fn forget_until(conn: &Connection, version: i64) -> rusqlite::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::write_tx::WriteTiming;
     use crate::store::{CreditedEntity, EntityTable, StoreError, WriteTx};
     use crate::store::{children, entity};
 
@@ -161,38 +160,30 @@ mod tests {
 
     #[test]
     fn only_what_was_known_is_written_down() {
-        for when in [WriteTiming::Now, WriteTiming::Deferred] {
-            let mut s = session();
-            s.transact(when, |s| artist(s, "a", "A").and_then(|()| track(s, "t", &["a"]))).unwrap();
-            s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
-            assert_eq!(lines(&s), [""; 0], "all of it is new");
-            s.transact(when, |s| artist(s, "a", "A").and_then(|()| track(s, "t", &["a"]))).unwrap();
-            s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
-            assert_eq!(lines(&s), [""; 0], "nothing has changed");
-            s.transact(when, |s| artist(s, "a", "B").and_then(|()| artist(s, "n", "N"))).unwrap();
-            s.transact(when, |s| track(s, "t", &["a", "n"])).unwrap();
-            s.transact(when, |s| track(s, "t", &["n"])).unwrap();
-            s.transact(WriteTiming::Now, |_| Ok(())).unwrap();
-            let recorded: String = lines(&s).concat();
-            assert!(recorded.contains("aa\n") && recorded.contains("tt\n") && !recorded.contains("an\n"), "{recorded}");
-        }
+        let mut s = session();
+        s.transact(|s| artist(s, "a", "A").and_then(|()| track(s, "t", &["a"]))).unwrap();
+        assert_eq!(lines(&s), [""; 0], "all of it is new");
+        s.transact(|s| artist(s, "a", "A").and_then(|()| track(s, "t", &["a"]))).unwrap();
+        assert_eq!(lines(&s), [""; 0], "nothing has changed");
+        s.run_in_group(|s| artist(s, "a", "B").and_then(|()| artist(s, "n", "N"))).unwrap();
+        s.run_in_group(|s| track(s, "t", &["a", "n"])).unwrap();
+        s.transact(|s| track(s, "t", &["n"])).unwrap();
+        let recorded: String = lines(&s).concat();
+        assert!(recorded.contains("aa\n") && recorded.contains("tt\n") && !recorded.contains("an\n"), "{recorded}");
     }
 
     #[test]
     fn record_of_changes_is_bounded() {
         let mut s = session();
         let name = |n: usize| format!("a{n}");
-        s.transact(WriteTiming::Now, |s| (0..MAX_RECORDED).try_for_each(|n| artist(s, &name(n), "A"))).unwrap();
+        s.transact(|s| (0..MAX_RECORDED).try_for_each(|n| artist(s, &name(n), "A"))).unwrap();
         for part in 0..3 {
-            s.transact(WriteTiming::Now, |s| {
-                (0..MAX_RECORDED / 2).try_for_each(|n| artist(s, &name(n), &part.to_string()))
-            })
-            .unwrap();
+            s.transact(|s| (0..MAX_RECORDED / 2).try_for_each(|n| artist(s, &name(n), &part.to_string()))).unwrap();
         }
         let known: i64 = s.conn.query_row("SELECT sum(number) FROM changed_things", [], |row| row.get(0)).unwrap();
         assert!(usize::try_from(known).unwrap() <= MAX_RECORDED, "{known}");
         assert_eq!(info::get_value(&s.conn, "things_since").unwrap().as_deref(), Some("3"));
-        s.transact(WriteTiming::Now, |s| {
+        s.transact(|s| {
             s.mark_all_changed();
             Ok(())
         })

@@ -2,8 +2,8 @@
 //!
 //! A list in a response replaces the stored list. Unchanged rows are not touched.
 
-use super::row_write::RowWrite;
-use super::{CellValue, StoreError, WriteTx, pending_writes};
+use super::row_write::{RowWrite, write_row};
+use super::{CellValue, StoreError, WriteTx};
 
 /// Images: URL, width, height.
 pub type ImageRows<'a> = &'a [(&'a str, Option<i64>, Option<i64>)];
@@ -21,9 +21,9 @@ pub fn set_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: Text
         CreditedEntity::Track => (RowWrite::TrackArtist, RowWrite::TrackArtistsFrom),
     };
     for (position, artist) in (0i64..).zip(artists) {
-        pending_writes::write_row(tx, put, &[id.into(), position.into(), (*artist).into()])?;
+        write_row(tx, put, &[id.into(), position.into(), (*artist).into()])?;
     }
-    pending_writes::write_row(tx, trim, &[id.into(), count_cell(artists.len())])
+    write_row(tx, trim, &[id.into(), count_cell(artists.len())])
 }
 
 /// Adds artists at positions of an album or track at which none is known. The artists must already have rows.
@@ -36,7 +36,7 @@ pub fn add_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: Text
         CreditedEntity::Track => RowWrite::MissingTrackArtist,
     };
     for (position, artist) in (0i64..).zip(artists) {
-        pending_writes::write_row(tx, add, &[id.into(), position.into(), (*artist).into()])?;
+        write_row(tx, add, &[id.into(), position.into(), (*artist).into()])?;
     }
     Ok(())
 }
@@ -47,9 +47,9 @@ pub fn add_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: Text
 /// If the store cannot be written.
 pub fn set_genres(tx: &mut WriteTx, artist: &str, genres: TextValues<'_>) -> Result<(), StoreError> {
     for (position, genre) in (0i64..).zip(genres) {
-        pending_writes::write_row(tx, RowWrite::Genre, &[artist.into(), position.into(), (*genre).into()])?;
+        write_row(tx, RowWrite::Genre, &[artist.into(), position.into(), (*genre).into()])?;
     }
-    pending_writes::write_row(tx, RowWrite::GenresFrom, &[artist.into(), count_cell(genres.len())])
+    write_row(tx, RowWrite::GenresFrom, &[artist.into(), count_cell(genres.len())])
 }
 
 /// Replaces the copyright lines of an album: type and text.
@@ -58,13 +58,9 @@ pub fn set_genres(tx: &mut WriteTx, artist: &str, genres: TextValues<'_>) -> Res
 /// If the store cannot be written.
 pub fn set_copyrights(tx: &mut WriteTx, album: &str, lines: &[(Option<&str>, Option<&str>)]) -> Result<(), StoreError> {
     for (position, (kind, text)) in (0i64..).zip(lines) {
-        pending_writes::write_row(
-            tx,
-            RowWrite::Copyright,
-            &[album.into(), position.into(), (*kind).into(), (*text).into()],
-        )?;
+        write_row(tx, RowWrite::Copyright, &[album.into(), position.into(), (*kind).into(), (*text).into()])?;
     }
-    pending_writes::write_row(tx, RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
+    write_row(tx, RowWrite::CopyrightsFrom, &[album.into(), count_cell(lines.len())])
 }
 
 /// Replaces texts of a show, episode, audiobook or chapter. `what` is language, author, narrator or copyright.
@@ -73,13 +69,9 @@ pub fn set_copyrights(tx: &mut WriteTx, album: &str, lines: &[(Option<&str>, Opt
 /// If the store cannot be written.
 pub fn set_texts(tx: &mut WriteTx, kind: &str, id: &str, what: &str, texts: TextValues<'_>) -> Result<(), StoreError> {
     for (position, text) in (0i64..).zip(texts) {
-        pending_writes::write_row(
-            tx,
-            RowWrite::Text,
-            &[kind.into(), id.into(), what.into(), position.into(), (*text).into()],
-        )?;
+        write_row(tx, RowWrite::Text, &[kind.into(), id.into(), what.into(), position.into(), (*text).into()])?;
     }
-    pending_writes::write_row(tx, RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
+    write_row(tx, RowWrite::TextsFrom, &[kind.into(), id.into(), what.into(), count_cell(texts.len())])
 }
 
 /// Replaces the images of an entity.
@@ -89,9 +81,9 @@ pub fn set_texts(tx: &mut WriteTx, kind: &str, id: &str, what: &str, texts: Text
 pub fn set_images(tx: &mut WriteTx, kind: &str, id: &str, images: ImageRows<'_>) -> Result<(), StoreError> {
     for (position, (url, width, height)) in (0i64..).zip(images) {
         let row = [kind.into(), id.into(), position.into(), (*url).into(), (*width).into(), (*height).into()];
-        pending_writes::write_row(tx, RowWrite::Image, &row)?;
+        write_row(tx, RowWrite::Image, &row)?;
     }
-    pending_writes::write_row(tx, RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
+    write_row(tx, RowWrite::ImagesFrom, &[kind.into(), id.into(), count_cell(images.len())])
 }
 
 /// Writes the availability of an entity in a market.
@@ -110,17 +102,11 @@ pub fn set_market(
     let (id, market, now) = (id.into(), market.into(), now.into());
     let (playable, restriction) = (is_playable.into(), restriction.into());
     match table {
-        MarketTable::Tracks => pending_writes::write_row(
-            tx,
-            RowWrite::TrackMarket,
-            &[id, market, playable, restriction, linked_from.into(), now],
-        ),
-        MarketTable::Episodes => {
-            pending_writes::write_row(tx, RowWrite::EpisodeMarket, &[id, market, playable, restriction, now])
+        MarketTable::Tracks => {
+            write_row(tx, RowWrite::TrackMarket, &[id, market, playable, restriction, linked_from.into(), now])
         }
-        MarketTable::Chapters => {
-            pending_writes::write_row(tx, RowWrite::ChapterMarket, &[id, market, playable, restriction, now])
-        }
+        MarketTable::Episodes => write_row(tx, RowWrite::EpisodeMarket, &[id, market, playable, restriction, now]),
+        MarketTable::Chapters => write_row(tx, RowWrite::ChapterMarket, &[id, market, playable, restriction, now]),
     }
 }
 
@@ -137,7 +123,7 @@ pub fn set_resume_point(
     now: &str,
 ) -> Result<(), StoreError> {
     let row = [user.into(), episode.into(), fully_played.into(), position_ms.into(), now.into()];
-    pending_writes::write_row(tx, RowWrite::ResumePoint, &row)
+    write_row(tx, RowWrite::ResumePoint, &row)
 }
 
 /// Writes the day's followers and popularity of an entity. The last reading of a day wins.
@@ -152,11 +138,7 @@ pub fn set_metrics(
     followers: Option<i64>,
     popularity: Option<i64>,
 ) -> Result<(), StoreError> {
-    pending_writes::write_row(
-        tx,
-        RowWrite::Metrics,
-        &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()],
-    )
+    write_row(tx, RowWrite::Metrics, &[kind.into(), id.into(), day.into(), followers.into(), popularity.into()])
 }
 
 /// Writes a user's local file that is part of a playlist.
@@ -173,7 +155,7 @@ pub fn set_local_file(
     now: &str,
 ) -> Result<(), StoreError> {
     let row = [uri.into(), name.into(), artists.into(), album.into(), duration_ms.into(), now.into()];
-    pending_writes::write_row(tx, RowWrite::LocalFile, &row)
+    write_row(tx, RowWrite::LocalFile, &row)
 }
 
 /// Which entity's artists are meant.

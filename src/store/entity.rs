@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::entity_table::BLANK_SHIFT;
-use super::pending_writes;
+use super::row_write::write_row;
 use super::{CellValue, EntityTable, StoreError, WriteTx};
 
 /// Whether the name of an entity is stored.
@@ -37,7 +37,7 @@ pub fn upsert(
     let mut row = Vec::with_capacity(4 + cells.len());
     row.extend([CellValue::Text(id), CellValue::Text(now), fetched, CellValue::Int(mask)]);
     row.extend_from_slice(cells);
-    pending_writes::write_row(tx, table.write, &row)
+    write_row(tx, table.write, &row)
 }
 
 /// Returns the number of tracks of these albums, where it is known.

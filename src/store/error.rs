@@ -46,6 +46,9 @@ pub enum StoreError {
         /// The schema version of this program.
         known: i64,
     },
+    /// A killed run of an older version left pages whose rows only that version can write to their tables.
+    #[error("the store {} contains pages of a killed run that only the version that ran it can finish", path.display())]
+    UnfinishedPages { path: PathBuf },
     /// The disk has too little space for a file next to the store.
     #[error("not enough disk space next to the store {} for {what}: {free} bytes free, {needed} needed", path.display())]
     NoSpace {
@@ -155,6 +158,10 @@ impl StoreError {
             StoreError::OlderSchema { .. } => {
                 Some("`cratedigger export` brings it up to date without API calls".into())
             }
+            StoreError::UnfinishedPages { .. } => Some(
+                "run `cratedigger export` once with the version that was installed before; the store was left untouched"
+                    .into(),
+            ),
             StoreError::Empty { .. } => Some("`cratedigger run` fills it".into()),
             StoreError::ForeignFile { .. } => Some("move the file away, or set output.database to another file".into()),
             StoreError::Sqlite { source, .. } | StoreError::OutcomeUnknown { source, .. } => {

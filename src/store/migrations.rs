@@ -25,6 +25,7 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     // Check again under the lock: another process may have been faster.
     let version = user_version(&tx).map_err(sql("cannot be read"))?;
     if (1..known).contains(&version) {
+        refuse_pending_writes(&tx, path).map_err(sql("cannot be read"))??;
         // Under the lock, so that nothing is written after the backup that it lacks.
         migration_backups::create_backup(path, &tx, version)?;
     }
@@ -34,4 +35,45 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql("cannot be brought up to date"))?;
     tx.commit().map_err(|source| StoreError::OutcomeUnknown { path: path.to_path_buf(), source })
+}
+
+/// Refuses a store in which a killed run of an older version left rows that only that version can write to their tables.
+fn refuse_pending_writes(conn: &Connection, path: &Path) -> rusqlite::Result<Result<(), StoreError>> {
+    let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'pending_writes')";
+    let is_set = |sql| conn.query_row(sql, [], |row| row.get::<_, bool>(0));
+    if !is_set(exists)? || !is_set("SELECT EXISTS (SELECT 1 FROM pending_writes)")? {
+        return Ok(Ok(()));
+    }
+    Ok(Err(StoreError::UnfinishedPages { path: path.to_path_buf() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store of the last schema that had pending writes.
+    fn old_store(path: &Path) -> Connection {
+        let conn = Connection::open(path).unwrap();
+        MIGRATIONS[..14].iter().try_for_each(|script| conn.execute_batch(script)).unwrap();
+        conn.pragma_update(None, "user_version", 14).unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        conn
+    }
+
+    #[test]
+    fn pages_of_an_older_killed_run_are_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+        let mut conn = old_store(&path);
+        conn.execute("INSERT INTO pending_writes (writes) VALUES (x'01')", []).unwrap();
+        let refused = migrate(&mut conn, &path).unwrap_err();
+        assert!(matches!(refused, StoreError::UnfinishedPages { .. }), "{refused}");
+        assert!(refused.hint().unwrap().contains("installed before"));
+        assert_eq!(user_version(&conn).unwrap(), 14);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no backup of what stays as it is");
+        conn.execute("DELETE FROM pending_writes", []).unwrap();
+        migrate(&mut conn, &path).unwrap();
+        assert_eq!(user_version(&conn).unwrap(), CURRENT_SCHEMA);
+        assert!(conn.prepare("SELECT * FROM pending_writes").is_err());
+    }
 }

@@ -18,7 +18,7 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 const WARN_AFTER: Duration = Duration::from_secs(5);
 
 /// Longest pause between two attempts to get a lock.
-const MAX_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const MAX_LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Makes a connection wait up to [`BUSY_TIMEOUT`] for another program's lock and report the wait.
 pub(super) fn set_busy_handler(conn: &mut Connection) -> rusqlite::Result<()> {
@@ -33,9 +33,9 @@ thread_local! {
 /// Waits a moment after a lock was refused `refused` times. Returns false when the total wait was long enough.
 fn wait_for_lock(refused: i32) -> bool {
     // Short at first: nearly every lock belongs to a commit.
-    const FIRST: [u64; 5] = [1, 2, 5, 10, 25];
+    const FIRST: [u64; 3] = [1, 2, 5];
     let pause = usize::try_from(refused).ok().and_then(|refused| FIRST.get(refused));
-    let pause = pause.map_or(MAX_PAUSE, |ms| Duration::from_millis(*ms));
+    let pause = pause.map_or(MAX_LOCK_PAUSE, |ms| Duration::from_millis(*ms));
     let began = WAIT_STARTED.get().filter(|_| refused > 0).unwrap_or_else(Instant::now);
     WAIT_STARTED.set(Some(began));
     let waited = began.elapsed();

@@ -2,10 +2,11 @@
 //!
 //! A query sees the store and one view for each fetch of its job. It runs on its own connection, which cannot
 //! write (it is opened read-only, and an authorizer refuses everything but reading), cannot reach another file,
-//! and is interrupted when its time is over. `check` prepares the same SQL against an empty store of the same
-//! schema, so an accepted statement runs.
+//! and is interrupted when its time is over. Its memory and its result are limited too. `check` prepares the same
+//! SQL against an empty store of the same schema, so an accepted statement runs.
 
 mod error;
+mod functions;
 mod text;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
@@ -25,21 +27,47 @@ pub use text::is_volatile;
 use super::views::{RowScope, ViewSelect, identifier};
 use crate::stream::Stream;
 
+/// The longest text, blob or row. A function of SQLite is not interrupted, so its arguments have to be short.
+const MAX_VALUE_BYTES: usize = 1 << 20;
+/// The longest pattern of LIKE and GLOB.
+const MAX_PATTERN_BYTES: usize = 1_000;
+/// Most memory of SQLite, of all connections together. SQLite has no limit for one connection. Writing needs a tenth of it, and
+/// a query that needs more than the rest is ended.
+const MAX_HEAP_BYTES: usize = 512 << 20;
+
 /// Bounds of SQLite for queries, since a query must not abort the process or use up its memory.
-const QUERY_LIMITS: [(Limit, i32); 7] = [
-    // `printf('%.1000000000c')` is one call away.
-    (Limit::SQLITE_LIMIT_LENGTH, 64 << 20),
+const QUERY_LIMITS: [(Limit, i32); 9] = [
+    (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES as i32),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
-    // LIKE and GLOB call themselves for each wildcard: 24,000 of them overflowed the stack.
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1_000),
-    // The parser calls itself for each level of an expression.
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_BYTES as i32),
+    // The parser calls itself for each level of an expression or a subquery.
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
+    (Limit::SQLITE_LIMIT_PARSER_DEPTH, 500),
     (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
     (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+    (Limit::SQLITE_LIMIT_COLUMN, 500),
 ];
-/// SQLite instructions between two checks of the clock, which take a fraction of a millisecond.
-const PROGRESS_INTERVAL: i32 = 10_000;
+/// SQLite instructions between two checks of the clock. One instruction can be a function that takes milliseconds.
+const PROGRESS_INTERVAL: i32 = 1_000;
+
+/// How much a query may take and return.
+#[derive(Debug, Clone, Copy)]
+pub struct QueryBudget {
+    /// How long it may run.
+    pub time: Duration,
+    /// Rows of its result, or ids of a condition.
+    pub rows: u64,
+    /// The text of its result in bytes.
+    pub bytes: u64,
+}
+
+impl QueryBudget {
+    /// A budget for a result of five million rows and a gigabyte.
+    pub const fn with_time(time: Duration) -> QueryBudget {
+        QueryBudget { time, rows: 5_000_000, bytes: 1 << 30 }
+    }
+}
 
 /// A fetch of the job of the queries. It becomes a view with its name.
 #[derive(Debug, Clone)]
@@ -107,27 +135,33 @@ struct QueryWatch {
     denied: Option<String>,
 }
 
+impl QueryWatch {
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
 /// A connection that can only read.
 pub struct QueryReader {
     store: Connection,
     job: String,
     fetches: Vec<QueryFetch>,
-    limit: Duration,
+    budget: QueryBudget,
     watch: Arc<Mutex<QueryWatch>>,
 }
 
 impl QueryReader {
-    /// Opens the store for the queries of a job. Each may take as long as `limit`.
+    /// Opens the store for the queries of a job. Each may take as much as `budget`.
     ///
     /// # Errors
     /// [`QueryError::Store`] if the store cannot be read.
-    pub fn open(path: &Path, job: &str, fetches: Vec<QueryFetch>, limit: Duration) -> Result<Self, QueryError> {
+    pub fn open(path: &Path, job: &str, fetches: Vec<QueryFetch>, budget: QueryBudget) -> Result<Self, QueryError> {
         // The bundled SQLite takes a path that starts with `file:` for a URI, whatever the flags.
         let path = Path::new(".").join(path);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Connection::open_with_flags(path, flags)?;
         store.busy_timeout(Duration::from_secs(10))?;
-        Self::with_connection(store, job, fetches, limit)
+        Self::with_connection(store, job, fetches, budget)
     }
 
     /// Opens an empty store in memory, for checking SQL. `create` creates its tables and views.
@@ -141,14 +175,14 @@ impl QueryReader {
     ) -> Result<Self, QueryError> {
         let store = Connection::open_in_memory()?;
         create(&store)?;
-        Self::with_connection(store, job, fetches, Duration::from_secs(10))
+        Self::with_connection(store, job, fetches, QueryBudget::with_time(Duration::from_secs(10)))
     }
 
     fn with_connection(
         mut store: Connection,
         job: &str,
         fetches: Vec<QueryFetch>,
-        limit: Duration,
+        budget: QueryBudget,
     ) -> Result<Self, QueryError> {
         // With these on, SQLite takes a misspelled "column" for a text.
         store.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
@@ -162,7 +196,9 @@ impl QueryReader {
                 .for_user(fetch.user_id.as_deref());
             store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
         }
-        store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
+        store.execute_batch(&format!(
+            "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA hard_heap_limit = {MAX_HEAP_BYTES};"
+        ))?;
         for (limit, most) in QUERY_LIMITS {
             store.set_limit(limit, most)?;
         }
@@ -177,9 +213,10 @@ impl QueryReader {
             authorization
         }))?;
         let clock = Arc::clone(&watch);
-        let late = move || lock(&clock).deadline.is_some_and(|deadline| Instant::now() >= deadline);
-        store.progress_handler(PROGRESS_INTERVAL, Some(late))?;
-        Ok(QueryReader { store, job: job.to_owned(), fetches, limit, watch })
+        let is_late = move || lock(&clock).is_late();
+        store.progress_handler(PROGRESS_INTERVAL, Some(is_late.clone()))?;
+        functions::replace_functions(&store, is_late)?;
+        Ok(QueryReader { store, job: job.to_owned(), fetches, budget, watch })
     }
 
     /// Runs a query: `begin` gets the names of its columns, then `each` gets every row.
@@ -198,7 +235,15 @@ impl QueryReader {
         begin(columns(&statement)?)?;
         self.bind(&mut statement, bound)?;
         let mut rows = statement.raw_query();
+        let (mut row_count, mut byte_count) = (0, 0);
         while let Some(row) = rows.next().map_err(|e| self.explain(e))? {
+            row_count += 1;
+            byte_count += text_bytes(row);
+            if row_count > self.budget.rows {
+                return Err(QueryError::TooManyRows(self.budget.rows).into());
+            } else if byte_count > self.budget.bytes {
+                return Err(QueryError::TooManyBytes(self.budget.bytes).into());
+            }
             each(row)?;
         }
         Ok(())
@@ -290,6 +335,9 @@ impl QueryReader {
                 if seen.insert(id.to_owned()) {
                     ids.push(id.to_owned());
                 }
+                if ids.len() as u64 > self.budget.rows {
+                    return Err(QueryError::TooManyRows(self.budget.rows));
+                }
             }
         }
         Ok(ids)
@@ -339,12 +387,12 @@ impl QueryReader {
     }
 
     fn start_timer(&self) -> RunningQuery<'_> {
-        *lock(&self.watch) = QueryWatch { deadline: Instant::now().checked_add(self.limit), denied: None };
+        *lock(&self.watch) = QueryWatch { deadline: Instant::now().checked_add(self.budget.time), denied: None };
         RunningQuery(&self.watch)
     }
 
     fn explain(&self, error: rusqlite::Error) -> QueryError {
-        QueryError::from_sqlite(error, self.limit, lock(&self.watch).denied.take())
+        QueryError::from_sqlite(error, self.budget.time, lock(&self.watch).denied.take())
     }
 }
 
@@ -368,6 +416,15 @@ fn columns(statement: &Statement<'_>) -> Result<Vec<String>, QueryError> {
         Some(twice) => Err(QueryError::SameName(twice.clone())),
         None => Ok(names),
     }
+}
+
+/// The number of bytes that the values of a row have as text, about.
+fn text_bytes(row: &Row<'_>) -> u64 {
+    let length = |index| match row.get_ref(index) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => bytes.len() as u64,
+        _ => 8,
+    };
+    (0..row.as_ref().column_count()).map(length).sum()
 }
 
 /// Returns why an action is refused, or none if it only reads.

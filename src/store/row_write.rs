@@ -1,15 +1,12 @@
 //! Every statement that writes an entity or what belongs to it.
-//!
-//! The numbers are stored in `pending_writes`: never give a number another meaning, and add new ones at the end
-//! of a group. Columns are only ever added after the others.
 
 use rusqlite::{Connection, Statement};
 
 use super::dependency_kind::DependencyKind;
-use super::{CellValue, EntityTable};
+use super::{CellValue, EntityTable, StoreError, WriteTx};
 
 /// A kind of write, in an order in which foreign keys hold: referenced tables come first. The two writes of one
-/// table have the same rank.
+/// table have the same rank: writing a row has an even number, deleting rows has the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum RowWrite {
@@ -44,43 +41,25 @@ pub(super) enum RowWrite {
     MissingTrackArtist = 66,
 }
 
-impl RowWrite {
-    pub(super) fn from_number(number: u8) -> Option<RowWrite> {
-        use RowWrite as W;
-        const ALL: [RowWrite; 29] = [
-            W::User,
-            W::Artist,
-            W::Album,
-            W::Show,
-            W::Audiobook,
-            W::Track,
-            W::Episode,
-            W::Chapter,
-            W::Playlist,
-            W::LocalFile,
-            W::AlbumArtist,
-            W::AlbumArtistsFrom,
-            W::TrackArtist,
-            W::TrackArtistsFrom,
-            W::Genre,
-            W::GenresFrom,
-            W::Copyright,
-            W::CopyrightsFrom,
-            W::Text,
-            W::TextsFrom,
-            W::Image,
-            W::ImagesFrom,
-            W::TrackMarket,
-            W::EpisodeMarket,
-            W::ChapterMarket,
-            W::ResumePoint,
-            W::Metrics,
-            W::MissingAlbumArtist,
-            W::MissingTrackArtist,
-        ];
-        ALL.into_iter().find(|write| *write as u8 == number)
+/// Makes a write now, or before the group of the current page is committed.
+pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_>]) -> Result<(), StoreError> {
+    if tx.defers_rows {
+        tx.pending.push(write, cells);
+        return Ok(());
     }
+    let mut statement = tx.prepare(write.sql())?;
+    let changed = execute(write, &tx.conn, &mut statement, cells.iter().copied());
+    drop(statement);
+    if changed.map_err(|e| tx.error("cannot be written", e))? {
+        tx.changed = true;
+        if let [first, second, ..] = cells {
+            tx.changed_entities.record(write, *first, *second);
+        }
+    }
+    Ok(())
+}
 
+impl RowWrite {
     /// Returns its rank in the order.
     pub(super) fn rank(self) -> u8 {
         self as u8 & !1
@@ -239,28 +218,28 @@ impl RowWrite {
             }
         }
     }
+}
 
-    /// Executes this write with its prepared statement and returns whether a row changed.
-    pub(super) fn execute<'a>(
-        self,
-        conn: &Connection,
-        statement: &mut Statement<'_>,
-        cells: impl Iterator<Item = CellValue<'a>>,
-    ) -> rusqlite::Result<bool> {
-        let (mut id, mut now, mut whole) = (CellValue::Null, CellValue::Null, false);
-        for (n, cell) in (1..).zip(cells) {
-            statement.raw_bind_parameter(n, cell)?;
-            match n {
-                1 => id = cell,
-                2 => now = cell,
-                3 => whole = cell != CellValue::Null,
-                _ => {}
-            }
+/// Executes a write with its prepared statement and returns whether a row changed.
+pub(super) fn execute<'a>(
+    write: RowWrite,
+    conn: &Connection,
+    statement: &mut Statement<'_>,
+    cells: impl Iterator<Item = CellValue<'a>>,
+) -> rusqlite::Result<bool> {
+    let (mut id, mut now, mut whole) = (CellValue::Null, CellValue::Null, false);
+    for (n, cell) in (1..).zip(cells) {
+        statement.raw_bind_parameter(n, cell)?;
+        match n {
+            1 => id = cell,
+            2 => now = cell,
+            3 => whole = cell != CellValue::Null,
+            _ => {}
         }
-        let changed = statement.raw_execute()? > 0;
-        if let Some(table) = self.table().filter(|_| whole && !changed) {
-            conn.prepare_cached(table.touch_sql())?.execute([id, now])?;
-        }
-        Ok(changed)
     }
+    let changed = statement.raw_execute()? > 0;
+    if let Some(table) = write.table().filter(|_| whole && !changed) {
+        conn.prepare_cached(table.touch_sql())?.execute([id, now])?;
+    }
+    Ok(changed)
 }

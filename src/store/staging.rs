@@ -104,6 +104,39 @@ pub fn repeats_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -> Res
     Ok(now == before && now > 1)
 }
 
+/// How many rows from a position on are those just before it again, as an item that was inserted or a page that begins
+/// too early shows them; 0 if none are. Rows without an item show nothing.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn overlap_with_previous_rows(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<i64, StoreError> {
+    let same =
+        "(a.kind, a.item_id, a.uri, a.added_at, a.added_by) IS (b.kind, b.item_id, b.uri, b.added_at, b.added_by)
+                AND a.uri IS NOT NULL";
+    // Nearly always, no row before is the first row again.
+    let starts = format!(
+        "SELECT ?2 - b.position FROM staged_items a JOIN staged_items b ON b.list_id = a.list_id
+         WHERE a.list_id = ?1 AND a.position = ?2 AND b.position < ?2 AND b.position > ?2 - (?3 - ?2) AND {same}
+         ORDER BY b.position DESC"
+    );
+    let starts: rusqlite::Result<Vec<i64>> =
+        tx.prepare(&starts)?.query_map(params![list, from, to], |row| row.get(0)).and_then(Iterator::collect);
+    let overlap = format!(
+        "SELECT count(*) FROM staged_items a JOIN staged_items b ON b.list_id = a.list_id AND b.position = a.position - ?3
+         WHERE a.list_id = ?1 AND a.position >= ?2 AND a.position < ?2 + ?3 AND {same}"
+    );
+    for count in starts.map_err(|e| tx.error("cannot be read", e))? {
+        let same: i64 = tx
+            .prepare(&overlap)?
+            .query_row(params![list, from, count], |row| row.get(0))
+            .map_err(|e| tx.error("cannot be read", e))?;
+        if same == count {
+            return Ok(count);
+        }
+    }
+    Ok(0)
+}
+
 /// Discards the staged rows from a position on.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
-//! The write connection and what it remembers during a run: which rows were already written, and whether
-//! anything changed that a CSV file may contain.
+//! The write connection: the group of tasks that is not committed yet, and what is remembered during a run: which rows
+//! were already written, and whether anything changed that a CSV file may contain.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use rusqlite::{CachedStatement, Connection, ToSql};
 use rustc_hash::FxHashMap;
@@ -9,34 +10,50 @@ use rustc_hash::FxHashMap;
 use super::changed_entities::ChangedEntities;
 use super::pending_writes::PendingWrites;
 use super::wal::WalLimit;
-use super::{StoreError, info, pending_writes};
+use super::{StoreError, info, open, pending_writes};
 
 /// Maximum number of remembered rows. Beyond it everything is forgotten, which costs only time.
 const MAX_REMEMBERED: usize = 200_000;
+
+/// A group is committed when it is this old.
+const MAX_GROUP_AGE: Duration = Duration::from_millis(500);
+
+/// A group is committed when no task follows for this time. An answer of Spotify takes longer, so at its pace each page
+/// is committed before the next one comes.
+const MAX_GROUP_IDLE: Duration = Duration::from_millis(20);
+
+/// A group is committed when its entities take this much memory, which is about 60 pages of new tracks.
+const MAX_PENDING_BYTES: usize = 8 << 20;
 
 /// The write connection. Functions that write take it as their first argument, inside a transaction.
 #[derive(Debug)]
 pub struct WriteTx {
     pub(super) conn: Connection,
     path: PathBuf,
-    /// The current transaction changed a row that a CSV file may contain.
+    /// The open group changed a row that a CSV file may contain.
     pub(super) changed: bool,
     /// Hash of the last written content for each key, so that nothing is written twice in a run.
     written: FxHashMap<u128, u64>,
-    /// Keys remembered by the current transaction, to be forgotten if it fails.
+    /// Keys remembered by the current task, to be forgotten if it fails.
     uncommitted: Vec<u128>,
+    /// The tasks that are not committed yet.
+    group: Option<TaskGroup>,
+    /// Rows of entities that are written before the group is committed.
     pub(super) pending: PendingWrites,
+    /// Rows of entities become pending.
+    pub(super) defers_rows: bool,
+    /// When a group was committed although more tasks came.
+    full_group_ended: Option<Instant>,
     pub(super) changed_entities: ChangedEntities,
     pub(super) wal: WalLimit,
 }
 
-/// When the writes of a transaction reach their tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WriteTiming {
-    /// With its commit, after all pending writes.
-    Now,
-    /// Later: they are committed in a cheaper form, see [`super::pending_writes`].
-    Deferred,
+/// Tasks that are committed together.
+#[derive(Debug)]
+struct TaskGroup {
+    began: Instant,
+    /// SQLite's counter of changed rows when it began.
+    changes_before: u64,
 }
 
 impl WriteTx {
@@ -49,7 +66,10 @@ impl WriteTx {
             changed: false,
             written: FxHashMap::default(),
             uncommitted: Vec::new(),
+            group: None,
             pending: PendingWrites::default(),
+            defers_rows: false,
+            full_group_ended: None,
             changed_entities,
         }
     }
@@ -69,56 +89,148 @@ impl WriteTx {
         self.changed_entities.mark_all();
     }
 
-    /// Runs `work` between `BEGIN IMMEDIATE` and `COMMIT`.
+    /// Runs a task that has to be durable and commits it with the open group. A task that only reads leaves an open group
+    /// as it is.
+    ///
+    /// # Errors
+    /// See [`WriteTx::run_in_group`].
     pub(super) fn transact<T>(
         &mut self,
-        when: WriteTiming,
         work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.changed = false;
+        if let Err(source) = pending_writes::flush(self) {
+            return Err(self.abandon_group(source));
+        }
+        let before = self.conn.total_changes();
+        let result = self.run_task(work);
+        let changes = self.conn.total_changes();
+        if self.group.as_ref().is_some_and(|group| changes != before || changes == group.changes_before) {
+            self.commit_group()?;
+        }
+        result
+    }
+
+    /// Runs a task whose commit may wait for the tasks that follow.
+    ///
+    /// # Errors
+    /// The error of `work`, in which case nothing of it is written, or [`StoreError::OutcomeUnknown`] if tasks that had
+    /// returned could not be committed.
+    pub(super) fn run_in_group<T>(
+        &mut self,
+        work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mark = self.pending.mark();
+        self.defers_rows = true;
+        let result = self.run_task(work);
+        self.defers_rows = false;
+        if result.is_err() {
+            self.pending.truncate(mark);
+        }
+        let is_large = self.pending.bytes() >= MAX_PENDING_BYTES;
+        let is_full = |group: &TaskGroup| is_large || group.began.elapsed() >= MAX_GROUP_AGE;
+        if self.group.as_ref().is_some_and(is_full) {
+            self.commit_group()?;
+            self.full_group_ended = Some(Instant::now());
+        }
+        result
+    }
+
+    /// Runs `work` in the open group or begins one. If it fails, it is rolled back alone.
+    fn run_task<T>(&mut self, work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.uncommitted.clear();
-        self.changed_entities.start();
-        self.run_batch("BEGIN IMMEDIATE", "is locked by another program")?;
-        let result = pending_writes::start(self, when).and_then(|()| work(self)).and_then(|value| {
-            pending_writes::finish(self)?;
-            self.bump_data_version()?;
-            Ok(value)
-        });
-        self.pending.finish_transaction(result.is_ok());
-        match result {
-            Ok(value) => {
-                if let Err(source) = self.conn.execute_batch("COMMIT") {
-                    if !self.conn.is_autocommit() {
-                        // Nothing was written (busy): the transaction is still open and can be rolled back.
-                        let _ = self.conn.execute_batch("ROLLBACK");
-                    }
-                    self.forget_uncommitted();
-                    return Err(StoreError::OutcomeUnknown { path: self.path.clone(), source });
+        let joins = self.group.is_some();
+        if joins {
+            self.run_batch("SAVEPOINT task", "cannot be written")?;
+        } else {
+            self.begin_group()?;
+        }
+        let result = work(self);
+        if result.is_err() {
+            self.forget_uncommitted();
+        }
+        if self.conn.is_autocommit() {
+            // On some errors, such as a full disk, SQLite itself rolls back the whole transaction.
+            return match result {
+                Err(error) if !joins => {
+                    self.group = None;
+                    Err(error)
                 }
-                self.wal.check_after_commit(&mut self.conn);
-                Ok(value)
+                Err(StoreError::Sqlite { source, .. }) => Err(self.abandon_group(source)),
+                _ => Err(self.abandon_group(rusqlite::Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
+                    Some("the transaction was rolled back".into()),
+                ))),
+            };
+        }
+        let end = match (&result, joins) {
+            (Ok(_), true) => "RELEASE task",
+            (Ok(_), false) => return result,
+            (Err(_), true) => "ROLLBACK TO task; RELEASE task",
+            (Err(_), false) => {
+                self.group = None;
+                "ROLLBACK"
             }
-            Err(error) => {
-                self.forget_uncommitted();
-                if !self.conn.is_autocommit() {
-                    // SQLite itself rolls back on a full disk; do it here if it has not.
-                    if let Err(undo) = self.run_batch("ROLLBACK", "failed to roll back a transaction") {
-                        tracing::warn!(error = %undo, "after a failure");
-                    }
-                }
-                Err(error)
-            }
+        };
+        match self.conn.execute_batch(end) {
+            Ok(()) => result,
+            Err(source) => Err(self.abandon_group(source)),
         }
     }
 
-    fn bump_data_version(&mut self) -> Result<(), StoreError> {
+    fn begin_group(&mut self) -> Result<(), StoreError> {
+        if let Some(ended) = self.full_group_ended.take() {
+            // Another process that waits for the lock looks for it at least this often, and has to find it free.
+            std::thread::sleep(open::MAX_LOCK_PAUSE.saturating_sub(ended.elapsed()));
+        }
+        self.run_batch("BEGIN IMMEDIATE", "is locked by another program")?;
+        self.changed = false;
+        self.changed_entities.start();
+        self.group = Some(TaskGroup { began: Instant::now(), changes_before: self.conn.total_changes() });
+        Ok(())
+    }
+
+    /// How long the open group may wait for another task.
+    pub(super) fn group_wait(&self) -> Option<Duration> {
+        let group = self.group.as_ref()?;
+        Some(MAX_GROUP_AGE.saturating_sub(group.began.elapsed()).min(MAX_GROUP_IDLE))
+    }
+
+    /// Commits the open group.
+    ///
+    /// # Errors
+    /// [`StoreError::OutcomeUnknown`].
+    pub(super) fn commit_group(&mut self) -> Result<(), StoreError> {
+        if self.group.is_none() {
+            return Ok(());
+        }
+        let flushed = pending_writes::flush(self).and_then(|()| self.save_data_version());
+        if let Err(source) = flushed.and_then(|()| self.conn.execute_batch("COMMIT")) {
+            return Err(self.abandon_group(source));
+        }
+        self.group = None;
+        self.wal.check_after_commit(&mut self.conn);
+        Ok(())
+    }
+
+    /// Rolls back what is left of the open group after an error that cannot be undone for one task alone.
+    fn abandon_group(&mut self, source: rusqlite::Error) -> StoreError {
+        self.group = None;
+        self.pending = PendingWrites::default();
+        if !self.conn.is_autocommit()
+            && let Err(undo) = self.run_batch("ROLLBACK", "failed to roll back a transaction")
+        {
+            tracing::warn!(error = %undo, "after a failure");
+        }
+        StoreError::OutcomeUnknown { path: self.path.clone(), source }
+    }
+
+    fn save_data_version(&mut self) -> rusqlite::Result<()> {
         if !self.changed {
             return Ok(());
         }
-        let version = info::data_version(&self.conn).map_err(|e| self.error("cannot be read", e))? + 1;
-        info::set_value(&self.conn, "data_version", &version.to_string())
-            .map_err(|e| self.error("cannot be written", e))?;
-        self.changed_entities.save(&self.conn, version).map_err(|e| self.error("cannot be written", e))
+        let version = info::data_version(&self.conn)? + 1;
+        info::set_value(&self.conn, "data_version", &version.to_string())?;
+        self.changed_entities.save(&self.conn, version)
     }
 
     fn run_batch(&self, sql: &str, what: &'static str) -> Result<(), StoreError> {
@@ -182,4 +294,106 @@ impl WriteTx {
 
 pub(super) fn row_count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::CellValue;
+    use crate::store::row_write::{RowWrite, write_row};
+
+    fn session() -> WriteTx {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        crate::store::schema::create_tables(&conn).unwrap();
+        WriteTx::new(conn, "test".into())
+    }
+
+    fn add(s: &mut WriteTx, key: &str) -> Result<(), StoreError> {
+        s.changed = true;
+        s.execute("INSERT INTO store_info (key, value) VALUES (?1, '')", &[&key])
+    }
+
+    fn keys(s: &WriteTx) -> String {
+        s.query_one("SELECT group_concat(key) FROM store_info WHERE key <> 'data_version' ORDER BY key", &[])
+            .unwrap()
+            .unwrap_or_default()
+    }
+
+    fn failure() -> StoreError {
+        StoreError::Closed { why: "a test".into(), hint: None }
+    }
+
+    #[test]
+    fn failed_task_is_rolled_back_alone() {
+        let mut s = session();
+        s.run_in_group(|s| add(s, "a")).unwrap();
+        let failed: Result<(), _> = s.run_in_group(|s| {
+            add(s, "b")?;
+            s.remember_written(1, 1);
+            Err(failure())
+        });
+        assert!(matches!(failed, Err(StoreError::Closed { .. })));
+        assert!(!s.was_written(1, 1));
+        s.run_in_group(|s| add(s, "c")).unwrap();
+        s.commit_group().unwrap();
+        assert_eq!(keys(&s), "a,c");
+        let failed: Result<(), _> = s.run_in_group(|s| add(s, "d").and(Err(failure())));
+        assert!(failed.is_err() && s.conn.is_autocommit(), "a group whose only task failed is over");
+        assert_eq!(keys(&s), "a,c");
+    }
+
+    #[test]
+    fn durable_task_commits_its_group_once() {
+        let mut s = session();
+        s.run_in_group(|s| add(s, "a")).unwrap();
+        assert_eq!(s.transact(|s| Ok(keys(s))).unwrap(), "a");
+        assert!(!s.conn.is_autocommit(), "a task that only reads commits nothing");
+        s.transact(|s| add(s, "b")).unwrap();
+        assert!(s.conn.is_autocommit());
+        assert_eq!(info::data_version(&s.conn).unwrap(), 1);
+        s.transact(|_| Ok(())).unwrap();
+        assert!(s.conn.is_autocommit());
+        assert_eq!(info::data_version(&s.conn).unwrap(), 1);
+    }
+
+    #[test]
+    fn old_or_large_group_is_committed() {
+        let mut s = session();
+        s.run_in_group(|s| add(s, "a")).unwrap();
+        assert!(s.group_wait().is_some_and(|wait| wait <= MAX_GROUP_IDLE));
+        if let Some(group) = &mut s.group {
+            group.began -= MAX_GROUP_AGE;
+        }
+        assert_eq!(s.group_wait(), Some(Duration::ZERO));
+        s.run_in_group(|s| add(s, "b")).unwrap();
+        assert!(s.conn.is_autocommit());
+        let text = "x".repeat(MAX_PENDING_BYTES);
+        let cells = ["id", "now", &text].map(CellValue::Text);
+        s.run_in_group(|s| write_row(s, RowWrite::AlbumArtistsFrom, &cells[..2])).unwrap();
+        assert!(!s.conn.is_autocommit());
+        s.run_in_group(|s| write_row(s, RowWrite::Genre, &cells)).unwrap_err();
+        assert!(s.conn.is_autocommit());
+    }
+
+    #[test]
+    fn failed_commit_rolls_back_and_says_so() {
+        let mut s = session();
+        s.run_in_group(|s| add(s, "a")).unwrap();
+        let broken = "INSERT INTO track_artists (track_id, position, artist_id) VALUES ('no', 0, 'no')";
+        s.run_in_group(|s| s.execute("PRAGMA defer_foreign_keys = ON", &[]).and_then(|()| s.execute(broken, &[])))
+            .unwrap();
+        assert!(matches!(s.commit_group(), Err(StoreError::OutcomeUnknown { .. })));
+        assert!(s.conn.is_autocommit());
+        assert_eq!(keys(&s), "");
+    }
+
+    #[test]
+    fn lost_group_is_no_error_of_one_page() {
+        let mut s = session();
+        s.run_in_group(|s| add(s, "a")).unwrap();
+        // On a full disk, SQLite may roll back the whole transaction by itself.
+        let lost: Result<(), _> = s.run_in_group(|s| s.execute("ROLLBACK", &[]).and(Err(failure())));
+        assert!(matches!(lost, Err(StoreError::OutcomeUnknown { .. })), "{lost:?}");
+    }
 }

@@ -1,19 +1,21 @@
 //! The handle to the store and its writer thread.
 //!
-//! One thread writes, fed by a bounded channel. Each task is one transaction, committed with `synchronous=FULL`, so that
-//! what was reported as done survives a power cut. When a COMMIT fails its outcome is unknown (measured: the row can be
-//! there after reopening), so the thread stops, and the next start reads the checkpoint.
+//! One thread writes. The pages of a list are committed in groups: when the next page does not follow at once, when the
+//! group is old or large, and with every task that has to be durable. A commit is synced (`synchronous=FULL`), so that it
+//! survives a power cut. When a COMMIT fails its outcome is unknown (measured: the row can be there after reopening), so
+//! the thread stops, and the next start reads the checkpoint.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::open_writer::{check_small_store, open_writer};
-use super::write_tx::{WriteTiming, WriteTx};
-use super::{CompactReport, FileAccess, StoreError, StoreIdentity, compact, info, open, pending_writes};
+use super::write_tx::WriteTx;
+use super::{CompactReport, FileAccess, StoreError, StoreIdentity, compact, info, open};
 
 /// A smaller WAL is not worth a message.
 const REPORT_WAL_ABOVE: u64 = 64 << 20;
@@ -26,19 +28,72 @@ enum AfterTask {
     Stop,
 }
 
-/// Number of tasks that may wait for the writer thread. It limits how much a fast network can pile up.
-const QUEUE_LENGTH: usize = 4;
+/// The error that stopped the writer thread.
+#[derive(Debug, Default)]
+struct FatalError {
+    /// Its text and its hint, for later callers.
+    description: OnceLock<(String, Option<String>)>,
+    /// The error itself, if the commit was not part of a task. The next caller gets it.
+    unreported: Mutex<Option<StoreError>>,
+}
+
+impl FatalError {
+    /// Keeps an error after which the thread stops.
+    fn after<T>(&self, result: &Result<T, StoreError>) -> AfterTask {
+        let Err(e @ StoreError::OutcomeUnknown { source, .. }) = result else { return AfterTask::Continue };
+        let _ = self.description.set((format!("{e}: {source}"), e.hint()));
+        AfterTask::Stop
+    }
+
+    /// Does the same after a commit for which no caller waits.
+    fn after_commit(&self, result: Result<(), StoreError>) -> AfterTask {
+        let after = self.after(&result);
+        *self.unreported() = result.err();
+        after
+    }
+
+    fn unreported(&self) -> MutexGuard<'_, Option<StoreError>> {
+        self.unreported.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error for a caller whose task is not run.
+    fn to_closed_error(&self) -> StoreError {
+        self.unreported().take().unwrap_or_else(|| {
+            let default = || ("its thread has ended".to_owned(), None);
+            let (why, hint) = self.description.get().cloned().unwrap_or_else(default);
+            StoreError::Closed { why, hint }
+        })
+    }
+}
 
 /// A handle to the writer thread of the store.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
+    /// Each caller waits for its task, so no more tasks wait here than there are callers.
     queue: mpsc::Sender<WriteTask>,
     /// Size of a WAL that a reader keeps above its limit; otherwise 0.
     wal_bytes_held: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
-    /// The error that stopped the thread, and its hint.
-    fatal_error: Arc<OnceLock<(String, Option<String>)>>,
+    fatal_error: Arc<FatalError>,
+}
+
+/// Runs tasks until there are no more or one of them stops the thread.
+fn run_tasks(tx: &mut WriteTx, inbox: &mpsc::Receiver<WriteTask>, fatal_error: &FatalError) -> AfterTask {
+    loop {
+        let next = match tx.group_wait() {
+            Some(wait) => inbox.recv_timeout(wait),
+            None => inbox.recv().map_err(RecvTimeoutError::from),
+        };
+        let after = match next {
+            Ok(work) => work(tx),
+            Err(RecvTimeoutError::Timeout) => fatal_error.after_commit(tx.commit_group()),
+            Err(RecvTimeoutError::Disconnected) => return fatal_error.after_commit(tx.commit_group()),
+        };
+        if let AfterTask::Stop = after {
+            return after;
+        }
+    }
 }
 
 impl Store {
@@ -66,34 +121,26 @@ impl Store {
         info::check_identity(&conn, path, identity)?;
         let mut tx = WriteTx::new(conn, path.to_path_buf());
         let held = tx.wal.set_limit(wal_limit);
-        pending_writes::flush_interrupted(&mut tx)?;
-        let (work, mut inbox) = mpsc::channel::<WriteTask>(QUEUE_LENGTH);
+        let (queue, inbox) = mpsc::channel::<WriteTask>();
+        let fatal_error = Arc::<FatalError>::default();
+        let ended_by = Arc::clone(&fatal_error);
         let thread = std::thread::Builder::new()
             .name("store".into())
             .spawn(move || {
-                while let Some(work) = inbox.blocking_recv() {
-                    if let AfterTask::Stop = work(&mut tx) {
-                        // Do not truncate the WAL: that would sync again what could not be synced.
-                        return;
-                    }
+                // After a failed commit the WAL is not truncated: that would sync again what could not be synced.
+                if let AfterTask::Continue = run_tasks(&mut tx, &inbox, &ended_by) {
+                    open::truncate_wal(&mut tx.conn);
                 }
-                open::truncate_wal(&mut tx.conn);
             })
             .map_err(|source| StoreError::Io { path: path.to_path_buf(), what: "has no writer thread", source })?;
-        Ok(Store {
-            path: path.to_path_buf(),
-            queue: work,
-            wal_bytes_held: held,
-            thread: Some(thread),
-            fatal_error: Arc::default(),
-        })
+        Ok(Store { path: path.to_path_buf(), queue, wal_bytes_held: held, thread: Some(thread), fatal_error })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Runs `work` in one transaction on the writer thread and commits it.
+    /// Runs `work` on the writer thread and commits it.
     ///
     /// # Errors
     /// The error of `work`, in which case nothing was written, or a failed commit.
@@ -102,11 +149,11 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut WriteTx) -> Result<T, StoreError> + Send + 'static,
     {
-        self.transact(WriteTiming::Now, work).await
+        self.run(|tx| tx.transact(work)).await
     }
 
-    /// Like [`Store::write`], for a page with more pages to come: the entities on it may reach their tables
-    /// later, at the latest before the next [`Store::write`].
+    /// Like [`Store::write`], for a page with more pages to come. It returns before the commit: a kill can still undo
+    /// the page together with its checkpoint. If the commit fails, the next task gets the error.
     ///
     /// # Errors
     /// The error of `work`, in which case nothing was written, or a failed commit.
@@ -115,32 +162,26 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut WriteTx) -> Result<T, StoreError> + Send + 'static,
     {
-        self.transact(WriteTiming::Deferred, work).await
+        self.run(|tx| tx.run_in_group(work)).await
     }
 
-    async fn transact<T, F>(&self, when: WriteTiming, work: F) -> Result<T, StoreError>
+    /// Runs a task on the writer thread.
+    async fn run<T, F>(&self, task: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut WriteTx) -> Result<T, StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let ended_by = Arc::clone(&self.fatal_error);
+        let fatal_error = Arc::clone(&self.fatal_error);
         let boxed: WriteTask = Box::new(move |tx| {
-            let result = tx.transact(when, work);
-            let next = match &result {
-                Err(e @ StoreError::OutcomeUnknown { source, .. }) => {
-                    // Later callers get this error and not only the fact that the store is closed.
-                    let _ = ended_by.set((format!("{e}: {source}"), e.hint()));
-                    AfterTask::Stop
-                }
-                _ => AfterTask::Continue,
-            };
-            // The caller may have been cancelled; the transaction is committed all the same.
+            let result = task(tx);
+            let after = fatal_error.after(&result);
+            // The caller may have been cancelled; what it wrote is committed all the same.
             let _ = reply.send(result);
-            next
+            after
         });
-        self.queue.send(boxed).await.map_err(|_| self.closed_error())?;
-        answer.await.map_err(|_| self.closed_error())?
+        self.queue.send(boxed).map_err(|_| self.fatal_error.to_closed_error())?;
+        answer.await.map_err(|_| self.fatal_error.to_closed_error())?
     }
 
     /// Rewrites the file to reclaim disk space. Other programs may read it at the same time.
@@ -168,29 +209,18 @@ impl Store {
         .await
     }
 
+    /// Runs `work` outside of a transaction, when everything is committed.
     async fn with_writer<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnOnce(&mut WriteTx) -> T + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let boxed: WriteTask = Box::new(move |tx| {
-            let _ = reply.send(work(tx));
-            AfterTask::Continue
-        });
-        self.queue.send(boxed).await.map_err(|_| self.closed_error())?;
-        answer.await.map_err(|_| self.closed_error())
-    }
-
-    fn closed_error(&self) -> StoreError {
-        let (why, hint) = self.fatal_error.get().cloned().unwrap_or_else(|| ("its thread has ended".to_owned(), None));
-        StoreError::Closed { why, hint }
+        self.run(|tx| tx.commit_group().map(|()| work(tx))).await
     }
 
     /// Waits for the writer thread to finish its tasks and closes the file.
     pub fn close(mut self) {
-        let (work, _) = mpsc::channel(1);
-        drop(std::mem::replace(&mut self.queue, work));
+        drop(std::mem::replace(&mut self.queue, mpsc::channel().0));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -219,5 +249,82 @@ impl Store {
             tx.wal.bytes()
         });
         Ok(Some(left.await?).filter(|bytes| *bytes > REPORT_WAL_ABOVE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use rusqlite::Connection;
+
+    fn open_store(folder: &tempfile::TempDir) -> Store {
+        let identity = StoreIdentity { host: "test".into(), state_id: "test".into(), state_folder: "test".into() };
+        Store::open(&folder.path().join("s.db"), FileAccess::from_mode(0o600), &identity).unwrap()
+    }
+
+    fn add(tx: &mut WriteTx, key: &str) -> Result<(), StoreError> {
+        tx.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES (?1, '')", &[&key])
+    }
+
+    #[tokio::test]
+    async fn page_without_a_successor_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_store(&folder);
+        store.write_page(|tx| add(tx, "a page")).await.unwrap();
+        let reader = Connection::open(store.path()).unwrap();
+        let is_there = || {
+            let sql = "SELECT count(*) FROM store_info WHERE key = 'a page'";
+            reader.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap() == 1
+        };
+        while !is_there() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        store.write_page(|tx| add(tx, "another")).await.unwrap();
+        let path = store.path().to_owned();
+        store.close();
+        let keys = "SELECT count(*) FROM store_info WHERE key IN ('a page', 'another')";
+        let count = Connection::open(path).unwrap().query_row(keys, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count, 2, "closing commits the rest");
+    }
+
+    #[tokio::test]
+    async fn failed_commit_reaches_the_next_caller() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open_store(&folder);
+        let broken = "INSERT INTO track_artists (track_id, position, artist_id) VALUES ('no', 0, 'no')";
+        store
+            .write_page(|tx| tx.execute("PRAGMA defer_foreign_keys = ON", &[]).and_then(|()| tx.execute(broken, &[])))
+            .await
+            .unwrap();
+        // Wait until the thread has tried to commit by itself.
+        while store.fatal_error.description.get().is_none() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let error = store.write(|tx| add(tx, "late")).await.unwrap_err();
+        assert!(matches!(error, StoreError::OutcomeUnknown { .. }), "{error}");
+        let error = store.write_page(|_| Ok(())).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Closed { why, .. } if why.contains("could not confirm")), "{error}");
+    }
+
+    /// Pages that come without a pause leave the lock to another process within its busy timeout.
+    #[tokio::test]
+    async fn quick_pages_starve_no_other_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (quick, other) = (open_store(&folder), open_store(&folder));
+        let is_done = AtomicBool::new(false);
+        let pages = async {
+            while !is_done.load(Ordering::Relaxed) {
+                quick.write_page(|tx| add(tx, "page")).await.unwrap();
+            }
+        };
+        let rest = async {
+            for _ in 0..3 {
+                other.write(|tx| add(tx, "other")).await.unwrap();
+            }
+            is_done.store(true, Ordering::Relaxed);
+        };
+        tokio::join!(pages, rest);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::EntryKind;
 use super::column::{ALBUM, SEEN, integer, text};
-use super::{BASE, MARKETS, MembershipTable, Paging, Stream, StreamAccess, StreamInput, StreamTable};
+use super::{BASE, MembershipTable, Paging, Stream, StreamAccess, StreamInput, StreamTable};
 use spotify_client::EntityKind;
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::Envelope;
@@ -53,7 +53,7 @@ pub(super) const STREAMS: &[Stream] = &[
         ..BASE
     },
     Stream {
-        name: MARKETS,
+        name: "markets",
         about: "a country in which Spotify is available",
         input: StreamInput::Nothing,
         access: StreamAccess::ExtendedOnly,

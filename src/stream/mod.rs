@@ -31,8 +31,6 @@ pub const PLAYLIST_ITEMS: &str = "playlist_items";
 pub const MY_PLAYLISTS: &str = "my_playlists";
 /// Name of the stream of album tracks, which is also filled by reading albums.
 pub const ALBUM_TRACKS: &str = "album_tracks";
-/// Name of the stream of markets. Its endpoint reveals the app class.
-pub const MARKETS: &str = "markets";
 
 /// Which app classes may read a stream, as of February 2026.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Anomalies of pages and lists, and the one place that decides about them.
 //!
-//! An anomaly can be what Spotify has, or a mistake of one server. A list is never called complete
-//! because of an anomalous page alone: the decision names the evidence that it wants, the caller
-//! gathers it, and asks again.
+//! An anomaly can be what Spotify has, or a mistake of one server. A list is never called complete because of an
+//! anomalous page alone: the decision names the evidence that it wants, the caller gathers it, and asks again.
 //!
 //! | anomaly | evidence wanted | with it | without it |
 //! | --- | --- | --- | --- |
@@ -13,6 +12,7 @@
 //! | cut short, by cursor, never read | the same end in two reads | list ends here, `wrong_total` | as below |
 //! | cut short | a second answer | page is used | by cursor: read again from the start, then `cut_short`; by offset: read in smaller pages |
 //! | repeated page | by offset: the list seen from one place aside | page is used | a second answer, then `repeated_page` |
+//! | page that begins with the items before it | the list seen from one place aside | page is used | other version: read again from the start; same version: a second answer, then `repeated_page` |
 //! | changed total | the list's version, or the same totals in two reads | page is used | read again from the start |
 //! | other rows than before an interruption | none | | read again from the start |
 //! | another reader published another version meanwhile | none | | read again from the start |
@@ -56,6 +56,8 @@ pub(super) enum PageAnomaly {
     },
     /// The page has the items of the page before it.
     RepeatedPage { offset: i64 },
+    /// The page begins with this many of the items before it.
+    OverlappingPage { offset: i64, items: i64 },
     /// The page announces another total than the pages before it.
     ChangedTotal,
     /// The page does not continue the read that was interrupted.
@@ -145,6 +147,12 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
                 VersionEvidence::Missing | VersionEvidence::Different => AnomalyDecision::Restart,
             };
         }
+        // An item that was inserted before it moves a page as well.
+        PageAnomaly::OverlappingPage { .. } => match (evidence.same_from_aside, evidence.version) {
+            (Some(false), VersionEvidence::NotRequested) => return AnomalyDecision::RequestVersion,
+            (Some(false), VersionEvidence::Different) => return AnomalyDecision::Restart,
+            _ => true,
+        },
         PageAnomaly::NoCursor { .. } | PageAnomaly::ShortPage { .. } => false,
         PageAnomaly::CutShort { is_plausible, .. } => *is_plausible,
         PageAnomaly::RepeatedPage { .. } => !evidence.has_cursor,
@@ -180,7 +188,7 @@ impl PageAnomaly {
             PageAnomaly::NoCursor { .. } => "no_cursor",
             PageAnomaly::ShortPage { .. } => "short_page",
             PageAnomaly::CutShort { .. } => "cut_short",
-            PageAnomaly::RepeatedPage { .. } => "repeated_page",
+            PageAnomaly::RepeatedPage { .. } | PageAnomaly::OverlappingPage { .. } => "repeated_page",
             PageAnomaly::Endless { .. } => "endless",
             PageAnomaly::NearlyEmptied { .. } => SUSPECT_BATCH,
             PageAnomaly::ChangedTotal
@@ -201,6 +209,9 @@ impl PageAnomaly {
                 format!("it ended after {reached} of the {announced} items that Spotify announced")
             }
             PageAnomaly::RepeatedPage { offset } => format!("the page at {offset} repeats the items before it"),
+            PageAnomaly::OverlappingPage { offset, items } => {
+                format!("the page at {offset} begins with the last {items} items before it")
+            }
             PageAnomaly::Endless { reached, bound } => format!("{reached} items served of {bound} announced"),
             PageAnomaly::NearlyEmptied { items, before } => format!("{items} items are left of {before}"),
             PageAnomaly::ChangedTotal => "the announced total changed".to_owned(),
@@ -276,14 +287,15 @@ pub(super) fn is_empty_end(list: &ListRequest, page: &RawPage) -> bool {
 
 /// Whether a page that was requested from one place aside confirms an anomalous page.
 ///
-/// An end that is real has the last item left there, and a page that is really repeated has its own items.
-pub(super) fn is_same_from_aside(aside: &RawPage, page: &RawPage, offset: i64) -> bool {
+/// An end that is real has the last item left there, and a page that really repeats so many items has its own items.
+pub(super) fn is_same_from_aside(aside: &RawPage, page: &RawPage, offset: i64, repeated: usize) -> bool {
     if page.served() == 0 {
         return aside.served() == i64::from(offset > 0);
     }
-    // The last item of the page is also the item before the page.
+    // The last of the repeated items is also the item before the page.
     let (aside, page) = (entry_values(aside), entry_values(page));
-    aside.len() >= page.len() && aside.first() == page.last() && page.starts_with(&aside[1..])
+    let before = page.get(repeated.saturating_sub(1));
+    aside.len() >= page.len() && aside.first() == before && page.starts_with(&aside[1..])
 }
 
 #[cfg(test)]
@@ -306,6 +318,8 @@ mod tests {
         let cut_first = PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible: false, is_first_read: true };
         let repeated_total = AnomalyEvidence { is_repeated: true, ..first };
         let no_cursor = PageAnomaly::NoCursor { offset: 50 };
+        let overlap = PageAnomaly::OverlappingPage { offset: 50, items: 1 };
+        let unknown = version(VersionEvidence::NotRequested);
         let table = [
             ("no cursor, first answer", &no_cursor, with_cursor(first), ReadAgain),
             ("no cursor, second answer", &no_cursor, with_cursor(twice), Reject),
@@ -327,6 +341,9 @@ mod tests {
             ("repetition that is real", &repeated, aside(true, twice), Accept),
             ("repetition that is not real", &repeated, aside(false, twice), Reject),
             ("repetition by cursor", &repeated, with_cursor(first), ReadAgain),
+            ("overlap that is not real", &overlap, aside(false, unknown), RequestVersion),
+            ("overlap, other version", &overlap, aside(false, version(VersionEvidence::Different)), Restart),
+            ("overlap, same version", &overlap, aside(false, version(VersionEvidence::Same)), ReadAgain),
             ("total of a list without version", &PageAnomaly::ChangedTotal, first, Restart),
             ("total", &PageAnomaly::ChangedTotal, version(VersionEvidence::NotRequested), RequestVersion),
             ("total, same version", &PageAnomaly::ChangedTotal, version(VersionEvidence::Same), Accept),

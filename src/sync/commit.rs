@@ -68,6 +68,7 @@ pub(super) async fn commit_page(
     let asked = open.context.asked(sync.now());
     let (key, kind, max_items, run) = (list.key.clone(), list.entry_kind, list.max_items, sync.run_id);
     let (parent, notes, finishes) = (list.parent, open.skip_notes(&asked), commit.finish.is_some());
+    let has_version = list.version.is_some();
     let (wrong_total, calls, accepts_batch) =
         (list.describe_wrong_total(&commit.at), sync.calls(), open.accepts_batch());
     let write = move |s: &mut WriteTx| {
@@ -96,6 +97,14 @@ pub(super) async fn commit_page(
         if !is_accepted && staging::repeats_previous_rows(s, id, offset, reached)? {
             staging::discard_from(s, id, offset + i64::from(overlap))?;
             return Ok(CommitOutcome::Anomalous(PageAnomaly::RepeatedPage { offset }, page));
+        }
+        // A library cannot hold an item twice, so its doubles are counted at its end.
+        if !is_accepted && !overlap && has_version {
+            let items = staging::overlap_with_previous_rows(s, id, offset, reached)?;
+            if items > 0 {
+                staging::discard_from(s, id, offset)?;
+                return Ok(CommitOutcome::Anomalous(PageAnomaly::OverlappingPage { offset, items }, page));
+            }
         }
         let duplicates = if finish.is_some() { members::duplicates(s, id, &key, i64::MAX)? } else { Vec::new() };
         // An item that is added or removed while the list is read shows at the edge of two pages.

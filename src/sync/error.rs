@@ -8,7 +8,6 @@ use super::report::{CauseScope, RunCause};
 use crate::store::StoreError;
 use spotify_client::error::ApiError;
 use spotify_client::forbidden::ForbiddenReason;
-use spotify_client::state::grants::GrantError;
 
 /// An error that is not about one id or one list.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +109,7 @@ impl SyncError {
             SyncError::Api(ApiError::Deferred(deferral)) => deferral.family().is_none(),
             SyncError::Blocked(_) | SyncError::InvalidJob(_) | SyncError::Api(ApiError::SignIn { .. }) => false,
             // One unreadable grant says nothing about the others.
-            SyncError::Api(ApiError::Grants(e)) => !matches!(**e, GrantError::Unreadable { .. }),
+            SyncError::Api(ApiError::Grants(e)) => !e.concerns_one_user(),
             // An answer about one list says nothing about the others.
             SyncError::Api(e) => !is_about_one_list(e),
             _ => true,

@@ -24,9 +24,6 @@ use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::state::AppClass;
 
-/// Rows without a usable id that are recorded one by one in each run.
-const MAX_NOTED_ROWS: usize = 1_000;
-
 /// One fetch of a run, for one user or for the app.
 pub(super) struct FetchRun<'a> {
     pub sync: &'a SyncContext,
@@ -132,11 +129,11 @@ impl FetchRun<'_> {
 
     /// Records the rows of its file of ids that have no usable id. Returns what people should know about them.
     async fn note_skipped_rows(&self) -> Result<Option<String>, SyncError> {
-        let Some(file) = self.fetch.ids_file.as_ref().filter(|file| !file.skipped.is_empty()) else { return Ok(None) };
+        let Some(file) = self.fetch.ids_file.as_ref().filter(|file| file.skipped > 0) else { return Ok(None) };
         let (run, now, stream) = (self.sync.run_id, timestamp(self.sync.now()), self.context.stream.name);
-        let (fetch, name, skipped) = (self.context.fetch.clone(), file.name.clone(), file.skipped.clone());
+        let (fetch, name, skipped) = (self.context.fetch.clone(), file.name.clone(), file.first_skipped.clone());
         let noted = self.sync.store.write(move |s| {
-            for row in skipped.into_iter().take(MAX_NOTED_ROWS) {
+            for row in skipped {
                 let skip = SkippedItem {
                     fetch: fetch.clone(),
                     stream,

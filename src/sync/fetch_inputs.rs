@@ -8,7 +8,7 @@ use super::error::SyncError;
 use crate::export::last_file_of_job;
 use crate::job::{Fetch, FetchSource, Job};
 use crate::store::StoreError;
-use crate::store::query::{QueryError, QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
 use crate::stream::StreamInput;
 use spotify_client::{EntityKind, Reference, SpotifyId};
 
@@ -87,7 +87,8 @@ impl InputResolver<'_> {
                 }
                 e => SyncError::InvalidJob(format!("{kind} from {name}: {e}")),
             };
-            let reader = QueryReader::open(&path, &job, vec![fetched], QUERY_TIME).map_err(failure)?;
+            let reader =
+                QueryReader::open(&path, &job, vec![fetched], QueryBudget::with_time(QUERY_TIME)).map_err(failure)?;
             reader.ids(&name, column, filter.as_deref(), &bound).map_err(failure)
         };
         let ids = tokio::task::spawn_blocking(read).await;

@@ -52,6 +52,8 @@ pub(super) struct ListPass<'a> {
     total_changed: bool,
     /// When the playlist was last read by any reader before this read began.
     newest_read_at: Option<String>,
+    /// The version that was found during this pass instead of that at its start.
+    other_version: Option<String>,
 }
 
 /// What a page means for the pass.
@@ -84,12 +86,17 @@ impl<'a> ListPass<'a> {
             ends_early: false,
             total_changed: false,
             newest_read_at: None,
+            other_version: None,
         }
     }
 
     /// Reads the list once. `at` says how far it is read, also where the pass ends with an error.
     pub(super) async fn read(mut self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, SyncError> {
-        match self.read_to_end(at, prefetch).await {
+        let ended = self.read_to_end(at, prefetch).await;
+        if let Some(version) = self.other_version.take() {
+            prefetch.snapshot_id = Some(version);
+        }
+        match ended {
             Ok(outcome) => Ok(outcome),
             Err(stop) => stop.into(),
         }
@@ -231,12 +238,23 @@ impl<'a> ListPass<'a> {
             has_cursor: self.list.has_cursor(),
             is_first_pass: at.restarts == 0,
             is_second_answer: self.suspect_at == Some(offset),
+            version: VersionEvidence::NotRequested,
             ..AnomalyEvidence::default()
         };
         loop {
             match decide(anomaly, &evidence) {
                 AnomalyDecision::RequestAside => {
-                    evidence.same_from_aside = Some(self.is_confirmed_from_aside(offset, page).await?);
+                    let repeated = match anomaly {
+                        PageAnomaly::OverlappingPage { items, .. } => *items,
+                        _ => page.served(),
+                    };
+                    evidence.same_from_aside = Some(self.is_confirmed_from_aside(offset, page, repeated).await?);
+                }
+                AnomalyDecision::RequestVersion => {
+                    let snapshot_id = self.request_version().await?;
+                    let is_same = snapshot_id.is_some() && snapshot_id == at.snapshot_id;
+                    evidence.version = if is_same { VersionEvidence::Same } else { VersionEvidence::Different };
+                    self.other_version = snapshot_id.filter(|_| !is_same);
                 }
                 AnomalyDecision::Accept => {
                     self.accepted_at = Some(offset);
@@ -252,18 +270,18 @@ impl<'a> ListPass<'a> {
                     return Ok(false);
                 }
                 AnomalyDecision::Restart => return Err(ReadOutcome::Moved.into()),
-                AnomalyDecision::Reject | AnomalyDecision::RequestVersion => {
-                    return Err(rejected(anomaly).into());
-                }
+                AnomalyDecision::Reject => return Err(rejected(anomaly).into()),
             }
         }
     }
 
     /// Whether a page that is requested from one place aside shows the same.
-    async fn is_confirmed_from_aside(&mut self, offset: i64, page: &RawPage) -> Result<bool, SyncError> {
+    async fn is_confirmed_from_aside(&mut self, offset: i64, page: &RawPage, repeated: i64) -> Result<bool, SyncError> {
         let aside = if offset > 0 { offset - 1 } else { offset + 1 };
         match self.pages.request(PagePosition { offset: aside, ..PagePosition::default() }).await {
-            Ok(PageResponse::Page(aside)) => Ok(is_same_from_aside(&aside, page, offset)),
+            Ok(PageResponse::Page(aside)) => {
+                Ok(is_same_from_aside(&aside, page, offset, usize::try_from(repeated).unwrap_or(0)))
+            }
             Ok(PageResponse::Unchanged) | Err(ReadStop::Outcome(_)) => Ok(false),
             Err(ReadStop::Error(e)) => Err(e),
         }

@@ -8,7 +8,7 @@ use super::list_lock::ListLock;
 use super::skip_notes::SkipNotes;
 use crate::ingest::IngestContext;
 use crate::store::{Checkpoint, ListKey, ListRow, RequestedItem, lists};
-use crate::stream::PLAYLIST_ITEMS;
+use crate::stream::{self, StreamTable};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 
@@ -104,10 +104,11 @@ impl<'a> OpenList<'a> {
 /// How a fetch records that it requested a list.
 pub(super) fn requested_list(context: &FetchContext, key: &ListKey, list: i64) -> RequestedItem {
     let is_user_list = context.stream.needs_user() && key.parent_id.is_empty();
+    let is_playlist = stream::find(key.kind).is_some_and(|stream| stream.table == StreamTable::PlaylistItems);
     RequestedItem {
         user_id: is_user_list.then(|| context.audience.clone()),
         list_id: Some(list),
-        item_id: (key.kind == PLAYLIST_ITEMS).then(|| key.parent_id.clone()),
+        item_id: is_playlist.then(|| key.parent_id.clone()),
     }
 }
 

@@ -21,7 +21,6 @@ use super::unread_items::finish_unchanged;
 use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
-use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
@@ -29,6 +28,7 @@ use spotify_client::forbidden::ForbiddenReason;
 use spotify_client::page::{Envelope, RawPage};
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
+use spotify_client::{EntityKind, path_segment};
 
 /// Without this parameter, episodes come as tracks that do not exist, or as null.
 const ITEM_TYPES: (&str, &str) = ("additional_types", "track,episode");
@@ -379,7 +379,7 @@ async fn request_playlist(
     playlist: &str,
     (etag, fails_included): (Option<String>, bool),
 ) -> Result<Option<PlaylistMetadata>, SyncError> {
-    let mut request = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{playlist}"));
+    let mut request = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{}", path_segment(playlist)));
     request.query = context.query();
     request = request.with_query(ITEM_TYPES.0, ITEM_TYPES.1);
     request.max_attempts = context.progress.max_attempts(playlist);
@@ -449,7 +449,7 @@ async fn write_playlist(
 
 /// The path of a playlist's items, by the old or the new name of their route.
 fn items_path(playlist: &str, is_old_route: bool) -> String {
-    format!("/playlists/{playlist}/{}", if is_old_route { "tracks" } else { "items" })
+    format!("/playlists/{}/{}", path_segment(playlist), if is_old_route { "tracks" } else { "items" })
 }
 
 /// The sizes that the pages behind the first may have, the smallest first.
@@ -488,8 +488,8 @@ pub(super) fn playlist_items_request(
     let id = playlist.id;
     let mut query = context.query();
     query.push((ITEM_TYPES.0, ITEM_TYPES.1.to_owned()));
-    let version =
-        ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{id}")).with_query("fields", "snapshot_id");
+    let version = ApiRequest::new(EndpointFamily::PLAYLISTS, format!("/playlists/{}", path_segment(id)))
+        .with_query("fields", "snapshot_id");
     ListRequest {
         key: playlist_key(context, id),
         family: EndpointFamily::PLAYLIST_ITEMS,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use rusqlite::Connection;
 
 use super::accumulator::RunAccumulator;
 use super::context::SyncContext;
@@ -162,7 +163,9 @@ impl JobRun<'_> {
         Ok(self.sync.store.write(move |s| requested::reassign_users(s, &job, &name, users.as_deref())).await?)
     }
 
-    /// Writes the files on the store's own connection, which has the newest rows in its cache.
+    /// Writes the files. Without queries, this happens on the store's own connection, whose cache has what was just
+    /// written. A query may take minutes, during which other jobs want to commit, so a job with queries gets a connection
+    /// and a thread of its own.
     async fn write_files(
         &self,
         files: &JobFiles,
@@ -172,14 +175,22 @@ impl JobRun<'_> {
         let (job, files, bound, run) = (self.job.clone(), files.clone(), self.bound.clone(), self.sync.run_id);
         let (reasons, unfinished) = (accumulator.reasons.clone(), accumulator.unfinished.clone());
         let (is_incomplete, fire_at) = (accumulator.exit_codes.contains(&exit_codes::PARTIAL), self.fire_at);
-        let written = self.sync.store.with_connection(move |store| {
+        let has_queries = !job.queries.is_empty();
+        let write = move |store: Option<&Connection>| {
             let (reasons, unfinished) = (&reasons, &unfinished);
             let force_render = &BTreeSet::new();
             let (job, bound) = (&job, &bound);
             let exported =
                 ExportedRun { job, run, state, is_incomplete, reasons, unfinished, bound, fire_at, force_render };
-            files.write_with(store, &exported)
-        });
-        Ok(written.await?)
+            match store {
+                Some(store) => files.write_with(store, &exported),
+                None => files.write(&exported),
+            }
+        };
+        if !has_queries {
+            return Ok(self.sync.store.with_connection(move |store| write(Some(store))).await?);
+        }
+        let written = tokio::task::spawn_blocking(move || write(None)).await;
+        written.map_err(|panic| SyncError::InvalidJob(format!("a defect of cratedigger: {panic}")))
     }
 }

@@ -11,7 +11,7 @@ use crate::store::{CellValue, EntityTable, StoreError, WriteTx, accounts, entity
 use spotify_client::EntityKind;
 use spotify_client::client::ApiCaller;
 use spotify_client::error::ApiError;
-use spotify_client::state::grants::{GrantError, GrantStore, SpotifyAccount};
+use spotify_client::state::grants::{GrantStore, SpotifyAccount};
 
 /// The Spotify account of a user of a job.
 #[derive(Debug, Clone)]
@@ -55,9 +55,7 @@ impl UserProblem {
     pub(super) fn from_error(error: &SyncError) -> Option<UserProblem> {
         match error {
             SyncError::Api(e @ ApiError::SignIn { .. }) => Some(UserProblem(e.clone())),
-            SyncError::Api(e @ ApiError::Grants(inner)) if matches!(**inner, GrantError::Unreadable { .. }) => {
-                Some(UserProblem(e.clone()))
-            }
+            SyncError::Api(e @ ApiError::Grants(inner)) if inner.concerns_one_user() => Some(UserProblem(e.clone())),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ mod limits;
 mod reliability;
 mod sandbox;
 mod schedule;
+mod security;
 mod store;
 mod support;
 mod sync;

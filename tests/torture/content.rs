@@ -9,7 +9,6 @@ const BOOKKEEPING_TABLES: &[&str] = &[
     "run_fetches",
     "checkpoints",
     "staged_items",
-    "pending_writes",
     "store_info",
     "etags",
     "published_files",

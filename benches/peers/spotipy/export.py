@@ -1,6 +1,7 @@
 """A typical program with spotipy: it exports playlists to five SQLite tables and a CSV.
 
-export.py SERVER FOLDER PLAYLIST..., with SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET.
+export.py SERVER FOLDER PLAYLIST..., with SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET. Without playlists it exports the saved
+tracks of the user of SPOTIFY_REFRESH_TOKEN.
 """
 
 import csv
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import spotipy
 from spotipy.cache_handler import MemoryCacheHandler
-from spotipy.oauth2 import SpotifyClientCredentials
+from spotipy.oauth2 import SpotifyClientCredentials, SpotifyOAuth
 
 TABLES = """
 PRAGMA journal_mode = WAL;
@@ -26,8 +27,8 @@ HEADER = ["playlist_id", "position", "added_at", "track_name", "artist_names", "
 
 
 def pages(spotify, playlist):
-    """The pages of a playlist, 50 items each."""
-    page = spotify.playlist_items(playlist, limit=50)
+    """The pages of a playlist or of the saved tracks, 50 items each."""
+    page = spotify.playlist_items(playlist, limit=50) if playlist else spotify.current_user_saved_tracks(limit=50)
     while page:
         yield page
         page = spotify.next(page)
@@ -48,16 +49,19 @@ def write_track(db, track):
     return isrc
 
 
-def main(server, folder, playlists):
+def client(server, is_user):
     # spotipy has no setting for the address of the API.
-    SpotifyClientCredentials.OAUTH_TOKEN_URL = f"{server}/api/token"
-    spotify = spotipy.Spotify(
-        auth_manager=SpotifyClientCredentials(
-            client_id=os.environ["SPOTIFY_CLIENT_ID"],
-            client_secret=os.environ["SPOTIFY_CLIENT_SECRET"],
-            cache_handler=MemoryCacheHandler(),
-        )
-    )
+    SpotifyClientCredentials.OAUTH_TOKEN_URL = SpotifyOAuth.OAUTH_TOKEN_URL = f"{server}/api/token"
+    app = {"client_id": os.environ["SPOTIFY_CLIENT_ID"], "client_secret": os.environ["SPOTIFY_CLIENT_SECRET"]}
+    cache = {"cache_handler": MemoryCacheHandler()}
+    if not is_user:
+        return spotipy.Spotify(auth_manager=SpotifyClientCredentials(**app, **cache))
+    user = SpotifyOAuth(**app, **cache, redirect_uri="http://127.0.0.1:1/", scope="user-library-read")
+    return spotipy.Spotify(auth=user.refresh_access_token(os.environ["SPOTIFY_REFRESH_TOKEN"])["access_token"])
+
+
+def main(server, folder, playlists):
+    spotify = client(server, not playlists)
     spotify.prefix = f"{server}/v1/"
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -67,7 +71,7 @@ def main(server, folder, playlists):
     with open(folder / "peer.csv", "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
         out.writerow(HEADER)
-        for playlist in playlists:
+        for playlist in playlists or [""]:
             position = 0
             for page in pages(spotify, playlist):
                 for item in page["items"]:

@@ -351,6 +351,9 @@ impl SpotifyClient {
     }
 }
 
+/// Ids in a path come from answers too, and no path of Spotify is longer.
+const MAX_PATH_BYTES: usize = 1_000;
+
 impl ClientInner {
     /// Builds the URL below the base. A path that would lead elsewhere is refused.
     fn build_url(&self, request: &ApiRequest) -> Result<Url, ApiError> {
@@ -362,7 +365,8 @@ impl ClientInner {
         });
         let base = self.base.as_str().trim_end_matches('/');
         let built = Url::parse(&format!("{base}{path}")).ok().filter(|url| url.origin() == self.base.origin());
-        let (Some(mut url), false, true) = (built, path.bytes().any(odd) || steps_out, path.starts_with('/')) else {
+        let is_odd = path.len() > MAX_PATH_BYTES || path.bytes().any(odd) || steps_out;
+        let (Some(mut url), false, true) = (built, is_odd, path.starts_with('/')) else {
             return Err(ApiError::BadRequest {
                 family: request.family,
                 message: "the path of the request is not one of Spotify's".to_owned(),

@@ -76,10 +76,20 @@ impl EndpointFamily {
 
     /// Whether the family needs the token of a signed-in user.
     pub fn requires_user(self) -> bool {
-        let name = self.as_str();
-        ["me", "my_playlists", "followed_artists", "recently_played"].contains(&name)
-            || name.starts_with("saved_")
-            || name.starts_with("top_")
+        [
+            EndpointFamily::ME,
+            EndpointFamily::MY_PLAYLISTS,
+            EndpointFamily::SAVED_TRACKS,
+            EndpointFamily::SAVED_ALBUMS,
+            EndpointFamily::SAVED_SHOWS,
+            EndpointFamily::SAVED_EPISODES,
+            EndpointFamily::SAVED_AUDIOBOOKS,
+            EndpointFamily::FOLLOWED_ARTISTS,
+            EndpointFamily::TOP_ARTISTS,
+            EndpointFamily::TOP_TRACKS,
+            EndpointFamily::RECENTLY_PLAYED,
+        ]
+        .contains(&self)
     }
 
     /// Whether Development Mode apps lost all routes of the family in February 2026.

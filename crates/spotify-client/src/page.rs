@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::client::{ApiResponse, UnusableResponse};
-use super::wire::{JsonField, PageObject, Playlist};
+use super::wire::{HasNextPage, JsonField, PageObject, Playlist};
 
 /// Where a page is inside a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,13 +131,14 @@ fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, Unusabl
     let cursor = page.cursors.as_ref().map(|cursors| &cursors.after);
     let reached = i64::try_from(items.len()).ok().and_then(|served| Some(page.offset.value()?.0 + served));
     let more_by_total = || Some(page.total()? > reached?);
+    let has_cursor = cursor.is_some_and(|cursor| cursor.value().is_some());
     let more_by_cursor = || Some(page.total().is_some_and(|total| i64::try_from(items.len()).is_ok_and(|n| total > n)));
     let more = match page.next {
         JsonField::Unreadable if page.cursors.is_none() => more_by_total(),
         JsonField::Unreadable => None,
         // A list by cursor announces the total of the whole list, so its last page says that more follows, but names
         // no cursor.
-        JsonField::Absent if cursor.is_some_and(|cursor| cursor.value().is_some()) => more_by_cursor(),
+        JsonField::Absent | JsonField::Value(HasNextPage(false)) if has_cursor => more_by_cursor(),
         _ => Some(page.has_next()),
     };
     let (Some(more), false) = (more, matches!(cursor, Some(JsonField::Unreadable))) else {
@@ -197,6 +198,7 @@ mod tests {
             (r#"{"items":[1,2],"total":3,"offset":0,"next":{"href":"n"}}"#, Some(3), Some(0), true),
             (r#"{"items":[1,2],"total":-1,"offset":0}"#, None, Some(0), false),
             (r#"{"items":[1,2],"total":3,"cursors":{"after":"a"}}"#, Some(3), None, true),
+            (r#"{"items":[1,2],"total":3,"next":"","cursors":{"after":"a"}}"#, Some(3), None, true),
             (r#"{"items":[1,2],"total":3,"cursors":{"after":null}}"#, Some(3), None, false),
             (r#"{"items":[1,2],"total":3,"next":null,"cursors":{"after":"a"}}"#, Some(3), None, false),
         ];

@@ -276,7 +276,7 @@ impl CatalogHandle<'_> {
         self.state.expected_rows(id)
     }
 
-    /// What is known about a track, as a row at position 0 that nobody added, or `None` for an unknown track.
+    /// The known facts about a track, as a row at position 0 without a person who added it, or `None` for an unknown track.
     pub fn expected_track(&self, id: &str) -> Option<ExpectedRow> {
         self.state.expected_track(id)
     }

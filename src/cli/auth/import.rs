@@ -4,8 +4,7 @@
 //! might be a misplaced token.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -14,7 +13,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{AuthError, ImportArgs, UserPrompt};
-use spotify_client::state::grants::{GrantStore, NewGrant, SignInFlow, SpotifyAccount, check_user_name};
+use crate::input_file;
+use spotify_client::state::grants::{GrantError, GrantStore, NewGrant, SignInFlow, SpotifyAccount, check_user_name};
 
 /// Files of thousands of grants have a few megabytes.
 const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
@@ -78,7 +78,7 @@ fn read(file: &Path, name: &str, person: &mut dyn UserPrompt) -> Result<String, 
         std::io::stdin().lock().take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(trouble)?;
         return Ok(text);
     }
-    let opened = fs::File::open(file).map_err(trouble)?;
+    let opened = input_file::open_file(file).map_err(|error| trouble(error.into_io()))?;
     let mode = opened.metadata().map_err(trouble)?.permissions().mode();
     if mode & 0o077 != 0 {
         person.tell(&format!(
@@ -86,8 +86,8 @@ fn read(file: &Path, name: &str, person: &mut dyn UserPrompt) -> Result<String, 
             mode & 0o7777
         ));
     }
-    opened.take(MAX_FILE_BYTES).read_to_string(&mut text).map_err(trouble)?;
-    Ok(text)
+    let bytes = input_file::read_limited(&opened, MAX_FILE_BYTES).map_err(|error| trouble(error.into_io()))?;
+    String::from_utf8(bytes).map_err(|_| trouble(std::io::Error::new(ErrorKind::InvalidData, "it is not UTF-8")))
 }
 
 /// Reads a spotipy cache, which has no client id, no day of consent, and the user only in the file name.
@@ -238,14 +238,20 @@ fn store(
     let mut imported = ImportReport::default();
     let (mut others, mut locks, mut fresh) = (Vec::new(), Vec::new(), Vec::new());
     for grant in new {
-        match grants.get_with_tokens(&grant.user)? {
+        let held = match grants.get_with_tokens(&grant.user) {
+            // Only its name is of interest. `--replace` replaces it.
+            Err(GrantError::OtherServers { .. }) => None,
+            held => held?,
+        };
+        let is_known = held.is_some() || grants.get(&grant.user)?.is_some();
+        match held {
             Some(held) if GrantStore::has_token(&held, &grant.refresh) => {
                 imported.known.push(grant.user.clone());
                 continue;
             }
-            Some(_) if !replace => others.push(grant.user.clone()),
-            Some(_) => locks.push(grants.lock(&grant.user)?),
-            None => {}
+            _ if is_known && !replace => others.push(grant.user.clone()),
+            _ if is_known => locks.push(grants.lock(&grant.user)?),
+            _ => {}
         }
         fresh.push(grant.clone());
     }

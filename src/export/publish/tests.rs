@@ -1,7 +1,7 @@
 use super::*;
 use crate::export::PackageRunState;
 use crate::settings::{CsvProfile, FormulaGuard};
-use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::tests::{fill, fill_schema};
 use crate::stream;
 use std::time::Duration;
@@ -165,7 +165,7 @@ fn bad_query_affects_only_its_own_file() {
         &place.top.path().join("store.db"),
         "j",
         vec![fetched("items", "playlist_items")],
-        Duration::from_secs(5),
+        QueryBudget::with_time(Duration::from_secs(5)),
     )
     .unwrap();
     let bound = QueryParameters::default();
@@ -190,8 +190,13 @@ fn bad_query_affects_only_its_own_file() {
 #[test]
 fn query_is_rendered_after_a_rename_or_with_a_clock() {
     let place = Place::new();
-    let reader =
-        QueryReader::open(&place.top.path().join("store.db"), "j", Vec::new(), Duration::from_secs(5)).unwrap();
+    let reader = QueryReader::open(
+        &place.top.path().join("store.db"),
+        "j",
+        Vec::new(),
+        QueryBudget::with_time(Duration::from_secs(5)),
+    )
+    .unwrap();
     let export = |sql, since: &str| {
         let bound = QueryParameters { since: Some(since.into()), ..QueryParameters::default() };
         let source = RowSource::Query { reader: &reader, sql, bound: &bound };

@@ -142,7 +142,7 @@ fn rows(most: usize) -> impl Strategy<Value = (usize, Vec<Vec<Value>>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(crate::random_cases(600)))]
 
     #[test]
     fn other_reader_gets_the_written_values(

@@ -6,6 +6,8 @@ use rusqlite::{Connection, params};
 
 use super::person::PurgedUser;
 use crate::store::{RecordedFile, recorded_files};
+use crate::stream::{self, Stream};
+use spotify_client::EntityKind;
 
 /// What happens to a file with rows of the deleted user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +37,27 @@ fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
     let mut readers = Readers::new();
     let mut rows = store.prepare(
         // Only lists of a user's own name the user in `requested`, and only while the run is on record, the run does.
-        "SELECT r.job, r.fetch, coalesce(r.user_id, nullif(l.audience, 'app'), '') FROM requested r
+        "SELECT r.job, r.fetch, coalesce(r.user_id, nullif(l.audience, 'app'), ''), NULL FROM requested r
            LEFT JOIN lists l ON l.id = r.list_id
            WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE 'forgotten %'
-         UNION SELECT r.job, f.fetch, f.user_id FROM run_fetches f JOIN runs r ON r.id = f.run_id",
+         UNION SELECT r.job, f.fetch, f.user_id, f.stream FROM run_fetches f JOIN runs r ON r.id = f.run_id",
     )?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let fetches = readers.entry(row.get(0)?).or_default();
-        fetches.entry(row.get(1)?).or_default().insert(row.get(2)?);
+        let (reader, stream): (String, Option<String>) = (row.get(2)?, row.get(3)?);
+        // A job of a user reads the catalog for the user, and its rows say nothing about anyone.
+        let is_catalog = stream.is_some_and(|stream| !is_about_people(&stream));
+        fetches.entry(row.get(1)?).or_default().insert(if is_catalog { String::new() } else { reader });
     }
     Ok(readers)
+}
+
+/// Whether the rows of a stream may belong to a user or describe one.
+fn is_about_people(name: &str) -> bool {
+    let about = |kind: EntityKind| matches!(kind, EntityKind::User | EntityKind::Playlist);
+    let names = |stream: &Stream| stream.references.iter().any(|(kind, _)| about(*kind));
+    stream::find(name).is_none_or(|stream| stream.needs_user() || names(stream))
 }
 
 fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Option<UserFileFate> {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
+use super::{MAX_HEAP_BYTES, MAX_VALUE_BYTES};
+
 /// A position in SQL. Line and column start at 1, and columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SqlPosition {
@@ -68,6 +70,18 @@ pub enum QueryError {
     /// It took too long.
     #[error("it was stopped after {} s", .0.as_secs_f32())]
     TooSlow(Duration),
+    /// Its result has too many rows.
+    #[error("its result has more than {0} rows, which is the limit")]
+    TooManyRows(u64),
+    /// Its result is too large.
+    #[error("its result is larger than {0} bytes, which is the limit")]
+    TooManyBytes(u64),
+    /// One value is too long.
+    #[error("a value or row is longer than {MAX_VALUE_BYTES} bytes, which is the limit")]
+    ValueTooLong,
+    /// It needs too much memory.
+    #[error("it needs more than {} MiB of memory, which is the limit", MAX_HEAP_BYTES >> 20)]
+    TooMuchMemory,
 }
 
 impl QueryError {
@@ -99,6 +113,8 @@ impl QueryError {
         match (code, denied) {
             (_, Some(what)) => QueryError::Denied(what),
             (Some(ErrorCode::OperationInterrupted), _) => QueryError::TooSlow(limit),
+            (Some(ErrorCode::OutOfMemory), _) => QueryError::TooMuchMemory,
+            (Some(ErrorCode::TooBig), _) if !is_about_a_statement(&error) => QueryError::ValueTooLong,
             (Some(ErrorCode::ReadOnly), _) => QueryError::Denied("writing".into()),
             (Some(ErrorCode::Unknown | ErrorCode::TooBig | ErrorCode::TypeMismatch), _) => Self::from_sql_error(error),
             (Some(ErrorCode::AuthorizationForStatementDenied), _) => Self::from_sql_error(error),
@@ -131,4 +147,9 @@ impl QueryError {
             other => other,
         }
     }
+}
+
+/// Whether SQLite refuses the SQL itself, and not a value.
+fn is_about_a_statement(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqlInputError { .. })
 }

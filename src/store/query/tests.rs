@@ -104,7 +104,7 @@ fn an_error_says_where_in_the_sql_it_is() {
 #[test]
 fn a_query_that_takes_too_long_is_stopped() {
     let mut reader = reader();
-    reader.limit = Duration::from_millis(20);
+    reader.budget.time = Duration::from_millis(20);
     let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
     assert!(matches!(first_column(&reader, endless), Err(QueryError::TooSlow(_))));
     assert_eq!(first_column(&reader, "SELECT 1").unwrap(), ["Integer(1)"]);
@@ -132,10 +132,18 @@ fn queries_open_the_store_read_only() {
     let store = Connection::open(&path).unwrap();
     store.pragma_update(None, "journal_mode", "wal").unwrap();
     fill_schema(&store);
-    let reader = QueryReader::open(&path, "j", Vec::new(), Duration::from_secs(1)).unwrap();
+    let reader = QueryReader::open(&path, "j", Vec::new(), QueryBudget::with_time(Duration::from_secs(1))).unwrap();
     assert_eq!(first_column(&reader, "SELECT count(*) FROM tracks").unwrap(), ["Integer(0)"]);
     assert!(reader.store.is_readonly("main").unwrap());
-    assert!(QueryReader::open(&folder.path().join("none.db"), "j", Vec::new(), Duration::from_secs(1)).is_err());
+    assert!(
+        QueryReader::open(
+            &folder.path().join("none.db"),
+            "j",
+            Vec::new(),
+            QueryBudget::with_time(Duration::from_secs(1))
+        )
+        .is_err()
+    );
 }
 
 #[test]
@@ -155,10 +163,91 @@ fn deeply_nested_queries_are_errors() {
         format!("SELECT {}1", "1 + ".repeat(30_000)),
         format!("SELECT 1 -- {}", "x".repeat(2 << 20)),
         "SELECT length(zeroblob(1000000000))".to_owned(),
+        format!("SELECT {}1{}", "(SELECT ".repeat(3_000), ")".repeat(3_000)),
+        format!("SELECT * FROM {}(SELECT 1){}", "(SELECT * FROM ".repeat(3_000), ")".repeat(3_000)),
+        format!("SELECT 1 WHERE {}1{}", "EXISTS (SELECT 1 WHERE ".repeat(3_000), ")".repeat(3_000)),
+        format!("SELECT 1 WHERE 1 IN {}(1){}", "(SELECT 1 WHERE 1 IN ".repeat(3_000), ")".repeat(3_000)),
+        format!("SELECT {}1", "NOT ".repeat(30_000)),
+        format!("SELECT 1{}", " COLLATE nocase".repeat(30_000)),
+        format!("SELECT 1{}", " BETWEEN 1 AND 1".repeat(3_000)),
+        format!("SELECT 'a'{}", " || 'a'".repeat(30_000)),
+        format!("SELECT 1 FROM tracks{}", " JOIN tracks".repeat(3_000)),
+        format!("SELECT {}", "1,".repeat(30_000) + "1"),
+        format!("SELECT json('{}{}')", "[".repeat(100_000), "]".repeat(100_000)),
+        format!("SELECT json_extract('{}', '$')", "{\"a\":".repeat(100_000)),
+        format!("SELECT json(x'{}')", "cb".repeat(200_000)),
+        format!("SELECT 1 IN ({})", "(".repeat(10_000)),
     ];
     for sql in killers {
-        let end: String = sql.chars().take(40).collect();
+        let end: String = sql.chars().take(60).collect();
         assert!(first_column(&reader, &sql).is_err(), "{end}");
+        // `check` prepares it in other ways too.
+        drop((reader.check(&sql), reader.is_select(&sql), reader.check_filter("items", "track_id", &sql)));
     }
     assert_eq!(first_column(&reader, "SELECT 'abc' LIKE '%b%'").unwrap(), ["Integer(1)"]);
+}
+
+/// A text of `count` bytes that SQLite makes itself.
+fn long(of: &str, count: usize) -> String {
+    format!("replace(hex(zeroblob({})), '00', '{of}')", count / of.len())
+}
+
+#[test]
+fn no_function_exceeds_the_time_of_a_query() {
+    let mut reader = reader();
+    reader.budget.time = Duration::from_millis(100);
+    let (a, b) = (long("a", 1 << 20), long("a", 1 << 19));
+    let objects = "(SELECT json_group_object(value, 1) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL \
+                   SELECT value + 1 FROM n LIMIT 20000) SELECT value FROM n))";
+    let nested = format!("'{}1{}'", "[".repeat(900), "]".repeat(900));
+    for sql in [
+        format!("SELECT instr({a}, {b} || 'b')"),
+        format!("SELECT replace({a}, {b} || 'b', '')"),
+        format!("SELECT replace({a}, 'a', {b})"),
+        format!("SELECT trim({a}, {b} || 'a')"),
+        format!("SELECT {a} LIKE '%{}b%'", "a".repeat(900)),
+        format!("SELECT {a} LIKE '{}'", "%a_".repeat(300)),
+        format!("SELECT {a} GLOB '*{}[^a]*'", "[a-z]".repeat(150)),
+        format!("SELECT json_patch({objects}, {objects})"),
+        format!("SELECT json_pretty({nested}, {b})"),
+        "SELECT printf('%.*c', 1000000000, 'x')".to_owned(),
+        "SELECT group_concat(printf('%1000000s', 'x')) FROM tracks a, tracks b, tracks c, tracks d".to_owned(),
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION SELECT i + 1 FROM n) SELECT max(length(randomblob(1000000))) FROM n"
+            .to_owned(),
+        format!(
+            "WITH {} SELECT count(*) FROM t39",
+            (1..40).fold("t0 AS (SELECT 1)".to_owned(), |all, n| {
+                format!("{all}, t{n} AS (SELECT 1 FROM t{m}, t{m} AS o)", m = n - 1)
+            })
+        ),
+    ] {
+        let began = Instant::now();
+        let result = first_column(&reader, &sql);
+        // It is either quick or ended, on any machine: the slowest of these took minutes.
+        let result = format!("{result:?}");
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?} {sql:.60} {result:.80}", began.elapsed());
+    }
+}
+
+#[test]
+fn exceeded_limits_are_named() {
+    let mut reader = reader();
+    let error = |reader: &QueryReader, sql: &str| first_column(reader, sql).unwrap_err().to_string();
+    let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n";
+    let row = "SELECT randomblob(600000) AS a, randomblob(600000) AS b FROM main.tracks ORDER BY random()";
+    assert_eq!(
+        error(&reader, "SELECT zeroblob(2000000)"),
+        "a value or row is longer than 1048576 bytes, which is the limit"
+    );
+    assert_eq!(error(&reader, row), "a value or row is longer than 1048576 bytes, which is the limit");
+    reader.budget.rows = 999;
+    assert_eq!(error(&reader, many), "its result has more than 999 rows, which is the limit");
+    reader.budget.rows = 1_000;
+    assert_eq!(first_column(&reader, many).unwrap().len(), 1_000);
+    reader.budget.bytes = 10_000;
+    let wide = many.replace("SELECT i FROM n", "SELECT hex(zeroblob(100)) FROM n");
+    assert_eq!(error(&reader, &wide), "its result is larger than 10000 bytes, which is the limit");
+    reader.budget.rows = 1;
+    let ids = reader.ids("items", "track_id", None, &QueryParameters::default()).unwrap_err();
+    assert_eq!(ids.to_string(), "its result has more than 1 rows, which is the limit");
 }

@@ -6,7 +6,6 @@ use super::{StoreReport, list_label};
 use crate::store::anomaly_table;
 use crate::store::list_kinds::log_kinds;
 use crate::store::list_proof::current_rows_sql;
-use crate::store::pending_writes;
 
 /// Queries for lists (kind, parent and id) with a contradiction, and its description.
 const LIST_CLAIMS: &[(&str, &str)] = &[
@@ -76,20 +75,6 @@ fn check_list_kinds(conn: &Connection, report: &mut StoreReport) -> rusqlite::Re
         let (kind, id): (String, i64) = (row.get(0)?, row.get(1)?);
         if current_rows_sql(&kind).is_none() {
             report.add("record", format!("list {id} has the kind {kind}, which no stream reads"));
-        }
-    }
-    Ok(())
-}
-
-/// Checks the pages that wait to be written to their tables.
-pub(super) fn check_pending_writes(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
-    let mut statement = conn.prepare("SELECT id, writes FROM pending_writes ORDER BY id")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        report.waiting_pages += 1;
-        if !pending_writes::is_readable(row.get_ref(1)?.as_blob()?) {
-            let id: i64 = row.get(0)?;
-            report.add("waiting", format!("the pending page {id} cannot be read"));
         }
     }
     Ok(())

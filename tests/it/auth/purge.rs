@@ -91,38 +91,37 @@ fn words(world: &World, user: &str, local: &str) -> Vec<String> {
 
 #[test]
 fn purged_user_is_in_no_byte() {
-    for name in ["{stream}.csv", "{stream} of-{user}.csv", "sub.dir/{date}/{stream}_{datetime}.v1.csv"] {
-        let world = world();
-        let own = fixtures::STUDIO_PLAYLIST;
-        // Files of an earlier form, which no job writes again.
-        world.project.write("jobs/both.toml", job(&[STUDIO, DIGGER], "earlier/{stream}.csv", None));
-        world.project.write("jobs/gone.toml", job(&[STUDIO], name, Some(own)));
-        world.run(&[]).exits(0);
-        std::fs::remove_file(world.project.root().join("jobs/gone.toml")).unwrap();
-        world.project.write("jobs/both.toml", job(&[STUDIO, DIGGER], name, None));
-        world.project.write("jobs/one.toml", job(&[STUDIO], name, Some(own)));
-        world.run(&[]).exits(0);
-        let backup = world.project.root().join("output/cratedigger.db.schema-3");
-        std::fs::copy(world.database(), &backup).unwrap();
-        // A sign-in that is lost leaves reasons, alerts and messages.
-        world.sandbox.revoke_grants(fixtures::STUDIO_USER);
-        world.run(&["--full"]).exits(77);
-        let studio = words(&world, fixtures::STUDIO_USER, STUDIO);
-        assert!(studio.len() > 8 && mentions(&world, &studio).len() > 20, "{studio:?}");
-        let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
-        let found = mentions(&world, &studio);
-        assert!(found.is_empty(), "{name}\n{}\n{}", found.join("\n"), purged.stderr);
-        assert!(!backup.exists());
-        assert_eq!(world.one("SELECT count(*) FROM my_playlists"), "4", "{name}");
-        assert!(!mentions(&world, &[DIGGER.to_owned()]).is_empty());
-        world.cli(&["verify"]).exits(0);
-        // The last user of the store.
-        let digger = words(&world, fixtures::DIGGER_USER, DIGGER);
-        let purged = world.cli(&["auth", "logout", DIGGER, "--purge"]).exits(0);
-        let found = mentions(&world, &digger);
-        assert!(found.is_empty(), "{name}\n{}\n{}", found.join("\n"), purged.stderr);
-        world.cli(&["verify"]).exits(0);
-    }
+    let (world, own) = (world(), fixtures::STUDIO_PLAYLIST);
+    let both = [STUDIO, DIGGER];
+    // Files of an earlier form, which no job writes again.
+    world.project.write("jobs/both.toml", job(&both, "earlier/{stream}.csv", None));
+    world.project.write("jobs/gone.toml", job(&[STUDIO], "{stream} of-{user}.csv", Some(own)));
+    world.run(&[]).exits(0);
+    std::fs::remove_file(world.project.root().join("jobs/gone.toml")).unwrap();
+    world.project.write("jobs/both.toml", job(&both, "{stream}.csv", None));
+    world.project.write("jobs/each.toml", job(&both, "{user}/{datetime}/{stream}.csv", None));
+    world.project.write("jobs/one.toml", job(&[STUDIO], "sub.dir/{date}/{stream}_{datetime}.v1.csv", Some(own)));
+    world.run(&[]).exits(0);
+    let backup = world.project.root().join("output/cratedigger.db.schema-3");
+    std::fs::copy(world.database(), &backup).unwrap();
+    // A sign-in that is lost leaves reasons, alerts and messages.
+    world.sandbox.revoke_grants(fixtures::STUDIO_USER);
+    world.run(&["--full"]).exits(77);
+    let studio = words(&world, fixtures::STUDIO_USER, STUDIO);
+    assert!(studio.len() > 8 && mentions(&world, &studio).len() > 20, "{studio:?}");
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    let found = mentions(&world, &studio);
+    assert!(found.is_empty(), "{}\n{}", found.join("\n"), purged.stderr);
+    assert!(!backup.exists());
+    assert_eq!(world.one("SELECT count(*) FROM my_playlists"), "4");
+    assert!(!mentions(&world, &[DIGGER.to_owned()]).is_empty());
+    world.cli(&["verify"]).exits(0);
+    // The last user of the store.
+    let digger = words(&world, fixtures::DIGGER_USER, DIGGER);
+    let purged = world.cli(&["auth", "logout", DIGGER, "--purge"]).exits(0);
+    let found = mentions(&world, &digger);
+    assert!(found.is_empty(), "{}\n{}", found.join("\n"), purged.stderr);
+    world.cli(&["verify"]).exits(0);
 }
 
 /// A job of one user with a private playlist, and the id of the playlist.

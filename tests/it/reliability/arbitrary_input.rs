@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::limits::api_calls::Desk;
 use crate::support::http_server::reply;
+use crate::support::random_cases;
 
 /// Position, kind, id, URI and date of a staged row.
 type StagedRow = (i64, String, Option<String>, Option<String>, Option<String>);
@@ -91,7 +92,7 @@ fn answer(body: impl Into<Bytes>) -> ApiResponse {
 }
 
 proptest! {
-    #![proptest_config(Config::with_cases(600))]
+    #![proptest_config(Config::with_cases(random_cases(600)))]
 
     #[test]
     fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -142,6 +143,23 @@ impl Shelf {
         let store = Store::open(&folder.path().join("store.db"), FileAccess::from_mode(0o600), &identity).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         Shelf { _folder: folder, store, runtime }
+    }
+
+    /// Stages a page of entries that no `Value` could hold.
+    fn stages(&self, shape: EntryKind, kind: &'static str, texts: Vec<Option<String>>) {
+        let asked = IngestContext::new("2026-11-23T09:00:00.000Z".into(), String::new(), None);
+        let work = self.store.write(move |s| {
+            for parent in [EntityKind::Playlist, EntityKind::Artist, EntityKind::Show] {
+                ensure_row(s, parent, "parent", &asked)?;
+            }
+            let (parent_id, audience) = ("parent".into(), "app".into());
+            let key = ListKey { kind, parent_id, audience, market: String::new(), variant: String::new() };
+            let list = lists::open(s, &key)?.id;
+            lists::discard_checkpoint(s, list)?;
+            let entries: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+            stage_entries(s, list, shape, "parent", 0, &entries, &asked).map(drop)
+        });
+        self.runtime.block_on(work).unwrap();
     }
 
     /// Stages a page and compares the staged rows with the page.
@@ -213,7 +231,8 @@ fn any_json_item_is_stored_or_counted() {
         (EntryKind::Episodes, "show_episodes"),
         (EntryKind::Playlists, "my_playlists"),
     ];
-    let mut runner = TestRunner::new(Config { cases: 250, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(250), failure_persistence: None, ..Config::default() });
     let pages = prop::collection::vec(anything(), 1..6);
     let done = runner.run(&pages, |entries| {
         for (shape, kind) in shapes {
@@ -223,6 +242,32 @@ fn any_json_item_is_stored_or_counted() {
         Ok(())
     });
     done.unwrap();
+    shelf.store.close();
+}
+
+#[test]
+fn deep_json_is_stored_or_counted() {
+    let shelf = Shelf::new();
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
+        let entries = [
+            deep.clone(),
+            format!("{{\"id\":\"4aawyAB9vmqN3uQ7FjRGTy\",\"name\":\"a\",\"x\":{deep}}}"),
+            format!("{{\"added_at\":{deep},\"track\":{{\"id\":\"4aawyAB9vmqN3uQ7FjRGTy\",\"name\":{deep}}}}}"),
+        ];
+        let body = format!("{{\"items\":[{}],\"total\":3}}", entries.join(","));
+        drop(RawPage::read(&answer(body.clone()), Envelope::Bare));
+        drop(RawPage::read(&answer(deep.clone()), Envelope::Key("artists")));
+        drop(serde_json::from_str::<spotify_client::wire::Playlist<'_>>(&deep));
+        for (shape, kind) in [
+            (EntryKind::PlaylistItems, "playlist_items"),
+            (EntryKind::Saved(EntityKind::Track), "saved_tracks"),
+            (EntryKind::Albums, "artist_albums"),
+            (EntryKind::Episodes, "show_episodes"),
+        ] {
+            shelf.stages(shape, kind, entries.iter().cloned().map(Some).collect());
+        }
+    }
     shelf.store.close();
 }
 
@@ -267,7 +312,8 @@ fn damaged_page_is_refused_or_stored_exactly() {
             .collect()),
     ];
     let damage = (0..page.len(), prop_oneof![Just(0), Just(1), 0..300_usize], inserted);
-    let mut runner = TestRunner::new(Config { cases: 3_000, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(3_000), failure_persistence: None, ..Config::default() });
     let (read, refused) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let done = runner.run(&prop::collection::vec(damage, 1..3), |damages| {
         let mut body = page.clone().into_bytes();
@@ -292,7 +338,8 @@ fn damaged_page_is_refused_or_stored_exactly() {
 fn any_cursor_is_sent_back_exactly() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let desk = runtime.block_on(Desk::with(|_| reply(200, "", "{}")));
-    let mut runner = TestRunner::new(Config { cases: 200, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(200), failure_persistence: None, ..Config::default() });
     let cursors = prop_oneof!["[a-z&=?#/%+;@. \r\n-]{0,12}", any::<String>()];
     let done = runner.run(&cursors, |cursor| {
         let path = "/me/following";
@@ -375,7 +422,8 @@ fn any_job_file_is_read_or_refused_in_place() {
             .prop_map(|(key, value)| format!("{key} = {value}")),
         "\\PC{0,30}",
     ];
-    let mut runner = TestRunner::new(Config { cases: 400, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases: random_cases(400), failure_persistence: None, ..Config::default() });
     let done = runner.run(&prop::collection::vec(line, 0..12), |lines| {
         std::fs::write(folder.path().join("jobs/x.toml"), lines.join("\n")).unwrap();
         let loaded = cratedigger::job::load(&project, &settings, &[]);

@@ -16,10 +16,16 @@ const WAL: &str = "output/cratedigger.db-wal";
 
 /// A playlist of 260 items on six pages, and a track.
 fn pages() -> World {
+    pages_after(Duration::ZERO)
+}
+
+/// The same with an answering time.
+fn pages_after(latency: Duration) -> World {
     let options = SandboxOptions {
         mode: QuotaMode::Extended,
         playlist_page_max: 50,
         playlist_items: 260,
+        latency,
         ..SandboxOptions::default()
     };
     let world = World::with(options).settings("concurrency = 1");
@@ -34,9 +40,12 @@ fn pages() -> World {
 /// Writes to the WAL between the first and the last page, if the store exists already.
 const AMID_PAGES: [u32; 4] = [130, 170, 200, 230];
 
+/// Answers that come further apart than pages that share a commit.
+const SLOW: Duration = Duration::from_millis(60);
+
 /// The same for a new store, whose creation takes dozens of writes before the first page.
-fn with_a_store() -> World {
-    let world = pages();
+fn with_a_store(latency: Duration) -> World {
+    let world = pages_after(latency);
     world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.run(&["y"]).exits(0);
     world.new_calls();
@@ -101,7 +110,7 @@ fn fault_01_kill_before_commit_costs_one_page() {
     }
     let wanted = undisturbed();
     for nth in AMID_PAGES {
-        let world = with_a_store();
+        let world = with_a_store(SLOW);
         world.struck(&["run", "x"], At { calls: "pwrite64", path: Some(WAL), nth }, Blow::Kill);
         sound(&world);
         let (reached, answered) = (reached(&world), world.new_calls());
@@ -117,6 +126,24 @@ fn fault_01_kill_before_commit_costs_one_page() {
 }
 
 #[test]
+fn kill_costs_the_pages_of_one_commit() {
+    if !can_inject() {
+        return;
+    }
+    let wanted = undisturbed();
+    for nth in [40, 80, 120] {
+        let world = with_a_store(Duration::ZERO);
+        world.struck(&["run", "x"], At { calls: "pwrite64", path: Some(WAL), nth }, Blow::Kill);
+        sound(&world);
+        let (reached, answered) = (reached(&world), world.new_calls().len());
+        heals(&world, &wanted);
+        // Six pages, the track, the version before and after, and at worst all that came before the kill once more.
+        let again = world.new_calls().len();
+        assert!(again <= 10, "killed at write {nth}, at {reached}, after {answered} calls: {again} calls");
+    }
+}
+
+#[test]
 fn fault_02_kill_in_commit_is_all_or_nothing() {
     if !can_inject() {
         return;
@@ -125,7 +152,7 @@ fn fault_02_kill_in_commit_is_all_or_nothing() {
     // The first answer has a hundred items, the others have fifty, and the last one has the rest.
     let whole = [0, 100, 150, 200, 250, 260];
     let kept = |calls, nth| {
-        let world = with_a_store();
+        let world = with_a_store(SLOW);
         world.struck(&["run", "x"], At { calls, path: Some(WAL), nth }, Blow::Kill);
         sound(&world);
         let in_place: i64 = world.one("SELECT count(*) FROM playlist_items").parse().unwrap();
@@ -178,25 +205,26 @@ fn fault_04_kill_after_csv_rename_is_recorded() {
 }
 
 #[test]
-fn fault_05_commit_is_synced_before_next_call() {
+fn fault_05_page_is_synced_before_the_next() {
     if !can_inject() {
         return;
     }
-    // A test cannot cut the power. It can show that whenever a page is requested, everything that was
-    // written to the WAL before is synced.
-    let world = pages();
+    // A test cannot cut the power. It can show that whenever a page is requested, everything is synced that was written
+    // to the WAL before the previous page was requested.
+    let world = pages_after(SLOW);
     let none = At { calls: "fsync,fdatasync,pwrite64,write,writev,sendto", path: None, nth: 60_000 };
     world.struck_once(&["run"], none, "EIO").exits(0);
     let log = world.strace_log();
-    let (mut written, mut synced, mut asked) = (false, 0, 0);
+    let (mut written, mut written_before, mut synced, mut asked) = (false, false, 0, 0);
     for line in log.lines() {
         let of_the_wal = line.contains("cratedigger.db-wal>");
         if of_the_wal && line.contains("pwrite64(") {
             written = true;
         } else if of_the_wal && line.contains("sync(") && written {
-            (written, synced) = (false, synced + 1);
+            (written, written_before, synced) = (false, false, synced + 1);
         } else if line.contains("GET /v1/playlists/") {
-            assert!(!written, "requested before the previous page was synced: {line}\n{log}");
+            assert!(!written_before, "requested before the page before last was synced: {line}\n{log}");
+            written_before = written;
             asked += 1;
         }
     }
@@ -227,7 +255,7 @@ fn fault_06_full_disk_keeps_earlier_pages() {
     }
     let mut kept = Vec::new();
     for nth in AMID_PAGES {
-        let world = with_a_store();
+        let world = with_a_store(SLOW);
         let at = At { calls: "pwrite64", path: Some(WAL), nth };
         let ran = world.struck(&["run", "x"], at, Blow::Fails("ENOSPC"));
         ran.exits(74).shows("fault_06_full_disk_keeps_earlier_pages_2");
@@ -275,7 +303,7 @@ fn fault_08_failed_fsync_ends_the_run() {
     }
     let wanted = undisturbed();
     for nth in [3, 5, 7] {
-        let world = pages();
+        let world = pages_after(SLOW);
         let at = At { calls: "fsync,fdatasync", path: Some(WAL), nth };
         let ran = world.struck_once(&["run"], at, "EIO").exits(74);
         assert_output("fault_08_failed_fsync_ends_the_run", &ran.stderr);

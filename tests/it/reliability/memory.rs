@@ -120,38 +120,43 @@ fn unchanged_playlist_costs_one_call() {
 }
 
 #[test]
-fn ended_run_has_no_pending_writes() {
+fn ended_run_leaves_nothing_staged() {
     let sandbox = Sandbox::new(3);
     let project = sandbox.project(3);
     assert!(project.run(&["run", "--quiet"]).status.success());
     let store = Connection::open(project.root().join("output/cratedigger.db")).expect("the store");
     let count = |sql: &str| store.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
-    assert_eq!(count("SELECT count(*) FROM pending_writes"), 0);
     assert_eq!(count("SELECT count(*) FROM staged_items"), 0);
     assert_eq!(count("SELECT count(*) FROM playlist_items"), 1_500);
     assert_eq!(count("SELECT count(*) FROM playlist_items WHERE kind = 'track' AND track_id IS NULL"), 0);
     assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
 
-/// A run that is killed after any page keeps what it has read, and the next one continues there.
+/// A run that is killed between two pages leaves whole pages: each staged item has its track, and the checkpoint fits.
 #[test]
-fn pending_writes_of_a_killed_run_are_applied() {
+fn killed_run_leaves_whole_pages() {
     let sandbox = Sandbox::new(3);
     let project = sandbox.project(3);
     let store = project.root().join("output/cratedigger.db");
     let mut child = project.command(&["run", "--quiet"]).spawn().expect("the binary runs");
-    let waiting = || -> rusqlite::Result<i64> {
-        Connection::open(&store)?.query_row("SELECT count(*) FROM pending_writes", [], |row| row.get(0))
+    let staged = || -> rusqlite::Result<i64> {
+        Connection::open(&store)?.query_row("SELECT count(*) FROM staged_items", [], |row| row.get(0))
     };
     while child.try_wait().expect("a child").is_none() {
-        if waiting().is_ok_and(|pages| pages > 0) {
+        if staged().is_ok_and(|items| items > 0) {
             child.kill().expect("it is there");
         }
     }
+    let count = |sql: &str| {
+        let store = Connection::open(&store).expect("the store");
+        store.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql)
+    };
+    let without_track =
+        "SELECT count(*) FROM staged_items WHERE kind = 'track' AND item_id NOT IN (SELECT id FROM tracks)";
+    assert_eq!(count(without_track), 0);
+    let staged = count("SELECT count(*) FROM staged_items");
+    assert_eq!(count("SELECT coalesce(sum(next_offset), 0) FROM checkpoints"), staged);
     assert!(project.run(&["run", "--quiet"]).status.success());
-    let store = Connection::open(&store).expect("the store");
-    let count = |sql: &str| store.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql);
-    assert_eq!(count("SELECT count(*) FROM pending_writes"), 0);
     assert_eq!(count("SELECT count(*) FROM playlist_items"), 1_500);
     assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }

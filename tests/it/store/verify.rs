@@ -172,7 +172,6 @@ fn verify_finds_changed_records() {
         "UPDATE lists SET snapshot_id = 'x'",
         "UPDATE lists SET kind = 'foo' WHERE kind = 'album_tracks'",
         "UPDATE runs SET exit_code = 3",
-        "INSERT INTO pending_writes (writes) VALUES (x'01ff')",
     ];
     let mut cases = Cases::new();
     for sql in spoilt {

@@ -11,3 +11,8 @@ pub mod sign_in;
 pub mod snapshot;
 pub mod strace;
 pub mod world;
+
+/// How many random inputs a property test plays: `PROPTEST_CASES`, which `make fuzz` sets, or the usual number.
+pub fn random_cases(usual: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
+}

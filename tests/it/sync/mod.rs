@@ -12,6 +12,7 @@ pub mod odd_fields;
 pub mod odd_lists;
 pub mod odd_pages;
 mod odd_times;
+pub mod overlapping_pages;
 pub mod owners;
 pub mod parent_names;
 pub mod playlists;

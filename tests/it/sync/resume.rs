@@ -76,7 +76,8 @@ fn run_killed_after_any_call_recovers() {
         });
         let mut child = world.spawn(&[]);
         world.wait_for_calls(k);
-        std::thread::sleep(Duration::from_millis(30));
+        // Pages are committed when no other page follows for 20 ms.
+        std::thread::sleep(Duration::from_millis(80));
         child.kill().unwrap();
         child.wait().unwrap();
         world.sandbox.clear_faults();

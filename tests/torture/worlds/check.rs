@@ -21,6 +21,8 @@ use crate::world::{Ran, Row};
 pub struct ListVersions {
     versions: Vec<Option<Vec<TrueRow>>>,
     revision: u64,
+    /// Edits that wait for a page of a library.
+    pub waiting_edits: usize,
 }
 
 /// What is known about a part of a CSV from when it was last read.
@@ -100,6 +102,10 @@ impl RandomWorld {
                 known.revision = revision;
             }
             if known.versions.last().is_none_or(|last| last.as_ref() != Some(&now)) {
+                if known.waiting_edits > 1 {
+                    known.versions.push(None);
+                }
+                known.waiting_edits = known.waiting_edits.saturating_sub(1);
                 known.versions.push(Some(now));
             }
         }
@@ -252,7 +258,7 @@ impl RandomWorld {
             }
             let items = usize::try_from(entry["items"].as_u64().unwrap_or(0)).unwrap();
             match entry["reason"].as_str().unwrap_or_default() {
-                "null_item" | "malformed" | "listed_twice" => listed.items += items,
+                "null_item" | "malformed" | "listed_twice" | "unread_item" => listed.items += items,
                 "wrong_total" => listed.items += missing_items(entry["detail"].as_str().unwrap_or_default()),
                 "not_found" | "forbidden" => listed.is_refused = true,
                 _ => {}

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use spotify_sandbox::{LibraryEdit, LibrarySection, QuotaMode, SandboxOptions};
 
 use super::check::{FileState, ListVersions, SeenVersion};
@@ -33,6 +33,8 @@ pub struct RandomWorld {
     /// Jobs whose newest run did not come to its end, with the versions of the lists when it began. The next run resumes
     /// it, and does not read again what it has read.
     unfinished: BTreeMap<String, BTreeMap<WorldList, usize>>,
+    /// A run has come to its end.
+    has_store: bool,
     /// What was known when the store was copied.
     backup: Option<Vec<SeenVersion>>,
 }
@@ -59,6 +61,7 @@ impl RandomWorld {
             ahead: chrono::TimeDelta::zero(),
             tracks,
             unfinished: BTreeMap::new(),
+            has_store: false,
             backup: None,
         };
         world.note_versions();
@@ -108,7 +111,8 @@ impl RandomWorld {
     pub fn play(&mut self, step: &Step) -> Result<(), Violation> {
         // No two things happen at the same time.
         self.pass(Duration::from_secs(60));
-        let has_store = self.world.database().exists();
+        // A kill may leave a store without a table.
+        let has_store = self.has_store;
         match step {
             Step::Hours(hours) => {
                 self.totals.days += usize::try_from(hours / 24).unwrap();
@@ -116,13 +120,23 @@ impl RandomWorld {
             }
             // An edit at a place that the list does not have changes nothing.
             Step::Edit(edit) => drop(self.world.sandbox.catalog().edit(serde_json::from_value(edit.clone()).unwrap())),
-            Step::Save { user, track } => drop(self.world.sandbox.catalog().edit_library(LibraryEdit::Save {
-                user: (*user).to_owned(),
-                section: LibrarySection::Tracks,
-                id: self.tracks[track % self.tracks.len()].clone(),
-                added_at_ms: None,
-                twice: false,
-            })),
+            Step::EditLibrary(edit) => {
+                let mut edit = edit.clone();
+                for at in ["/id", "/edits/0/id"] {
+                    if let Some(n) = edit.pointer(at).and_then(Value::as_u64) {
+                        let track = &self.tracks[usize::try_from(n).unwrap() % self.tracks.len()];
+                        *edit.pointer_mut(at).unwrap() = json!(track);
+                    }
+                }
+                let list = self.versions.iter_mut().find(|(list, _)| {
+                    matches!(list, WorldList::Library(name, user) if edit["user"] == *user
+                        && name.strip_prefix("saved_") == edit["shelf"].as_str())
+                });
+                if let Some((_, known)) = list.filter(|_| edit["do"] == "when_served") {
+                    known.waiting_edits += 1;
+                }
+                drop(self.world.sandbox.catalog().edit_library(serde_json::from_value(edit).unwrap()));
+            }
             Step::Unsave { user, place, count } => {
                 for _ in 0..*count {
                     drop(self.world.sandbox.catalog().edit_library(LibraryEdit::Remove {
@@ -198,6 +212,7 @@ impl RandomWorld {
         self.totals.runs += 1;
         let since = self.unfinished.get(job).cloned().unwrap_or_else(|| self.newest_versions());
         let ran = self.cli(&["run", "--json", job]);
+        self.has_store = true;
         self.note_versions();
         match ran.code {
             0 | 3 => drop(self.unfinished.remove(job)),

@@ -21,12 +21,9 @@ pub enum Step {
     Hours(u64),
     /// A playlist changes, at once or while it is read.
     Edit(Value),
-    /// Somebody saves the track with this number.
-    Save {
-        user: &'static str,
-        track: usize,
-    },
-    /// Somebody removes the saved tracks from this place on.
+    /// A library changes, at once or while it is read.
+    EditLibrary(Value),
+    /// Several saved tracks are removed, from a place on.
     Unsave {
         user: &'static str,
         place: usize,
@@ -58,6 +55,7 @@ impl std::fmt::Display for Step {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Step::Edit(json) => write!(out, "Edit {json}"),
+            Step::EditLibrary(json) => write!(out, "EditLibrary {json}"),
             Step::Fault(json) => write!(out, "Fault {json}"),
             step => write!(out, "{step:?}"),
         }
@@ -87,11 +85,16 @@ fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
                 json!({"do": "when_served", "playlist": edit["playlist"], "page": page, "times": times, "edit": edit}),
             )
         }
-        7..=8 => Step::Save { user, track: rng.below(200) },
-        9 => {
-            let count = [1, 2, 1_000][rng.below(3)];
-            Step::Unsave { user, place: rng.below(40), count }
+        7..=8 => {
+            let edit = random_library_edit(rng, user);
+            Step::EditLibrary(match rng.below(3) {
+                0 => {
+                    json!({"do": "when_served", "user": user, "shelf": edit["shelf"], "offset": 50 * rng.below(4), "edits": [edit]})
+                }
+                _ => edit,
+            })
         }
+        9 => Step::Unsave { user, place: rng.below(40), count: [2, 20, 1_000][rng.below(3)] },
         10..=12 => Step::Fault(random_fault(rng)),
         13..=17 => {
             let kill = with_kills && rng.below(4) == 0;
@@ -129,6 +132,20 @@ fn random_edit(rng: &mut Rng) -> Value {
     }
 }
 
+/// An edit of a library. The id of a track is the number of a track of the sandbox. Some of these are in the list
+/// already, and move to its top.
+fn random_library_edit(rng: &mut Rng, user: &str) -> Value {
+    let shelf = ["tracks", "tracks", "albums"][rng.below(3)];
+    let id = match shelf {
+        "albums" => json!([fixtures::LONG_ALBUM, fixtures::EDGE_CASE_ALBUM][rng.below(2)]),
+        _ => json!(rng.below(100)),
+    };
+    match rng.below(3) {
+        0 => json!({"do": "remove", "user": user, "shelf": shelf, "position": rng.below(70)}),
+        _ => json!({"do": "save", "user": user, "shelf": shelf, "id": id}),
+    }
+}
+
 /// Requests whose answers are wrong.
 const PATHS: [&str; 10] = [
     "/v1/playlists/*",
@@ -147,7 +164,7 @@ const PATHS: [&str; 10] = [
 fn random_fault(rng: &mut Rng) -> Value {
     let action = match rng.below(24) {
         0..=2 => {
-            let code = [500, 502, 503, 520, 401][rng.below(5)];
+            let code = [500, 502, 503, 520][rng.below(4)];
             json!({"do": "status", "code": code})
         }
         3 => json!({"do": "status", "code": 404}),

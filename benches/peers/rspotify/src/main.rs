@@ -1,15 +1,17 @@
 //! A typical program with rspotify: it exports playlists to five SQLite tables and a CSV.
 //!
-//! `rspotify-peer SERVER FOLDER PLAYLIST...`, with SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET.
+//! `rspotify-peer SERVER FOLDER PLAYLIST...`, with SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET. Without playlists it exports
+//! the saved tracks of the user of SPOTIFY_REFRESH_TOKEN.
 
 use std::path::Path;
 use std::pin::pin;
 
 use anyhow::Context as _;
-use futures_util::StreamExt as _;
-use rspotify::model::{FullTrack, PlayableItem, PlaylistId, PlaylistItem};
+use chrono::{DateTime, Utc};
+use futures_util::{Stream, StreamExt as _};
+use rspotify::model::{FullTrack, PlayableItem, PlaylistId};
 use rspotify::prelude::*;
-use rspotify::{ClientCredsSpotify, Config, Credentials};
+use rspotify::{AuthCodeSpotify, ClientCredsSpotify, ClientResult, Config, Credentials, OAuth, Token};
 use rusqlite::Connection;
 
 /// Rows per commit: one page.
@@ -39,31 +41,56 @@ async fn main() -> anyhow::Result<()> {
     let credentials = Credentials::new(&std::env::var("SPOTIFY_CLIENT_ID")?, &std::env::var("SPOTIFY_CLIENT_SECRET")?);
     let config =
         Config { api_base_url: format!("{server}/v1/"), auth_base_url: format!("{server}/"), ..Config::default() };
-    let spotify = ClientCredsSpotify::with_config(credentials, config);
-    spotify.request_token().await?;
-
     let db = Connection::open(folder.join("peer.db"))?;
     db.execute_batch(TABLES)?;
     let mut csv = csv::Writer::from_path(folder.join("peer.csv"))?;
     csv.write_record(HEADER)?;
     let mut rows = 0;
-    for playlist in arguments {
-        let mut items = pin!(spotify.playlist_items(PlaylistId::from_id(playlist.as_str())?, None, None));
-        let mut position = 0;
-        db.execute_batch("BEGIN")?;
-        while let Some(item) = items.next().await {
-            write(&db, &mut csv, &playlist, position, item?)?;
-            position += 1;
-            if position % PAGE == 0 {
-                db.execute_batch("COMMIT; BEGIN")?;
-            }
+    let playlists: Vec<String> = arguments.collect();
+    if playlists.is_empty() {
+        let spotify = AuthCodeSpotify::with_config(credentials, OAuth::default(), config);
+        let refresh_token = Some(std::env::var("SPOTIFY_REFRESH_TOKEN")?);
+        *spotify.token.lock().await.expect("a lock") = Some(Token { refresh_token, ..Token::default() });
+        spotify.refresh_token().await?;
+        let items = spotify.current_user_saved_tracks(None).map(|saved| {
+            saved.map(|saved| (Some(saved.added_at), Some(PlayableItem::Track(saved.track))))
+        });
+        rows += export(&db, &mut csv, "", items).await?;
+    } else {
+        let spotify = ClientCredsSpotify::with_config(credentials, config);
+        spotify.request_token().await?;
+        for playlist in playlists {
+            let items = spotify.playlist_items(PlaylistId::from_id(playlist.as_str())?, None, None);
+            rows += export(&db, &mut csv, &playlist, items.map(|item| item.map(|item| (item.added_at, item.item)))).await?;
         }
-        db.execute_batch("COMMIT")?;
-        rows += position;
     }
     csv.flush()?;
     println!("{rows} rows");
     Ok(())
+}
+
+/// When an item was added, and what it is.
+type Item = (Option<DateTime<Utc>>, Option<PlayableItem>);
+
+/// Writes the items of a list and returns how many they are.
+async fn export(
+    db: &Connection,
+    csv: &mut csv::Writer<std::fs::File>,
+    playlist: &str,
+    items: impl Stream<Item = ClientResult<Item>>,
+) -> anyhow::Result<i64> {
+    let mut items = pin!(items);
+    let mut position = 0;
+    db.execute_batch("BEGIN")?;
+    while let Some(item) = items.next().await {
+        write(db, csv, playlist, position, item?)?;
+        position += 1;
+        if position % PAGE == 0 {
+            db.execute_batch("COMMIT; BEGIN")?;
+        }
+    }
+    db.execute_batch("COMMIT")?;
+    Ok(position)
 }
 
 fn write(
@@ -71,11 +98,11 @@ fn write(
     csv: &mut csv::Writer<std::fs::File>,
     playlist: &str,
     position: i64,
-    item: PlaylistItem,
+    (added_at, item): Item,
 ) -> anyhow::Result<()> {
-    let added_at = item.added_at.map(|at| at.to_rfc3339());
+    let added_at = added_at.map(|at| at.to_rfc3339());
     let mut id = None;
-    if let Some(PlayableItem::Track(track)) = &item.item {
+    if let Some(PlayableItem::Track(track)) = &item {
         id = track.id.as_ref().map(|id| id.id());
         if let Some(id) = id {
             let artists = write_track(db, id, track)?;

@@ -52,13 +52,31 @@ impl std::ops::Deref for JsonText<'_> {
     }
 }
 
+/// The longest text that is kept. Spotify's longest are the notes of episodes, with a few thousand bytes.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
+
+/// The beginning of a text that is too long, and whether it was.
+fn cut(text: &str) -> (&str, bool) {
+    let mut end = text.len().min(MAX_TEXT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], end < text.len())
+}
+
 impl<'de: 'a, 'a> LenientValue<'de> for JsonText<'a> {
     fn from_borrowed_text(text: &'de str) -> Lenient<Self> {
-        Lenient::Expected(JsonText(Cow::Borrowed(text)))
+        match cut(text) {
+            (start, false) => Lenient::Expected(JsonText(Cow::Borrowed(start))),
+            (start, true) => Lenient::Converted(JsonText(Cow::Borrowed(start))),
+        }
     }
 
     fn from_text(text: &str) -> Lenient<Self> {
-        Lenient::Expected(JsonText(Cow::Owned(text.to_owned())))
+        match cut(text) {
+            (start, false) => Lenient::Expected(JsonText(Cow::Owned(start.to_owned()))),
+            (start, true) => Lenient::Converted(JsonText(Cow::Owned(start.to_owned()))),
+        }
     }
 
     fn from_int(number: i64) -> Lenient<Self> {

@@ -6,7 +6,7 @@ use crate::state::database::DbLayout;
 pub(in crate::state) static BOOKS: DbLayout =
     DbLayout { application_id: 0x4344_7374, migrations: &MIGRATIONS, synchronous: "NORMAL" };
 
-const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
+const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
 
 const V1: &str = "
 -- Whom a call was made for. Client and account are hashes: a copy of this file names nobody.
@@ -122,4 +122,9 @@ CREATE TABLE stores (
     place    TEXT PRIMARY KEY,
     since_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const V5: &str = "
+-- A start reads the calls of the last day and not those of three days.
+CREATE INDEX IF NOT EXISTS calls_by_time ON calls (at_ms);
 ";

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::servers;
 use crate::state::{KeyOrigin, StateError};
 
 /// Why the grants are unusable.
@@ -40,6 +41,20 @@ pub enum GrantError {
         /// Where.
         database: PathBuf,
     },
+    /// The grant belongs to other servers than those of the settings.
+    #[error(
+        "the grant of user `{user}` belongs to {}, and the settings name {}: nothing was sent",
+        servers::describe(belongs_to),
+        servers::describe(configured)
+    )]
+    OtherServers {
+        /// The user.
+        user: String,
+        /// The servers of the grant.
+        belongs_to: String,
+        /// The servers of the settings.
+        configured: String,
+    },
     /// Another process holds the grant for too long.
     #[error("another process has held the grant of user `{user}` for {} s", waited.as_secs())]
     Locked {
@@ -74,6 +89,11 @@ fn saved_where(kept: Option<&PathBuf>) -> String {
 }
 
 impl GrantError {
+    /// Whether the error is about the grant of one user, and says nothing about others.
+    pub fn concerns_one_user(&self) -> bool {
+        matches!(self, GrantError::Unreadable { .. } | GrantError::OtherServers { .. })
+    }
+
     /// Whether the user has to fix keys or names (exit 77 or 2), and not the disk (exit 74).
     pub fn requires_user_action(&self) -> bool {
         match self {
@@ -81,7 +101,8 @@ impl GrantError {
             GrantError::Key(_)
             | GrantError::KeyMissing { .. }
             | GrantError::WrongKey { .. }
-            | GrantError::Unreadable { .. } => true,
+            | GrantError::Unreadable { .. }
+            | GrantError::OtherServers { .. } => true,
             GrantError::Locked { .. } | GrantError::NotSaved { .. } | GrantError::Name { .. } => false,
         }
     }
@@ -106,6 +127,9 @@ impl GrantError {
                 folder.join("grants.db").display()
             ),
             GrantError::Unreadable { user, .. } => format!("cratedigger auth login {user}"),
+            GrantError::OtherServers { user, .. } => format!(
+                "set spotify.accounts_url and spotify.api_url back, or sign in there: cratedigger auth login {user}"
+            ),
             GrantError::Locked { .. } => "look for another cratedigger that hangs".to_owned(),
             GrantError::NotSaved { user, kept: None, .. } => {
                 format!("free some space; if the next run is refused: cratedigger auth login {user}")

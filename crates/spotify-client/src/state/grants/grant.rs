@@ -192,7 +192,7 @@ pub struct RenewedGrant {
 /// The columns of [`read_grant`], in its order; then the sealed ones.
 pub(super) const GRANT_COLUMNS: &str = "user, client_id, account_id, user_id, display_name, scopes, flow, authorized_ms, \
      imported_ms, environment, expires_ms, generation, state, state_ms, state_words, warned_days, \
-     issued_ms, refresh_token_enc, access_token_enc, given_ms";
+     issued_ms, refresh_token_enc, access_token_enc, given_ms, servers";
 
 pub(super) fn read_grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
     let time = |at| row.get::<_, Option<i64>>(at).map(|ms| ms.map(time_from_ms));

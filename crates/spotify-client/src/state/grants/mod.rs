@@ -19,6 +19,7 @@ mod pending;
 mod refresh;
 mod schema;
 mod seal;
+mod servers;
 mod store;
 mod user_name;
 

@@ -53,7 +53,7 @@ impl GrantStore {
         self.db().write("keep a sign-in", |tx| {
             tx.execute("DELETE FROM pending WHERE created_ms < ?1", [stale])?;
             tx.execute(
-                "INSERT OR REPLACE INTO pending VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                "INSERT OR REPLACE INTO pending VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 params![
                     self.client_id,
                     pending.user,
@@ -63,7 +63,8 @@ impl GrantStore {
                     pending.replace,
                     state,
                     verifier,
-                    pending.created_at.timestamp_millis()
+                    pending.created_at.timestamp_millis(),
+                    self.servers.as_str()
                 ],
             )
         })?;
@@ -74,11 +75,12 @@ impl GrantStore {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or does not open.
+    /// If it cannot be read, does not open, or was started with other servers.
     pub fn pending(&self, user: &str, now: DateTime<Utc>) -> Result<Option<PendingSignIn>, GrantError> {
         let found = self.db().read("read a sign-in", |conn| {
             conn.query_row(
-                "SELECT redirect_uri, flow, scopes, replacing, state_enc, verifier_enc, created_ms FROM pending
+                "SELECT redirect_uri, flow, scopes, replacing, state_enc, verifier_enc, created_ms, servers
+                 FROM pending
                  WHERE client_id = ?1 AND user = ?2",
                 [&*self.client_id, user],
                 |row| {
@@ -93,18 +95,19 @@ impl GrantStore {
                         verifier: None,
                         created_at: time_from_ms(row.get(6)?),
                     };
-                    Ok((pending, sealed))
+                    Ok((pending, sealed, row.get(7)?))
                 },
             )
             .optional()
         })?;
-        let Some((mut pending, (state, verifier))) = found else {
+        let Some((mut pending, (state, verifier), servers)) = found else {
             return Ok(None);
         };
         if now - pending.created_at > PENDING_LIFETIME {
             self.forget_pending(&pending)?;
             return Ok(None);
         }
+        self.check_servers(user, servers)?;
         pending.state = self.unseal(user, STATE, &state)?;
         pending.verifier = verifier.map(|sealed| self.unseal(user, VERIFIER, &sealed)).transpose()?;
         Ok(Some(pending))

@@ -8,6 +8,7 @@ use super::error::GrantError;
 use super::expiry;
 use super::grant::{Grant, GrantState, GrantWithTokens, NewGrant, RenewedGrant, SpotifyAccount, StoredAccessToken};
 use super::lock::GrantLock;
+use super::servers::GrantServers;
 use super::store::{ACCESS, GrantStore, REFRESH};
 use crate::state::StateError;
 
@@ -166,9 +167,9 @@ impl GrantStore {
             sealed.push((grant, refresh, access));
         }
         self.db().write("save a grant", |tx| {
-            sealed
-                .iter()
-                .try_for_each(|(grant, refresh, access)| insert(tx, &self.client_id, grant, (refresh, access), now))
+            sealed.iter().try_for_each(|(grant, refresh, access)| {
+                insert(tx, (&self.client_id, &self.servers), grant, (refresh, access), now)
+            })
         })?;
         Ok(())
     }
@@ -257,7 +258,7 @@ impl GrantStore {
 
 fn insert(
     tx: &Transaction<'_>,
-    client_id: &str,
+    (client_id, servers): (&str, &GrantServers),
     grant: &NewGrant,
     (refresh, access): (&[u8], &Option<Vec<u8>>),
     now: DateTime<Utc>,
@@ -271,8 +272,8 @@ fn insert(
     tx.prepare_cached(
         "INSERT OR REPLACE INTO grants (client_id, user, refresh_token_enc, access_token_enc, issued_ms, expires_ms,
             authorized_ms, imported_ms, environment, scopes, flow, account_id, user_id, display_name, generation,
-            state, state_ms, given_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 'ok', ?16, ?16)",
+            state, state_ms, given_ms, servers)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 'ok', ?16, ?16, ?17)",
     )?
     .execute(params![
         client_id,
@@ -290,7 +291,8 @@ fn insert(
         account.map(|it| &it.user_id),
         account.and_then(|it| it.display_name.as_ref()),
         generation,
-        now.timestamp_millis()
+        now.timestamp_millis(),
+        servers.as_str()
     ])?;
     Ok(())
 }

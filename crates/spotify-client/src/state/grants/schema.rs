@@ -6,7 +6,7 @@ use crate::state::database::DbLayout;
 pub(super) static GRANTS: DbLayout =
     DbLayout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
 
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
 -- A known text under the key, by which another key is noticed. One row.
 CREATE TABLE seal (
@@ -56,5 +56,10 @@ CREATE TABLE pending (
     "
 -- When a grant came here, by which a job that waits for it is due again.
 ALTER TABLE grants ADD COLUMN given_ms INTEGER NOT NULL DEFAULT 0;
+",
+    "
+-- The servers that a grant or a sign-in belongs to: accounts service and API. They get its tokens, and no other server does.
+ALTER TABLE grants ADD COLUMN servers TEXT NOT NULL DEFAULT 'https://accounts.spotify.com https://api.spotify.com';
+ALTER TABLE pending ADD COLUMN servers TEXT NOT NULL DEFAULT 'https://accounts.spotify.com https://api.spotify.com';
 ",
 ];

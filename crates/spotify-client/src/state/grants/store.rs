@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{OptionalExtension, Row};
 use secrecy::{ExposeSecret, SecretString};
+use url::Url;
 
 use super::error::GrantError;
 use super::grant::{self, Grant, GrantWithTokens, StoredAccessToken};
 use super::lock::GrantLock;
 use super::schema;
 use super::seal::{SealContext, SealKey};
+use super::servers::GrantServers;
 use crate::state::clock_reading::time_from_ms;
 use crate::state::database::PrivateDb;
 use crate::state::folder::{copy_check, file_system, private_files as private};
@@ -30,6 +32,7 @@ const PROOF: &str = "cratedigger";
 pub struct GrantStore {
     dir: StateDir,
     pub(super) client_id: String,
+    pub(super) servers: GrantServers,
     key: SealKey,
     db: Mutex<PrivateDb>,
 }
@@ -77,7 +80,15 @@ impl GrantStore {
             let proof = key.seal(place, PROOF)?;
             db.write("note the key", |tx| tx.execute("INSERT INTO seal VALUES (1, ?1)", [proof]))?;
         }
-        Ok(GrantStore { client_id: client_id.to_owned(), key, db: Mutex::new(db), dir })
+        let servers = GrantServers::of_spotify();
+        Ok(GrantStore { client_id: client_id.to_owned(), servers, key, db: Mutex::new(db), dir })
+    }
+
+    /// The same store for other servers than Spotify's. New grants belong to them, and only their grants are opened.
+    #[must_use]
+    pub fn for_servers(mut self, accounts_url: &Url, api_url: &Url) -> GrantStore {
+        self.servers = GrantServers::new(accounts_url, api_url);
+        self
     }
 
     /// The folder, and why this one was chosen.
@@ -137,16 +148,17 @@ impl GrantStore {
     ///
     /// # Errors
     ///
-    /// If the database cannot be read, or a token does not open.
+    /// If the database cannot be read, a token does not open, or the grant belongs to other servers.
     pub fn get_with_tokens(&self, user: &str) -> Result<Option<GrantWithTokens>, GrantError> {
         let found = self.query_grant(user, |row| {
             let times = (row.get::<_, Option<i64>>(16)?, row.get::<_, Option<i64>>(10)?);
             let sealed = (row.get::<_, Vec<u8>>(17)?, row.get::<_, Option<Vec<u8>>>(18)?);
-            Ok((grant::read_grant(row)?, times, sealed))
+            Ok((grant::read_grant(row)?, times, sealed, row.get::<_, String>(20)?))
         })?;
-        let Some((grant, (issued, expires), (refresh, access))) = found else {
+        let Some((grant, (issued, expires), (refresh, access), servers)) = found else {
             return Ok(None);
         };
+        self.check_servers(user, servers)?;
         let refresh = self.unseal(user, REFRESH, &refresh)?;
         let access = match (access, issued, expires) {
             (Some(sealed), Some(issued), Some(expires)) => Some(StoredAccessToken {
@@ -198,6 +210,15 @@ impl GrantStore {
             }
             std::thread::sleep(LOCK_RETRY_INTERVAL);
         }
+    }
+
+    /// Refuses what belongs to other servers.
+    pub(super) fn check_servers(&self, user: &str, belongs_to: String) -> Result<(), GrantError> {
+        if belongs_to == self.servers.as_str() {
+            return Ok(());
+        }
+        let configured = self.servers.as_str().to_owned();
+        Err(GrantError::OtherServers { user: user.to_owned(), belongs_to, configured })
     }
 
     fn query_grant<T>(

@@ -53,12 +53,7 @@ impl CallWindows {
             *window = CallWindow { generation, ..CallWindow::default() };
         }
         let since = now.wall_ms() - DAY_MS;
-        let mut rows = tx.prepare_cached(
-            "SELECT call_id, at_ms, family, job FROM calls JOIN scopes USING (scope_id)
-             WHERE call_id > ?1 AND at_ms > ?3 AND outcome >= 0 AND (account = ?2
-                OR EXISTS (SELECT 1 FROM brought WHERE brought.call_id = calls.call_id AND brought.account = ?2))
-             ORDER BY call_id",
-        )?;
+        let mut rows = tx.prepare_cached(&select_calls(window.last_id == 0))?;
         let mut rows = rows.query(params![window.last_id, account, since])?;
         while let Some(row) = rows.next()? {
             let family = row.get_ref(2)?.as_str()?;
@@ -67,6 +62,18 @@ impl CallWindows {
         window.drop_before(since);
         Ok(window)
     }
+}
+
+/// Selects calls by their times if no row was seen yet, otherwise by their ids. Rows are kept for three days, so a scan
+/// would read rows that are too old or were seen.
+fn select_calls(is_first: bool) -> String {
+    let (index, order) = if is_first { ("INDEXED BY calls_by_time", "at_ms") } else { ("NOT INDEXED", "call_id") };
+    format!(
+        "SELECT call_id, at_ms, family, job FROM calls {index} JOIN scopes USING (scope_id)
+         WHERE call_id > ?1 AND at_ms > ?3 AND outcome >= 0 AND (account = ?2
+            OR EXISTS (SELECT 1 FROM brought WHERE brought.call_id = calls.call_id AND brought.account = ?2))
+         ORDER BY {order}"
+    )
 }
 
 impl CallWindow {
@@ -154,4 +161,25 @@ pub(super) fn count(times: &VecDeque<i64>) -> u32 {
 fn insert(times: &mut VecDeque<i64>, at_ms: i64) {
     let place = times.iter().rposition(|at| *at <= at_ms).map_or(0, |it| it + 1);
     times.insert(place, at_ms);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_outside_the_window_are_not_read() {
+        let conn = Connection::open_in_memory().unwrap();
+        crate::state::database::schema::BOOKS.migrations.iter().for_each(|script| conn.execute_batch(script).unwrap());
+        for (is_first, wanted) in [
+            (true, "SEARCH calls USING INDEX calls_by_time (at_ms>?"),
+            (false, "SEARCH calls USING INTEGER PRIMARY KEY"),
+        ] {
+            let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {}", select_calls(is_first))).unwrap();
+            let steps = plan.query_map(params![0, "", 0], |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+            assert!(steps[0].starts_with(wanted), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+        }
+    }
 }
