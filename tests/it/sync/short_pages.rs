@@ -1,10 +1,12 @@
 //! Pages with fewer or more items than they should have: what a page lacks is read in smaller pages.
 
 use serde_json::json;
-use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions};
+use spotify_sandbox::{Fault, FaultAction, LibraryEdit, LibrarySection, QuotaMode, SandboxOptions, fixtures};
 
 use super::odd_pages::{ITEMS, expected_items, plain, stored_items};
+use super::users::both;
 use crate::support::calls_table::digging;
+use crate::support::world::{World, fetch};
 
 #[test]
 fn short_page_is_read_again() {
@@ -73,5 +75,37 @@ fn page_with_more_items_than_asked_is_used() {
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::set("/limit", json!(30))));
     world.run(&[]).exits(0);
     assert_eq!(stored_items(&world), expected_items(&world, &id));
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn playlist_that_shrinks_below_the_offset() {
+    // While its second page is served, the playlist loses all items behind it, and some more.
+    let (world, id) = plain();
+    let shrink = json!({"do": "remove", "playlist": id, "position": 60, "count": 200});
+    let edit = json!({"do": "when_served", "playlist": id, "page": 1, "times": 1, "edit": shrink});
+    world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+    world.run(&[]).exits(0);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    assert_eq!(stored_items(&world).len(), 60);
+    assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn reread_library_keeps_notes_of_other_users() {
+    let job = format!("users = [\"home\", \"studio\"]\n{}", fetch("saved_tracks", ""));
+    let world = both(World::development().job(&job));
+    let edit = |edit| world.sandbox.catalog().edit_library(edit).unwrap();
+    let section = LibrarySection::Tracks;
+    edit(LibraryEdit::Lose { user: fixtures::HOME_USER.to_owned(), section, position: 3 });
+    // The library of the second user changes while it is read, so that it is read again.
+    let user = fixtures::STUDIO_USER.to_owned();
+    edit(LibraryEdit::Lose { user: user.clone(), section, position: 5 });
+    let remove = LibraryEdit::Remove { user: user.clone(), section, position: 0 };
+    edit(LibraryEdit::WhenServed { user, section, offset: 0, edits: vec![remove] });
+    world.run(&[]).exits(0);
+    let noted = "SELECT user_id, position FROM skipped_items WHERE reason = 'null_item' ORDER BY position";
+    assert_eq!(world.rows(noted), [[fixtures::HOME_USER, "3"], [fixtures::STUDIO_USER, "4"]]);
     world.cli(&["verify"]).exits(0);
 }
