@@ -7,6 +7,8 @@
 
 mod error;
 mod functions;
+mod limits;
+mod parameters;
 mod text;
 
 use std::path::Path;
@@ -16,58 +18,19 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
 pub use error::{QueryError, SqlPosition};
+pub use limits::QueryBudget;
+pub use parameters::QueryParameters;
 pub use text::is_volatile;
+
+use limits::{MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
 
 use super::views::{RowScope, ViewSelect, identifier};
 use crate::stream::Stream;
-
-/// The longest text, blob or row. A function of SQLite is not interrupted, so its arguments have to be short.
-const MAX_VALUE_BYTES: usize = 1 << 20;
-/// The longest pattern of LIKE and GLOB.
-const MAX_PATTERN_BYTES: usize = 1_000;
-/// Most memory of SQLite, of all connections together. SQLite has no limit for one connection. Writing needs a tenth of it, and
-/// a query that needs more than the rest is ended.
-const MAX_HEAP_BYTES: usize = 512 << 20;
-
-/// Bounds of SQLite for queries, since a query must not abort the process or use up its memory.
-const QUERY_LIMITS: [(Limit, i32); 9] = [
-    (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES as i32),
-    (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
-    (Limit::SQLITE_LIMIT_ATTACHED, 0),
-    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN_BYTES as i32),
-    // The parser calls itself for each level of an expression or a subquery.
-    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 200),
-    (Limit::SQLITE_LIMIT_PARSER_DEPTH, 500),
-    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
-    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
-    (Limit::SQLITE_LIMIT_COLUMN, 500),
-];
-/// SQLite instructions between two checks of the clock. One instruction can be a function that takes milliseconds.
-const PROGRESS_INTERVAL: i32 = 1_000;
-
-/// How much a query may take and return.
-#[derive(Debug, Clone, Copy)]
-pub struct QueryBudget {
-    /// How long it may run.
-    pub time: Duration,
-    /// Rows of its result, or ids of a condition.
-    pub rows: u64,
-    /// The text of its result in bytes.
-    pub bytes: u64,
-}
-
-impl QueryBudget {
-    /// A budget for a result of five million rows and a gigabyte.
-    pub const fn with_time(time: Duration) -> QueryBudget {
-        QueryBudget { time, rows: 5_000_000, bytes: 1 << 30 }
-    }
-}
 
 /// A fetch of the job of the queries. It becomes a view with its name.
 #[derive(Debug, Clone)]
@@ -80,41 +43,6 @@ pub struct QueryFetch {
     pub user_id: Option<String>,
     /// For logs: start of the window, ISO 8601 in UTC.
     pub since: Option<String>,
-}
-
-/// Values of the named parameters of a query. A name without a value is bound to null.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct QueryParameters {
-    pub since: Option<String>,
-    pub last_run_at: Option<String>,
-    /// The time up to which the last file showed new items.
-    pub last_file_at: Option<String>,
-    pub fire_at: Option<String>,
-    pub job: Option<String>,
-    pub user_id: Option<String>,
-}
-
-impl QueryParameters {
-    /// All names as they are written in a query.
-    pub const NAMES: [&'static str; 6] = [":since", ":last_run_at", ":last_file_at", ":fire_at", ":job", ":user_id"];
-
-    /// Returns the names that appear in a query and their values: what its rows depend on besides the store.
-    pub fn used_in(&self, sql: &str) -> Vec<(&'static str, Option<&str>)> {
-        let names = Self::NAMES.into_iter().filter(|name| sql.contains(name));
-        names.map(|name| (name, self.value(name).and_then(Option::as_deref))).collect()
-    }
-
-    fn value(&self, name: &str) -> Option<&Option<String>> {
-        match name {
-            ":since" => Some(&self.since),
-            ":last_run_at" => Some(&self.last_run_at),
-            ":last_file_at" => Some(&self.last_file_at),
-            ":fire_at" => Some(&self.fire_at),
-            ":job" => Some(&self.job),
-            ":user_id" => Some(&self.user_id),
-            _ => None,
-        }
-    }
 }
 
 /// What SQLite says about a valid query.

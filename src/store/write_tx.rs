@@ -22,8 +22,8 @@ const MAX_GROUP_AGE: Duration = Duration::from_millis(500);
 /// is committed before the next one comes.
 const MAX_GROUP_IDLE: Duration = Duration::from_millis(20);
 
-/// A group is committed when its entities take this much memory, which is about 60 pages of new tracks.
-const MAX_PENDING_BYTES: usize = 8 << 20;
+/// A group is committed when its entities take this much memory, which is about 30 pages of new tracks.
+const MAX_PENDING_BYTES: usize = 4 << 20;
 
 /// The write connection. Functions that write take it as their first argument, inside a transaction.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-use super::{MAX_HEAP_BYTES, MAX_VALUE_BYTES};
+use super::limits::{MAX_HEAP_BYTES, MAX_VALUE_BYTES};
 
 /// A position in SQL. Line and column start at 1, and columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,20 +50,18 @@ fn wrong_settings_are_reported_in_place() {
 
 #[test]
 fn each_misspelt_setting_gets_the_right_name() {
-    let mut file = String::new();
-    let mut expected = Vec::new();
-    for section in SECTIONS {
-        file.push_str(&format!("[{}]\n", section.name));
-        for key in section.keys {
+    // Only the first 20 problems of a file are listed.
+    for (section, keys) in SECTIONS.iter().flat_map(|it| it.keys.chunks(15).map(move |keys| (it, keys))) {
+        let mut file = format!("[{}]\n", section.name);
+        for key in keys {
             file.push_str(&format!("{}q = 1\n", key.name));
-            expected.push((file.lines().count(), key.name));
         }
-    }
-    let said = said_of(&file);
-    for (line, name) in expected {
-        let place = format!("cratedigger.toml:{line}:1\n");
-        let report = said.split("\n\n").find(|r| r.contains(&place)).expect(name);
-        assert!(report.contains(&format!("`{name}`")), "{report}");
+        let said = said_of(&file);
+        for (line, key) in (2..).zip(keys) {
+            let place = format!("cratedigger.toml:{line}:1\n");
+            let report = said.split("\n\n").find(|r| r.contains(&place)).expect(key.name);
+            assert!(report.contains(&format!("`{}`", key.name)), "{report}");
+        }
     }
 }
 

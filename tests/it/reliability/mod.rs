@@ -2,6 +2,7 @@
 
 pub mod api_faults;
 pub mod arbitrary_input;
+mod arbitrary_job_files;
 pub mod architecture;
 pub mod documented_tests;
 pub mod faults_table;
