@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use super::error::ExportError;
+use super::last_files::last_file_of;
 use super::not_found_file::{NOT_FOUND, NotFoundFile};
 use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
@@ -19,8 +20,8 @@ use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobQuery, OutputName, TemplateValues};
 use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
-    FetchRef, FileAccess, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists, has_not_found,
-    known_file, last_file_at, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
+    FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
+    has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
 };
 use crate::stream::{Column, ReadStrategy};
 
@@ -158,16 +159,20 @@ impl JobFiles {
         let held_back = shown.is_incomplete && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(unreadable)?;
         let mut plans: Vec<PlannedFile<'_>> = planned_files(job, shown.bound, shown.fire_at, &users);
+        let local = shown.fire_at.with_timezone(&job.timezone);
+        let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
+        let mut since = Vec::with_capacity(plans.len());
         for plan in &mut plans {
-            let source = plan.source();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let last_file = last_file_of(store, (plan.name, &plan.source()), &expansion, shown.run);
+            let last_file = last_file.map_err(unreadable)?;
             if let FileContent::Query { bound, .. } = &mut plan.content {
-                bound.last_file_at = last_file_at(store, &job.name, &source, shown.run).map_err(unreadable)?;
+                bound.last_file_at.clone_from(&last_file);
             }
+            since.push(last_file);
         }
         let all: Vec<QueryFetch> = job.fetches.iter().map(|f| fetched_rows(f, shown.fire_at, None)).collect();
         let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
-        let local = shown.fire_at.with_timezone(&job.timezone);
-        let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
         let mut sheets = Vec::new();
         for plan in &plans {
             let source = match &plan.content {
@@ -225,14 +230,17 @@ impl JobFiles {
             job: job.name.clone(),
             description: job.description.clone(),
             id: shown.run,
-            state: export_state(shown.state),
+            state: PackageRunState::from_run(shown.state),
             reasons: shown.reasons.to_vec(),
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
             outdated: self.outdated(store, job, now).map_err(unreadable)?,
         };
         let outcome = publish(store, &self.target, &style, &sheets, &run)?;
-        let good = plans.iter().zip(&sheets).filter(|(_, sheet)| outcome.shows_run(&job.name, &sheet.path));
-        let good: Vec<(String, String)> = good.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
+        let written = |((plan, since), sheet): ((&PlannedFile<'_>, &Option<String>), &OutputFile<'_>)| {
+            let rows = outcome.rows_of_run(&job.name, &sheet.path)?;
+            Some(MarkedFile { source: plan.source(), path: sheet.path.clone(), since: since.clone(), rows })
+        };
+        let good: Vec<MarkedFile> = plans.iter().zip(&since).zip(&sheets).filter_map(written).collect();
         let by_reads = job.fetches.iter().any(|f| matches!(f.source, FetchSource::From { filter: Some(_), .. }));
         record_marks(store, (&job.name, shown.run), &good, by_reads, &timestamp(now)).map_err(unreadable)?;
         let files = outcome.files.into_iter().map(|file| FileReport {
@@ -382,15 +390,6 @@ fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) 
 fn column_names(fetch: &Fetch) -> Option<Vec<String>> {
     let names = |columns: &Vec<&'static Column>| columns.iter().map(|c| c.name.to_owned()).collect();
     fetch.columns.as_ref().map(names)
-}
-
-fn export_state(state: RunState) -> PackageRunState {
-    match state {
-        RunState::Complete => PackageRunState::Complete,
-        RunState::Partial => PackageRunState::Partial,
-        RunState::Deferred | RunState::Running => PackageRunState::Deferred,
-        RunState::Failed => PackageRunState::Failed,
-    }
 }
 
 /// The CSV style for some options. A missing option follows the profile.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::error::ExportError;
-use crate::store::{FileAccess, OutdatedFile};
+use crate::store::{FileAccess, OutdatedFile, RunState};
 
 /// Where the files of a job are written.
 #[derive(Debug, Clone)]
@@ -28,6 +28,15 @@ pub enum PackageRunState {
 }
 
 impl PackageRunState {
+    pub(super) fn from_run(state: RunState) -> PackageRunState {
+        match state {
+            RunState::Complete => PackageRunState::Complete,
+            RunState::Partial => PackageRunState::Partial,
+            RunState::Deferred | RunState::Running => PackageRunState::Deferred,
+            RunState::Failed => PackageRunState::Failed,
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             PackageRunState::Complete => "complete",
@@ -101,9 +110,9 @@ pub struct ExportOutcome {
 }
 
 impl ExportOutcome {
-    /// Whether the file at a path below a job's folder shows the results of the run.
-    pub fn shows_run(&self, job: &str, path: &str) -> bool {
-        let file = self.files.iter().find(|file| file.path.ends_with(format!("{job}/{path}")));
-        file.is_some_and(|file| !matches!(file.change, FileChange::Kept | FileChange::Missing))
+    /// The rows of the file at a path below a job's folder, if it shows the results of the run.
+    pub fn rows_of_run(&self, job: &str, path: &str) -> Option<u64> {
+        let file = self.files.iter().find(|file| file.path.ends_with(format!("{job}/{path}")))?;
+        (!matches!(file.change, FileChange::Kept | FileChange::Missing)).then_some(file.rows)
     }
 }

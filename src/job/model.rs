@@ -223,12 +223,6 @@ impl Job {
         self.fetches.iter().position(|f| f.name == name)
     }
 
-    /// The names of the fetches and queries with files, as the records of files name them.
-    pub fn file_sources(&self) -> Vec<String> {
-        let fetches = self.fetches.iter().filter(|f| f.csv.is_some()).map(|f| f.name.clone());
-        fetches.chain((1..=self.queries.len()).map(|number| format!("query {number}"))).collect()
-    }
-
     /// Whether any of its fetches reads a user's own data.
     pub fn needs_user(&self) -> bool {
         self.fetches.iter().any(|f| f.stream.needs_user())

@@ -6,6 +6,15 @@ use super::entity_table::BLANK_SHIFT;
 use super::row_write::write_row;
 use super::{CellValue, EntityTable, StoreError, WriteTx};
 
+/// Whether the name of an entity is stored.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_name(tx: &WriteTx, table: &EntityTable, id: &str) -> Result<bool, StoreError> {
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {} WHERE id = ?1 AND name <> '')", table.name);
+    Ok(tx.query_one(&sql, params![id])?.unwrap_or(false))
+}
+
 /// Writes one entity. `whole` says that the response was about the entity itself and not a mention of it.
 ///
 /// # Errors

@@ -38,6 +38,16 @@ pub fn find(tx: &WriteTx, gaps: &[MissingIdKey], when: &TimeSpan) -> Result<Vec<
         .collect()
 }
 
+/// Whether an id was refused and did not answer since then.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn is_known(tx: &WriteTx, key: &MissingIdKey) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM known_gaps WHERE stream = ?1 AND id = ?2 AND audience = ?3 AND market = ?4)";
+    Ok(tx.query_one(sql, params![key.stream, key.id, key.audience, key.market])?.unwrap_or(false))
+}
+
 /// A playlist that a list of playlists names.
 #[derive(Debug, Clone)]
 pub struct ListedPlaylist {

@@ -131,6 +131,13 @@ pub enum EntryKind {
     Saved(EntityKind),
 }
 
+impl EntryKind {
+    /// Whether the entries have release dates, which tell the newest of them.
+    pub fn has_release_dates(self) -> bool {
+        matches!(self, EntryKind::Albums | EntryKind::Episodes | EntryKind::Chapters)
+    }
+}
+
 /// How a run reads a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadStrategy {

@@ -38,7 +38,7 @@ pub(super) const STREAMS: &[Stream] = &[
         entries: Some(EntryKind::Episodes),
         options: &["full_every", "limit_per_parent"],
         keys: &["show_id", "episode_id"],
-        columns: &[&[integer("position", "position in the show, newest first, from 0")], EPISODE, SEEN],
+        columns: &[&[integer("position", "position in the show's list, from 0")], EPISODE, SEEN],
         references: &[(EntityKind::Episode, "episode_id"), (EntityKind::Show, "show_id")],
         table: StreamTable::Members(MembershipTable {
             parent: Some(("show_id", ParentColumn::Id)),

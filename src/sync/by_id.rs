@@ -177,18 +177,28 @@ impl EntityReader {
         let (ids, mut estimate) = estimate_references(estimator, context, references).await?;
         let fresh = self.find_fresh(estimator.sync, context, &ids).await?.is_fresh;
         let refused = missing::are_missing(estimator.sync, context, &ids).await?;
+        // An id that was refused before is requested once more if it is refused again.
+        let doubtful = match context.is_listed {
+            true => missing::were_refused(estimator.sync, context, &ids).await?,
+            false => vec![false; ids.len()],
+        };
         let read = estimator.read.entry(EntityTable::for_kind(self.kind).name).or_default();
-        let mut wanted = 0;
-        for (id, is_free) in
-            ids.into_iter().zip(fresh.into_iter().zip(refused).map(|(fresh, refused)| fresh || refused))
-        {
+        let (mut wanted, mut refused_before) = (0, 0);
+        let is_free = fresh.into_iter().zip(refused).map(|(fresh, refused)| fresh || refused);
+        for ((id, is_free), is_doubtful) in ids.into_iter().zip(is_free).zip(doubtful) {
             estimate.asked += 1;
             if is_free || !read.insert(id) {
                 estimate.unchanged += 1;
             } else {
                 wanted += 1;
+                refused_before += u64::from(is_doubtful);
             }
         }
+        if refused_before > 0 {
+            estimate.add_calls(self.family, CallRange::between(0, refused_before));
+            estimate.add_reason(reasons::REFUSED);
+        }
+        estimator.versions_may_be_known |= self.kind == EntityKind::Playlist && wanted > 0;
         if wanted > 0 {
             estimate.changes = estimate.changes.plus(RowChanges::UpTo(wanted as u64));
         }

@@ -127,6 +127,8 @@ pub struct FetchContext {
     pub is_second_look: bool,
     /// The ids come from the user's own library, where an id that is missing is no gap.
     pub from_own_library: bool,
+    /// The names of parents are requested where neither the store nor their lists have them.
+    pub wants_parent_names: bool,
     /// The position of the user in the job, where the stream is read once for each user.
     pub partition_index: Option<i64>,
     /// A list is read whole at least this often, whatever its version says.

@@ -73,7 +73,7 @@ pub async fn estimate_job(
     let bound = query_bindings(job, parameters.fire_at.unwrap_or(sync.started_at), parameters.last_run_at);
     let resolver = InputResolver { sync, job, bound: &bound };
     let users = known_users(sync, parameters.grants.as_ref(), &parameters.user_names(job)?).await?;
-    let is_unknown = |account: &super::users::UserAccount| account.user_id == UNKNOWN_ACCOUNT;
+    let is_unknown = |account: &super::users::UserAccount| account.user_id.starts_with(UNKNOWN_ACCOUNT);
     let unknown = users.iter().filter(|user| user.account.as_ref().is_ok_and(is_unknown)).count();
     let mut result =
         JobEstimate { job: job.name.clone(), account_lookups: CallRange::exactly(unknown as u64), fetches: Vec::new() };
@@ -121,6 +121,7 @@ pub async fn estimate_job(
             changes = changes.plus(one.estimate.changes);
             result.fetches.push(one);
         }
+        estimator.streams_before.push(fetch.stream);
         if parent.is_some() {
             changes = RowChanges::AnyChange;
         }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::context::SyncContext;
 use super::error::SyncError;
+use crate::export::last_file_of_job;
 use crate::job::{Fetch, FetchSource, Job};
+use crate::store::StoreError;
 use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
-use crate::store::{StoreError, last_file_of_job};
 use crate::stream::StreamInput;
 use spotify_client::{EntityKind, Reference, SpotifyId};
 
@@ -70,9 +71,12 @@ impl InputResolver<'_> {
         let path = self.sync.store.path().to_path_buf();
         let (job, name) = (self.job.name.clone(), parent.name.clone());
         let (filter, mut bound) = (filter.map(str::to_owned), self.bound.clone());
-        let (of, sources, run) = (job.clone(), self.job.file_sources(), self.sync.run_id);
+        // A plan has no run.
+        let run = if self.sync.run_id > 0 { self.sync.run_id } else { i64::MAX };
+        let fire_at = bound.fire_at.as_ref().and_then(|at| at.parse().ok()).unwrap_or(self.sync.started_at);
+        let of = self.job.clone();
         let last_file =
-            self.sync.store.with_connection(move |store| last_file_of_job(store, &of, &sources, run)).await?;
+            self.sync.store.with_connection(move |store| last_file_of_job(store, &of, fire_at, run)).await?;
         let unreadable =
             |source| SyncError::from(StoreError::Sqlite { path: path.clone(), what: "cannot be read", source });
         bound.last_file_at = last_file.map_err(unreadable)?;

@@ -243,7 +243,7 @@ fn useful_etag(open: &OpenList<'_>, list: &ListRequest, is_incremental: bool) ->
     let is_one_answer = row.proof.as_deref() == Some("one_answer");
     let is_useful = open.context.stream.row_mode == RowMode::CurrentState
         && list.version.is_none()
-        && (is_one_answer || is_incremental)
+        && (is_one_answer || is_incremental || list.wanted_newest().is_some())
         && row.checkpoint.is_none()
         && row.unread.is_empty()
         && change_detection::is_full_read_recent(row, open.sync.full, &recent);

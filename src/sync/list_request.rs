@@ -66,6 +66,16 @@ impl ListRequest {
         matches!(self.paging, Paging::Cursor { .. })
     }
 
+    /// How many of the newest items are wanted, if the job wants only some and the items have dates.
+    pub(super) fn wanted_newest(&self) -> Option<i64> {
+        self.max_items.filter(|_| self.entry_kind.has_release_dates())
+    }
+
+    /// The same list, of which all items are wanted.
+    pub(super) fn without_limit(&self) -> ListRequest {
+        ListRequest { max_items: None, ..self.clone() }
+    }
+
     /// How the total that Spotify announced differs from a list that was read to its end.
     pub(super) fn describe_wrong_total(&self, at: &Checkpoint) -> Option<String> {
         let announced = at.announced.filter(|n| *n != at.next_offset)?;

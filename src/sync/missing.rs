@@ -11,8 +11,8 @@ use super::refusal_weight::{RefusalScale, RefusalWeight};
 use super::work_result::{MissingId, WorkResult};
 use crate::store::timestamp;
 use crate::store::{
-    LibraryPlaylist, ListKey, ListedPlaylist, PlaylistOwner, SkippedItem, StoreError, TimeSpan, WriteTx, entity, lists,
-    missing_ids, skipped_items,
+    LibraryPlaylist, ListKey, ListedPlaylist, MissingIdKey, PlaylistOwner, SkippedItem, StoreError, TimeSpan, WriteTx,
+    entity, lists, missing_ids, skipped_items,
 };
 use crate::stream::StreamTable;
 use spotify_client::error::ApiError;
@@ -54,10 +54,8 @@ pub(super) async fn record_gap(
     id: &str,
     (reason, detail): (&'static str, String),
 ) -> Result<WorkResult, SyncError> {
-    // Only a refusal that is likely to be the same next time is remembered. A user always has a library.
-    let is_own_list = context.stream.needs_user() && id == context.stream.name;
     let is_mismatch = reason == "code_mismatch";
-    let is_lasting = is_mismatch || (matches!(reason, "forbidden" | "not_found") && !is_own_list);
+    let is_lasting = is_lasting(context, id, reason);
     let scale = RefusalScale::new(sync, context);
     let (stream, key, now, run) = (context.stream, context.missing_key(id), timestamp(sync.now()), sync.run_id);
     let is_playlist = stream.table == StreamTable::PlaylistItems;
@@ -108,6 +106,12 @@ pub(super) async fn record_gap(
         return Ok(WorkResult { counts, ..WorkResult::default() });
     }
     Ok(WorkResult::incomplete(Vec::new(), counts, problem))
+}
+
+/// Whether a refusal is likely to be the same next time, so that it is remembered. A user always has a library.
+fn is_lasting(context: &FetchContext, id: &str, reason: &str) -> bool {
+    let is_own_list = context.stream.needs_user() && id == context.stream.name;
+    reason == "code_mismatch" || matches!(reason, "forbidden" | "not_found") && !is_own_list
 }
 
 /// The job to which a refusal is reported, and whether that was done already.
@@ -244,6 +248,36 @@ pub(super) async fn are_missing(
     let (span, keys) = (missing_span(sync), ids.iter().map(|id| context.missing_key(id)).collect::<Vec<_>>());
     let refusals = sync.store.write(move |s| missing_ids::find(s, &keys, &span));
     Ok(refusals.await?.iter().map(Option::is_some).collect())
+}
+
+/// How many calls a run spends on an id that Spotify refuses now: one, or two if it may be a mistake.
+pub(super) async fn calls_for_refusal(
+    sync: &SyncContext,
+    context: &FetchContext,
+    id: &str,
+    e: &ApiError,
+) -> Result<u64, SyncError> {
+    let reason = skip_reason(e);
+    if !is_lasting(context, id, reason) {
+        return Ok(1);
+    }
+    let (scale, key) = (RefusalScale::new(sync, context), context.missing_key(id));
+    let weight = sync.store.write(move |s| scale.weigh(s, &key, reason)).await?;
+    Ok(1 + u64::from(weight.wants_second_look))
+}
+
+/// Whether each of these ids was refused before and is requested again. Nothing is recorded.
+pub(super) async fn were_refused(
+    sync: &SyncContext,
+    context: &FetchContext,
+    ids: &[String],
+) -> Result<Vec<bool>, SyncError> {
+    let keys: Vec<MissingIdKey> = ids.iter().map(|id| context.missing_key(id)).collect();
+    let known = sync.store.write(move |s| {
+        let s: &WriteTx = s;
+        keys.iter().map(|key| missing_ids::is_known(s, key)).collect::<Result<Vec<bool>, StoreError>>()
+    });
+    Ok(known.await?)
 }
 
 /// Records that Spotify answers for an id again.

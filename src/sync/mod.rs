@@ -11,9 +11,9 @@
 //!   `work_result` is what came of them, `missing` remembers what Spotify refuses, and `refusal_weight` says
 //!   how much a refusal means.
 //! - Strategies, each with its read and its estimate: `by_id`, `album_tracks`, `paged_list`, `playlist`,
-//!   `own_playlists`, `recent_plays`, `search`, `profile`.
+//!   `own_playlists`, `recent_plays`, `search`, `profile`. `parent_name` adds what a list does not say about its parent.
 //! - `list_reader` is the one loop that reads lists: `open_list` before, `list_pass` for each pass
-//!   (`page_request`, `anomalies`, `halving`, `incremental`, `commit`, `brake`), and `read_outcome` after. What decides whether
+//!   (`page_request`, `anomalies`, `halving`, `incremental`, `newest_items`, `commit`, `brake`), and `read_outcome` after. What decides whether
 //!   a list is read at all is `change_detection`.
 //! - `context` and `error` are what all of these work with.
 
@@ -44,6 +44,7 @@ mod list_pass;
 mod list_reader;
 mod list_request;
 mod missing;
+mod newest_items;
 mod observer;
 mod open_list;
 mod ordering;
@@ -51,6 +52,7 @@ mod own_playlists;
 mod page_reader;
 mod page_request;
 mod paged_list;
+mod parent_name;
 mod partition;
 mod playlist;
 mod playlist_proof;
@@ -60,6 +62,7 @@ mod read_outcome;
 mod recent_plays;
 mod references;
 mod refusal_weight;
+mod release_order;
 mod report;
 mod retention;
 mod run_job;

@@ -279,6 +279,7 @@ pub(super) async fn estimate_own_playlists(
     let row = estimator.stored_row(&lists.key).await?;
     let known = library(sync, context).await?;
     if sync.is_from_this_run(row.checked_at.as_ref()) {
+        estimator.versions_may_be_known = true;
         let each = known.into_iter().map(|list| (list, None)).collect();
         let mut estimate = estimate_each_playlist(estimator, context, &lists, each).await?;
         estimate.asked += 1;
@@ -291,9 +292,20 @@ pub(super) async fn estimate_own_playlists(
         if listed_before {
             estimate = CallEstimate::for_unchanged();
         }
+        let versions = listed.iter().map(|(list, _)| (list.id.clone(), list.snapshot_id.clone()));
+        estimator.snapshots.extend(versions.filter(|(_, version)| version.is_some()));
+        let own_before = known.iter().filter(|list| list.is_own()).map(|list| list.id.clone()).collect();
+        let now: Vec<LibraryPlaylist> = listed.iter().map(|(list, _)| list.clone()).collect();
+        if has_lost_lists(&own_before, &now) {
+            // The account is looked up, and the playlists may be its own after that.
+            estimate.add_calls(EndpointFamily::ME, CallRange::exactly(1));
+            estimate.add_calls(lists.family, CallRange::at_least(0));
+            estimate.add_reason(reasons::FOREIGN);
+        }
         estimate.add(estimate_each_playlist(estimator, context, &lists, listed).await?);
         return Ok(estimate);
     }
+    estimator.versions_may_be_known = true;
     let mut estimate = estimate_list_of_playlists(estimator, &lists, &row)?;
     if listed_before {
         estimate.by_family.remove(&lists.family);
@@ -363,7 +375,7 @@ async fn probe_own_playlists(
         let answer = request_page(estimator.sync, context, lists, position).await;
         let page = match estimator.classify_probe(answer)? {
             ProbeOutcome::Found(PageResponse::Page(page)) => page,
-            ProbeOutcome::Refused => {
+            ProbeOutcome::Refused(_) => {
                 return Ok(Some((listed, CallEstimate::for_one(lists.family, CallRange::exactly(1)))));
             }
             ProbeOutcome::Found(PageResponse::Unchanged) | ProbeOutcome::NotAsked => return Ok(None),

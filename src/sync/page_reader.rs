@@ -12,11 +12,12 @@ use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::halving::Halving;
 use super::list_request::{ListRequest, Prefetch};
+use super::newest_items::{KnownNewest, NewestResponse, request_newest};
 use super::open_list::OpenList;
 use super::page_request::{PageFailure, PagePosition, PageResponse, largest_page, try_page};
 use super::read_outcome::{ReadOutcome, ReadStop};
 use super::unread_items::stage_late_item;
-use crate::store::{Checkpoint, UnreadItem};
+use crate::store::{Checkpoint, UnreadItem, members};
 use crate::stream::{ChangeDetection, Paging};
 use spotify_client::error::ApiError;
 use spotify_client::page::RawPage;
@@ -148,6 +149,12 @@ impl<'a> PageReader<'a> {
         let is_alone = part.as_ref().is_some_and(|part| part.end - part.start == 1);
         let may_be_last = at.announced.is_some_and(|total| offset + 1 >= total);
         let etag = self.etag.clone().filter(|_| offset == 0 && at.restarts == 0 && !is_second_answer);
+        if offset == 0
+            && self.parts.is_none()
+            && let Some(wanted) = self.list.wanted_newest()
+        {
+            return self.newest_page(at, wanted, etag.as_deref()).await.map(Some);
+        }
         let position = PagePosition {
             offset,
             cursor: at.cursor.as_deref(),
@@ -162,11 +169,7 @@ impl<'a> PageReader<'a> {
         };
         match self.try_page(position).await {
             Ok(PageResponse::Page(page)) => self.accept_part(at, offset, page).await,
-            Ok(PageResponse::Unchanged) => {
-                mark_unchanged(self.open).await?;
-                let presumed = i64::from(self.open.row.proof.as_deref() != Some("one_answer"));
-                Err(ReadOutcome::Complete(RecordCounts { presumed, ..self.open.unchanged() }).into())
-            }
+            Ok(PageResponse::Unchanged) => Err(self.mark_unchanged().await?.into()),
             Err(PageFailure::OfItems(e))
                 if matches!(self.list.paging, Paging::Offset { .. } | Paging::Cursor { .. }) =>
             {
@@ -174,6 +177,32 @@ impl<'a> PageReader<'a> {
             }
             Err(failure) => Err(ReadStop::from_request(failure.into())),
         }
+    }
+
+    /// The page of the newest items of a list, of which only these are wanted.
+    async fn newest_page(&mut self, at: &mut Checkpoint, wanted: i64, etag: Option<&str>) -> Result<RawPage, ReadStop> {
+        let OpenList { sync, context, row, .. } = self.open;
+        let (id, kind) = (row.id, self.list.key.kind);
+        let members = sync.store.write(move |s| members::current(s, id, kind)).await.map_err(SyncError::from)?;
+        let known = KnownNewest::new(row, members);
+        let response = request_newest(sync, context, (self.list, wanted), &known, etag).await;
+        match response.map_err(ReadStop::from_request)? {
+            NewestResponse::Page { page, requests } => {
+                self.response_count += requests;
+                self.has_answered = true;
+                at.etag = page.etag.clone().or_else(|| at.etag.take());
+                Ok(page)
+            }
+            NewestResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
+            NewestResponse::Anomalous(anomaly) => Err(rejected(&anomaly).into()),
+        }
+    }
+
+    /// Records that the published rows are still those of the list.
+    async fn mark_unchanged(&self) -> Result<ReadOutcome, SyncError> {
+        mark_unchanged(self.open).await?;
+        let presumed = i64::from(self.open.row.proof.as_deref() != Some("one_answer"));
+        Ok(ReadOutcome::Complete(RecordCounts { presumed, ..self.open.unchanged() }))
     }
 
     /// What to request at an offset, if that is less than a page. An empty range is an item that the last read could

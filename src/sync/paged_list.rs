@@ -17,6 +17,8 @@ use super::estimate::{
 use super::incremental::{IncrementalRead, PreviousRows};
 use super::list_reader::{ListStrategy, read_pages};
 use super::list_request::{ListRequest, Prefetch};
+use super::missing;
+use super::newest_items::{KnownNewest, NewestItems};
 use super::open_list::OpenList;
 use super::page_request::{PagePosition, PageResponse, request_page};
 use super::read_outcome::ReadOutcome;
@@ -54,14 +56,21 @@ impl ListStrategy for ListRequest {
         }
         if estimator.take_probe() {
             let position = PagePosition::default();
-            let answer = request_page(estimator.sync, context, self, position).await;
+            let dated = self.wanted_newest().map(|_| self.without_limit());
+            let answer = request_page(estimator.sync, context, dated.as_ref().unwrap_or(self), position).await;
             match estimator.classify_probe(answer)? {
                 ProbeOutcome::Found(PageResponse::Page(page)) => {
                     return estimate_with_first_page(estimator, context, (self, &row), &page).await;
                 }
-                ProbeOutcome::Found(PageResponse::Unchanged) | ProbeOutcome::Refused => {
+                ProbeOutcome::Found(PageResponse::Unchanged) => {
                     let one = CallEstimate::for_one(self.family, CallRange::exactly(1));
                     return Ok(one.with_changes(RowChanges::None));
+                }
+                ProbeOutcome::Refused(e) => {
+                    let id = self.remembered_id().unwrap_or(context.stream.name);
+                    let calls = missing::calls_for_refusal(estimator.sync, context, id, &e).await?;
+                    let estimate = CallEstimate::for_one(self.family, CallRange::exactly(calls));
+                    return Ok(estimate.with_changes(RowChanges::None));
                 }
                 ProbeOutcome::NotAsked => {}
             }
@@ -95,6 +104,9 @@ async fn estimate_with_first_page(
 ) -> Result<CallEstimate, SyncError> {
     // The size that has just worked.
     let (_, size) = page_sizes(estimator, list)?;
+    if list.entry_kind == EntryKind::Playlists && context.stream.yields_versions {
+        note_versions(estimator, page);
+    }
     let one_call = CallEstimate::for_one(list.family, CallRange::exactly(1));
     let Some(total) = page.total else {
         let has_more = page.more && list.max_items.is_none_or(|max| page.served() < max);
@@ -107,10 +119,18 @@ async fn estimate_with_first_page(
     let all_pages = call_count(change_detection::page_count(items, size));
     let (id, kind) = (row.id, list.key.kind);
     let members = estimator.sync.store.write(move |s| members::current(s, id, kind)).await?;
-    let served = page_rows(page, list.entry_kind);
-    if list.entry_kind == EntryKind::Playlists {
-        note_versions(estimator, page);
+    if let Some(wanted) = list.wanted_newest()
+        && row.checkpoint.is_none()
+    {
+        let recent = estimator.sync.full_read_span(context.full_every);
+        let is_recent = change_detection::is_full_read_recent(row, estimator.sync.full, &recent);
+        if is_recent && page.etag.is_some() && page.etag == row.etag {
+            return Ok(one_call.with_changes(RowChanges::None));
+        }
+        let newest = NewestItems::new(wanted, page.clone(), &KnownNewest::new(row, members));
+        return estimate_newest(estimator, context, (list, row), newest).await;
     }
+    let served = page_rows(page, list.entry_kind);
     if row.checkpoint.is_none() && row.unread.is_empty() && is_whole_list(page, items) {
         let changes = changes_in_first_page(&members, &served, members.len() == served.len());
         return Ok(one_call.with_changes(changes));
@@ -140,11 +160,48 @@ async fn estimate_with_first_page(
     Ok(estimate.with_reason(known.reason()).with_changes(all_new))
 }
 
+/// The cost of the newest items of a list whose first page is known.
+async fn estimate_newest(
+    estimator: &mut JobEstimator<'_>,
+    context: &FetchContext,
+    (list, row): (&ListRequest, &ListRow),
+    mut newest: NewestItems,
+) -> Result<CallEstimate, SyncError> {
+    let changes = RowChanges::UpTo(call_count(list.max_items.unwrap_or(0)));
+    let whole = list.without_limit();
+    while let Some(offset) = newest.next_offset().filter(|_| newest.requests_left().is_none()) {
+        if !estimator.take_probe() {
+            break;
+        }
+        let position = PagePosition { offset, ..PagePosition::default() };
+        let answer = request_page(estimator.sync, context, &whole, position).await;
+        match estimator.classify_probe(answer)? {
+            ProbeOutcome::Found(PageResponse::Page(page)) => newest.add_page(offset, &page),
+            _ => break,
+        }
+    }
+    let so_far = newest.requests();
+    let Some(left) = newest.requests_left() else {
+        let calls = CallRange::roughly(so_far + 1, so_far + 1);
+        return Ok(CallEstimate::for_one(list.family, calls).with_reason(reasons::NEWEST).with_changes(changes));
+    };
+    let trust = match left {
+        0 => TotalTrust::Counted,
+        _ if newest.is_end_known() => TotalTrust::Counted,
+        _ if newest.is_read_whole() => TotalTrust::Announced,
+        _ => check_total(estimator, context, (list, row), newest.total()).await?,
+    };
+    let calls = trust.calls(so_far + left, so_far + left.min(1));
+    Ok(CallEstimate::for_one(list.family, calls).with_reason(trust.reason()).with_changes(changes))
+}
+
 /// Notes the versions of the playlists on a page that the run will read.
 fn note_versions(estimator: &mut JobEstimator<'_>, page: &RawPage) {
     let listed = page.entries().into_iter().filter_map(|entry| serde_json::from_str::<Playlist<'_>>(entry?).ok());
     let versions = listed.filter_map(|it| Some((it.id_or_uri()?, it.snapshot_id.value()?.to_string())));
     estimator.snapshots.extend(versions.map(|(id, version)| (id, Some(version))));
+    // Those on the pages behind it are found by the run.
+    estimator.versions_may_be_known |= page.more || page.total.is_none_or(|total| total > page.served());
 }
 
 /// The cost of a list without a probe.
@@ -155,24 +212,30 @@ fn estimate_without_probe(
     row: &ListRow,
 ) -> Result<CallEstimate, SyncError> {
     let (smallest, largest) = page_sizes(estimator, list)?;
+    estimator.versions_may_be_known |= context.stream.yields_versions;
     let learns = u64::from(smallest < largest && estimator.tried_pages.insert(list.family));
     let mut estimate = if row.checkpoint.is_some() {
         estimate_resumed(list, row, row.announced, (smallest, largest))
     } else if let Some(last) = row.announced.or(row.served) {
+        let max_items = list.max_items.filter(|_| list.wanted_newest().is_none());
         let around = |more: i64| {
             let items = (last + more).max(0);
-            list.max_items.map_or(items, |max| max.min(items))
+            max_items.map_or(items, |max| max.min(items))
         };
         let at_most = call_count(change_detection::page_count(around(expected_drift(last)), smallest));
         let recent = estimator.sync.full_read_span(context.full_every);
         if change_detection::can_read_incrementally(row, list.changes, list.max_items, estimator.sync.full, &recent) {
             let reason = if at_most > 1 { reasons::HEAD } else { reasons::LAST_TIME };
             CallEstimate::for_one(list.family, CallRange::between(1, at_most)).with_reason(reason)
+        } else if list.wanted_newest().is_some() {
+            // The end may be looked at before the whole list is read.
+            let calls = CallRange::between(1, at_most + 2);
+            CallEstimate::for_one(list.family, calls).with_reason(reasons::NEWEST)
         } else {
             let at_least = call_count(change_detection::page_count(around(-expected_drift(last)), largest));
             CallEstimate::for_one(list.family, CallRange::between(at_least, at_most)).with_reason(reasons::LAST_TIME)
         }
-    } else if let Some(max_items) = list.max_items {
+    } else if let Some(max_items) = list.max_items.filter(|_| list.wanted_newest().is_none()) {
         let at_most = call_count(change_detection::page_count(max_items, smallest));
         let estimate = CallEstimate::for_one(list.family, CallRange::between(1, at_most));
         if at_most > 1 { estimate.with_reason(reasons::NEVER) } else { estimate }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 
 use super::context::FetchContext;
+use super::parent_name::wants_parent_names;
 use super::run_parameters::RunParameters;
 use super::users::{JobUser, UserAccount, UserProblem};
 use crate::job::{Fetch, FetchSource, Job};
@@ -82,6 +83,7 @@ impl Partition {
             is_listed: matches!(fetch.source, FetchSource::From { .. }),
             is_second_look: false,
             from_own_library: false,
+            wants_parent_names: wants_parent_names(fetch),
             partition_index: fetch.stream.needs_user().then_some(index),
             full_every: TimeDelta::from_std(fetch.full_every).unwrap_or(TimeDelta::MAX),
             progress: Arc::default(),

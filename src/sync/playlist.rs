@@ -12,6 +12,7 @@ use super::estimate::{
 };
 use super::list_reader::{ListStrategy, read_pages};
 use super::list_request::{ListRequest, Prefetch};
+use super::missing;
 use super::open_list::OpenList;
 use super::paged_list::expected_drift;
 use super::read_outcome::ReadOutcome;
@@ -179,13 +180,14 @@ impl PlaylistItems<'_> {
     /// The cost of a playlist if no earlier fetch finds its version.
     async fn estimate_request(
         &self,
-        estimator: &JobEstimator<'_>,
+        estimator: &mut JobEstimator<'_>,
         context: &FetchContext,
         (row, recent): (&ListRow, &TimeSpan),
     ) -> Result<CallEstimate, SyncError> {
         let sync = estimator.sync;
         let is_recent = change_detection::is_full_read_recent(row, sync.full, recent);
         if !estimator.take_probe() {
+            estimator.versions_may_be_known = true;
             return estimate_without_probe(sync, self.id, row, is_recent);
         }
         let answer = request_playlist(sync, context, self.id, (None, false)).await;
@@ -193,9 +195,28 @@ impl PlaylistItems<'_> {
             CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1)).with_changes(RowChanges::None);
         let playlist = match estimator.classify_probe(answer)? {
             ProbeOutcome::Found(Some(playlist)) => playlist,
-            ProbeOutcome::Found(None) | ProbeOutcome::Refused => return Ok(one_call),
-            ProbeOutcome::NotAsked => return estimate_without_probe(sync, self.id, row, is_recent),
+            ProbeOutcome::Found(None) => return Ok(one_call),
+            ProbeOutcome::Refused(e) => {
+                let calls = missing::calls_for_refusal(sync, context, self.id, &e).await?;
+                // That a library lost it makes a second look needless.
+                let is_library_read = estimator.streams_before.iter().any(|stream| stream.yields_versions);
+                let at_least = if is_library_read { 1 } else { calls };
+                let estimate = CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::between(at_least, calls));
+                let reason = (at_least < calls).then_some(reasons::REFUSED);
+                return Ok(estimate.with_reason(reason).with_changes(RowChanges::None));
+            }
+            ProbeOutcome::NotAsked => {
+                estimator.versions_may_be_known = true;
+                return estimate_without_probe(sync, self.id, row, is_recent);
+            }
         };
+        // Another fetch of the same playlist finds the version that this one has found.
+        if playlist.etag.is_some() && playlist.etag == row.etag {
+            // An answer that nothing changed names no version.
+            estimator.versions_may_be_known = true;
+        } else {
+            estimator.snapshots.insert(self.id.to_owned(), playlist.snapshot_id.clone());
+        }
         let class = sync.app.class().map_err(ApiError::from)?;
         if change_detection::is_unchanged(row, sync.full, recent, playlist.snapshot_id.as_deref()) {
             return Ok(CallEstimate { unchanged: 1, ..one_call });

@@ -5,27 +5,42 @@ use chrono::TimeDelta;
 use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::{SyncError, is_about_one_list};
+use super::estimate::{CallEstimate, CallRange, JobEstimator};
 use super::missing;
 use super::skip_notes::SkipNotes;
 use super::work_result::WorkResult;
 use crate::ingest::{self, IngestError};
-use crate::store::{EntityTable, RequestedItem, accounts, freshness};
+use crate::store::{EntityTable, RequestedItem, WriteTx, accounts, freshness};
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::utf8;
 
+/// Whether this run has read the profile of the user whose token the fetch uses.
+async fn is_read(sync: &SyncContext, context: &FetchContext) -> Result<bool, SyncError> {
+    let (id, span) = (context.audience.clone(), sync.fresh_span(TimeDelta::zero()));
+    let read = move |s: &mut WriteTx| freshness::are_fresh(s, EntityTable::for_kind(EntityKind::User), &[id], &span);
+    Ok(sync.store.write(read).await? == [true])
+}
+
+/// What the profile of a user costs.
+pub(super) async fn estimate_profile(
+    estimator: &mut JobEstimator<'_>,
+    context: &FetchContext,
+) -> Result<CallEstimate, SyncError> {
+    let users = estimator.read.entry(EntityTable::for_kind(EntityKind::User).name).or_default();
+    if !users.insert(context.audience.clone()) || is_read(estimator.sync, context).await? {
+        return Ok(CallEstimate::for_unchanged());
+    }
+    Ok(CallEstimate::for_one(EndpointFamily::ME, CallRange::exactly(1)))
+}
+
 /// Reads the profile of the user whose token the fetch uses.
 pub(super) async fn read_profile(sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
     let name = context.stream.name;
     let requested = vec![RequestedItem { user_id: Some(context.audience.clone()), list_id: None, item_id: None }];
-    let (id, span) = (context.audience.clone(), sync.fresh_span(TimeDelta::zero()));
-    let is_fresh = sync
-        .store
-        .write(move |s| freshness::are_fresh(s, EntityTable::for_kind(EntityKind::User), &[id], &span))
-        .await?;
-    if is_fresh == [true] {
+    if is_read(sync, context).await? {
         let counts = RecordCounts { unchanged: 1, stored: 1, ..RecordCounts::default() };
         return Ok(WorkResult::complete(requested, counts));
     }

@@ -239,8 +239,9 @@ impl ListStrategy for SearchRequest {
         estimator: &mut JobEstimator<'_>,
         context: &FetchContext,
     ) -> Result<CallEstimate, SyncError> {
-        let row = estimator.stored_row(&self.key(context)).await?;
-        if estimator.sync.is_from_this_run(row.checked_at.as_ref()) {
+        let key = self.key(context);
+        let row = estimator.stored_row(&key).await?;
+        if !estimator.lists.insert(key) || estimator.sync.is_from_this_run(row.checked_at.as_ref()) {
             return Ok(CallEstimate::for_unchanged());
         }
         let Paging::Offset { development, .. } = SEARCH_PAGING else { return Ok(CallEstimate::default()) };

@@ -30,7 +30,7 @@ impl UserAccount {
     }
 }
 
-/// Replaces the id of an account that was not identified yet. No id contains a blank.
+/// With the local name behind it, replaces the id of an account that was not identified yet. No id contains a blank.
 pub(super) const UNKNOWN_ACCOUNT: &str = "not known";
 
 /// A user that a job names.
@@ -107,7 +107,7 @@ pub(super) async fn known_users(
         let grant = grants.map(|grants| grants.get(name)).transpose().map_err(ApiError::from)?.flatten();
         let account = match grant.map(|grant| grant.account) {
             None => Err(UserProblem(not_signed_in(name))),
-            Some(None) => Ok(UserAccount { name: name.clone(), user_id: UNKNOWN_ACCOUNT.to_owned() }),
+            Some(None) => Ok(UserAccount { name: name.clone(), user_id: format!("{UNKNOWN_ACCOUNT} {name}") }),
             Some(Some(SpotifyAccount { account_id, user_id, .. })) => {
                 let stored = sync.store.write(move |s| accounts::stored_id(s, account_id.as_deref(), &user_id));
                 Ok(UserAccount { name: name.clone(), user_id: stored.await? })

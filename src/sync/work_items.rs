@@ -7,15 +7,16 @@ use super::album_tracks::{estimate_album_tracks, read_album_tracks};
 use super::by_id::EntityReader;
 use super::context::{FetchContext, SyncContext};
 use super::error::SyncError;
-use super::estimate::{CallEstimate, CallRange, JobEstimator};
+use super::estimate::{CallEstimate, CallRange, JobEstimator, reasons};
 use super::fetch_inputs::FetchInputs;
 use super::list_reader::{ListStrategy, read_list};
 use super::list_request::ListRequest;
 use super::missing;
 use super::ordering::{FailedRequests, IndexedReference, oldest_first, oldest_lists_first, sort_by_age};
 use super::own_playlists::{estimate_own_playlists, read_own_playlists};
+use super::parent_name::{estimate_parent_name, read_parent_name};
 use super::playlist::PlaylistItems;
-use super::profile::read_profile;
+use super::profile::{estimate_profile, read_profile};
 use super::recent_plays::RecentPlays;
 use super::search::SearchRequest;
 use super::user_lists::user_stream_lists;
@@ -23,7 +24,6 @@ use super::work_result::WorkResult;
 use crate::job::{AlbumGroup, Fetch};
 use crate::store::{ListKey, freshness};
 use crate::stream::{Paging, ReadStrategy, StreamInput};
-use spotify_client::family::EndpointFamily;
 use spotify_client::{EntityKind, Reference, path_segment};
 
 /// A piece of a fetch that is done or not done as a whole.
@@ -53,7 +53,10 @@ impl WorkItem {
             WorkItem::Playlist(id) => {
                 read_list(sync, context, &PlaylistItems { id, deferred_verification: false, is_listed: false }).await
             }
-            WorkItem::List(list) => read_list(sync, context, &**list).await,
+            WorkItem::List(list) => {
+                read_parent_name(sync, context, list).await?;
+                read_list(sync, context, &**list).await
+            }
             WorkItem::Search(search) => read_list(sync, context, search).await,
             WorkItem::UserLists(lists) => read_lists(sync, context, lists).await,
             WorkItem::OwnPlaylists => read_own_playlists(sync, context).await,
@@ -84,7 +87,11 @@ impl WorkItem {
                 estimate_list(estimator, context, &PlaylistItems { id, deferred_verification: false, is_listed: false })
                     .await
             }
-            WorkItem::List(list) => estimate_list(estimator, context, &**list).await,
+            WorkItem::List(list) => {
+                let mut estimate = estimate_parent_name(estimator, context, list).await?;
+                estimate.add(estimate_list(estimator, context, &**list).await?);
+                Ok(estimate)
+            }
             WorkItem::Search(search) => estimate_list(estimator, context, search).await,
             WorkItem::UserLists(lists) => {
                 let mut estimate = CallEstimate::default();
@@ -94,7 +101,7 @@ impl WorkItem {
                 Ok(estimate)
             }
             WorkItem::OwnPlaylists => estimate_own_playlists(estimator, context).await,
-            WorkItem::CsvProfile => Ok(CallEstimate::for_one(EndpointFamily::ME, CallRange::exactly(1))),
+            WorkItem::CsvProfile => estimate_profile(estimator, context).await,
             WorkItem::RecentPlays => RecentPlays.estimate(estimator, context).await,
         }
     }
@@ -164,7 +171,15 @@ async fn estimate_list(
     {
         return Ok(CallEstimate::for_unchanged());
     }
-    strategy.estimate(estimator, context).await
+    let mut estimate = strategy.estimate(estimator, context).await?;
+    if let Some(id) = strategy.remembered_id()
+        && estimate.calls() != CallRange::NONE
+        && missing::were_refused(estimator.sync, context, &[id.to_owned()]).await? == [true]
+    {
+        estimate.add_calls(context.stream.family, CallRange::between(0, 1));
+        estimate.add_reason(reasons::REFUSED);
+    }
+    Ok(estimate)
 }
 
 /// The order in which work items are done: lists that were never read, then the oldest, then those that failed at

@@ -63,6 +63,19 @@ impl RawPage {
         self.entries.iter().map(|entry| entry.as_ref().and_then(|range| body.get(range.clone()))).collect()
     }
 
+    /// A page of the same list with other entries.
+    #[must_use]
+    pub fn with_entries(&self, entries: &[Option<&str>], total: Option<i64>, more: bool) -> RawPage {
+        let (mut body, mut ranges) = (String::new(), Vec::with_capacity(entries.len()));
+        for entry in entries {
+            let start = body.len();
+            body.push_str(entry.unwrap_or_default());
+            ranges.push(entry.map(|_| start..body.len()));
+        }
+        let limit = i64::try_from(ranges.len()).ok();
+        RawPage { body: Bytes::from(body), entries: ranges, total, limit, more, ..self.clone() }
+    }
+
     /// Reads the page out of an answer; `None` where a playlist came without its contents.
     ///
     /// # Errors

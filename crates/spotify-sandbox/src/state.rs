@@ -149,6 +149,13 @@ impl SandboxState {
                 page["offset"] = offset.into();
             });
         }
+        for action in actions {
+            if let FaultAction::Reordered { positions } = action
+                && served.response.status == 200
+            {
+                self.reorder(request, (offset, limit), positions, &mut served.response);
+            }
+        }
         if actions.contains(&FaultAction::EndlessPages) {
             self.make_endless(request, offset, &mut served, service);
         }
@@ -175,6 +182,31 @@ impl SandboxState {
             let next = offset as u64 + limit;
             page["offset"] = offset.into();
             page["next"] = format!("{}{}?offset={next}&limit={limit}", self.accounts_url, request.path).into();
+        });
+    }
+
+    /// The page of a list that has other items, or the same in another order.
+    fn reorder(
+        &self,
+        request: &ServerRequest,
+        (offset, limit): (usize, usize),
+        positions: &[usize],
+        response: &mut ServerResponse,
+    ) {
+        let item = |position: &usize| {
+            let alone = request.with_query_param("limit", "1").with_query_param("offset", &position.to_string());
+            let mut item = serde_json::Value::Null;
+            let body = routes::respond_without_limits(self, &alone).body;
+            fault_injection::edit_page(&body, |page| item = page["items"][0].take());
+            item
+        };
+        let items: Vec<serde_json::Value> = positions.iter().skip(offset).take(limit).map(item).collect();
+        let next = (offset + limit < positions.len())
+            .then(|| format!("{}{}?offset={}&limit={limit}", self.accounts_url, request.path, offset + limit));
+        response.body = fault_injection::edit_page(&response.body, |page| {
+            page["items"] = items.into();
+            page["next"] = next.into();
+            page["total"] = positions.len().into();
         });
     }
 

@@ -15,6 +15,9 @@ pub(in crate::sync) mod reasons {
     pub const CONTINUES: &str = "an interrupted read continues, unless its list changed meanwhile";
     pub const RESTLESS: &str = "a playlist with a new version at every check is read until two reads are the same";
     pub const FOUND_EARLIER: &str = "an earlier fetch may find that a playlist is unchanged";
+    pub const NEWEST: &str = "the read of a list shows where its newest items are";
+    pub const REFUSED: &str =
+        "ids that Spotify refused before are requested again, and a second time if they are refused again";
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::probes::{ProbeBudget, ProbeOutcome};
 use crate::store::{ListKey, ListRow, lists};
-use crate::stream::Paging;
+use crate::stream::{Paging, Stream};
 use crate::sync::context::SyncContext;
 use crate::sync::error::{SyncError, is_about_one_list};
 use spotify_client::EntityKind;
@@ -28,6 +28,10 @@ pub(in crate::sync) struct JobEstimator<'a> {
     pub versions_may_be_known: bool,
     /// Kinds that the answers of earlier fetches include.
     pub included_kinds: HashSet<EntityKind>,
+    /// Parents of lists that a list before has requested for their names.
+    pub named_parents: HashSet<(EntityKind, String)>,
+    /// The streams of the fetches before.
+    pub streams_before: Vec<&'static Stream>,
     /// The estimate has a batch read by an app of unknown class.
     pub tried_batch: bool,
     /// Families with a page that the estimate counts for an app of unknown class.
@@ -45,6 +49,8 @@ impl<'a> JobEstimator<'a> {
             snapshots: HashMap::new(),
             versions_may_be_known: false,
             included_kinds: HashSet::new(),
+            named_parents: HashSet::new(),
+            streams_before: Vec::new(),
             tried_batch: false,
             tried_pages: HashSet::new(),
         }
@@ -62,7 +68,7 @@ impl<'a> JobEstimator<'a> {
     ) -> Result<ProbeOutcome<T>, SyncError> {
         match answer {
             Ok(found) => Ok(ProbeOutcome::Found(found)),
-            Err(SyncError::Api(e)) if is_about_one_list(&e) => Ok(ProbeOutcome::Refused),
+            Err(SyncError::Api(e)) if is_about_one_list(&e) => Ok(ProbeOutcome::Refused(e)),
             Err(SyncError::Api(ApiError::State(e))) => Err(SyncError::Api(ApiError::State(e))),
             Err(SyncError::Api(e)) => {
                 let is_own_limit = matches!(e, ApiError::Deferred(Deferral { reason: DeferralReason::MaxCalls, .. }));

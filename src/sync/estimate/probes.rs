@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 
+use spotify_client::error::ApiError;
+
 /// How many calls may be sent for estimates.
 #[derive(Debug)]
 pub struct ProbeBudget {
@@ -75,7 +77,7 @@ pub(in crate::sync) enum ProbeOutcome<T> {
     /// The answer.
     Found(T),
     /// Spotify refuses it, as it will refuse the run.
-    Refused,
+    Refused(ApiError),
     /// Nothing was sent.
     NotAsked,
 }

@@ -3,7 +3,9 @@
 //!
 //! This runs six seeds; `CRATEDIGGER_SEEDS` sets another number.
 
-use spotify_sandbox::{LibraryEdit, LibrarySection, PlaylistEdit, QuotaMode, SandboxOptions, fixtures};
+use spotify_sandbox::{
+    Fault, FaultAction, LibraryEdit, LibrarySection, PlaylistEdit, QuotaMode, SandboxOptions, fixtures,
+};
 
 use super::plan::plan_and_run;
 use crate::limits::quota::said_to_be;
@@ -22,7 +24,8 @@ const LISTS: [&str; 6] = [
 ];
 
 /// Streams of a user that a job may have without further keys.
-const OWN: [&str; 8] = [
+const OWN: [&str; 9] = [
+    "me",
     "my_playlists",
     "my_playlist_items",
     "saved_tracks",
@@ -31,6 +34,13 @@ const OWN: [&str; 8] = [
     "followed_artists",
     "top_tracks",
     "recently_played",
+];
+
+/// Lists of which a job may want the newest items only.
+const LIMITED: [(&str, &str, &str); 3] = [
+    ("show_episodes", fixtures::SHOW, "market = \"DE\"\n"),
+    ("audiobook_chapters", fixtures::AUDIOBOOK, "market = \"US\"\n"),
+    ("artist_albums", fixtures::BUSY_ARTIST, ""),
 ];
 
 fn some<'a>(dice: &mut Dice, of: &[&'a str]) -> Vec<&'a str> {
@@ -49,13 +59,25 @@ fn rolled_ids(world: &World, kind: &str, dice: &mut Dice, most: usize) -> Vec<St
 
 /// A job of a few fetches.
 fn job(world: &World, dice: &mut Dice) -> String {
-    let mut out = "user = \"home\"\n".to_owned();
-    for n in 0..=dice.below(4) {
+    let users = ["user = \"home\"", "users = [\"home\", \"studio\"]", "users = [\"studio\", \"home\"]"];
+    let mut out = format!("{}\n", users[dice.below(users.len())]);
+    let mut before: Vec<String> = Vec::new();
+    for n in 0..=dice.below(5) {
         let ids = |kind: &str, dice: &mut Dice, most: usize| {
             let ids = rolled_ids(world, kind, dice, most);
             by_ids(kind, &ids.iter().map(String::as_str).collect::<Vec<_>>())
         };
-        let one = match dice.below(11) {
+        // Some fetches request what one before has requested.
+        let again = dice.below(before.len() + 4);
+        let form = if again < before.len() { 20 } else { dice.below(14) };
+        let one = match form {
+            20 => before[again].clone(),
+            11 => {
+                let (stream, parent, more) = LIMITED[dice.below(LIMITED.len())];
+                format!("{}{more}limit_per_parent = {}\n", by_ids(stream, &[parent]), 1 + dice.below(70))
+            }
+            12 => by_ids("playlists", &some(dice, &LISTS[4..])),
+            13 => by_ids("user_playlists", &[fixtures::CURATOR_USER]),
             0 => by_ids("playlist_items", &some(dice, &LISTS)),
             1 | 2 => fetch(OWN[dice.below(OWN.len())], ""),
             3 => ids("artists", dice, 30),
@@ -74,6 +96,7 @@ fn job(world: &World, dice: &mut Dice) -> String {
             }
         };
         out.push_str(&one.replacen("[[fetch]]", &format!("[[fetch]]\nname = \"f{n}\""), 1));
+        before.push(one);
     }
     out
 }
@@ -83,7 +106,18 @@ fn edit(world: &World, dice: &mut Dice) {
     let catalog = world.sandbox.catalog();
     let playlist = LISTS[dice.below(4)].to_owned();
     let len = catalog.expected_rows(&playlist).map_or(0, |rows| rows.len());
-    match dice.below(5) {
+    match dice.below(6) {
+        5 => {
+            // The show lists its oldest episode first, or follows no order.
+            let mut positions: Vec<usize> = (0..world.true_ids("shows", fixtures::SHOW, "episodes").len()).collect();
+            match dice.below(2) {
+                0 => positions.reverse(),
+                _ => positions.rotate_left(30),
+            }
+            let path = "/v1/shows/*/episodes";
+            world.sandbox.clear_faults();
+            world.sandbox.inject(Fault::on_path(path, FaultAction::Reordered { positions }));
+        }
         0 => {
             let items = vec![Some(fixtures::PLAIN_TRACK.to_owned()); 1 + dice.below(140)];
             catalog.edit(PlaylistEdit::Insert { playlist, position: dice.below(len + 1), items }).unwrap();
@@ -119,7 +153,8 @@ fn random_jobs_cost_what_the_plan_says() {
             (_, QuotaMode::Development) => "development",
             (_, QuotaMode::Extended) => "extended",
         };
-        let world = signed_in(said_to_be(class, world), &[("home", fixtures::HOME_USER)]);
+        let world =
+            signed_in(said_to_be(class, world), &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)]);
         // It takes a thousand calls.
         world.sandbox.catalog().edit(PlaylistEdit::Delete { playlist: fixtures::LARGE_PLAYLIST.to_owned() }).unwrap();
         let text = job(&world, dice);
@@ -130,5 +165,5 @@ fn random_jobs_cost_what_the_plan_says() {
             (0..dice.below(4)).for_each(|_| edit(&world, dice));
         }
     }
-    assert!(exact / plans > 0.5, "{} of the prices are exact", exact / plans);
+    assert!(exact / plans > 0.4, "{} of the prices are exact", exact / plans);
 }

@@ -224,7 +224,7 @@ fn episodes_and_chapters_are_complete() {
         );
         let chapters = world.true_ids("audiobooks", fixtures::AUDIOBOOK, "chapters");
         assert_eq!(world.column("audiobook_chapters.csv", "chapter_id"), chapters);
-        assert_eq!(world.new_calls().len(), 4);
+        assert_eq!(world.new_calls().len(), 6, "two pages each, and the names of the show and the audiobook");
     }
 }
 

@@ -28,8 +28,18 @@ impl MusicCatalog {
         music.add_shows_and_audiobooks(&mut rng);
         music.add_fixtures(&mut rng);
         edge_cases::add_edge_cases(&mut music);
+        music.sort_discographies();
         music.build_index();
         music
+    }
+
+    /// Sorts the releases of every artist, newest first.
+    fn sort_discographies(&mut self) {
+        for artist in &mut self.artists {
+            for releases in [&mut artist.albums, &mut artist.appears_on] {
+                releases.sort_by(|a, b| self.albums[*b].release_date.cmp(&self.albums[*a].release_date));
+            }
+        }
     }
 
     pub(super) fn add_artist(&mut self, id: Option<&str>, name: String, rng: &mut SeededRng) -> CatalogIndex {
@@ -201,7 +211,7 @@ impl MusicCatalog {
                 show,
                 duration_ms: rng.in_range(600_000, 9_000_000),
                 explicit: rng.chance(20),
-                release_date: format!("{}-{:02}-{:02}", 2024, 1 + day / 28 % 12, 1 + day % 28),
+                release_date: format!("{}-{:02}-{:02}", 2024 + day / 336, 1 + day / 28 % 12, 1 + day % 28),
                 precision: "day",
             });
             listed.push((id.is_none() || n != 21).then_some(index));

@@ -98,6 +98,9 @@ pub enum FaultAction {
         from: u64,
         count: u64,
     },
+    /// A list with other items: those at these positions of the usual list, in this order. Its pages and its total
+    /// fit.
+    Reordered { positions: Vec<usize> },
     /// Every page with some items of a list fails, however small it is.
     FailingItems {
         /// The position of the first one in the list.
@@ -203,6 +206,7 @@ impl FaultAction {
                 | Self::MissingItems { .. }
                 | Self::ShiftedPages { .. }
                 | Self::FirstPageAlways
+                | Self::Reordered { .. }
         )
     }
 

@@ -1,0 +1,48 @@
+//! The value of `:last_file_at`: up to which time the files of a job show what was new.
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+
+use crate::job::{Job, OutputName, TemplateValues};
+use crate::store::{FileSource, last_file_at, sources_with_files};
+
+/// Returns the value of `:last_file_at` for the file of a fetch or query.
+///
+/// # Errors
+/// If the store cannot be read.
+pub(super) fn last_file_of(
+    store: &Connection,
+    (name, source): (&OutputName, &str),
+    expansion: &TemplateValues<'_>,
+    run: i64,
+) -> rusqlite::Result<Option<String>> {
+    let path = name.is_dated().then(|| name.expand(expansion));
+    last_file_at(store, FileSource { job: expansion.job, source, dated_path: path.as_deref() }, run)
+}
+
+/// Returns the value of `:last_file_at` for a `where` of a job: that of the file that is furthest behind. Fetches and
+/// queries without a file do not count.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn last_file_of_job(
+    store: &Connection,
+    job: &Job,
+    fire_at: DateTime<Utc>,
+    run: i64,
+) -> rusqlite::Result<Option<String>> {
+    let local = fire_at.with_timezone(&job.timezone);
+    let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
+    let fetches = job.fetches.iter().filter_map(|fetch| Some((fetch.name.clone(), fetch.csv.as_ref()?)));
+    let queries = (1..).zip(&job.queries).map(|(number, query)| (format!("query {number}"), &query.csv));
+    let mut oldest: Option<String> = None;
+    for (of, name) in fetches.chain(queries) {
+        for source in sources_with_files(store, &job.name, &of)? {
+            let user = source.strip_prefix(&format!("{of} of ")).unwrap_or_default();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user };
+            let last_file = last_file_of(store, (name, &source), &expansion, run)?;
+            oldest = oldest.into_iter().chain(last_file).min();
+        }
+    }
+    Ok(oldest)
+}

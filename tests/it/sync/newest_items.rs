@@ -1,0 +1,162 @@
+//! Lists of which a job wants only the newest items, in every order that Spotify may have them in.
+
+use std::collections::HashSet;
+
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
+
+use crate::cli::plan::plan_and_run;
+use crate::support::world::{World, fetch};
+
+/// A stream with dated items: its parent and key, the path of its list, and the length of its list.
+struct DatedStream {
+    stream: &'static str,
+    parent: &'static str,
+    more: &'static str,
+    id_column: &'static str,
+    path: &'static str,
+    truth: [&'static str; 2],
+}
+
+const STREAMS: [DatedStream; 3] = [
+    DatedStream {
+        stream: "show_episodes",
+        parent: fixtures::SHOW,
+        more: "market = \"DE\"",
+        id_column: "episode_id",
+        path: "/v1/shows/*/episodes",
+        truth: ["shows", "episodes"],
+    },
+    DatedStream {
+        stream: "artist_albums",
+        parent: fixtures::BUSY_ARTIST,
+        more: "include_groups = [\"album\"]",
+        id_column: "album_id",
+        path: "/v1/artists/*/albums",
+        truth: ["artists", "album"],
+    },
+    DatedStream {
+        stream: "audiobook_chapters",
+        parent: fixtures::AUDIOBOOK,
+        more: "market = \"US\"",
+        id_column: "chapter_id",
+        path: "/v1/audiobooks/*/chapters",
+        truth: ["audiobooks", "chapters"],
+    },
+];
+
+impl DatedStream {
+    /// A job for the newest items, and one for all items.
+    fn world(&self, mode: QuotaMode, etags: bool, wanted: usize) -> World {
+        // Without the name of the parent, which would cost a call.
+        let columns = format!("columns = [\"{}\", \"release_date\"]", self.id_column);
+        let ids = format!("ids = [\"{}\"]\n{}\n{columns}\nfull_every = \"1d\"", self.parent, self.more);
+        let few = fetch(self.stream, &format!("name = \"few\"\n{ids}\nlimit_per_parent = {wanted}"));
+        let all = fetch(self.stream, &format!("name = \"all\"\n{ids}"));
+        let world = World::with(SandboxOptions { mode, etags, ..SandboxOptions::default() });
+        world.job(&format!("{few}{all}"))
+    }
+
+    fn length(&self, world: &World) -> usize {
+        let [kind, key] = self.truth;
+        world.true_ids(kind, self.parent, key).len()
+    }
+
+    /// From now on, the list has these items of the usual list.
+    fn reorder(&self, world: &World, positions: Vec<usize>) {
+        world.sandbox.clear_faults();
+        world.sandbox.inject(Fault::on_path(self.path, FaultAction::Reordered { positions }));
+    }
+
+    /// Plans and runs the job, and compares the newest items with those of the whole list. Returns the calls for
+    /// the newest.
+    fn check(&self, world: &World, wanted: usize, label: &str) -> usize {
+        let label = format!("{} {label}", self.stream);
+        plan_and_run(world, &label);
+        let dates = |file: &str| -> Vec<String> {
+            let mut dates = world.column(file, "release_date");
+            dates.sort_unstable();
+            dates.reverse();
+            dates
+        };
+        let all = dates("all.csv");
+        assert_eq!(dates("few.csv"), all[..wanted.min(all.len())], "{label}");
+        let ids: HashSet<String> = world.column("few.csv", self.id_column).into_iter().collect();
+        assert_eq!(ids.len(), wanted.min(all.len()), "{label}");
+        let calls = "SELECT calls FROM run_fetches WHERE fetch = 'few' ORDER BY run_id DESC LIMIT 1";
+        world.one(calls).parse().unwrap()
+    }
+}
+
+/// All positions in an order that follows no date.
+fn shuffled(length: usize) -> Vec<usize> {
+    let mut positions: Vec<usize> = (0..length).collect();
+    positions.sort_by_key(|n| (n * 7_919 + 3) % 101);
+    positions
+}
+
+#[test]
+fn newest_are_exported_in_any_order() {
+    for (stream, etags) in STREAMS.into_iter().zip([false, true, false]) {
+        let orders = ["newest first", "oldest first", "mixed", "shorter than wanted", "empty"];
+        for (order, mode) in orders.into_iter().zip([QuotaMode::Development, QuotaMode::Extended].into_iter().cycle()) {
+            let world = stream.world(mode, etags, 3);
+            let length = stream.length(&world);
+            let positions = match order {
+                "newest first" => (0..length).collect(),
+                "oldest first" => (0..length).rev().collect(),
+                "mixed" => shuffled(length),
+                "shorter than wanted" => vec![1, 0],
+                _ => Vec::new(),
+            };
+            stream.reorder(&world, positions);
+            for run in ["first run", "second run"] {
+                let calls = stream.check(&world, 3, &format!("{mode:?}, {order}, {run}"));
+                match order {
+                    "mixed" => {}
+                    // Chapters all have the same date, so their order shows at the end of the list.
+                    "newest first" if stream.stream != "audiobook_chapters" => assert_eq!(calls, 1),
+                    _ => assert!(calls <= 2, "{} {order}: {calls}", stream.stream),
+                }
+            }
+            world.cli(&["verify"]).exits(0);
+        }
+    }
+}
+
+#[test]
+fn new_episode_is_found_at_either_end() {
+    let [show, ..] = STREAMS;
+    for is_oldest_first in [false, true] {
+        let world = show.world(QuotaMode::Development, false, 5);
+        let length = show.length(&world);
+        let list = |positions: std::ops::Range<usize>, first: Option<usize>, last: Option<usize>| {
+            let mut positions: Vec<usize> = positions.collect();
+            if is_oldest_first {
+                positions.reverse();
+            }
+            first.into_iter().chain(positions).chain(last).collect::<Vec<_>>()
+        };
+        show.reorder(&world, list(2..length, None, None));
+        let without = show.check(&world, 5, "without the newest");
+        assert_eq!(without, 1 + usize::from(is_oldest_first));
+        show.reorder(&world, list(2..length, Some(1), None));
+        show.check(&world, 5, "the newest at the start");
+        show.reorder(&world, list(2..length, Some(1), Some(0)));
+        show.check(&world, 5, "the newest at the end");
+        show.check(&world, 5, "the newest at the end, again");
+        show.reorder(&world, list(2..length, None, None));
+        show.check(&world, 5, "without them again");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn interrupted_read_of_the_newest_goes_on() {
+    let [_, albums, _] = STREAMS;
+    let world = albums.world(QuotaMode::Development, false, 15);
+    world.sandbox.inject(Fault { skip: 1, ..Fault::on_path(albums.path, FaultAction::status(500)) });
+    world.run(&[]);
+    world.sandbox.clear_faults();
+    albums.check(&world, 15, "after a failure");
+    world.cli(&["verify"]).exits(0);
+}
