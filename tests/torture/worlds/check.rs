@@ -34,6 +34,8 @@ pub struct FileState {
     rows: BTreeMap<String, Row>,
     /// The newest run when it was last exactly right.
     right_at_run: i64,
+    /// It may be newer than the store, which no longer knows the reasons for missing rows.
+    is_newer_than_store: bool,
 }
 
 /// A version of a playlist that the store has published.
@@ -162,8 +164,8 @@ impl RandomWorld {
         let (column, value) = file.only;
         let found: Vec<Row> = read_rows(&path)?.into_iter().filter(|row| row[column] == value).collect();
         let (item, name) = (file.list.item_column(), format!("{} ({:?})", file.path, file.list));
-        if found.is_empty() && !is_complete {
-            // The list was never read, or its rows were too old.
+        if !is_complete && (found.is_empty() || self.file_states[n].is_newer_than_store) {
+            // The list was never read, or its rows were too old, or nothing has written the file since a restore.
             return Ok(());
         }
         let newest = *range.end();
@@ -182,17 +184,25 @@ impl RandomWorld {
                 if is_complete { "a complete fetch shows the list" } else { "an incomplete fetch keeps the old list" };
             violation(rule, format!("{name}: {} rows; {why}", found.len()))
         })?;
-        if let Some(wanted) = &self.versions[&file.list].versions[version]
+        let versions = &self.versions[&file.list].versions;
+        if let Some(wanted) = &versions[version]
             && gaps == 0
+            && let Err(wrong) = self.check_cells(n, &found, wanted)
         {
-            self.check_cells(n, &found, wanted)?;
+            // Another version may have the same items: one of them was saved again.
+            let is_right = |rows: &Vec<TrueRow>| {
+                compare_items(&found, rows, item, 0).is_ok() && self.check_cells(n, &found, rows).is_ok()
+            };
+            if !versions[range].iter().flatten().any(is_right) {
+                return Err(wrong);
+            }
         }
         if let (WorldList::Playlist(playlist), true, 0) = (file.list, is_complete, gaps) {
             let items = found.iter().map(|row| row[item].clone()).collect();
             self.seen.extend(self.newest_seen_at(playlist).map(|seen_at| SeenVersion { playlist, seen_at, items }));
         }
         let state = &mut self.file_states[n];
-        (state.version, state.rows) = (version, BTreeMap::new());
+        (state.version, state.rows, state.is_newer_than_store) = (version, BTreeMap::new(), false);
         for row in found {
             state.rows.insert(row[item].clone(), row);
         }
@@ -313,8 +323,8 @@ impl RandomWorld {
     }
 
     /// The files may show anything that the lists ever were.
-    pub fn forget_files(&mut self) {
-        self.file_states.iter_mut().for_each(|state| *state = FileState::default());
+    pub fn forget_files(&mut self, is_newer_than_store: bool) {
+        self.file_states.fill(FileState { is_newer_than_store, ..FileState::default() });
     }
 }
 

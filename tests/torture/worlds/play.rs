@@ -168,7 +168,7 @@ impl RandomWorld {
                 }
                 std::fs::copy(self.backup_path(), self.world.database()).unwrap();
                 self.seen = seen;
-                self.forget_files();
+                self.forget_files(true);
                 // The runs of the copy may not have come to their end either.
                 for job in JOBS {
                     self.unfinished.insert(job.to_owned(), self.versions.keys().map(|list| (*list, 0)).collect());
@@ -177,7 +177,7 @@ impl RandomWorld {
             Step::Purge { user } if has_store => {
                 self.expect_success(&["auth", "logout", user, "--purge"])?;
                 self.seen.clear();
-                self.forget_files();
+                self.forget_files(false);
                 let id = USERS.iter().find(|(name, _)| name == user).unwrap().1;
                 self.sign_in(user, id);
             }
