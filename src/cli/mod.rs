@@ -1,6 +1,6 @@
 //! The command line: one file per command. Only this module prints.
 //!
-//! A command is `run(args, &Context) -> Result<Exit, Failure>`. To add one, add its arm to
+//! A command is `run(args, &CommandContext) -> Result<ExitStatus, CommandError>`. To add one, add its arm to
 //! [`args::Command`] and to the `match` below.
 
 mod app;
