@@ -11,61 +11,59 @@ use spotify_client::wire::{
     Album, Artist, Audiobook, Category, Episode, Playlist, SavedObject, Show, Track, find_field_anomalies, scan,
 };
 
-/// Fields that Spotify blanks in objects that are no longer available.
-const REQUIRED_FIELDS: [&str; 4] = ["name", "duration_ms", "release_date", "artists"];
+/// The first four are fields that Spotify blanks in objects that are no longer available.
+const FIELDS: [&str; 6] = ["name", "duration_ms", "release_date", "artists", "type", "uri"];
 
 /// The value that was sent for each blank or unreadable field of an item, as a JSON object; `None` if there are none.
-/// `has_anomalies` says that reading the item found values of unexpected types.
-pub(super) fn find_flaws(shape: EntryKind, raw: &str, has_anomalies: bool) -> Option<String> {
-    let (kind, object, place) = item_object(shape, raw);
+/// `object` is the entity in the entry. `has_anomalies` says that reading the item found values of unexpected types.
+pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: &str, has_anomalies: bool) -> Option<String> {
     let mut flaws: BTreeMap<String, &str> = BTreeMap::new();
-    if let Some(place) = place
-        && let [Some(added_at)] = scan::find_values(place, ["added_at"])
+    let is_placed = matches!(shape, EntryKind::PlaylistItems | EntryKind::Saved(_));
+    if is_placed
+        && let [Some(added_at)] = scan::find_values(raw, ["added_at"])
         && is_blank("added_at", added_at)
     {
         flaws.insert("added_at".to_owned(), "blank");
     }
-    for (field, value) in REQUIRED_FIELDS.into_iter().zip(scan::find_values(object, REQUIRED_FIELDS)) {
-        if value.is_some_and(|value| is_blank(field, value)) {
+    let values = scan::find_values(object, FIELDS);
+    let [.., kind, uri] = values;
+    // Files of a user have what the user wrote into them.
+    let is_local = uri.is_some_and(|uri| uri.starts_with("\"spotify:local:"));
+    for (field, value) in FIELDS.into_iter().zip(values).take(4) {
+        if !is_local && value.is_some_and(|value| is_blank(field, value)) {
             flaws.insert(field.to_owned(), "blank");
         }
     }
     if has_anomalies {
-        if place.is_some() {
+        if is_placed {
             add_anomalies::<SavedObject<'_>>(raw, "", &mut flaws);
         }
-        add_entity_anomalies(kind, object, &mut flaws);
+        if !is_local {
+            add_entity_anomalies(entity_kind(shape, kind), object, &mut flaws);
+        }
     }
     if flaws.is_empty() { None } else { serde_json::to_string(&flaws).ok() }
 }
 
-/// The kind and the JSON of the entity in an entry of a list, and the object around it.
-fn item_object(shape: EntryKind, raw: &str) -> (Option<EntityKind>, &str, Option<&str>) {
-    let is_object = |value: &&str| value.starts_with('{');
+/// The entity in an entry of a list other than a playlist.
+pub(super) fn object_in(shape: EntryKind, raw: &str) -> &str {
+    let EntryKind::Saved(kind) = shape else { return raw };
+    let [object] = scan::find_values(raw, [kind.as_str()]);
+    object.filter(|value| value.starts_with('{')).unwrap_or(raw)
+}
+
+/// The kind of the entities in a list. In a playlist, each item says it.
+fn entity_kind(shape: EntryKind, sent: Option<&str>) -> Option<EntityKind> {
     match shape {
-        EntryKind::PlaylistItems => {
-            let [item, track] = scan::find_values(raw, ["item", "track"]);
-            let object = item.filter(is_object).or(track.filter(is_object)).unwrap_or("{}");
-            let [kind, uri] = scan::find_values(object, ["type", "uri"]);
-            if uri.is_some_and(|uri| uri.starts_with("\"spotify:local:")) {
-                // Files of a user have what the user wrote into them.
-                return (None, "{}", Some(raw));
-            }
-            let kind = if kind == Some("\"episode\"") { EntityKind::Episode } else { EntityKind::Track };
-            (Some(kind), object, Some(raw))
-        }
-        EntryKind::Saved(kind) => {
-            let [object] = scan::find_values(raw, [kind.as_str()]);
-            (Some(kind), object.filter(is_object).unwrap_or(raw), Some(raw))
-        }
-        EntryKind::Albums => (Some(EntityKind::Album), raw, None),
-        EntryKind::Tracks | EntryKind::AlbumTracks => (Some(EntityKind::Track), raw, None),
-        EntryKind::Episodes => (Some(EntityKind::Episode), raw, None),
-        EntryKind::Chapters => (Some(EntityKind::Chapter), raw, None),
-        EntryKind::Playlists => (Some(EntityKind::Playlist), raw, None),
-        EntryKind::Artists => (Some(EntityKind::Artist), raw, None),
-        EntryKind::Categories => (None, raw, None),
-        EntryKind::Markets => (None, "{}", None),
+        EntryKind::PlaylistItems if sent == Some("\"episode\"") => Some(EntityKind::Episode),
+        EntryKind::PlaylistItems | EntryKind::Tracks | EntryKind::AlbumTracks => Some(EntityKind::Track),
+        EntryKind::Saved(kind) => Some(kind),
+        EntryKind::Albums => Some(EntityKind::Album),
+        EntryKind::Episodes => Some(EntityKind::Episode),
+        EntryKind::Chapters => Some(EntityKind::Chapter),
+        EntryKind::Playlists => Some(EntityKind::Playlist),
+        EntryKind::Artists => Some(EntityKind::Artist),
+        EntryKind::Categories | EntryKind::Markets => None,
     }
 }
 
@@ -140,9 +138,14 @@ mod tests {
                 Some(r#"{"album.name":"list"}"#),
             ),
             ("local", EntryKind::PlaylistItems, r#"{"track":{"uri":"spotify:local:a","artists":[]}}"#, None),
+            ("saved local", saved, r#"{"track":{"uri":"spotify:local:a","artists":[]}}"#, None),
         ];
         for (name, shape, raw, expected) in table {
-            assert_eq!(find_flaws(shape, raw, true).as_deref(), expected, "{name}");
+            let object = match shape {
+                EntryKind::PlaylistItems => scan::find_values(raw, ["track"])[0].unwrap(),
+                _ => object_in(shape, raw),
+            };
+            assert_eq!(find_flaws(shape, raw, object, true).as_deref(), expected, "{name}");
         }
     }
 }

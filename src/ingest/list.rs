@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::cell::{full_text, plain, time};
-use super::flaws::find_flaws;
+use super::flaws::{find_flaws, object_in};
 use super::{
     IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
     write_entity,
@@ -39,21 +39,21 @@ pub fn stage_entries(
     asked.findings.discard();
     for (position, entry) in (offset..).zip(entries) {
         let findings = asked.findings.count();
-        let gap = if shape == EntryKind::PlaylistItems {
+        let read = if shape == EntryKind::PlaylistItems {
             playlist::stage_item(s, list, position, *entry, asked, &mut staged.fields)
-                .map(|gap| gap.map(|gap| (gap.reason, gap.detail)))
+                .map(|read| read.map_err(|gap| (gap.reason, gap.detail)))
         } else {
             let place = ListPlace { list, shape, parent, position };
             stage_member(s, place, *entry, asked, &mut staged.fields)
         };
-        match gap {
-            Ok(None) => {
+        match read {
+            Ok(Ok(object)) => {
                 let has_anomalies = asked.findings.count() > findings;
-                if let Some(flaws) = entry.and_then(|raw| find_flaws(shape, raw, has_anomalies)) {
+                if let Some(flaws) = entry.and_then(|raw| find_flaws(shape, raw, object, has_anomalies)) {
                     staging::set_flaws(s, list, position, &flaws)?;
                 }
             }
-            Ok(Some((reason, detail))) => staged.unstored.push((position, reason, detail)),
+            Ok(Err((reason, detail))) => staged.unstored.push((position, reason, detail)),
             Err(IngestError::Malformed(detail)) => staged.unstored.push((position, "malformed", Some(detail))),
             Err(IngestError::Store(e)) => return Err(e),
         }
@@ -73,17 +73,18 @@ struct ListPlace<'a> {
 }
 
 /// Reason and detail of an entry that is not stored.
-type Gap = Option<(&'static str, Option<String>)>;
+type Gap = (&'static str, Option<String>);
 
-fn stage_member(
+/// Stages one entry and returns the JSON of its entity.
+fn stage_member<'a>(
     s: &mut WriteTx,
     place: ListPlace<'_>,
-    entry: Option<&str>,
+    entry: Option<&'a str>,
     asked: &IngestContext,
     fields: &mut FieldCounts,
-) -> Result<Gap, IngestError> {
+) -> Result<Result<&'a str, Gap>, IngestError> {
     let Some(raw) = entry.filter(|raw| !is_null_inside(place.shape, raw)) else {
-        return Ok(Some(("null_item", None)));
+        return Ok(Err(("null_item", None)));
     };
     let read = with_repair(raw, asked, |raw| match read_member(s, place, raw, asked)? {
         MemberEntry { added_at: None, .. } if place.shape == EntryKind::Saved(EntityKind::Track) && is_play(raw) => {
@@ -105,11 +106,11 @@ fn stage_member(
     match read {
         Ok(id) => {
             asked.findings.move_to(fields, Some(&id));
-            Ok(None)
+            Ok(Ok(object_in(place.shape, raw)))
         }
         Err(why) => {
             asked.findings.move_to(fields, None);
-            Ok(Some(("malformed", Some(why.to_owned()))))
+            Ok(Err(("malformed", Some(why.to_owned()))))
         }
     }
 }

@@ -56,26 +56,26 @@ pub(super) struct UnstoredItem {
     pub detail: Option<String>,
 }
 
-/// Stages one entry of a playlist. Every position gets a row, whatever its content.
-pub(super) fn stage_item(
+/// Stages one entry of a playlist and returns the JSON of its item. Every position gets a row, whatever its content.
+pub(super) fn stage_item<'a>(
     s: &mut WriteTx,
     list: i64,
     position: i64,
-    raw: Option<&str>,
+    raw: Option<&'a str>,
     asked: &IngestContext,
     fields: &mut FieldCounts,
-) -> Result<Option<UnstoredItem>, IngestError> {
+) -> Result<Result<&'a str, UnstoredItem>, IngestError> {
     let nothing = StagedItem { position, kind: "unavailable", ..StagedItem::default() };
     let Some(raw) = raw else {
         staging::stage(s, list, &nothing)?;
-        return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
+        return Ok(Err(UnstoredItem { reason: "null_item", detail: None }));
     };
     take_anomaly_count();
     let entry = match PlaylistItem::read(raw) {
         Ok(entry) => entry,
         Err(e) => {
             staging::stage(s, list, &nothing)?;
-            return Ok(Some(UnstoredItem { reason: "malformed", detail: Some(e.to_string()) }));
+            return Ok(Err(UnstoredItem { reason: "malformed", detail: Some(e.to_string()) }));
         }
     };
     if take_anomaly_count() > 0 {
@@ -87,7 +87,7 @@ pub(super) fn stage_item(
     let Some(raw) = entry.item.or(entry.track) else {
         staging::stage(s, list, &place)?;
         asked.findings.move_to(fields, None);
-        return Ok(Some(UnstoredItem { reason: "null_item", detail: None }));
+        return Ok(Err(UnstoredItem { reason: "null_item", detail: None }));
     };
     let is_local = entry.is_local.value() == Some(&true);
     match with_repair(raw, asked, |raw| read_entry(s, raw, is_local, asked)) {
@@ -95,12 +95,12 @@ pub(super) fn stage_item(
             asked.findings.move_to(fields, uri.as_deref());
             let item = StagedItem { kind: &kind, item_id: id.as_deref(), uri: uri.as_deref(), ..place };
             staging::stage(s, list, &item)?;
-            Ok(None)
+            Ok(Ok(raw))
         }
         Err(IngestError::Malformed(detail)) => {
             asked.findings.move_to(fields, None);
             staging::stage(s, list, &place)?;
-            Ok(Some(UnstoredItem { reason: "malformed", detail: Some(detail) }))
+            Ok(Err(UnstoredItem { reason: "malformed", detail: Some(detail) }))
         }
         Err(store) => Err(store),
     }
@@ -130,7 +130,13 @@ fn read_entry(
         return Ok(held);
     }
     let findings = asked.findings.count();
-    let what: EntryDiscriminator<'_> = parse_object(raw, asked)?;
+    // The value may be any JSON, and serde would also take a list for an object.
+    if !raw.starts_with('{') {
+        return Err(IngestError::Malformed("it is not an object".into()));
+    }
+    let what = EntryDiscriminator::read(raw).map_err(|e| IngestError::Malformed(e.to_string()))?;
+    // Anomalies are noted when the whole object is parsed.
+    take_anomaly_count();
     let uri = full_text(&what.uri).map(str::to_owned);
     let local = marked_local || what.is_local.value() == Some(&true) || local_uri(&what.uri).is_some();
     if let Some(uri) = uri.as_ref().filter(|_| local) {

@@ -228,6 +228,22 @@ pub struct EntryDiscriminator<'a> {
     pub is_local: JsonField<bool>,
 }
 
+impl<'a> EntryDiscriminator<'a> {
+    /// Reads these fields of an object without parsing the others.
+    ///
+    /// # Errors
+    /// If one of them is not JSON.
+    pub fn read(raw: &'a str) -> serde_json::Result<Self> {
+        let [id, uri, kind, is_local] = scan::find_values(raw, ["id", "uri", "type", "is_local"]);
+        Ok(EntryDiscriminator { id: field(id)?, uri: field(uri)?, kind: field(kind)?, is_local: field(is_local)? })
+    }
+}
+
+/// Reads the value of a field, if the object has the field.
+fn field<'a, T: LenientValue<'a>>(raw: Option<&'a str>) -> serde_json::Result<JsonField<T>> {
+    raw.map_or(Ok(JsonField::Absent), serde_json::from_str)
+}
+
 /// An entry of a playlist, with its item as raw JSON. `item` is today's name, `track` that of Extended
 /// Quota.
 #[derive(Debug)]
@@ -258,9 +274,6 @@ impl<'a> PlaylistItem<'a> {
     pub fn read(raw: &'a str) -> serde_json::Result<Self> {
         if !raw.starts_with('{') {
             return Err(serde::de::Error::custom("an entry that is no object"));
-        }
-        fn field<'a, T: LenientValue<'a>>(raw: Option<&'a str>) -> serde_json::Result<JsonField<T>> {
-            raw.map_or(Ok(JsonField::Absent), serde_json::from_str)
         }
         let keys = ["added_at", "added_by", "is_local", "item", "track"];
         let [added_at, added_by, is_local, item, track] = scan::find_values(raw, keys);
