@@ -41,5 +41,5 @@ pub use outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, Package
 pub use output_file::{OutputFile, RowSource};
 pub use publish::{check_target, publish};
 pub use style::{CsvStyle, CsvStyleError};
-pub use user_files::{ClearedFiles, clear_user_files};
+pub use user_files::{ClearedFiles, clear_user_files, left_by_earlier_purges};
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

@@ -1,7 +1,7 @@
 //! Deletes the CSV files of a user, and the user's rows from files that several users share.
 //!
 //! Files are reached as an export reaches them: below the CSV folder, part by part, without following a link. A file
-//! behind a link stays, and the caller is told about it.
+//! behind a link stays, and the caller learns of it, now and at each later purge until the file is gone.
 
 use std::io::{BufReader, Read, Seek, SeekFrom, Write as _};
 use std::ops::Range;
@@ -12,10 +12,13 @@ use rusqlite::Connection;
 use super::error::ExportError;
 use super::folder::OutputFolder;
 use super::jobs_without_file::forget_missing_files;
-use super::name::{DATA_PACKAGE, check_name};
+use super::name::check_name;
 use super::outcome::ExportTarget;
 use crate::store::RecordedFile;
-use crate::store::purge::{PurgedUser, UserFileFate, files_of_user, forget_inputs, record_dropped_rows};
+use crate::store::purge::{
+    PurgedUser, UserFileFate, files_of_user, forget_inputs, forget_left_file, is_rendered, left_files, note_left_file,
+    record_dropped_rows,
+};
 use crate::store::{forget_files, recorded_files};
 
 /// The column with the local name of the user, in every file of a fetch that reads for users.
@@ -57,6 +60,9 @@ pub fn clear_user_files(
     for job in &jobs {
         forget_missing_files(store, target, job)?;
     }
+    for path in left_by_earlier_purges(store, target).map_err(unreadable)? {
+        cleared.left.push((target.csv_dir.join(path), "an earlier purge left it; delete it by hand".to_owned()));
+    }
     for (file, fate) in files_of_user(store, user).map_err(unreadable)? {
         let path = target.csv_dir.join(&file.path);
         match clear_file(store, &root, &file, fate, user) {
@@ -67,10 +73,12 @@ pub fn clear_user_files(
             Ok(FileResult::Shortened) => cleared.shortened.push(path),
             Ok(FileResult::Unchanged) => {}
             Ok(FileResult::ToRender) => {
+                note_left_file(store, &file.path).map_err(unreadable)?;
                 forget_inputs(store, &file.path).map_err(unreadable)?;
                 cleared.to_render.push(file.path);
             }
             Err(error @ (ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })) => {
+                note_left_file(store, &file.path).map_err(unreadable)?;
                 forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;
                 cleared.left.push((path, error.to_string()));
             }
@@ -78,6 +86,23 @@ pub fn clear_user_files(
         }
     }
     Ok(cleared)
+}
+
+/// The files that earlier purges could not clear and that are still there. Forgets the others.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub fn left_by_earlier_purges(store: &Connection, target: &ExportTarget) -> rusqlite::Result<Vec<String>> {
+    let mut left = Vec::new();
+    for path in left_files(store)? {
+        // Only its presence matters, so it may be behind a link.
+        if is_rendered(store, &path)? || target.csv_dir.join(&path).symlink_metadata().is_err() {
+            forget_left_file(store, &path)?;
+        } else {
+            left.push(path);
+        }
+    }
+    Ok(left)
 }
 
 enum FileResult {
@@ -142,9 +167,11 @@ fn shorten_below(
     }
     draft.flush().map_err(|e| draft.failed(e))?;
     let written = draft.written();
-    draft.publish()?;
-    record_dropped_rows(store, &record.path, &written.sha256, written.bytes, kept.rows)
-        .map_err(|source| ExportError::Store { path: folder.path_of(DATA_PACKAGE), source })?;
+    // The record comes first: if the command is killed in between, the next one finds the rows again.
+    draft.publish_with(|| {
+        record_dropped_rows(store, &record.path, &written.sha256, written.bytes, kept.rows)
+            .map_err(|source| ExportError::Store { path: folder.path_of(path), source })
+    })?;
     Ok(FileResult::Shortened)
 }
 

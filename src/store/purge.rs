@@ -10,10 +10,14 @@ use super::{StoreError, WriteTx, info};
 use crate::stream::MembershipTable;
 
 mod files;
+mod mentions;
 mod person;
 mod texts;
 
-pub use files::{UserFileFate, files_of_user, forget_inputs, is_not_rendered, record_dropped_rows};
+pub use files::{
+    UserFileFate, files_of_user, forget_inputs, forget_left_file, is_rendered, left_files, note_left_file,
+    record_dropped_rows,
+};
 pub use person::PurgedUser;
 
 /// Tables with personal rows besides the lists of a user.
@@ -36,12 +40,14 @@ pub struct PurgeCounts {
     pub shared: i64,
 }
 
-/// Whether an earlier purge was not finished: it was killed, or another program was reading the store.
+/// Whether an earlier purge was not finished: it was killed, another program was reading the store, or files were left.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub fn is_unfinished(tx: &WriteTx) -> Result<bool, StoreError> {
-    info::get_value(&tx.conn, UNFINISHED).map(|value| value.is_some()).map_err(|e| tx.error("cannot be read", e))
+    let failed = |e| tx.error("cannot be read", e);
+    let is_marked = info::get_value(&tx.conn, UNFINISHED).map_err(failed)?.is_some();
+    Ok(is_marked || !left_files(&tx.conn).map_err(failed)?.is_empty())
 }
 
 /// Records that the file no longer contains the deleted bytes.

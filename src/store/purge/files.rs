@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, params};
 
 use super::person::PurgedUser;
-use crate::store::{RecordedFile, recorded_files};
+use crate::store::{RecordedFile, info, recorded_files};
 use crate::stream::{self, Stream};
 use spotify_client::EntityKind;
 
@@ -110,12 +110,40 @@ pub fn forget_inputs(store: &Connection, path: &str) -> rusqlite::Result<()> {
     store.execute("UPDATE published_files SET inputs = '' WHERE path = ?1", [path]).map(drop)
 }
 
-/// Whether a file has not been rendered since [`forget_inputs`].
+/// Whether a file was rendered since [`forget_inputs`].
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn is_not_rendered(store: &Connection, path: &str) -> rusqlite::Result<bool> {
-    store.query_row("SELECT EXISTS (SELECT 1 FROM published_files WHERE path = ?1 AND inputs = '')", [path], |row| {
-        row.get(0)
-    })
+pub fn is_rendered(store: &Connection, path: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM published_files WHERE path = ?1 AND inputs <> '')";
+    store.query_row(sql, [path], |row| row.get(0))
+}
+
+/// The start of the keys in `store_info` of files that a purge could not clear. The rest is the path.
+const LEFT_FILE: &str = "purge_left ";
+
+/// The files with rows of deleted users that earlier purges could not clear: paths below the CSV folder.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn left_files(store: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT substr(key, length(?1) + 1) FROM store_info WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
+    let mut keys = store.prepare(sql)?;
+    keys.query_map([LEFT_FILE], |row| row.get(0))?.collect()
+}
+
+/// Records that a purge could not clear a file, so that the next purge checks it again.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn note_left_file(store: &Connection, path: &str) -> rusqlite::Result<()> {
+    info::set_value(store, &format!("{LEFT_FILE}{path}"), "")
+}
+
+/// Deletes the record of [`note_left_file`].
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn forget_left_file(store: &Connection, path: &str) -> rusqlite::Result<()> {
+    store.execute("DELETE FROM store_info WHERE key = ?1", [format!("{LEFT_FILE}{path}")]).map(drop)
 }
