@@ -5,7 +5,7 @@
 #   the group `cratedigger-readers`, whose members may read the store and the CSV files;
 #   /etc/cratedigger with the client id and secret, which it asks for, and a key that encrypts grants;
 #   the output folder, writable for that user; and the units in /etc/systemd/system.
-# It runs as root, so it refuses files and folders that somebody else can change, and follows no link.
+# It runs as root, so it refuses files and folders that other users can change, and follows no link.
 set -eu
 umask 027
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -24,7 +24,7 @@ fail() { echo "install: $*" >&2; exit 1; }
 
 [ "$(id -u)" = 0 ] || fail "this needs root: sudo sh $0"
 
-# Whoever can write to a folder on the way to this script could replace the script or the units.
+# A user who can write to a parent folder of this script could replace the script or the units.
 owner=$(stat -c %u "$here")
 trusted() { # $1: a path; $2: what it is
     [ ! -L "$1" ] || fail "$2 $1 is a symbolic link"

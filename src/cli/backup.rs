@@ -12,7 +12,7 @@ pub fn run(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, Co
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     require_store(context, &settings)?;
-    // Whoever may read the store may not therefore read every copy of it, and the copy outlives the settings.
+    // Permission to read the store does not include its copies, and a copy outlives the settings.
     let bytes = backup(&database, &args.file, FileAccess::from_mode(0o600)).map_err(store_error)?;
     if context.json {
         print::json(&json!({ "store": database, "copy": args.file, "bytes": bytes })).or_exit(ExitStatus::Storage)?;

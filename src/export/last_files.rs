@@ -39,6 +39,10 @@ pub fn last_file_of_job(
     for (of, name) in fetches.chain(queries) {
         for source in sources_with_files(store, &job.name, &of)? {
             let user = source.strip_prefix(&format!("{of} of ")).unwrap_or_default();
+            // A user who is not in the job any more gets no new files.
+            if !user.is_empty() && !job.users.may_include(user) {
+                continue;
+            }
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user };
             let last_file = last_file_of(store, (name, &source), &expansion, run)?;
             oldest = oldest.into_iter().chain(last_file).min();

@@ -1,7 +1,7 @@
 //! Converts fields of a response to cells of a row.
 
 use crate::store::CellValue;
-use spotify_client::EntityKind;
+pub(super) use spotify_client::wire::id_of;
 use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText, JsonTime};
 
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
@@ -93,20 +93,6 @@ pub(super) fn full_text<'a>(field: &'a JsonField<JsonText<'_>>) -> Option<&'a st
 /// Returns the time in a field, unless it is blank.
 pub(super) fn time<'a>(field: &'a JsonField<JsonTime<'_>>) -> Option<&'a str> {
     field.value().map(|time| &**time).filter(|time| !time.trim().is_empty())
-}
-
-/// Returns the id of an object: its own, or the one in its URI.
-pub(super) fn id_of<'a>(
-    id: &'a JsonField<JsonText<'_>>,
-    uri: &'a JsonField<JsonText<'_>>,
-    kind: EntityKind,
-) -> Option<&'a str> {
-    full_text(id).or_else(|| {
-        let rest = plain(uri)?.trim().strip_prefix("spotify:")?;
-        let (owner, id) = rest.rsplit_once(':')?;
-        let names_kind = owner.rsplit(':').next() == Some(kind.as_str());
-        (names_kind && !id.is_empty()).then_some(id)
-    })
 }
 
 /// Returns the URI of a local file.

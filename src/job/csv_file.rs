@@ -1,7 +1,7 @@
 //! CSV files that people make, mostly in spreadsheets: with a byte order mark, semicolons or tabs,
 //! quoted cells, empty lines.
 //!
-//! The rows are not kept: a file of 20 MB can have ten million cells. Whoever needs the rows twice, goes through the file
+//! The rows are not kept: a file of 20 MB can have ten million cells. A caller that needs the rows twice reads the file
 //! twice.
 
 use std::path::Path;
@@ -137,7 +137,7 @@ impl CsvFile {
             count += 1;
             // One more may be a header.
             if count > MAX_ROWS + 1 {
-                let why = format!("is one row too many; at most {MAX_ROWS} are read");
+                let why = format!("exceeds the limit of {MAX_ROWS} rows");
                 return Err(CsvFault {
                     line,
                     why,

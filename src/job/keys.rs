@@ -226,7 +226,7 @@ pub static FETCH: &[KeySpec] = &[
         "limit_per_parent",
         ValueShape::Integer { min: 1, max: i64::MAX },
         "",
-        "Only this many rows per id: the newest ones by release date. The first ones in lists without release dates. Default: all.",
+        "Maximum number of rows per id: the newest by release date, or the first if the list has no dates. Default: all.",
     ),
     KeySpec::new("window", DURATION, "", "How far back the CSV file of a log goes. Default: everything in the store."),
     KeySpec::new(

@@ -78,6 +78,17 @@ pub enum JobUsers {
     All,
 }
 
+impl JobUsers {
+    /// Whether the job may read this user, by local name.
+    pub fn may_include(&self, user: &str) -> bool {
+        match self {
+            JobUsers::None => false,
+            JobUsers::Named(users) => users.iter().any(|it| it == user),
+            JobUsers::All => true,
+        }
+    }
+}
+
 /// How `:since` is computed for the queries of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinceRule {

@@ -158,7 +158,7 @@ impl ParsedRows {
             }
             found.add(row, column, kind, &mut seen);
             if found.references.len() > MAX_ROWS {
-                let why = format!("has one id too many; at most {MAX_ROWS} are read");
+                let why = format!("exceeds the limit of {MAX_ROWS} ids");
                 return Err(CsvFault { line: row.line, why, hint: None });
             }
             Ok(())

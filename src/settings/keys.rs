@@ -240,7 +240,7 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "ping_url_file",
                 PATH,
                 "",
-                "A file that contains the address of `ping_url`. Without both, the credential `cratedigger_ping_url` is read, if there is one.",
+                "A file that contains the address of `ping_url`. If neither is set, the credential `cratedigger_ping_url` is used, if it exists.",
             ),
             KeySpec::new(
                 "webhook_url",
@@ -252,13 +252,13 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "webhook_url_file",
                 PATH,
                 "",
-                "A file that contains the address of `webhook_url`. Without both, the credential `cratedigger_webhook_url` is read, if there is one.",
+                "A file that contains the address of `webhook_url`. If neither is set, the credential `cratedigger_webhook_url` is used, if it exists.",
             ),
             KeySpec::new(
                 "command",
                 ValueShape::List(&ValueShape::Text(&rules::ANY)),
                 "",
-                "A program and its arguments. It receives the message on its standard input, and of the environment only what programs need in general, such as PATH, HOME, the language and the proxy.",
+                "A program and its arguments. It receives the message on its standard input, and of the environment only general variables, such as PATH, HOME, the language and the proxy.",
             ),
             KeySpec::new(
                 "on",

@@ -21,7 +21,7 @@ const CREDENTIALS: [&str; 2] = ["spotify_client_secret", "cratedigger_key"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSecretFile {
     pub path: PathBuf,
-    /// Its mode, of which other users have a part.
+    /// Its mode, which gives other users access.
     pub mode: u32,
 }
 

@@ -100,7 +100,7 @@ pub fn parse_pasted(text: &str, pending: &PendingSignIn, issuer: &Url) -> Result
             Err(AnswerMismatch::OtherState) => refuse(
                 "this is the answer to another sign-in (its state is different): open the newest link, and paste the address that it leads to",
             ),
-            Err(AnswerMismatch::OtherIssuer) => refuse("this answer comes from another service than Spotify's"),
+            Err(AnswerMismatch::OtherIssuer) => refuse("this answer does not come from Spotify's accounts service"),
             Err(AnswerMismatch::Unreadable) => refuse("this address contains no code"),
         };
     }

@@ -220,7 +220,7 @@ impl ListenerState {
                 "This answer does not belong to the sign-in that is waiting. Open the newest link.",
             ),
             AnswerMismatch::OtherIssuer => {
-                HtmlPage::new(400, "Another service", "This answer comes from another service than Spotify's.")
+                HtmlPage::new(400, "Another service", "This answer does not come from Spotify's accounts service.")
             }
             AnswerMismatch::Unreadable => {
                 HtmlPage::new(400, "No answer", "This address contains no answer from Spotify.")

@@ -58,7 +58,7 @@ pub fn last_file_at(store: &Connection, file: FileSource<'_>, run: i64) -> rusql
 /// # Errors
 /// If the store cannot be read.
 pub fn sources_with_files(store: &Connection, job: &str, of: &str) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT DISTINCT source FROM file_marks WHERE job = ?1 AND (source = ?2 OR source LIKE ?2 || ' of %')";
+    let sql = "SELECT DISTINCT source FROM file_marks WHERE job = ?1 AND (source = ?2 OR substr(source, 1, length(?2) + 4) = ?2 || ' of ')";
     let mut statement = store.prepare(sql)?;
     let rows = statement.query_map(params![job, of], |row| row.get(0))?;
     rows.collect()

@@ -25,7 +25,9 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     // Check again under the lock: another process may have been faster.
     let version = user_version(&tx).map_err(sql("cannot be read"))?;
     if (1..known).contains(&version) {
-        refuse_pending_writes(&tx, path).map_err(sql("cannot be read"))??;
+        if has_pending_writes(&tx).map_err(sql("cannot be read"))? {
+            return Err(StoreError::UnfinishedPages { path: path.to_path_buf() });
+        }
         // Under the lock, so that nothing is written after the backup that it lacks.
         migration_backups::create_backup(path, &tx, version)?;
     }
@@ -37,14 +39,11 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
     tx.commit().map_err(|source| StoreError::OutcomeUnknown { path: path.to_path_buf(), source })
 }
 
-/// Refuses a store in which a killed run of an older version left rows that only that version can write to their tables.
-fn refuse_pending_writes(conn: &Connection, path: &Path) -> rusqlite::Result<Result<(), StoreError>> {
+/// Whether a killed run of an older version left rows that only that version can write to their tables.
+fn has_pending_writes(conn: &Connection) -> rusqlite::Result<bool> {
     let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'pending_writes')";
     let is_set = |sql| conn.query_row(sql, [], |row| row.get::<_, bool>(0));
-    if !is_set(exists)? || !is_set("SELECT EXISTS (SELECT 1 FROM pending_writes)")? {
-        return Ok(Ok(()));
-    }
-    Ok(Err(StoreError::UnfinishedPages { path: path.to_path_buf() }))
+    Ok(is_set(exists)? && is_set("SELECT EXISTS (SELECT 1 FROM pending_writes)")?)
 }
 
 #[cfg(test)]

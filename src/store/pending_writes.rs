@@ -4,8 +4,10 @@
 //! database. Written for many pages at once, in the order of their keys and each table by one statement, they need half
 //! the time. They also stay out of the savepoint of their page, which would copy each page of the database that they touch.
 
+use rusqlite::{CachedStatement, Connection};
+
 use super::changed_entities::ChangedEntities;
-use super::row_write::{RowWrite, execute};
+use super::row_write::RowWrite;
 use super::{CellValue, WriteTx};
 
 /// The writes of a group, in the order in which they were made.
@@ -100,33 +102,36 @@ pub(super) fn flush(tx: &mut WriteTx) -> rusqlite::Result<()> {
     if tx.pending.is_empty() {
         return Ok(());
     }
-    let (mut pending, mut touched) = (std::mem::take(&mut tx.pending), std::mem::take(&mut tx.changed_entities));
+    let mut pending = std::mem::take(&mut tx.pending);
     let mut rows = std::mem::take(&mut pending.rows);
     // The sort is stable: of two writes for one entity, the later stays later.
     rows.sort_by(|a, b| (a.write.rank(), pending.key(*a)).cmp(&(b.write.rank(), pending.key(*b))));
-    let made = rows
-        .chunk_by(|a, b| a.write.rank() == b.write.rank())
-        .try_for_each(|same| write_rows(tx, &pending, same, &mut touched).map(|changed| tx.changed |= changed));
-    tx.changed_entities = touched;
-    made
+    for same in rows.chunk_by(|a, b| a.write.rank() == b.write.rank()) {
+        tx.changed |= write_rows(&tx.conn, &pending, same, &mut tx.changed_entities)?;
+    }
+    Ok(())
 }
 
 /// Makes the writes of one table.
 fn write_rows(
-    tx: &WriteTx,
+    conn: &Connection,
     pending: &PendingWrites,
     rows: &[PendingRow],
     touched: &mut ChangedEntities,
 ) -> rusqlite::Result<bool> {
     let mut changed = false;
-    let (mut puts, mut trims) = (None, None);
+    // A table has at most three kinds of writes.
+    let mut statements: Vec<(RowWrite, CachedStatement<'_>)> = Vec::new();
     for row in rows {
-        let statement = if row.write as u8 == row.write.rank() { &mut puts } else { &mut trims };
-        let statement = match statement {
-            Some(statement) => statement,
-            None => statement.insert(tx.conn.prepare_cached(row.write.sql())?),
+        let known = statements.iter().position(|(write, _)| *write == row.write);
+        let place = match known {
+            Some(place) => place,
+            None => {
+                statements.push((row.write, conn.prepare_cached(row.write.sql())?));
+                statements.len() - 1
+            }
         };
-        if execute(row.write, &tx.conn, statement, pending.cells(*row))? {
+        if row.write.execute(conn, &mut statements[place].1, pending.cells(*row))? {
             changed = true;
             let mut cells = pending.cells(*row);
             if let (Some(first), Some(second)) = (cells.next(), cells.next()) {
@@ -141,7 +146,6 @@ fn write_rows(
 mod tests {
     use crate::store::{children, entity};
     use proptest::prelude::*;
-    use rusqlite::Connection;
 
     use super::super::{CreditedEntity, EntityTable, StoreError};
     use super::*;
@@ -192,7 +196,11 @@ mod tests {
             thing(s, EntityTable::artists(), artist, &name, seed.is_multiple_of(7))?;
         }
         thing(s, EntityTable::tracks(), &track, &name, seed.is_multiple_of(2))?;
-        children::set_artists(s, CreditedEntity::Track, &track, artists)?;
+        if seed.is_multiple_of(3) {
+            children::add_artists(s, CreditedEntity::Track, &track, artists)?;
+        } else {
+            children::set_artists(s, CreditedEntity::Track, &track, artists)?;
+        }
         let images = [("u1", Some(1), None), ("u2", None, Some(i64::from(seed)))];
         children::set_images(s, "album", "b", images.split_at(usize::from(seed % 3)).0)?;
         children::set_metrics(s, "track", &track, "2026-11-23", None, Some(i64::from(seed)))

@@ -141,9 +141,8 @@ impl QueryReader {
             authorization
         }))?;
         let clock = Arc::clone(&watch);
-        let is_late = move || lock(&clock).is_late();
-        store.progress_handler(PROGRESS_INTERVAL, Some(is_late.clone()))?;
-        functions::replace_functions(&store, is_late)?;
+        store.progress_handler(PROGRESS_INTERVAL, Some(move || lock(&clock).is_late()))?;
+        functions::replace_functions(&store)?;
         Ok(QueryReader { store, job: job.to_owned(), fetches, budget, watch })
     }
 

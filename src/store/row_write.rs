@@ -5,8 +5,8 @@ use rusqlite::{Connection, Statement};
 use super::dependency_kind::DependencyKind;
 use super::{CellValue, EntityTable, StoreError, WriteTx};
 
-/// A kind of write, in an order in which foreign keys hold: referenced tables come first. The two writes of one
-/// table have the same rank: writing a row has an even number, deleting rows has the next one.
+/// A kind of write, in an order in which foreign keys hold: referenced tables come first. The writes of one table
+/// have the same rank: writing a row has an even number, deleting rows has the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum RowWrite {
@@ -48,7 +48,7 @@ pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_
         return Ok(());
     }
     let mut statement = tx.prepare(write.sql())?;
-    let changed = execute(write, &tx.conn, &mut statement, cells.iter().copied());
+    let changed = write.execute(&tx.conn, &mut statement, cells.iter().copied());
     drop(statement);
     if changed.map_err(|e| tx.error("cannot be written", e))? {
         tx.changed = true;
@@ -62,7 +62,11 @@ pub(super) fn write_row(tx: &mut WriteTx, write: RowWrite, cells: &[CellValue<'_
 impl RowWrite {
     /// Returns its rank in the order.
     pub(super) fn rank(self) -> u8 {
-        self as u8 & !1
+        match self {
+            RowWrite::MissingAlbumArtist => RowWrite::AlbumArtist as u8,
+            RowWrite::MissingTrackArtist => RowWrite::TrackArtist as u8,
+            write => write as u8 & !1,
+        }
     }
 
     /// Returns how many of its first cells identify the entity.
@@ -218,28 +222,28 @@ impl RowWrite {
             }
         }
     }
-}
 
-/// Executes a write with its prepared statement and returns whether a row changed.
-pub(super) fn execute<'a>(
-    write: RowWrite,
-    conn: &Connection,
-    statement: &mut Statement<'_>,
-    cells: impl Iterator<Item = CellValue<'a>>,
-) -> rusqlite::Result<bool> {
-    let (mut id, mut now, mut whole) = (CellValue::Null, CellValue::Null, false);
-    for (n, cell) in (1..).zip(cells) {
-        statement.raw_bind_parameter(n, cell)?;
-        match n {
-            1 => id = cell,
-            2 => now = cell,
-            3 => whole = cell != CellValue::Null,
-            _ => {}
+    /// Executes the write with its prepared statement and returns whether a row changed.
+    pub(super) fn execute<'a>(
+        self,
+        conn: &Connection,
+        statement: &mut Statement<'_>,
+        cells: impl Iterator<Item = CellValue<'a>>,
+    ) -> rusqlite::Result<bool> {
+        let (mut id, mut now, mut whole) = (CellValue::Null, CellValue::Null, false);
+        for (n, cell) in (1..).zip(cells) {
+            statement.raw_bind_parameter(n, cell)?;
+            match n {
+                1 => id = cell,
+                2 => now = cell,
+                3 => whole = cell != CellValue::Null,
+                _ => {}
+            }
         }
+        let changed = statement.raw_execute()? > 0;
+        if let Some(table) = self.table().filter(|_| whole && !changed) {
+            conn.prepare_cached(table.touch_sql())?.execute([id, now])?;
+        }
+        Ok(changed)
     }
-    let changed = statement.raw_execute()? > 0;
-    if let Some(table) = write.table().filter(|_| whole && !changed) {
-        conn.prepare_cached(table.touch_sql())?.execute([id, now])?;
-    }
-    Ok(changed)
 }

@@ -22,7 +22,7 @@ const MAX_FINDINGS_PER_CHECK: u64 = 20;
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StoreFinding {
-    /// The check: integrity, reference, list, record, checkpoint, waiting, playlist, history, run or files.
+    /// The check: integrity, reference, list, record, checkpoint, playlist, history, run or files.
     pub check: &'static str,
     /// The problem, and the row or file that has it.
     pub detail: String,

@@ -38,6 +38,8 @@ pub struct WriteTx {
     uncommitted: Vec<u128>,
     /// The tasks that are not committed yet.
     group: Option<TaskGroup>,
+    /// Tasks that had returned are lost, so nothing more may be written.
+    is_abandoned: bool,
     /// Rows of entities that are written before the group is committed.
     pub(super) pending: PendingWrites,
     /// Rows of entities become pending.
@@ -56,6 +58,12 @@ struct TaskGroup {
     changes_before: u64,
 }
 
+impl TaskGroup {
+    fn is_old(&self) -> bool {
+        self.began.elapsed() >= MAX_GROUP_AGE
+    }
+}
+
 impl WriteTx {
     pub(super) fn new(conn: Connection, path: PathBuf) -> WriteTx {
         let changed_entities = ChangedEntities::register(&conn).expect("an open connection takes functions");
@@ -67,6 +75,7 @@ impl WriteTx {
             written: FxHashMap::default(),
             uncommitted: Vec::new(),
             group: None,
+            is_abandoned: false,
             pending: PendingWrites::default(),
             defers_rows: false,
             full_group_ended: None,
@@ -99,12 +108,14 @@ impl WriteTx {
         work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if let Err(source) = pending_writes::flush(self) {
-            return Err(self.abandon_group(source));
+            let error = self.error("cannot be written", source);
+            return Err(self.abandon_group(error));
         }
         let before = self.conn.total_changes();
         let result = self.run_task(work);
         let changes = self.conn.total_changes();
-        if self.group.as_ref().is_some_and(|group| changes != before || changes == group.changes_before) {
+        let ends = |group: &TaskGroup| changes != before || changes == group.changes_before || group.is_old();
+        if self.group.as_ref().is_some_and(ends) {
             self.commit_group()?;
         }
         result
@@ -113,8 +124,8 @@ impl WriteTx {
     /// Runs a task whose commit may wait for the tasks that follow.
     ///
     /// # Errors
-    /// The error of `work`, in which case nothing of it is written, or [`StoreError::OutcomeUnknown`] if tasks that had
-    /// returned could not be committed.
+    /// The error of `work`, in which case nothing of it is written, or that of a commit. After the latter
+    /// [`WriteTx::is_abandoned`] holds.
     pub(super) fn run_in_group<T>(
         &mut self,
         work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
@@ -127,8 +138,7 @@ impl WriteTx {
             self.pending.truncate(mark);
         }
         let is_large = self.pending.bytes() >= MAX_PENDING_BYTES;
-        let is_full = |group: &TaskGroup| is_large || group.began.elapsed() >= MAX_GROUP_AGE;
-        if self.group.as_ref().is_some_and(is_full) {
+        if self.group.as_ref().is_some_and(|group| is_large || group.is_old()) {
             self.commit_group()?;
             self.full_group_ended = Some(Instant::now());
         }
@@ -155,11 +165,12 @@ impl WriteTx {
                     self.group = None;
                     Err(error)
                 }
-                Err(StoreError::Sqlite { source, .. }) => Err(self.abandon_group(source)),
-                _ => Err(self.abandon_group(rusqlite::Error::SqliteFailure(
-                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
-                    Some("the transaction was rolled back".into()),
-                ))),
+                Err(StoreError::Sqlite { source, .. }) => Err(self.lose_group(source)),
+                _ => {
+                    let aborted = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT);
+                    let why = Some("the transaction was rolled back".into());
+                    Err(self.lose_group(rusqlite::Error::SqliteFailure(aborted, why)))
+                }
             };
         }
         let end = match (&result, joins) {
@@ -173,7 +184,7 @@ impl WriteTx {
         };
         match self.conn.execute_batch(end) {
             Ok(()) => result,
-            Err(source) => Err(self.abandon_group(source)),
+            Err(source) => Err(self.lose_group(source)),
         }
     }
 
@@ -198,30 +209,45 @@ impl WriteTx {
     /// Commits the open group.
     ///
     /// # Errors
-    /// [`StoreError::OutcomeUnknown`].
+    /// If its rows cannot be written, or [`StoreError::OutcomeUnknown`].
     pub(super) fn commit_group(&mut self) -> Result<(), StoreError> {
         if self.group.is_none() {
             return Ok(());
         }
-        let flushed = pending_writes::flush(self).and_then(|()| self.save_data_version());
-        if let Err(source) = flushed.and_then(|()| self.conn.execute_batch("COMMIT")) {
-            return Err(self.abandon_group(source));
+        if let Err(source) = pending_writes::flush(self).and_then(|()| self.save_data_version()) {
+            let error = self.error("cannot be written", source);
+            return Err(self.abandon_group(error));
+        }
+        if let Err(source) = self.conn.execute_batch("COMMIT") {
+            return Err(self.lose_group(source));
         }
         self.group = None;
         self.wal.check_after_commit(&mut self.conn);
         Ok(())
     }
 
-    /// Rolls back what is left of the open group after an error that cannot be undone for one task alone.
-    fn abandon_group(&mut self, source: rusqlite::Error) -> StoreError {
+    /// As [`WriteTx::abandon_group`], where it is unknown what of the group is stored.
+    fn lose_group(&mut self, source: rusqlite::Error) -> StoreError {
+        let error = StoreError::OutcomeUnknown { path: self.path.clone(), source };
+        self.abandon_group(error)
+    }
+
+    /// Rolls back the rest of the open group after an error that cannot be undone for one task alone.
+    fn abandon_group(&mut self, error: StoreError) -> StoreError {
         self.group = None;
+        self.is_abandoned = true;
         self.pending = PendingWrites::default();
         if !self.conn.is_autocommit()
             && let Err(undo) = self.run_batch("ROLLBACK", "failed to roll back a transaction")
         {
             tracing::warn!(error = %undo, "after a failure");
         }
-        StoreError::OutcomeUnknown { path: self.path.clone(), source }
+        error
+    }
+
+    /// Whether tasks that had returned are lost.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.is_abandoned
     }
 
     fn save_data_version(&mut self) -> rusqlite::Result<()> {

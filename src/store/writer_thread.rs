@@ -39,15 +39,20 @@ struct FatalError {
 
 impl FatalError {
     /// Keeps an error after which the thread stops.
-    fn after<T>(&self, result: &Result<T, StoreError>) -> AfterTask {
-        let Err(e @ StoreError::OutcomeUnknown { source, .. }) = result else { return AfterTask::Continue };
-        let _ = self.description.set((format!("{e}: {source}"), e.hint()));
+    fn after<T>(&self, tx: &WriteTx, result: &Result<T, StoreError>) -> AfterTask {
+        let Err(e) = result else { return AfterTask::Continue };
+        if !tx.is_abandoned() {
+            return AfterTask::Continue;
+        }
+        let source = std::error::Error::source(e).map_or_else(String::new, |source| format!(": {source}"));
+        let _ = self.description.set((format!("{e}{source}"), e.hint()));
         AfterTask::Stop
     }
 
-    /// Does the same after a commit for which no caller waits.
-    fn after_commit(&self, result: Result<(), StoreError>) -> AfterTask {
-        let after = self.after(&result);
+    /// Commits the open group although no caller waits for that.
+    fn commit(&self, tx: &mut WriteTx) -> AfterTask {
+        let result = tx.commit_group();
+        let after = self.after(tx, &result);
         *self.unreported() = result.err();
         after
     }
@@ -87,8 +92,8 @@ fn run_tasks(tx: &mut WriteTx, inbox: &mpsc::Receiver<WriteTask>, fatal_error: &
         };
         let after = match next {
             Ok(work) => work(tx),
-            Err(RecvTimeoutError::Timeout) => fatal_error.after_commit(tx.commit_group()),
-            Err(RecvTimeoutError::Disconnected) => return fatal_error.after_commit(tx.commit_group()),
+            Err(RecvTimeoutError::Timeout) => fatal_error.commit(tx),
+            Err(RecvTimeoutError::Disconnected) => return fatal_error.commit(tx),
         };
         if let AfterTask::Stop = after {
             return after;
@@ -140,7 +145,8 @@ impl Store {
         &self.path
     }
 
-    /// Runs `work` on the writer thread and commits it.
+    /// Runs `work` on the writer thread and commits it together with the pages before it. A task that only reads commits
+    /// nothing.
     ///
     /// # Errors
     /// The error of `work`, in which case nothing was written, or a failed commit.
@@ -175,7 +181,7 @@ impl Store {
         let fatal_error = Arc::clone(&self.fatal_error);
         let boxed: WriteTask = Box::new(move |tx| {
             let result = task(tx);
-            let after = fatal_error.after(&result);
+            let after = fatal_error.after(tx, &result);
             // The caller may have been cancelled; what it wrote is committed all the same.
             let _ = reply.send(result);
             after
@@ -223,6 +229,9 @@ impl Store {
         drop(std::mem::replace(&mut self.queue, mpsc::channel().0));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+        if let Some(error) = self.fatal_error.unreported().take() {
+            tracing::error!(error = %error, "the last pages were not saved");
         }
     }
 

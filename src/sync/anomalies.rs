@@ -8,11 +8,11 @@
 //! | no cursor | a second answer | page is used | `no_cursor`, the old list stays |
 //! | short page | a second answer | page is used | read in smaller pages |
 //! | cut short as far from the total as before | the list as it is stored | list ends here, `wrong_total` | as below |
-//! | cut short, list has a version, is a discography or was never read | the list seen from one place aside | list ends here, `wrong_total` | as below |
+//! | cut short, list has a version, is a discography or was never read | the list seen at an offset that differs by one | list ends here, `wrong_total` | as below |
 //! | cut short, by cursor, never read | the same end in two reads | list ends here, `wrong_total` | as below |
 //! | cut short | a second answer | page is used | by cursor: read again from the start, then `cut_short`; by offset: read in smaller pages |
-//! | repeated page | by offset: the list seen from one place aside | page is used | a second answer, then `repeated_page` |
-//! | page that begins with the items before it | the list seen from one place aside | page is used | other version: read again from the start; same version: a second answer, then `repeated_page` |
+//! | repeated page | by offset: the list seen at an offset that differs by one | page is used | a second answer, then `repeated_page` |
+//! | page that begins with the items before it | the list seen at an offset that differs by one | page is used | other version: read again from the start; same version: a second answer, then `repeated_page` |
 //! | changed total | the list's version, or the same totals in two reads | page is used | read again from the start |
 //! | other rows than before an interruption | none | | read again from the start |
 //! | another reader published another version meanwhile | none | | read again from the start |
@@ -86,7 +86,7 @@ pub(super) struct AnomalyEvidence {
     pub is_second_answer: bool,
     /// An earlier pass over the list met the same anomaly.
     pub is_repeated: bool,
-    /// Whether a page from one place aside shows the same, once one was requested.
+    /// Whether a page at an offset that differs by one shows the same, once one was requested.
     pub same_from_aside: Option<bool>,
     /// What the list's version says.
     pub version: VersionEvidence,
@@ -113,7 +113,7 @@ pub(super) enum VersionEvidence {
 pub(super) enum AnomalyDecision {
     /// It is what Spotify has. The page is used.
     Accept,
-    /// ApiRequest the list from one place aside, and decide again.
+    /// Request the list at an offset that differs by one, and decide again.
     RequestAside,
     /// ApiRequest the list's version, and decide again.
     RequestVersion,
@@ -285,7 +285,7 @@ pub(super) fn is_empty_end(list: &ListRequest, page: &RawPage) -> bool {
     page.served() == 0 && page.total == Some(0) && is_top_list()
 }
 
-/// Whether a page that was requested from one place aside confirms an anomalous page.
+/// Whether a page that was requested at an offset that differs by one confirms an anomalous page.
 ///
 /// An end that is real has the last item left there, and a page that really repeats so many items has its own items.
 pub(super) fn is_same_from_aside(aside: &RawPage, page: &RawPage, offset: i64, repeated: usize) -> bool {

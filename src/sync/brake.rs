@@ -149,7 +149,7 @@ impl BatchSuspicion {
                 }
             }
             BatchSuspicion::Emptied { items, before } => {
-                format!("Spotify says that {items} items are left of {before}, which only a second answer confirms")
+                format!("Spotify announces {items} of {before} items, which only a second answer can confirm")
             }
             BatchSuspicion::Shrunk { items, before, announced: Some(total) } => {
                 format!("only {items} of {before} items came, and Spotify announces {total}")

@@ -175,14 +175,14 @@ impl ParentFetch<'_> {
             (RowChanges::UpTo(rows), Some(family)) => {
                 estimate.add_calls(family, CallRange::between(0, rows));
                 let more = if rows == 0 { "fewer rows".to_owned() } else { format!("up to {rows} new rows") };
-                estimate.add_reason(&format!("it goes by {name}, which is read first and may bring {more}"));
+                estimate.add_reason(&format!("it takes its ids from {name}, which is read first and may bring {more}"));
             }
             _ => {
                 for family in fetch.stream.families() {
                     estimate.add_calls(family, CallRange::at_least(0));
                 }
                 estimate.add_reason(&format!(
-                    "it goes by {name}, which is read first; with the rows known now it takes {known} or more"
+                    "it takes its ids from {name}, which is read first; with the rows known now it takes {known} or more"
                 ));
             }
         }

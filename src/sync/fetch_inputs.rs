@@ -7,8 +7,8 @@ use super::context::SyncContext;
 use super::error::SyncError;
 use crate::export::last_file_of_job;
 use crate::job::{Fetch, FetchSource, Job};
-use crate::store::StoreError;
 use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
+use crate::store::{StoreError, WriteTx};
 use crate::stream::StreamInput;
 use spotify_client::{EntityKind, Reference, SpotifyId};
 
@@ -75,11 +75,12 @@ impl InputResolver<'_> {
         let run = if self.sync.run_id > 0 { self.sync.run_id } else { i64::MAX };
         let fire_at = bound.fire_at.as_ref().and_then(|at| at.parse().ok()).unwrap_or(self.sync.started_at);
         let of = self.job.clone();
-        let last_file =
-            self.sync.store.with_connection(move |store| last_file_of_job(store, &of, fire_at, run)).await?;
-        let unreadable =
-            |source| SyncError::from(StoreError::Sqlite { path: path.clone(), what: "cannot be read", source });
-        bound.last_file_at = last_file.map_err(unreadable)?;
+        if filter.as_ref().is_some_and(|filter| filter.contains(":last_file_at")) {
+            let last_file = move |s: &mut WriteTx| {
+                last_file_of_job(s.conn(), &of, fire_at, run).map_err(|e| s.error("cannot be read", e))
+            };
+            bound.last_file_at = self.sync.store.write(last_file).await?;
+        }
         let read = move || {
             let failure = |e| match e {
                 QueryError::Store(source) => {

@@ -28,7 +28,7 @@ impl fmt::Display for ResumedRead {
         let of = self.of.map_or_else(String::new, |of| format!(" of {of}"));
         let by = self.by.as_deref().unwrap_or("an earlier run");
         if self.goes_on {
-            write!(f, "{list}: continues at item {at}{of}, up to which {by} had read it")
+            write!(f, "{list}: continues at item {at}{of}, where {by} stopped")
         } else {
             write!(f, "{list}: it changed since {by} had read {at}{of} items; it is read from the start")
         }

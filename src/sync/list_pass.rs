@@ -275,7 +275,7 @@ impl<'a> ListPass<'a> {
         }
     }
 
-    /// Whether a page that is requested from one place aside shows the same.
+    /// Whether a page that is requested at an offset that differs by one shows the same.
     async fn is_confirmed_from_aside(&mut self, offset: i64, page: &RawPage, repeated: i64) -> Result<bool, SyncError> {
         let aside = if offset > 0 { offset - 1 } else { offset + 1 };
         match self.pages.request(PagePosition { offset: aside, ..PagePosition::default() }).await {

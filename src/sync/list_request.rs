@@ -47,7 +47,7 @@ pub(super) struct Prefetch {
     pub parent_answers: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
-    /// The totals of two pages because of which the previous pass ended.
+    /// The totals of two pages that ended the previous pass, because they differ.
     pub changed_totals: Option<(Option<i64>, Option<i64>)>,
     /// The newest read of the playlist by any reader when this read began, if it is not that of the open list.
     pub newest_read: Option<SharedRows>,
@@ -71,7 +71,7 @@ impl ListRequest {
         self.max_items.filter(|_| self.entry_kind.has_release_dates())
     }
 
-    /// The same list, of which all items are wanted.
+    /// The same list, with all its items.
     pub(super) fn without_limit(&self) -> ListRequest {
         ListRequest { max_items: None, ..self.clone() }
     }

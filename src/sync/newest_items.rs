@@ -1,4 +1,4 @@
-//! The newest items of a list of which a job wants only some (`limit_per_parent`), whichever way Spotify orders it.
+//! The newest items of a list, if a job wants only some (`limit_per_parent`), whichever way Spotify orders it.
 //!
 //! The first page shows the order. A list with its newest item first costs no more than its first pages. Of one
 //! with its oldest item first, the end is read. A list in no order is read whole. Spotify may put a new item

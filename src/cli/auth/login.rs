@@ -213,8 +213,7 @@ async fn sign_in_by_paste(
             LoginEvent::Typed(Some(text)) if !text.trim().is_empty() => text,
             LoginEvent::Typed(_) => {
                 person.tell(&format!(
-                    "the sign-in can be finished within a day: cratedigger auth login {user} --paste, which reads the \
-                     address from its input"
+                    "to finish within a day, run `cratedigger auth login {user} --paste` and paste the address"
                 ));
                 person.tell(&signin::invalid_redirect(RedirectUri::parse(login.redirect_uri)?.as_registered()));
                 return Ok(LoginOutcome::Waits);

@@ -36,7 +36,8 @@ type Readers = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
     let mut readers = Readers::new();
     let mut rows = store.prepare(
-        // Only lists of a user's own name the user in `requested`, and only while the run is on record, the run does.
+        // `requested` names the user of lists that belong to a user. For other lists, the record of the run does, until it
+        // is deleted.
         "SELECT r.job, r.fetch, coalesce(r.user_id, nullif(l.audience, 'app'), ''), NULL FROM requested r
            LEFT JOIN lists l ON l.id = r.list_id
            WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE 'forgotten %'

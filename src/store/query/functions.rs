@@ -1,9 +1,9 @@
-//! The text functions of SQLite that can take minutes within one call, replaced with ones that look at the clock.
+//! The text functions of SQLite that can take minutes within one call, replaced with ones whose time grows with the length.
 //!
 //! SQLite checks the time between the steps of a statement and never within a function. `instr`, `replace` and `trim` compare
-//! every place of one text with another text, so two values of a megabyte keep them busy for minutes. These here give the same
-//! results (a test compares them), in a time that grows with the length. `LIKE` and `GLOB` also call themselves for each
-//! wildcard in SQLite.
+//! every place of one text with another text, so two values of a megabyte keep them busy for too long. A test compares the
+//! results with SQLite's own. They differ for numbers with a fraction, which have the fewest digits here. `LIKE` and `GLOB`
+//! need no replacement, since their patterns are short.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,41 +12,17 @@ use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
 use rusqlite::{Connection, Error, Result, ffi};
 
-use super::limits::{MAX_PATTERN_BYTES, MAX_VALUE_BYTES};
+use super::limits::MAX_VALUE_BYTES;
 
-/// Steps of a comparison between two looks at the clock.
-const STEPS_PER_LOOK: u32 = 100_000;
-
-/// Replaces the functions on a connection. `is_late` says whether the query has to end.
-pub(super) fn replace_functions(store: &Connection, is_late: impl Fn() -> bool + Clone + Send + 'static) -> Result<()> {
+/// Replaces the functions on a connection.
+pub(super) fn replace_functions(store: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     store.create_scalar_function("instr", 2, flags, find)?;
     store.create_scalar_function("replace", 3, flags, substitute)?;
     for (name, at_start, at_end) in [("trim", true, true), ("ltrim", true, false), ("rtrim", false, true)] {
         store.create_scalar_function(name, 2, flags, move |context| trim(context, at_start, at_end))?;
     }
-    for count in [2, 3] {
-        let is_late = is_late.clone();
-        store.create_scalar_function("like", count, flags, move |context| {
-            let escape = match (count, text(context.get_raw(count as usize - 1))) {
-                (2, _) => None,
-                (_, None) => return Ok(None),
-                (_, Some(escape)) => {
-                    let mut chars = escape.chars();
-                    match (chars.next(), chars.next()) {
-                        (Some(one), None) => Some(one),
-                        _ => return Err(failure("ESCAPE expression must be a single character")),
-                    }
-                }
-            };
-            is_match(context, |pattern| like_pattern(pattern, escape), true, &is_late)
-        })?;
-    }
-    store.create_scalar_function("glob", 2, flags, move |context| is_match(context, glob_pattern, false, &is_late))
-}
-
-fn failure(message: &str) -> Error {
-    Error::UserFunctionError(message.into())
+    Ok(())
 }
 
 /// A value as text; `None` for null. A number with a fraction has the fewest digits that mean it: SQLite's digits beyond
@@ -101,8 +77,10 @@ fn substitute(context: &mut Context<'_>) -> Result<Value> {
 
 /// `trim(X, Y)`: X without the characters of Y at its ends.
 fn trim(context: &mut Context<'_>, at_start: bool, at_end: bool) -> Result<Option<String>> {
-    let (Some(all), Some(set)) = (text(context.get_raw(0)), text(context.get_raw(1))) else { return Ok(None) };
-    let set: BTreeSet<char> = set.chars().collect();
+    // The characters are the same for each row of nearly every query.
+    let set = context
+        .get_or_create_aux(1, |set| Ok::<_, Error>(text(set).map(|set| set.chars().collect::<BTreeSet<char>>())))?;
+    let (Some(all), Some(set)) = (text(context.get_raw(0)), &*set) else { return Ok(None) };
     let mut left: &str = &all;
     if at_start {
         left = left.trim_start_matches(|c| set.contains(&c));
@@ -111,131 +89,6 @@ fn trim(context: &mut Context<'_>, at_start: bool, at_end: bool) -> Result<Optio
         left = left.trim_end_matches(|c| set.contains(&c));
     }
     Ok(Some(left.to_owned()))
-}
-
-/// One part of a pattern.
-#[derive(Debug)]
-enum PatternPart {
-    /// Any number of characters.
-    AnyText,
-    AnyCharacter,
-    Character(char),
-    /// One of these ranges, or none of them.
-    Set {
-        ranges: Vec<(char, char)>,
-        is_inverted: bool,
-    },
-    /// What follows can never match.
-    Nothing,
-}
-
-fn like_pattern(pattern: &str, escape: Option<char>) -> Vec<PatternPart> {
-    let mut chars = pattern.chars();
-    let mut parts = Vec::new();
-    while let Some(c) = chars.next() {
-        parts.push(match c {
-            _ if Some(c) == escape => chars.next().map_or(PatternPart::Nothing, PatternPart::Character),
-            '%' => PatternPart::AnyText,
-            '_' => PatternPart::AnyCharacter,
-            c => PatternPart::Character(c),
-        });
-    }
-    parts
-}
-
-fn glob_pattern(pattern: &str) -> Vec<PatternPart> {
-    let mut chars = pattern.chars().peekable();
-    let mut parts = Vec::new();
-    while let Some(c) = chars.next() {
-        parts.push(match c {
-            '*' => PatternPart::AnyText,
-            '?' => PatternPart::AnyCharacter,
-            '[' => glob_set(&mut chars),
-            c => PatternPart::Character(c),
-        });
-    }
-    parts
-}
-
-/// The rest of a set such as `[^a-z]`.
-fn glob_set(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> PatternPart {
-    let is_inverted = chars.next_if_eq(&'^').is_some();
-    let mut ranges = Vec::new();
-    if chars.next_if_eq(&']').is_some() {
-        ranges.push((']', ']'));
-    }
-    let mut before = None;
-    loop {
-        match (chars.next(), before) {
-            (None, _) => return PatternPart::Nothing,
-            (Some(']'), _) => return PatternPart::Set { ranges, is_inverted },
-            (Some('-'), Some(first)) if chars.peek().is_some_and(|next| *next != ']') => {
-                ranges.extend(chars.next().map(|last| (first, last)));
-                before = None;
-            }
-            (Some(c), _) => {
-                ranges.push((c, c));
-                before = Some(c);
-            }
-        }
-    }
-}
-
-impl PatternPart {
-    fn accepts(&self, c: char, ignores_case: bool) -> bool {
-        match self {
-            PatternPart::AnyCharacter => true,
-            PatternPart::Character(own) if ignores_case => own.eq_ignore_ascii_case(&c),
-            PatternPart::Character(own) => *own == c,
-            PatternPart::Set { ranges, is_inverted } => {
-                ranges.iter().any(|(first, last)| (*first..=*last).contains(&c)) != *is_inverted
-            }
-            PatternPart::AnyText | PatternPart::Nothing => false,
-        }
-    }
-}
-
-/// `like(PATTERN, TEXT)` and `glob(PATTERN, TEXT)`.
-fn is_match(
-    context: &mut Context<'_>,
-    parse: impl Fn(&str) -> Vec<PatternPart>,
-    ignores_case: bool,
-    is_late: &impl Fn() -> bool,
-) -> Result<Option<bool>> {
-    let (Some(pattern), Some(all)) = (text(context.get_raw(0)), text(context.get_raw(1))) else { return Ok(None) };
-    if pattern.len() > MAX_PATTERN_BYTES {
-        return Err(failure("LIKE or GLOB pattern too complex"));
-    }
-    let parts = parse(&pattern);
-    let (mut rest, mut part) = (all.chars(), 0);
-    // Where to continue if what follows the last wildcard does not match here: an earlier wildcard need not be tried again.
-    let mut retry = None;
-    for steps in 1u32.. {
-        if steps % STEPS_PER_LOOK == 0 && is_late() {
-            return Err(Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_INTERRUPT), None));
-        }
-        let mut ahead = rest.clone();
-        match (parts.get(part), ahead.next()) {
-            (Some(PatternPart::AnyText), _) => {
-                part += 1;
-                retry = Some((rest.clone(), part));
-                continue;
-            }
-            (None, None) => return Ok(Some(true)),
-            (Some(own), Some(c)) if own.accepts(c, ignores_case) => {
-                part += 1;
-                rest = ahead;
-                continue;
-            }
-            _ => {}
-        }
-        let Some((from, after)) = &mut retry else { return Ok(Some(false)) };
-        if from.next().is_none() {
-            return Ok(Some(false));
-        }
-        (rest, part) = (from.clone(), *after);
-    }
-    Ok(Some(false))
 }
 
 #[cfg(test)]
@@ -247,7 +100,7 @@ mod tests {
 
     fn connections() -> (Connection, Connection) {
         let ours = Connection::open_in_memory().unwrap();
-        replace_functions(&ours, || false).unwrap();
+        replace_functions(&ours).unwrap();
         (ours, Connection::open_in_memory().unwrap())
     }
 
@@ -282,8 +135,7 @@ mod tests {
             thread_local!(static STORES: (Connection, Connection) = connections());
             for sql in [
                 "SELECT instr(?1, ?2)", "SELECT replace(?1, ?2, ?3)", "SELECT trim(?1, ?2)", "SELECT ltrim(?1, ?2)",
-                "SELECT rtrim(?1, ?2)", "SELECT ?1 LIKE ?2", "SELECT ?1 GLOB ?2", "SELECT ?1 LIKE ?2 ESCAPE ?3",
-                "SELECT ?1 NOT LIKE ?2 ESCAPE '%'",
+                "SELECT rtrim(?1, ?2)",
             ] {
                 let count = if sql.contains("?3") { 3 } else { 2 };
                 let values = &[a.clone(), b.clone(), c.clone()][..count];

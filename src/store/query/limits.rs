@@ -6,8 +6,8 @@ use rusqlite::limits::Limit;
 
 /// The longest text, blob or row. A function of SQLite is not interrupted, so its arguments have to be short.
 pub(super) const MAX_VALUE_BYTES: usize = 1 << 20;
-/// The longest pattern of LIKE and GLOB.
-pub(super) const MAX_PATTERN_BYTES: usize = 1_000;
+/// The longest pattern of LIKE and GLOB. With the longest value, one call takes a few seconds.
+const MAX_PATTERN_BYTES: usize = 500;
 /// Most memory of SQLite, of all connections together. SQLite has no limit for one connection. Writing needs a fifth of it, and
 /// a query that needs more than the rest is ended. Containers get at least twice as much memory: otherwise the kernel would end the
 /// process first.

@@ -341,10 +341,15 @@ fn unusable_ledger_stops_all_calls() {
     check(b"");
     std::fs::write(&path, &whole).unwrap();
     let db = Connection::open(&path).unwrap();
-    db.execute_batch("PRAGMA user_version = 99").unwrap();
+    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
     world.run(&[]).exits(74).shows("unusable_ledger_stops_all_calls_2");
-    db.execute_batch("PRAGMA user_version = 4; BEGIN EXCLUSIVE").unwrap();
-    world.run(&[]).exits(74).shows("unusable_ledger_stops_all_calls_3");
+    db.pragma_update(None, "user_version", version).unwrap();
+    db.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let kept = world.csv_bytes("tracks.csv");
+    world.run(&[]).exits(74).says("is locked by another process").shows("unusable_ledger_stops_all_calls_3");
+    assert_eq!(world.csv_bytes("tracks.csv"), kept);
+    assert_eq!(world.rows("SELECT state FROM runs ORDER BY id DESC LIMIT 1"), [["failed"]]);
     db.execute_batch("ROLLBACK").unwrap();
     assert_eq!(world.sandbox.log().len(), 0);
     world.run(&[]).exits(0);

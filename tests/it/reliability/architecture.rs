@@ -60,7 +60,6 @@ const LONG: &[(&str, &str)] = &[
     ("src/sync/list_pass.rs", "one pass over a list: its steps share their state and call each other in a loop"),
     ("tests/it/limits/api_calls.rs", "independent tests that are read one at a time"),
     ("tests/it/sync/streams.rs", "one test for each stream that needs no user"),
-    ("tests/it/reliability/faults_table.rs", "one test for each row of one table, in its order"),
 ];
 
 /// The first words of SQL statements in strings.

@@ -33,7 +33,8 @@ fn documented_tests_exist_in_order() {
             named.push(test);
         }
     }
-    let ours = std::fs::read_to_string(root.join("tests/it/reliability/faults_table.rs")).unwrap();
+    let read = |file| std::fs::read_to_string(root.join("tests/it/reliability").join(file)).unwrap();
+    let ours = ["disk_faults.rs", "faults_table.rs"].map(read).concat();
     let written: Vec<&str> =
         ours.lines().filter_map(|l| l.strip_prefix("fn ")?.split_once('(')).map(|(name, _)| name).collect();
     let table: Vec<&str> =

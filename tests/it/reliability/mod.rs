@@ -4,6 +4,7 @@ pub mod api_faults;
 pub mod arbitrary_input;
 mod arbitrary_job_files;
 pub mod architecture;
+mod disk_faults;
 pub mod documented_tests;
 pub mod faults_table;
 pub mod memory;

@@ -66,7 +66,7 @@ fn item_twice_at_the_edge_of_a_page_is_real() {
         edit(&world, json!({"do": "insert", "playlist": id, "position": 100 - items, "items": tracks}));
         world.run(&[]).exits(0);
         assert_eq!(stored(&world), expected(&world, &id), "{items}");
-        // Three pages, the version, and the list from one place aside.
+        // Three pages, the version, and the list at an offset that differs by one.
         assert_eq!(world.calls().len(), 5, "{:?}", world.calls());
     }
 }

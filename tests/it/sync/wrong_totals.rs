@@ -30,7 +30,7 @@ fn wrong_total_is_noted() {
     let options = SandboxOptions { digger_tracks: 118, ..SandboxOptions::default() };
     let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
     world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::set("/total", json!(120))));
-    // Three pages, an empty one, and a look from one place aside; later the first page alone.
+    // Three pages, an empty one, and a look at an offset that differs by one; later the first page alone.
     assert_eq!(calls_of_two_runs(&world, "saved_tracks.csv", 118), (5, 1));
 
     let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));

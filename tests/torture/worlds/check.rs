@@ -12,7 +12,7 @@ use cratedigger::store::{ReplayError, playlist_at};
 use serde_json::Value;
 
 use super::Violation;
-use super::lists::{ListFile, TrueRow, WorldList};
+use super::lists::{JOB_WITH_RETENTION, ListFile, TrueRow, WorldList};
 use super::play::RandomWorld;
 use crate::world::{Ran, Row};
 
@@ -130,8 +130,12 @@ impl RandomWorld {
     /// Checks what a run says about itself, and its files. `since` are the versions of the lists when the run, or the
     /// unfinished one that it resumed, began.
     pub fn check_run(&mut self, job: &str, ran: &Ran, since: &BTreeMap<WorldList, usize>) -> Result<(), Violation> {
-        let told: Value =
-            ran.stdout.lines().next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
+        let told: Option<Value> = ran.stdout.lines().next().and_then(|line| serde_json::from_str(line).ok());
+        if told.is_none() && matches!(ran.code, 0 | 3) {
+            let detail = format!("{job} ends with {}: {:?} {}", ran.code, ran.stdout, ran.stderr);
+            return Err(violation("a run that ends says so in JSON", detail));
+        }
+        let told = told.unwrap_or_default();
         for file in told["files"].as_array().into_iter().flatten().filter(|file| file["outcome"] != "missing") {
             let path = self.world.project.root().join(file["path"].as_str().unwrap_or_default());
             let rows = read_rows(&path)?.len();
@@ -148,14 +152,25 @@ impl RandomWorld {
             });
             let is_complete =
                 matches!(ran.code, 0 | 3) && fetches.next().is_some_and(|fetch| fetch["state"] == "complete");
+            if ran.code == 0 && !is_complete {
+                let detail = format!("{job} ends with 0, and {} of {:?} is not complete", file.stream, file.user);
+                return Err(violation("the fetches of a complete run are complete", detail));
+            }
             let first = if is_complete { since[&file.list] } else { self.file_states[n].version };
-            self.check_file(n, first..=self.newest_versions()[&file.list], is_complete)?;
+            self.check_file(n, first..=self.newest_versions()[&file.list], is_complete, true)?;
         }
         Ok(())
     }
 
-    /// Checks that a file shows one of these versions of its list.
-    fn check_file(&mut self, n: usize, range: RangeInclusive<usize>, is_complete: bool) -> Result<(), Violation> {
+    /// Checks that a file shows one of these versions of its list, or an older one if the list was refused and that is
+    /// an excuse.
+    fn check_file(
+        &mut self,
+        n: usize,
+        range: RangeInclusive<usize>,
+        is_complete: bool,
+        may_be_refused: bool,
+    ) -> Result<(), Violation> {
         let file = self.files[n];
         let path = self.path(&file);
         if !path.exists() && !is_complete {
@@ -164,8 +179,10 @@ impl RandomWorld {
         let (column, value) = file.only;
         let found: Vec<Row> = read_rows(&path)?.into_iter().filter(|row| row[column] == value).collect();
         let (item, name) = (file.list.item_column(), format!("{} ({:?})", file.path, file.list));
-        if !is_complete && (found.is_empty() || self.file_states[n].is_newer_than_store) {
-            // The list was never read, or its rows were too old, or nothing has written the file since a restore.
+        // The list was never read, or its rows were too old for the job's retention.
+        let may_be_empty = self.file_states[n].rows.is_empty() || file.job == JOB_WITH_RETENTION;
+        // After a restore, nothing may have written the file yet.
+        if !is_complete && (found.is_empty() && may_be_empty || self.file_states[n].is_newer_than_store) {
             return Ok(());
         }
         let newest = *range.end();
@@ -173,7 +190,7 @@ impl RandomWorld {
         if matched.is_err() {
             let listed = self.listed_gaps(&file, self.file_states[n].right_at_run)?;
             matched = self.find_version(file.list, &found, range.clone(), listed.items);
-            if listed.is_refused && matched.is_err() {
+            if listed.is_refused && may_be_refused && matched.is_err() {
                 matched = self.find_version(file.list, &found, 0..=newest, listed.items);
             }
         } else {
@@ -290,7 +307,7 @@ impl RandomWorld {
     pub fn check_now(&mut self, job: &str) -> Result<(), Violation> {
         for n in self.files_of(job) {
             let newest = self.newest_versions()[&self.files[n].list];
-            self.check_file(n, newest..=newest, true)?;
+            self.check_file(n, newest..=newest, true, false)?;
         }
         Ok(())
     }

@@ -155,6 +155,9 @@ fn track_cells(row: &ExpectedRow) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// The job whose rows are deleted when they are old.
+pub const JOB_WITH_RETENTION: &str = "home";
+
 /// The job files. Two readers share playlists, some names have a date, one job has a retention, one has two users.
 pub fn job_files(mode: QuotaMode) -> Vec<(&'static str, String)> {
     let home = read_by_home(mode).iter().map(|id| format!("\"{id}\"")).collect::<Vec<_>>().join(", ");
@@ -183,7 +186,7 @@ pub fn job_files(mode: QuotaMode) -> Vec<(&'static str, String)> {
          [[fetch]]\nstream = \"top_tracks\"\n[[fetch]]\nstream = \"show_episodes\"\nids = [\"{}\"]\n",
         fixtures::SHOW
     );
-    vec![("home", home), ("app", app), ("both", both.to_owned()), ("studio", studio)]
+    vec![(JOB_WITH_RETENTION, home), ("app", app), ("both", both.to_owned()), ("studio", studio)]
 }
 
 /// The playlists that the job of `home` reads.

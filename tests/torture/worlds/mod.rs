@@ -9,6 +9,8 @@ mod lists;
 mod play;
 mod steps;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use spotify_sandbox::QuotaMode;
@@ -36,12 +38,21 @@ pub struct WorldTotals {
 /// Plays the steps in a new world. The error is what is wrong, and after how many steps.
 fn play(mode: QuotaMode, steps: &[Step], totals: &mut WorldTotals) -> Result<(), (Violation, usize)> {
     let mut world = RandomWorld::new(mode);
-    let end = steps.iter().enumerate().try_for_each(|(n, step)| world.play(step).map_err(|found| (found, n + 1)));
+    let end = steps.iter().enumerate().try_for_each(|(n, step)| {
+        let played = catch_unwind(AssertUnwindSafe(|| world.play(step)));
+        played.unwrap_or_else(|panic| Err(panicked(&*panic))).map_err(|found| (found, n + 1))
+    });
     totals.runs += world.totals.runs;
     totals.kills += world.totals.kills;
     totals.days += world.totals.days;
     totals.comparisons += world.totals.comparisons;
     end
+}
+
+/// A panic as a violation, so that it gets a recipe too.
+fn panicked(panic: &(dyn Any + Send)) -> Violation {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    Violation { rule: "nothing panics", detail: text.unwrap_or("a panic without a text").to_owned() }
 }
 
 /// Leaves out steps while what remains still breaks the same rule, until the deadline.

@@ -25,7 +25,7 @@ pub struct RandomWorld {
     pub versions: BTreeMap<WorldList, ListVersions>,
     /// What runs have published of playlists.
     pub seen: Vec<SeenVersion>,
-    /// Spotify has sent fields blank, unreadable or not at all.
+    /// Spotify has sent fields blank, unreadable or not at all since all lists were last read without such fields.
     pub sent_odd_fields: bool,
     /// How far the clocks are ahead of the machine's.
     ahead: chrono::TimeDelta,
@@ -35,8 +35,8 @@ pub struct RandomWorld {
     unfinished: BTreeMap<String, BTreeMap<WorldList, usize>>,
     /// A run has come to its end.
     has_store: bool,
-    /// What was known when the store was copied.
-    backup: Option<Vec<SeenVersion>>,
+    /// What was known when the store was copied, and whether odd fields had been sent.
+    backup: Option<(Vec<SeenVersion>, bool)>,
 }
 
 impl RandomWorld {
@@ -152,22 +152,23 @@ impl RandomWorld {
             }
             Step::Run { job, kill_after_ms: Some(ms) } => self.run_and_kill(job, *ms),
             Step::Run { job, kill_after_ms: None } => return self.run(job).map(drop),
-            Step::SpoilFiles { job } => {
+            Step::DeleteFiles { job } => {
                 drop(std::fs::remove_dir_all(self.world.project.root().join("output/csv").join(job)));
             }
             Step::Export if has_store => return self.expect_success(&["export"]),
             Step::Backup if has_store => {
                 drop(std::fs::remove_file(self.backup_path()));
-                self.backup = Some(self.seen.clone());
+                self.backup = Some((self.seen.clone(), self.sent_odd_fields));
                 return self.expect_success(&["backup", "copy.db"]);
             }
             Step::Restore => {
-                let Some(seen) = self.backup.clone() else { return Ok(()) };
+                let Some((seen, sent_odd_fields)) = self.backup.clone() else { return Ok(()) };
                 for suffix in ["-wal", "-shm"] {
                     drop(std::fs::remove_file(format!("{}{suffix}", self.world.database().display())));
                 }
                 std::fs::copy(self.backup_path(), self.world.database()).unwrap();
                 self.seen = seen;
+                self.sent_odd_fields |= sent_odd_fields;
                 self.forget_files(true);
                 // The runs of the copy may not have come to their end either.
                 for job in JOBS {
@@ -209,9 +210,13 @@ impl RandomWorld {
 
     /// A run of one job. Its exit code, what it says and its files must be right.
     fn run(&mut self, job: &str) -> Result<Ran, Violation> {
+        self.run_with(job, &[])
+    }
+
+    fn run_with(&mut self, job: &str, options: &[&str]) -> Result<Ran, Violation> {
         self.totals.runs += 1;
         let since = self.unfinished.get(job).cloned().unwrap_or_else(|| self.newest_versions());
-        let ran = self.cli(&["run", "--json", job]);
+        let ran = self.cli(&[&["run", "--json", job], options].concat());
         self.has_store = true;
         self.note_versions();
         match ran.code {
@@ -241,8 +246,22 @@ impl RandomWorld {
             }
             result?;
         }
+        if self.sent_odd_fields {
+            self.read_all_again()?;
+        }
         self.totals.comparisons += 1;
         self.check_store()
+    }
+
+    /// Reads every list again, also if it is unchanged, so that no odd field explains a wrong cell any more.
+    fn read_all_again(&mut self) -> Result<(), Violation> {
+        self.sent_odd_fields = false;
+        for job in JOBS {
+            self.run_with(job, &["--full"])?;
+            self.complete(job)?;
+            self.check_now(job)?;
+        }
+        Ok(())
     }
 
     /// Runs a job until it is complete. A resumed run does not request again what was read before, an edit may wait for

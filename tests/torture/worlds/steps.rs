@@ -35,8 +35,8 @@ pub enum Step {
         job: &'static str,
         kill_after_ms: Option<u64>,
     },
-    /// The files are deleted, or only changed.
-    SpoilFiles {
+    /// The files are deleted.
+    DeleteFiles {
         job: &'static str,
     },
     Export,
@@ -100,7 +100,7 @@ fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
             let kill = with_kills && rng.below(4) == 0;
             Step::Run { job, kill_after_ms: kill.then(|| rng.below(400) as u64) }
         }
-        18 => Step::SpoilFiles { job },
+        18 => Step::DeleteFiles { job },
         19 => Step::Export,
         20 => Step::Backup,
         21 => Step::Restore,

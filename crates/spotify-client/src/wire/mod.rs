@@ -2,6 +2,7 @@
 
 mod field;
 mod lenient;
+mod object_id;
 #[expect(missing_docs, reason = "the fields are Spotify's own, under Spotify's own names")]
 mod objects;
 mod page;
@@ -9,6 +10,7 @@ pub mod scan;
 
 pub use field::{HasNextPage, JsonField, JsonInt, JsonList, JsonText, JsonTime};
 pub use lenient::{FieldAnomaly, find_field_anomalies, take_anomaly_count};
+pub use object_id::id_of;
 pub use objects::{
     Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,
     Image, LinkedTrack, LocalAlbum, NamedPerson, OtherItem, PlayContext, Playlist, PlaylistItem, PlaylistItemFields,

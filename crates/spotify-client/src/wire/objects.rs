@@ -4,13 +4,14 @@
 //! so. Unknown keys are ignored. Where Development Mode renamed a key (February 2026), both names are
 //! fields: a response may hold both, and the `alias` of serde would refuse that.
 
-use crate::{EntityKind, SpotifyId};
+use crate::EntityKind;
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::field::{JsonField, JsonInt, JsonList, JsonText, JsonTime};
 use super::lenient::{self, Lenient, LenientValue};
+use super::object_id::id_of;
 use super::page::{PageCursors, PageObject, RawEntry};
 use super::scan;
 
@@ -308,9 +309,7 @@ pub struct Playlist<'a> {
 impl<'a> Playlist<'a> {
     /// Its id, or the one that its URI names.
     pub fn id_or_uri(&self) -> Option<String> {
-        let id = self.id.value().filter(|id| !id.trim().is_empty()).map(|id| id.to_string());
-        let from_uri = || SpotifyId::parse(self.uri.value()?, EntityKind::Playlist).ok();
-        id.or_else(|| from_uri().map(|id| id.as_str().to_owned()))
+        id_of(&self.id, &self.uri, EntityKind::Playlist).map(str::to_owned)
     }
 
     /// The contents, under either name. If both are present, the one that has entries.
