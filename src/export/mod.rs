@@ -7,6 +7,7 @@
 
 mod cell;
 mod csv_column;
+mod described_files;
 mod error;
 mod exportify;
 mod folder;
@@ -25,7 +26,7 @@ mod package;
 mod prune;
 mod publish;
 mod render;
-mod restored;
+
 mod style;
 mod user_files;
 mod verify;

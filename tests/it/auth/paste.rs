@@ -41,7 +41,7 @@ async fn sign_in_works_in_two_commands() {
         let args = LoginArgs { no_browser: true, ..login("home") };
         let outcome = Start::of(&table, secret).run(&args, &mut person).await.unwrap();
         assert!(matches!(outcome, LoginOutcome::Waits));
-        assert!(person.said().contains("cratedigger auth login home --paste, which reads"), "{}", person.said());
+        assert!(person.said().contains("run `cratedigger auth login home --paste` and paste"), "{}", person.said());
         let back = consent(Url::parse(&person.shown[0]).unwrap()).await.to_string();
         // Once through stdin, so that the list of processes does not show it.
         let typed = LoginArgs { paste: Some("-".to_owned()), ..login("home") };
@@ -129,10 +129,11 @@ async fn older_sign_in_replaces_nothing_newer() {
     let begin = || {
         let redirect_uri = "http://127.0.0.1:43210/callback";
         let wanted = SignInRequest { user: "home", scopes: &[], redirect_uri, replace: false };
-        cratedigger::signin::start(&start.api, &wanted, Utc::now()).unwrap()
+        cratedigger::signin::start(&start.api, &start.grants, &wanted, Utc::now()).unwrap()
     };
-    let older = begin();
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    // The clock was set back after the older one began.
+    let mut older = begin();
+    older.pending.created_at += TimeDelta::hours(1);
     let newer = begin();
     grants.save_pending(&newer.pending).unwrap();
     // An answer that could not be redeemed yet is kept, unless there is a newer sign-in.
@@ -149,6 +150,33 @@ async fn older_sign_in_replaces_nothing_newer() {
     let error = cratedigger::signin::finish(&start.api, &grants, &older.pending, answer).await.unwrap_err();
     assert!(error.to_string().contains("the newer grant is kept"), "{error}");
     assert_eq!(grants.get("home").unwrap(), grant);
+}
+
+#[tokio::test]
+async fn clock_set_back_locks_nobody_out() {
+    let table = table(fixtures::HOME_USER).await;
+    pasted(&table, "home").await.unwrap();
+    let store = rusqlite::Connection::open(table.path().join("grants.db")).unwrap();
+    store.execute("UPDATE grants SET given_ms = given_ms + 86400000", []).unwrap();
+    let before = table.grants().get("home").unwrap().unwrap();
+    pasted(&table, "home").await.unwrap();
+    assert!(table.grants().get("home").unwrap().unwrap().given_at < before.given_at);
+}
+
+#[tokio::test]
+async fn replace_holds_for_one_paste() {
+    let table = table(fixtures::HOME_USER).await;
+    pasted(&table, "home").await.unwrap();
+    table.sandbox.set_consent(ConsentDecision::Grant { user: fixtures::STUDIO_USER.to_owned(), scopes: None });
+    let start = Start::of(&table, true);
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::status(503)).times(3));
+    let args = |replace| LoginArgs { paste: Some(back.to_string()), replace, ..login("home") };
+    start.run(&args(true), &mut MadeUp::default()).await.unwrap_err();
+    let error = start.run(&args(false), &mut MadeUp::default()).await.unwrap_err();
+    assert!(error.hint().unwrap().contains("cratedigger auth login home --replace"), "{error}");
 }
 
 #[tokio::test]
@@ -343,7 +371,7 @@ async fn invalid_user_names_are_refused() {
     for name in ["", "*", "../x", "a b", ".x", "-x", "ü", &"x".repeat(65)] {
         let wanted =
             SignInRequest { user: name, scopes: &[], redirect_uri: "http://127.0.0.1/callback", replace: false };
-        assert!(cratedigger::signin::start(&start.api, &wanted, Utc::now()).is_err(), "{name}");
+        assert!(cratedigger::signin::start(&start.api, &start.grants, &wanted, Utc::now()).is_err(), "{name}");
     }
 }
 

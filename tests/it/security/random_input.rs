@@ -77,6 +77,7 @@ fn random_pasted_text_never_brings_a_code() {
         state: SecretString::from("the-state"),
         verifier: None,
         created_at: Utc::now(),
+        held: None,
     };
     let issuer = url::Url::parse("https://accounts.spotify.com").unwrap();
     let text = prop_oneof![
