@@ -22,8 +22,6 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 say() { echo "install: $*"; }
 fail() { echo "install: $*" >&2; exit 1; }
 
-[ "$(id -u)" = 0 ] || fail "this needs root: sudo sh $0"
-
 # A user who can write to a parent folder of this script could replace the script or the units.
 owner=$(stat -c %u "$here")
 trusted() { # $1: a path; $2: what it is
@@ -45,6 +43,7 @@ done
 for file in "$here"/install.sh "$here"/cratedigger*.service "$here"/cratedigger*.timer; do
     trusted "$file" "the file"
 done
+[ "$(id -u)" = 0 ] || fail "this needs root: sudo sh $0"
 [ -x "$program" ] || fail "$program does not exist: \`sudo make install PREFIX=/usr/local\` installs it"
 
 plain() { # $1: a folder that may not exist yet

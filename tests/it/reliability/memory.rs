@@ -155,6 +155,7 @@ fn killed_run_leaves_whole_pages() {
         "SELECT count(*) FROM staged_items WHERE kind = 'track' AND item_id NOT IN (SELECT id FROM tracks)";
     assert_eq!(count(without_track), 0);
     let staged = count("SELECT count(*) FROM staged_items");
+    assert!(staged > 0, "the run was killed amid a playlist");
     assert_eq!(count("SELECT coalesce(sum(next_offset), 0) FROM checkpoints"), staged);
     assert!(project.run(&["run", "--quiet"]).status.success());
     assert_eq!(count("SELECT count(*) FROM playlist_items"), 1_500);

@@ -2,7 +2,7 @@
 //! start a program that finds its files, and `systemd-analyze` has no complaint.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -237,12 +237,14 @@ fn installer_needs_root() {
 fn installer_refuses_a_folder_of_others() {
     let (_project, units) = written();
     std::fs::set_permissions(&units, std::fs::Permissions::from_mode(0o777)).unwrap();
-    // Only the checks run: nothing is created before they pass.
-    let output = Command::new("sh").arg(units.join("install.sh")).output().unwrap();
+    // The folder is refused before anything is created, and before the question whether this is root.
+    let owner = units.metadata().unwrap().uid().to_string();
+    let output = Command::new("sh").arg(units.join("install.sh")).env("SUDO_UID", owner).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let refused = format!("the folder {} can be changed by other users", units.canonicalize().unwrap().display());
-    let said = stderr(&output);
-    assert!(said.contains(&refused) || said.contains("this needs root"), "{said}");
+    let folder = units.canonicalize().unwrap();
+    let refused =
+        format!("install: the folder {0} can be changed by other users: chmod go-w '{0}'\n", folder.display());
+    assert_eq!(stderr(&output), refused);
     let text = std::fs::read_to_string(units.join("install.sh")).unwrap();
     // As root, nothing follows a link, and the secret is not shown while it is typed.
     assert!(!text.contains("chown -R") && text.contains("stty -echo"));

@@ -148,7 +148,7 @@ fn large_inputs_use_little_memory() {
     let ids = |count: u64| -> String { (0..count).map(|n| format!("{n:022}\n")).collect() };
     let cases: [(&str, String, i32, &str); 9] = [
         ("ids", ids(100_000), 0, ""),
-        ("short rows", "a\n".repeat(1_010_000), 2, "is one row too many; at most 1000000 are read"),
+        ("short rows", "a\n".repeat(1_010_000), 2, "exceeds the limit of 1000000 rows"),
         ("rows without an id", format!("{ID}\n{}", "a,b\n".repeat(50_000)), 0, "and 49980 more rows"),
         ("many cells", "a,".repeat(100_000), 2, "has more than 16384 cells"),
         ("cells over lines", "\"\n\",".repeat(100_000), 2, "has more than 16384 cells"),

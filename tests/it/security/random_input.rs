@@ -1,5 +1,5 @@
-//! Random files of ids and searches, and random pasted answers. (JSON answers, cursors and job files: `arbitrary_input`;
-//! Retry-After: `retry`; crontab lines: `job::schedule`; cells of CSVs: `export::render`; ids and links: `id`.)
+//! Random files of ids and searches, and random pasted answers. (JSON answers and cursors: `arbitrary_input`; job files:
+//! `arbitrary_job_files`; Retry-After: `retry`; crontab lines: `job::schedule`; cells of CSVs: `export::render`; ids and links: `id`.)
 
 use chrono::Utc;
 use cratedigger::job::{FetchSource, load};
@@ -67,7 +67,7 @@ fn random_input_files_are_read_or_refused() {
 }
 
 #[test]
-fn random_pasted_text_never_brings_a_code() {
+fn pasted_code_needs_its_state() {
     let pending = PendingSignIn {
         user: "home".into(),
         redirect_uri: "http://127.0.0.1:8888/callback".into(),
