@@ -16,7 +16,7 @@ READERS := target/readers
 ADVISORIES := $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 # Random inputs for each property in `make fuzz`.
 FUZZ_CASES ?= 50000
-FUZZED := arbitrary_input:: random_input:: functions_give any_header any_id schedule::tests render::tests
+FUZZED := arbitrary_input:: random_input:: functions_give any_header any_id schedule::tests render::tests scan::tests guard::tests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' \

@@ -192,7 +192,9 @@ pub async fn finish(
 /// Refuses a sign-in whose user got another grant after it was started.
 fn refuse_superseded(grants: &GrantStore, pending: &PendingSignIn) -> Result<(), SignInError> {
     match grants.get(&pending.user)? {
-        Some(grant) if Some(grant.given_at) != pending.held => Err(SignInError::Superseded { user: pending.user.clone() }),
+        Some(grant) if Some(grant.given_at) != pending.held => {
+            Err(SignInError::Superseded { user: pending.user.clone() })
+        }
         _ => Ok(()),
     }
 }

@@ -136,6 +136,8 @@ fn find_purged_playlists(tx: &WriteTx) -> Result<(), StoreError> {
     // Accounts that the store knows from these playlists alone, such as people who added an item.
     let met = "CREATE TEMP TABLE met_users AS SELECT added_by AS id FROM playlist_items
                  WHERE playlist_id IN (SELECT id FROM purged_playlists) AND added_by IS NOT NULL
+               UNION SELECT added_by FROM playlist_changes
+                 WHERE playlist_id IN (SELECT id FROM purged_playlists) AND added_by IS NOT NULL
                UNION SELECT owner_id FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND owner_id IS NOT NULL";
     execute(tx, met).map(drop)
 }
@@ -260,6 +262,7 @@ fn purge_records(tx: &WriteTx) -> Result<(), StoreError> {
 fn purge_accounts(tx: &WriteTx) -> Result<(), StoreError> {
     let unused = "NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = users.id)
          AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = users.id)
+         AND NOT EXISTS (SELECT 1 FROM playlist_changes WHERE added_by = users.id)
          AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = users.id)";
     for sql in [
         "DELETE FROM images WHERE kind = 'user' AND id IN (SELECT id FROM purged_ids)",

@@ -45,7 +45,7 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
         }
         return Ok(None);
     }
-    // A run in progress would write the deleted rows again.
+    // A run or an export in progress would write the deleted rows again.
     let _lock = lock_store(app, "nothing was deleted")?;
     let store = app.open_store()?;
     let runtime = runtime()?;
@@ -107,7 +107,7 @@ fn finish(
             "deleted {answers} raw responses about users, since they do not say which user they belong to\n"
         ));
     }
-    let exit = export::run(&ExportArgs { jobs: Vec::new() }, app.context)?;
+    let exit = export::run_in_locked_store(&ExportArgs { jobs: Vec::new() }, app.context)?;
     if exit != ExitStatus::Complete {
         print::stderr("hint: some files were not rewritten; run `cratedigger export` when the problem is solved\n");
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
+use super::FORGOTTEN_AUDIENCE;
 use super::person::PurgedUser;
 use crate::store::{RecordedFile, info, recorded_files};
 use crate::stream::{self, Stream};
@@ -35,14 +36,15 @@ type Readers = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
     let mut readers = Readers::new();
-    let mut rows = store.prepare(
+    let sql = format!(
         // `requested` names the user of lists that belong to a user. For other lists, the record of the run does, until it
         // is deleted.
         "SELECT r.job, r.fetch, coalesce(r.user_id, nullif(l.audience, 'app'), ''), NULL FROM requested r
            LEFT JOIN lists l ON l.id = r.list_id
-           WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE 'forgotten %'
-         UNION SELECT r.job, f.fetch, f.user_id, f.stream FROM run_fetches f JOIN runs r ON r.id = f.run_id",
-    )?;
+           WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE '{FORGOTTEN_AUDIENCE}%'
+         UNION SELECT r.job, f.fetch, f.user_id, f.stream FROM run_fetches f JOIN runs r ON r.id = f.run_id"
+    );
+    let mut rows = store.prepare(&sql)?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let fetches = readers.entry(row.get(0)?).or_default();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
@@ -151,6 +152,35 @@ fn purge_behind_a_reader_ends_75() {
     world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0).says("an earlier purge was not finished");
     assert_eq!(mentions(&world, &studio), [""; 0]);
     world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(2);
+}
+
+#[test]
+fn exports_and_purges_wait_for_each_other() {
+    let world = world();
+    let slow = "[[query]]\ncsv = \"slow.csv\"\nsql = \"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                SELECT count(*) FROM n\"\n";
+    let job = format!("user = \"{STUDIO}\"\n{}", fetch("saved_tracks", ""));
+    world.project.write("jobs/x.toml", &job);
+    world.run(&[]).exits(0);
+    world.project.write("jobs/x.toml", format!("{job}{slow}"));
+    std::fs::remove_file(world.csv_path("saved_tracks.csv")).unwrap();
+    let mut export = world.command(&["export"]).spawn().unwrap();
+    // The first file is there, so the export is at the query, which would take minutes.
+    while !world.csv_path("saved_tracks.csv").exists() {
+        assert!(export.try_wait().unwrap().is_none(), "the export has ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let refused = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(75);
+    assert!(refused.stderr.contains("nothing was deleted; an `export`"), "{}", refused.stderr);
+    assert_ne!(world.one("SELECT count(*) FROM saved_tracks"), "0");
+    export.kill().unwrap();
+    export.wait().unwrap();
+    world.project.write("jobs/x.toml", job);
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    // No export begins during a purge.
+    let state = world.project.root().join(".local/state/cratedigger");
+    let _lock = cratedigger::sync::StoreLock::take(&state, &world.database()).unwrap();
+    world.cli(&["export"]).exits(75).says("is being compacted or purged");
 }
 
 #[test]
