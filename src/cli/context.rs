@@ -94,13 +94,16 @@ impl CommandContext {
     ///
     /// # Errors
     ///
-    /// As [`CommandContext::settings`], and if an address for messages cannot be read (exit 2).
+    /// As [`CommandContext::settings`], and if an address for messages cannot be read: exit 77 if the credentials of the app cannot
+    /// be read either, and otherwise 2.
     pub fn settings_with_hooks(&self) -> Result<Settings, CommandError> {
         let settings = self.settings()?;
-        match settings.hook_problems.is_empty() {
-            true => Ok(settings),
-            false => Err(CommandError::Problems(settings.hook_problems)),
+        if settings.hook_problems.is_empty() {
+            return Ok(settings);
         }
+        // A credentials folder that cannot be read lacks the credentials of the app as well, which matter more.
+        self.credentials()?;
+        Err(CommandError::Problems(settings.hook_problems))
     }
 
     /// The state folder, from a flag, a setting or the environment.

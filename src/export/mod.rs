@@ -29,6 +29,7 @@ mod render;
 
 mod style;
 mod user_files;
+mod user_mentions;
 mod verify;
 
 pub use csv_column::CsvColumn;
@@ -43,4 +44,5 @@ pub use output_file::{OutputFile, RowSource};
 pub use publish::{check_target, publish};
 pub use style::{CsvStyle, CsvStyleError};
 pub use user_files::{ClearedFiles, clear_user_files, left_by_earlier_purges};
+pub use user_mentions::UserMentions;
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

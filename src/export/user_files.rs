@@ -14,6 +14,7 @@ use super::folder::OutputFolder;
 use super::jobs_without_file::forget_missing_files;
 use super::name::check_name;
 use super::outcome::ExportTarget;
+use super::user_mentions::UserMentions;
 use crate::store::RecordedFile;
 use crate::store::purge::{
     PurgedUser, UserFileFate, files_of_user, forget_inputs, forget_left_file, is_rendered, left_files, note_left_file,
@@ -45,6 +46,7 @@ pub fn clear_user_files(
     store: &Connection,
     target: &ExportTarget,
     user: &PurgedUser,
+    mentions: &UserMentions,
 ) -> Result<ClearedFiles, ExportError> {
     let unreadable = |source| ExportError::Store { path: target.csv_dir.clone(), source };
     let mut cleared = ClearedFiles::default();
@@ -65,7 +67,7 @@ pub fn clear_user_files(
     }
     for (file, fate) in files_of_user(store, user).map_err(unreadable)? {
         let path = target.csv_dir.join(&file.path);
-        match clear_file(store, &root, &file, fate, user) {
+        match clear_file(store, &root, &file, fate, (user, mentions)) {
             Ok(FileResult::Deleted) => {
                 forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;
                 cleared.deleted.push(path);
@@ -77,6 +79,9 @@ pub fn clear_user_files(
                 forget_inputs(store, &file.path).map_err(unreadable)?;
                 cleared.to_render.push(file.path);
             }
+            // What is there was not found to mention the user.
+            Err(ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })
+                if fate == UserFileFate::RenderIfMentioned => {}
             Err(error @ (ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })) => {
                 note_left_file(store, &file.path).map_err(unreadable)?;
                 forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;
@@ -117,7 +122,7 @@ fn clear_file(
     root: &OutputFolder,
     file: &RecordedFile,
     fate: UserFileFate,
-    user: &PurgedUser,
+    (user, mentions): (&PurgedUser, &UserMentions),
 ) -> Result<FileResult, ExportError> {
     let below = file.path_below_job();
     let valid = check_name(&file.job).and_then(|()| check_name(below));
@@ -126,7 +131,22 @@ fn clear_file(
     match fate {
         UserFileFate::Delete => delete_below(&folder, below).map(|()| FileResult::Deleted),
         UserFileFate::Render => Ok(FileResult::ToRender),
+        UserFileFate::RenderIfMentioned => match open_below(&folder, below)? {
+            Some(opened) => {
+                let unreadable = |source| ExportError::Write { path: folder.path_of(below), written: 0, source };
+                let is_mentioned = mentions.are_in(opened, file.shows_a_query()).map_err(unreadable)?;
+                Ok(if is_mentioned { FileResult::ToRender } else { FileResult::Unchanged })
+            }
+            None => Ok(FileResult::Unchanged),
+        },
         UserFileFate::DropRows => shorten_below(store, &folder, below, file, user),
+    }
+}
+
+fn open_below(folder: &OutputFolder, path: &str) -> Result<Option<std::fs::File>, ExportError> {
+    match path.split_once('/') {
+        None => folder.open(path),
+        Some((first, rest)) => open_below(&folder.existing_folder(first)?, rest),
     }
 }
 

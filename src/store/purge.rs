@@ -58,6 +58,23 @@ pub fn finish(tx: &mut WriteTx) -> Result<(), StoreError> {
     tx.execute("DELETE FROM store_info WHERE key = ?1", params![UNFINISHED])
 }
 
+/// The playlists that go with a user, as pairs of id and name.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn playlists_of(tx: &WriteTx, user: &PurgedUser) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    name_purged(tx, user)?;
+    find_purged_playlists(tx)?;
+    let found = texts::purged_playlists(tx)?;
+    drop_temporary_tables(tx)?;
+    Ok(found)
+}
+
+fn drop_temporary_tables(tx: &WriteTx) -> Result<(), StoreError> {
+    let tables = ["purged_ids", "purged_names", "purged_playlists", "met_users"];
+    tables.into_iter().try_for_each(|table| execute(tx, &format!("DROP TABLE temp.{table}")).map(drop))
+}
+
 /// Deletes the rows of a user.
 ///
 /// # Errors
@@ -78,9 +95,7 @@ pub fn purge_user(tx: &mut WriteTx, user: &PurgedUser) -> Result<PurgeCounts, St
     texts::remove_mentions(tx, user)?;
     purge_accounts(tx)?;
     purged.shared = count_shared_playlists(tx)?;
-    for table in ["purged_ids", "purged_names", "purged_playlists", "met_users"] {
-        execute(tx, &format!("DROP TABLE temp.{table}"))?;
-    }
+    drop_temporary_tables(tx)?;
     tx.mark_all_changed();
     Ok(purged)
 }

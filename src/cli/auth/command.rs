@@ -69,10 +69,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
                 let reporter = Reporter::new(context, &settings, StartedBy::User);
                 write_metrics(context, &settings, &reporter, &jobs);
             }
-            if let Some(purged) = &purged {
-                purged.report_leftovers(&logout.user, &app);
-            }
-            Ok(purged.map_or(ExitStatus::Complete, |purged| purged.exit))
+            Ok(purged.map_or(ExitStatus::Complete, |purged| purged.report_leftovers(&logout.user, &app)))
         }
         AuthCommand::Import(import) => {
             let flow = if credentials.client_secret.is_some() { SignInFlow::Code } else { SignInFlow::Pkce };

@@ -13,21 +13,25 @@ use crate::cli::error_exits::{file_error, store_error};
 use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
-use crate::export::{ClearedFiles, ExportTarget, clear_user_files, forget_missing_files, left_by_earlier_purges};
+use crate::export::{
+    ClearedFiles, ExportTarget, UserMentions, clear_user_files, forget_missing_files, left_by_earlier_purges,
+};
 use crate::notify::AlertStore;
 use crate::store::{
     CompactReport, PurgeCounts, PurgedUser, RawAnswers, Store, StoreError, canonical_path, delete_all_backups,
-    open_writer, purge,
+    open_reader, open_writer, purge, recorded_files,
 };
 use spotify_client::state::grants::Grant;
 
 /// What a purge has left, as far as the command can know.
 pub(super) struct PurgeOutcome {
-    pub(super) exit: ExitStatus,
+    exit: ExitStatus,
     user: PurgedUser,
     csv_dir: PathBuf,
     /// Paths below the CSV folder of files that no job has rendered again.
     not_rendered: Vec<String>,
+    /// The files that the store has records of. What they say about the user belongs to others, or is in `not_rendered`.
+    recorded: BTreeSet<PathBuf>,
     /// Databases that other programs keep from being rewritten.
     held: Vec<PathBuf>,
 }
@@ -52,9 +56,14 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
     let (local, known) = (name.to_owned(), grant.and_then(|grant| grant.account.clone()));
     let found = runtime.block_on(store.write(move |s| {
         let account = known.as_ref().map(|known| (known.account_id.as_deref(), known.user_id.as_str()));
-        Ok((PurgedUser::find(s, &local, account)?, purge::is_unfinished(s)?))
+        let user = PurgedUser::find(s, &local, account)?;
+        let mentions = match &user {
+            Some(user) => UserMentions::of(user, &purge::playlists_of(s, user)?),
+            None => UserMentions::default(),
+        };
+        Ok((user, mentions, purge::is_unfinished(s)?))
     }));
-    let (user, is_unfinished) = found.map_err(store_error)?;
+    let (user, mentions, is_unfinished) = found.map_err(store_error)?;
     let is_known = user.is_some();
     let user = user.unwrap_or(unknown);
     if is_known || grant.is_some() {
@@ -69,7 +78,7 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
     let (csv, user) = (target.clone(), user);
     let cleared = runtime.block_on(store.with_connection({
         let user = user.clone();
-        move |conn| clear_user_files(conn, &csv, &user)
+        move |conn| clear_user_files(conn, &csv, &user, &mentions)
     }));
     let cleared = cleared.map_err(store_error)?.map_err(file_error)?;
     let purged = match is_known {
@@ -126,12 +135,14 @@ fn finish(
         ExitStatus::Complete if !(cleared.left.is_empty() && not_rendered.is_empty()) => ExitStatus::Partial,
         exit => exit,
     };
-    Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, held })
+    let recorded = recorded_paths(app, target)?;
+    Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, recorded, held })
 }
 
 impl PurgeOutcome {
-    /// Lists what is left, after the grant was deleted too.
-    pub(super) fn report_leftovers(&self, name: &str, app: &App<'_>) {
+    /// Lists what is left, after the grant was deleted too. Returns how the purge ends: a copy that names the user is an
+    /// incomplete purge. Job files belong to their authors.
+    pub(super) fn report_leftovers(&self, name: &str, app: &App<'_>) -> ExitStatus {
         let database = app.database_path();
         for path in &self.not_rendered {
             let path = shown(&self.csv_dir.join(path));
@@ -144,9 +155,12 @@ impl PurgeOutcome {
             app.context.project.jobs_dir.clone(),
             app.state.path().to_owned(),
         ];
-        for path in leftovers::files_that_mention(&self.user, &folders, &own) {
-            print::stderr(&format!("left      {} still mentions this user\n", shown(&path)));
+        let left = leftovers::files_that_mention(&self.user, &folders, &own);
+        for path in &left {
+            print::stderr(&format!("left      {} still mentions this user\n", shown(path)));
         }
+        let is_copy =
+            |path: &PathBuf| !path.starts_with(&app.context.project.jobs_dir) && !self.recorded.contains(path);
         print::stderr(
             "not deleted: backups and copies of the store elsewhere, the system's log, files of earlier days that show \
              results of queries, and copies that others have made\n",
@@ -162,7 +176,20 @@ impl PurgeOutcome {
                 "hint: end that program, then run `cratedigger auth logout {name} --purge` again to finish\n"
             ));
         }
+        match self.exit {
+            ExitStatus::Complete if left.iter().any(is_copy) => ExitStatus::Partial,
+            exit => exit,
+        }
     }
+}
+
+/// The files that the store has records of.
+fn recorded_paths(app: &App<'_>, target: &ExportTarget) -> Result<BTreeSet<PathBuf>, CommandError> {
+    let database = app.database_path();
+    let failed = |source| StoreError::Sqlite { path: database.clone(), what: "cannot be read", source };
+    let store = open_reader(&database).map_err(store_error)?;
+    let files = recorded_files(&store, None).map_err(failed).map_err(store_error)?;
+    Ok(files.into_iter().map(|file| target.csv_dir.join(file.path)).collect())
 }
 
 /// Rewrites the store, so that the deleted bytes disappear, and records that the purge is finished, unless the file of raw

@@ -19,6 +19,8 @@ pub enum UserFileFate {
     DropRows,
     /// It shows the result of a query over several users, which only the job itself can write again.
     Render,
+    /// It shows what the app read, or the result of a query over the whole store. The same applies if it mentions the user.
+    RenderIfMentioned,
 }
 
 /// The records of all files with rows of a user, and what happens to each.
@@ -72,17 +74,21 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
     if let Some(of) = of {
         return user.is_recorded_as(of).then_some(UserFileFate::Delete);
     }
-    let fetches = readers.get(&file.job)?;
-    let is_query = name.strip_prefix("query ").is_some_and(|n| n.parse::<u32>().is_ok());
+    let is_query = file.shows_a_query();
+    let fetches = readers.get(&file.job);
     let of_file: Vec<&String> = match is_query {
-        true => fetches.values().flatten().collect(),
-        false => fetches.get(name.strip_suffix(" not found").unwrap_or(name))?.iter().collect(),
+        true => fetches.into_iter().flat_map(BTreeMap::values).flatten().collect(),
+        false => {
+            let of_fetch = fetches.and_then(|fetches| fetches.get(name.strip_suffix(" not found").unwrap_or(name)));
+            of_fetch.into_iter().flatten().collect()
+        }
     };
     // What the app read alone can be read again, and a file without it is written again by the next export.
     let users: Vec<&String> = of_file.into_iter().filter(|reader| !reader.is_empty()).collect();
     let is_theirs = |reader: &&String| user.is_recorded_as(reader);
     match (users.iter().any(is_theirs), users.iter().all(is_theirs)) {
-        (false, _) => None,
+        // A query can read the whole store, and the app alone may have read the user's profile.
+        (false, _) => (is_query || users.is_empty()).then_some(UserFileFate::RenderIfMentioned),
         (true, true) => Some(UserFileFate::Delete),
         (true, false) if is_query => Some(UserFileFate::Render),
         (true, false) => Some(UserFileFate::DropRows),

@@ -18,13 +18,17 @@ const TEXTS: [(&str, &str); 8] = [
     ("field_notes", "example_id"),
 ];
 
+/// The ids and names of the deleted playlists.
+pub(super) fn purged_playlists(tx: &WriteTx) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    let mut playlists = tx.prepare("SELECT id, name FROM purged_playlists")?;
+    let playlists = playlists.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
+    playlists.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| tx.error("cannot be read", e))
+}
+
 /// Removes the ids and names of the user, and those of the deleted playlists, from all texts.
 pub(super) fn remove_mentions(tx: &WriteTx, user: &PurgedUser) -> Result<(), StoreError> {
     let failed = |e| tx.error("cannot be written", e);
-    let mut playlists = tx.prepare("SELECT id, name FROM purged_playlists")?;
-    let playlists = playlists.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, Option<String>>(1)?)));
-    let playlists = playlists.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(failed)?;
-    let mentions = Mentions::of(user, &playlists);
+    let mentions = Mentions::of(user, &purged_playlists(tx)?);
     for (table, column) in TEXTS {
         // The same few texts are repeated many times.
         let mut known = tx.prepare(&format!("SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL"))?;

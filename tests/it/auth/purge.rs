@@ -209,6 +209,53 @@ fn only_what_others_have_read_is_kept() {
 }
 
 #[test]
+fn files_without_users_are_made_again_or_left() {
+    let world = world();
+    let tracks = |name: &str| {
+        let fetch = fetch("saved_tracks", &format!("csv = \"{name}.csv\"\ncolumns = [\"track_id\"]"));
+        format!("users = {:?}\n{fetch}", [STUDIO, DIGGER])
+    };
+    // A job of the app alone, whose query reads the whole store.
+    let names = |name: &str| {
+        let sql = "SELECT display_name FROM main.users WHERE local_name IS NOT NULL ORDER BY 1";
+        format!("{}[[query]]\ncsv = \"{name}.csv\"\nsql = \"{sql}\"\n", fetch("markets", ""))
+    };
+    for name in ["old", "new"] {
+        world.project.write("jobs/x.toml", tracks(name));
+        world.project.write("jobs/y.toml", names(name));
+        world.run(&["x"]).exits(0);
+        world.run(&["y"]).exits(0);
+    }
+    let csv = world.project.root().join("output/csv");
+    let lines = |path: &str| std::fs::read_to_string(csv.join(path)).unwrap().lines().count();
+    let (before, studio) = (lines("x/new.csv"), words(&world, fixtures::STUDIO_USER, STUDIO));
+    assert!(lines("y/new.csv") == 3 && before > 2);
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
+    assert!(lines("y/new.csv") == 2 && lines("x/new.csv") < before);
+    for left in ["x/old.csv", "y/old.csv"] {
+        assert!(purged.stderr.contains(&format!("{left} may contain rows of this user")), "{}", purged.stderr);
+    }
+    // Until somebody deletes them, each purge says so.
+    let again = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
+    assert!(again.stderr.contains("x/old.csv: an earlier purge left it"), "{}", again.stderr);
+    for left in ["x/old.csv", "y/old.csv"] {
+        std::fs::remove_file(csv.join(left)).unwrap();
+    }
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    assert_eq!(mentions(&world, &studio), [""; 0]);
+}
+
+#[test]
+fn copies_make_a_purge_incomplete() {
+    let world = world();
+    world.project.write("jobs/x.toml", format!("user = \"{STUDIO}\"\n{}", fetch("saved_tracks", "")));
+    world.run(&[]).exits(0);
+    world.cli(&["backup", "output/copy.db"]).exits(0);
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
+    assert!(purged.stderr.contains("output/copy.db still mentions this user"), "{}", purged.stderr);
+}
+
+#[test]
 fn purge_deletes_through_no_link() {
     let world = world();
     world.project.write("jobs/one.toml", format!("user = \"{STUDIO}\"\n{}", fetch("me", "csv = \"a/{user}.csv\"")));
@@ -227,7 +274,7 @@ fn purge_deletes_through_no_link() {
                 guarded, published_at, data_version FROM published_files WHERE source = 'me of qqstudio'";
     assert_eq!(store.execute(dots, []).unwrap(), 1);
     drop(store);
-    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]);
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
     assert!(purged.stderr.contains("symbolic link"), "{}", purged.stderr);
     for victim in victims {
         assert_eq!(std::fs::read(world.project.root().join(victim)).unwrap(), b"precious", "{victim}");
