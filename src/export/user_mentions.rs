@@ -22,8 +22,11 @@ impl UserMentions {
     /// What mentions a user or one of these playlists, which are pairs of id and name.
     pub fn of(user: &PurgedUser, playlists: &[(String, Option<String>)]) -> UserMentions {
         let ids = user.ids().chain(playlists.iter().map(|(id, _)| id.as_str()));
-        let names = user.names().chain(playlists.iter().filter_map(|(_, name)| name.as_deref()));
+        let names: Vec<&str> = user.names().chain(playlists.iter().filter_map(|(_, name)| name.as_deref())).collect();
         let owned = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        // Quotes are doubled within a quoted cell.
+        let quoted: Vec<String> = names.iter().map(|name| name.replace('"', "\"\"")).collect();
+        let names = names.into_iter().chain(quoted.iter().map(String::as_str));
         UserMentions { ids: ids.filter_map(owned).collect(), names: names.filter_map(owned).collect() }
     }
 
@@ -55,7 +58,9 @@ impl UserMentions {
         self.names.iter().any(|name| {
             line.match_indices(name.as_str()).any(|(at, name)| {
                 let (before, after) = (&line[..at], &line[at + name.len()..]);
-                before.chars().next_back().is_none_or(ends_cell) && after.chars().next().is_none_or(ends_cell)
+                // The formula guard puts an apostrophe before a name.
+                let before = before.strip_suffix('\'').unwrap_or(before).chars().next_back();
+                before.is_none_or(ends_cell) && after.chars().next().is_none_or(ends_cell)
             })
         })
     }
@@ -78,7 +83,8 @@ mod tests {
             display_names: BTreeSet::from(["Anna, B".to_owned()]),
             ..PurgedUser::default()
         };
-        let mentions = UserMentions::of(&user, &[("37aaaaaaaaaaaaaaaaaaaa".to_owned(), Some("My Mix".to_owned()))]);
+        let mentions =
+            UserMentions::of(&user, &[("37aaaaaaaaaaaaaaaaaaaa".to_owned(), Some("=My \"Mix\"".to_owned()))]);
         let found = |text: &str, names| mentions.are_in(text.as_bytes(), names).unwrap();
         for text in [
             "a,b\n1,anna\n",
@@ -92,7 +98,7 @@ mod tests {
         for text in ["hanna,anna karenina\n", "31abcdefghijklmnopqrstu", "a\nAnna, B C\n", ""] {
             assert!(!found(text, true), "{text}");
         }
-        for text in ["1,\"Anna, B\"\n", "My Mix", "x,My Mix\r\n"] {
+        for text in ["1,\"Anna, B\"\n", "=My \"Mix\"", "x,\"'=My \"\"Mix\"\"\"\r\n"] {
             assert!(found(text, true) && !found(text, false), "{text}");
         }
     }

@@ -109,6 +109,15 @@ fn pipes_and_devices_are_errors() {
         assert!(check_refuses(&project, input, "pipe.csv").contains("is a named pipe and not a file"));
         assert!(check_refuses(&project, input, ".").contains("is a folder and not a file"));
     }
+    // The key of the grants, wherever it comes from.
+    std::fs::create_dir(at("keys")).unwrap();
+    pipe(&at("keys/cratedigger_key"));
+    for (variable, value) in [("CRATEDIGGER_KEY_FILE", "keys/cratedigger_key"), ("CREDENTIALS_DIRECTORY", "keys")] {
+        let mut list = project.command(&["auth", "list"]);
+        list.env("SPOTIFY_CLIENT_ID", "x").env("SPOTIFY_CLIENT_SECRET", "y").env(variable, value);
+        let list = list.output().unwrap();
+        assert!(!list.status.success() && stderr(&list).contains("keys/cratedigger_key"), "{}", stderr(&list));
+    }
     // Everything else that is read from the project folder.
     project.write("jobs/x.toml", "[[fetch]]\nstream = \"markets\"\n");
     pipe(&at("grants.jsonl"));
