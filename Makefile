@@ -78,7 +78,7 @@ audit: ## check licenses, sources and advisories of all crates (needs cargo-deny
 audit-offline: ## the same without network: advisories only if they were fetched within the last 30 days
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }
 	$(CARGO) deny --locked --offline check bans licenses sources
-	@if ls -d "$(ADVISORIES)"/* >/dev/null 2>&1; then $(CARGO) deny --locked --offline check advisories; \
+	@if ls -d "$(ADVISORIES)"/*/.git >/dev/null 2>&1; then $(CARGO) deny --locked --offline check advisories; \
 	  else echo 'note: advisories are not checked, since $(ADVISORIES) is empty: run `make audit` once with network' >&2; fi
 
 sbom: ## write the bill of materials of the program (CycloneDX) to target/cratedigger.cdx.json (needs Python 3.11)
