@@ -69,7 +69,10 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
                 let reporter = Reporter::new(context, &settings, StartedBy::User);
                 write_metrics(context, &settings, &reporter, &jobs);
             }
-            Ok(purged.map_or(ExitStatus::Complete, |purged| purged.report_leftovers(&logout.user, &app)))
+            if let Some(purged) = &purged {
+                purged.report_leftovers(&logout.user, &app);
+            }
+            Ok(purged.map_or(ExitStatus::Complete, |purged| purged.exit))
         }
         AuthCommand::Import(import) => {
             let flow = if credentials.client_secret.is_some() { SignInFlow::Code } else { SignInFlow::Pkce };

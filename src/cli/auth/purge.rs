@@ -19,19 +19,17 @@ use crate::export::{
 use crate::notify::AlertStore;
 use crate::store::{
     CompactReport, PurgeCounts, PurgedUser, RawAnswers, Store, StoreError, canonical_path, delete_all_backups,
-    open_reader, open_writer, purge, recorded_files,
+    open_writer, purge,
 };
 use spotify_client::state::grants::Grant;
 
 /// What a purge has left, as far as the command can know.
 pub(super) struct PurgeOutcome {
-    exit: ExitStatus,
+    pub(super) exit: ExitStatus,
     user: PurgedUser,
     csv_dir: PathBuf,
     /// Paths below the CSV folder of files that no job has rendered again.
     not_rendered: Vec<String>,
-    /// The files that the store has records of. What they say about the user belongs to others, or is in `not_rendered`.
-    recorded: BTreeSet<PathBuf>,
     /// Databases that other programs keep from being rewritten.
     held: Vec<PathBuf>,
 }
@@ -135,14 +133,12 @@ fn finish(
         ExitStatus::Complete if !(cleared.left.is_empty() && not_rendered.is_empty()) => ExitStatus::Partial,
         exit => exit,
     };
-    let recorded = recorded_paths(app, target)?;
-    Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, recorded, held })
+    Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, held })
 }
 
 impl PurgeOutcome {
-    /// Lists what is left, after the grant was deleted too. Returns how the purge ends: a copy that names the user is an
-    /// incomplete purge. Job files belong to their authors.
-    pub(super) fn report_leftovers(&self, name: &str, app: &App<'_>) -> ExitStatus {
+    /// Lists what is left, after the grant was deleted too.
+    pub(super) fn report_leftovers(&self, name: &str, app: &App<'_>) {
         let database = app.database_path();
         for path in &self.not_rendered {
             let path = shown(&self.csv_dir.join(path));
@@ -155,12 +151,9 @@ impl PurgeOutcome {
             app.context.project.jobs_dir.clone(),
             app.state.path().to_owned(),
         ];
-        let left = leftovers::files_that_mention(&self.user, &folders, &own);
-        for path in &left {
-            print::stderr(&format!("left      {} still mentions this user\n", shown(path)));
+        for path in leftovers::files_that_mention(&self.user, &folders, &own) {
+            print::stderr(&format!("left      {} still mentions this user\n", shown(&path)));
         }
-        let is_copy =
-            |path: &PathBuf| !path.starts_with(&app.context.project.jobs_dir) && !self.recorded.contains(path);
         print::stderr(
             "not deleted: backups and copies of the store elsewhere, the system's log, files of earlier days that show \
              results of queries, and copies that others have made\n",
@@ -176,20 +169,7 @@ impl PurgeOutcome {
                 "hint: end that program, then run `cratedigger auth logout {name} --purge` again to finish\n"
             ));
         }
-        match self.exit {
-            ExitStatus::Complete if left.iter().any(is_copy) => ExitStatus::Partial,
-            exit => exit,
-        }
     }
-}
-
-/// The files that the store has records of.
-fn recorded_paths(app: &App<'_>, target: &ExportTarget) -> Result<BTreeSet<PathBuf>, CommandError> {
-    let database = app.database_path();
-    let failed = |source| StoreError::Sqlite { path: database.clone(), what: "cannot be read", source };
-    let store = open_reader(&database).map_err(store_error)?;
-    let files = recorded_files(&store, None).map_err(failed).map_err(store_error)?;
-    Ok(files.into_iter().map(|file| target.csv_dir.join(file.path)).collect())
 }
 
 /// Rewrites the store, so that the deleted bytes disappear, and records that the purge is finished, unless the file of raw

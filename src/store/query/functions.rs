@@ -145,6 +145,24 @@ mod tests {
         })
     }
 
+    #[test]
+    fn short_patches_are_those_of_sqlite() {
+        let (ours, theirs) = connections();
+        for sql in [
+            r#"SELECT json_patch('{"a":1,"b":{"c":2}}', '{"b":{"c":null},"d":[1]}')"#,
+            r#"SELECT json_array(json_patch('{"b":1}', '{"a":2}'), 1)"#,
+            r#"SELECT json(jsonb_patch('{"b":1}', jsonb('{"a":2}')))"#,
+            "SELECT json_patch(NULL, '{}')",
+            "SELECT json_patch('{}', 1.5)",
+            "SELECT json_patch('{', '{}')",
+        ] {
+            assert_eq!(result(&ours, sql, &[]), result(&theirs, sql, &[]), "{sql}");
+        }
+        let long = Value::Text(format!("[\"{}\"]", "x".repeat(50_000)));
+        let refused = result(&ours, "SELECT json_patch(?1, ?2)", &[long.clone(), long]).unwrap_err();
+        assert!(refused.contains("would take too long for 50004 and 50004 bytes"), "{refused}");
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             6 => "[abAB%_*?\\[\\]^é-]{0,6}".prop_map(Value::Text),
