@@ -16,7 +16,7 @@ READERS := target/readers
 ADVISORIES := $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 # Random inputs for each property in `make fuzz`.
 FUZZ_CASES ?= 50000
-FUZZED := arbitrary_input:: random_input:: functions_give any_header any_id schedule::tests render::tests
+FUZZED := arbitrary_input:: random_input:: functions_give any_header any_id schedule::tests render::tests scan::tests guard::tests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' \
@@ -78,7 +78,7 @@ audit: ## check licenses, sources and advisories of all crates (needs cargo-deny
 audit-offline: ## the same without network: advisories only if they were fetched within the last 30 days
 	@$(CARGO) deny --version >/dev/null 2>&1 || { echo 'cargo-deny is missing: cargo install cargo-deny --locked' >&2; exit 1; }
 	$(CARGO) deny --locked --offline check bans licenses sources
-	@if ls -d "$(ADVISORIES)"/* >/dev/null 2>&1; then $(CARGO) deny --locked --offline check advisories; \
+	@if ls -d "$(ADVISORIES)"/*/.git >/dev/null 2>&1; then $(CARGO) deny --locked --offline check advisories; \
 	  else echo 'note: advisories are not checked, since $(ADVISORIES) is empty: run `make audit` once with network' >&2; fi
 
 sbom: ## write the bill of materials of the program (CycloneDX) to target/cratedigger.cdx.json (needs Python 3.11)

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 
 /// Variables that are passed on. One that ends with `*` stands for all that start like it.
-const PASSED_ON: [&str; 32] = [
+const PASSED_ON: [&str; 33] = [
     "PATH",
     "HOME",
     "USER",
@@ -38,6 +38,7 @@ const PASSED_ON: [&str; 32] = [
     "NO_PROXY",
     "http_proxy",
     "https_proxy",
+    "all_proxy",
     "no_proxy",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn no_variable_of_ours_is_passed_on() {
-        for name in ["PATH", "LC_ALL", "XDG_RUNTIME_DIR", "HTTPS_PROXY"] {
+        for name in ["PATH", "LC_ALL", "XDG_RUNTIME_DIR", "HTTPS_PROXY", "all_proxy"] {
             assert!(is_passed_on(OsStr::new(name)), "{name}");
         }
         for name in [

@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path};
 
@@ -34,6 +34,9 @@ pub enum InputFileError {
     /// A link in its path points to a place outside of the folder.
     #[error("leads out of its folder through a link")]
     LeadsOut,
+    /// A part of its path is a link, where none is followed.
+    #[error("is behind a link")]
+    BehindLink,
 }
 
 impl InputFileError {
@@ -106,6 +109,60 @@ pub fn open_beneath(folder: &Path, name: &Path) -> Result<File, InputFileError> 
     Err(InputFileError::NotAFile("a folder"))
 }
 
+/// Opens the file at a path beneath `folder` for reading, without following a link.
+///
+/// # Errors
+/// If it cannot be opened, is not a regular file, or is behind a link.
+pub fn open_without_links(folder: &Path, path: &Path) -> Result<File, InputFileError> {
+    let name = path.file_name().ok_or(InputFileError::NotAFile("a folder"))?;
+    open_in(enter_without_links(folder, path.parent().unwrap_or(Path::new("")))?, name)
+}
+
+/// Lists a folder beneath `folder` without following a link: names and types.
+///
+/// # Errors
+/// If it cannot be read, or is behind a link.
+pub fn list_without_links(folder: &Path, path: &Path) -> Result<Vec<(OsString, FileType)>, InputFileError> {
+    let entered = enter_without_links(folder, path)?;
+    let here = rustix::fs::openat(&entered, ".", READ | OFlags::DIRECTORY, Mode::empty())?;
+    let mut entries = Vec::new();
+    for entry in rustix::fs::Dir::read_from(&here)? {
+        let entry = entry?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            // Some file systems do not list types.
+            FileType::Unknown => match rustix::fs::statat(&here, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Err(Errno::NOENT) => continue,
+                stat => FileType::from_raw_mode(stat?.st_mode),
+            },
+            kind => kind,
+        };
+        entries.push((name.to_owned(), kind));
+    }
+    Ok(entries)
+}
+
+fn enter_without_links(folder: &Path, path: &Path) -> Result<OwnedFd, InputFileError> {
+    let mut here = rustix::fs::open(folder, FOLDER, Mode::empty())?;
+    for part in path.components() {
+        let Component::Normal(part) = part else { return Err(InputFileError::LeadsOut) };
+        here = match rustix::fs::openat(&here, part, FOLDER | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(inside) => inside,
+            Err(Errno::LOOP | Errno::NOTDIR) if is_link(&here, part) => return Err(InputFileError::BehindLink),
+            Err(error) => return Err(error.into()),
+        };
+    }
+    Ok(here)
+}
+
+fn is_link(folder: &OwnedFd, name: &OsStr) -> bool {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+}
+
 /// Opens the file `name` directly in an open folder for reading, without following a link.
 ///
 /// # Errors
@@ -116,6 +173,7 @@ pub fn open_in(folder: impl AsFd, name: &OsStr) -> Result<File, InputFileError> 
         FileType::Directory => Some("a folder"),
         FileType::Fifo => Some("a named pipe"),
         FileType::Socket => Some("a socket"),
+        FileType::Symlink => Some("a link"),
         FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
         _ => None,
     };
@@ -154,6 +212,10 @@ pub fn read_text_file(path: &Path, most_bytes: u64) -> Result<String, InputFileE
 
 /// `NONBLOCK` so that opening a FIFO does not wait for its other end.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+/// A folder on the way to a file. On Linux it need not be readable, only searchable.
+#[cfg(target_os = "linux")]
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+#[cfg(not(target_os = "linux"))]
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Adds the parts of a relative path to those that are still to be opened, of which the last is next.
@@ -252,6 +314,63 @@ mod tests {
             assert_eq!(read("jobs", name), Err(why.to_owned()), "{name}");
         }
         assert!(read("jobs", "loop.csv").unwrap_err().contains("cannot be read"));
+    }
+
+    #[test]
+    fn no_link_is_followed_where_none_may_be() {
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name);
+        std::fs::create_dir_all(at("csv/job/deep")).unwrap();
+        std::fs::write(at("csv/job/deep/a.csv"), "a").unwrap();
+        symlink("a.csv", at("csv/job/deep/link.csv")).unwrap();
+        symlink("job", at("csv/linked")).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, at("csv/job/pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let open = |path: &str| {
+            let file = open_without_links(&at("csv"), Path::new(path));
+            file.map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(open("job/deep/a.csv"), Ok(()));
+        for (path, why) in [
+            ("job/deep/link.csv", "is a link and not a file"),
+            ("linked/deep/a.csv", "is behind a link"),
+            ("job/../job/deep/a.csv", "leads out of its folder through a link"),
+            ("job/pipe", "is a named pipe and not a file"),
+            ("job/deep", "is a folder and not a file"),
+            ("", "is a folder and not a file"),
+        ] {
+            assert_eq!(open(path), Err(why.to_owned()), "{path}");
+        }
+        let list = |path: &str| list_without_links(&at("csv"), Path::new(path)).map_err(|error| error.to_string());
+        assert_eq!(list("job/deep").unwrap().len(), 2);
+        assert_eq!(list("linked/deep"), Err("is behind a link".to_owned()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn folders_need_not_be_readable() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let top = tempfile::tempdir().unwrap();
+        let inside = top.path().join("a");
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(inside.join("b.csv"), "b").unwrap();
+        for folder in [top.path(), &inside] {
+            std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o311)).unwrap();
+        }
+        let path = top.path().to_owned();
+        let read = std::thread::spawn(move || {
+            // Root may read every folder, so this thread becomes another user; one that is not root stays itself.
+            let _ = rustix::thread::set_thread_res_uid(
+                rustix::thread::Uid::from_raw(65_534),
+                rustix::thread::Uid::from_raw(65_534),
+                rustix::thread::Uid::from_raw(65_534),
+            );
+            assert!(std::fs::read_dir(&path).is_err());
+            open_beneath(&path, Path::new("a/b.csv")).map(drop)
+        });
+        read.join().unwrap().unwrap();
+        std::fs::set_permissions(&inside, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(top.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
     #[test]

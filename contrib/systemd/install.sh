@@ -28,7 +28,7 @@ trusted() { # $1: a path; $2: what it is
     [ ! -L "$1" ] || fail "$2 $1 is a symbolic link"
     case $(stat -c %u "$1") in
         0 | "$owner" | "${SUDO_UID:-0}") ;;
-        *) fail "$2 $1 belongs to another user; copy it to a folder of root" ;;
+        *) fail "$2 $1 belongs to another user; use a folder of root" ;;
     esac
     # A sticky folder such as /tmp does not let others replace what is in it, but they may create more.
     [ -z "$(find "$1" -maxdepth 0 -perm /022)" ] || fail "$2 $1 can be changed by other users: chmod go-w '$1'"
@@ -46,8 +46,17 @@ done
 [ "$(id -u)" = 0 ] || fail "this needs root: sudo sh $0"
 [ -x "$program" ] || fail "$program does not exist: \`sudo make install PREFIX=/usr/local\` installs it"
 
+# A user who can change a folder above could put a link in the place of what root creates.
 plain() { # $1: a folder that may not exist yet
     [ ! -L "$1" ] || fail "$1 is a symbolic link; replace it with a folder, or name its target in the settings"
+    above=$(dirname "$1")
+    while [ ! -d "$above" ]; do above=$(dirname "$above"); done
+    above=$(cd "$above" && pwd -P)
+    while :; do
+        trusted "$above" "the folder above $1,"
+        [ "$above" != / ] || break
+        above=$(dirname "$above")
+    done
 }
 
 if ! id "$user" > /dev/null 2>&1; then

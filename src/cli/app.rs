@@ -188,7 +188,7 @@ impl<'a> App<'a> {
         observer: Arc<dyn CallObserver>,
     ) -> Result<(SpotifyClient, AppFacts), CommandError> {
         let credentials = self.credentials()?;
-        self.context.warn_of_open_secrets();
+        self.context.warn_of_open_secrets(self.settings);
         let configured = self.settings.spotify.app_mode.class();
         let limits_for = |class| client_limits(&self.settings.limits_for(class), run_limits);
         let mut timings = ClientTimings::default();

@@ -69,6 +69,7 @@ pub fn run_as(
         problems = found;
         Settings::built_in()
     });
+    problems.extend(settings.hook_problems.iter().cloned());
     let class = settings.spotify.app_mode.class().or(known.class);
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);

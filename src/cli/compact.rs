@@ -52,7 +52,7 @@ pub fn run(context: &CommandContext) -> Result<ExitStatus, CommandError> {
     Ok(ExitStatus::Complete)
 }
 
-/// Locks the store against runs. `so_far` says what the command has done, if that is not plain.
+/// Locks the store against runs and exports. `so_far` says what the command has done, if that is not plain.
 pub(super) fn lock_store(app: &App<'_>, so_far: &str) -> Result<StoreLock, CommandError> {
     let database = app.database_path();
     StoreLock::take(app.state.path(), &database).map_err(|e| match e {
@@ -74,7 +74,7 @@ fn describe_lock_holder(state_folder: &Path, database: &Path) -> String {
     let running = newest.into_iter().filter(|run| run.state == RunState::Running.as_str());
     let running: Vec<String> = running.map(|run| run.job).collect();
     match running.as_slice() {
-        [] => "a run or another `compact` has just started".to_owned(),
+        [] => "an `export` or another `compact` is in progress, or a run has just started".to_owned(),
         jobs => format!("a run of {} is in progress", jobs.join(", ")),
     }
 }

@@ -90,6 +90,22 @@ impl CommandContext {
         settings.map_err(CommandError::Problems)
     }
 
+    /// Loads the settings for a command that sends messages.
+    ///
+    /// # Errors
+    ///
+    /// As [`CommandContext::settings`], and if an address for messages cannot be read: exit 77 if the credentials of the app cannot
+    /// be read either, and otherwise 2.
+    pub fn settings_with_hooks(&self) -> Result<Settings, CommandError> {
+        let settings = self.settings()?;
+        if settings.hook_problems.is_empty() {
+            return Ok(settings);
+        }
+        // A credentials folder that cannot be read lacks the credentials of the app as well, which matter more.
+        self.credentials()?;
+        Err(CommandError::Problems(settings.hook_problems))
+    }
+
     /// The state folder, from a flag, a setting or the environment.
     ///
     /// # Errors
@@ -121,18 +137,19 @@ impl CommandContext {
     }
 
     /// The files with secrets that other users can read or change.
-    pub fn open_secret_files(&self) -> Vec<OpenSecretFile> {
+    pub fn open_secret_files(&self, settings: &Settings) -> Vec<OpenSecretFile> {
+        let (project, notify) = (&self.project, &settings.notify);
         match self.environment {
-            VariableSource::Process => settings::open_secret_files(&self.project, |name| std::env::var(name).ok()),
-            VariableSource::Empty => settings::open_secret_files(&self.project, |_| None),
+            VariableSource::Process => settings::open_secret_files(project, notify, |name| std::env::var(name).ok()),
+            VariableSource::Empty => settings::open_secret_files(project, notify, |_| None),
         }
     }
 
     /// Warns about these files, once in a process.
-    pub fn warn_of_open_secrets(&self) {
+    pub fn warn_of_open_secrets(&self, settings: &Settings) {
         static WARNED: Once = Once::new();
         WARNED.call_once(|| {
-            for open in self.open_secret_files() {
+            for open in self.open_secret_files(settings) {
                 self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
             }
         });

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::args::DoctorArgs;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::document::printable;
+use crate::document::{Diagnostic, printable};
 use crate::settings::Settings;
 
 /// The result of one check.
@@ -80,6 +80,10 @@ pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, Co
     match context.settings() {
         Ok(settings) => {
             page.push(settings_line(&settings));
+            let of_hook = |problem: &Diagnostic| {
+                DoctorLine::problem("settings", problem.to_string(), "cratedigger check", ExitStatus::Usage)
+            };
+            page.extend(settings.hook_problems.iter().map(of_hook));
             page.extend(project::project_lines(context, &settings, args.offline));
             page.extend(timer::timer_lines(context, &settings, Utc::now()));
         }

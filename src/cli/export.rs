@@ -15,10 +15,31 @@ use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles, forget_m
 use crate::job::{Job, LoadedJobs};
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, open_writer, state_after_run};
-use crate::sync::{mark_crashed_runs, query_bindings};
+use crate::sync::{LockError, StoreLock, mark_crashed_runs, query_bindings};
 
 /// Rewrites the CSV files of jobs as of their newest run.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
+    // What it has read must not be written after a purge.
+    let lock = |app: &App<'_>| match StoreLock::share(app.state.path(), &app.database_path()) {
+        Err(error @ LockError::Io { .. }) => Err(CommandError::new(ExitStatus::Storage, error)),
+        Err(error) => {
+            Err(CommandError::new(ExitStatus::Deferred, error).with_hint("no file was written; try again later"))
+        }
+        Ok(lock) => Ok(Some(lock)),
+    };
+    run_with(args, context, lock)
+}
+
+/// The same for a command that has locked the store.
+pub(super) fn run_in_locked_store(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
+    run_with(args, context, |_| Ok(None))
+}
+
+fn run_with(
+    args: &ExportArgs,
+    context: &CommandContext,
+    lock: impl FnOnce(&App<'_>) -> Result<Option<StoreLock>, CommandError>,
+) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let app = App::open(context, &settings)?;
     let loaded = context.jobs(app.settings, &args.jobs);
@@ -33,6 +54,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         exit = ExitStatus::Usage;
     }
     require_store(context, app.settings)?;
+    let _lock = lock(&app)?;
     let files = app.job_files()?;
     let past = RunHistory::read(&app.database_path()).map_err(store_error)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);

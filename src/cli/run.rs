@@ -31,7 +31,7 @@ pub fn run(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comma
 }
 
 fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let settings = context.settings()?;
+    let settings = context.settings_with_hooks()?;
     let loaded = context.jobs(&settings, args.job_names());
     if loaded.has_errors() && !args.job_names().is_empty() {
         return Err(CommandError::Problems(loaded.problems));

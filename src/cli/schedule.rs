@@ -50,7 +50,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(60);
 
 /// Runs until a signal arrives.
 pub fn run(_: &ScheduleArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let settings = context.settings()?;
+    let settings = context.settings_with_hooks()?;
     let state = open_state(context, &settings)?;
     let _lock = SchedulerLock::take(state.path(), &context.project.database(&settings)).map_err(|e| match e {
         LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),

@@ -35,6 +35,9 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Whether this is an error or a warning.
     pub severity: DiagnosticSeverity,
+    /// How many further problems of the file this one counts.
+    #[serde(skip)]
+    pub more: usize,
     /// The text after the caret.
     #[serde(skip)]
     pub label: Option<String>,
@@ -54,9 +57,16 @@ impl Diagnostic {
             message: message.into(),
             hint: None,
             severity: DiagnosticSeverity::Error,
+            more: 0,
             label: None,
             source: None,
         }
+    }
+
+    /// Stands for further problems of a file that are only counted.
+    pub(super) fn for_more(file: &str, more: usize) -> Diagnostic {
+        let problems = if more == 1 { "problem" } else { "problems" };
+        Diagnostic { more, ..Diagnostic::for_file(file, format!("and {more} more {problems}")) }
     }
 
     /// Adds a hint.
@@ -108,12 +118,18 @@ const MAX_PROBLEMS: usize = 20;
 /// Leaves the first problems of a file, errors first if there are too many, and adds one that counts the rest.
 pub fn limit_problems(file: &str, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let (mut own, mut others): (Vec<_>, Vec<_>) = problems.into_iter().partition(|problem| problem.file == file);
-    if let Some(more) = own.len().checked_sub(MAX_PROBLEMS).filter(|more| *more > 0) {
-        own.sort_by_key(|problem| problem.severity);
-        let rest = own.split_off(MAX_PROBLEMS);
-        let mut last = Diagnostic::for_file(file, format!("and {more} more problems"));
+    let (counted, mut listed): (Vec<_>, Vec<_>) = own.into_iter().partition(|problem| problem.more > 0);
+    if listed.len() > MAX_PROBLEMS {
+        listed.sort_by_key(|problem| problem.severity);
+    }
+    own = listed;
+    let rest = own.split_off(own.len().min(MAX_PROBLEMS));
+    let more = rest.len() + counted.iter().map(|problem| problem.more).sum::<usize>();
+    if more > 0 {
+        let mut last = Diagnostic::for_more(file, more);
         last.line = rest.iter().filter_map(|problem| problem.line).max();
-        own.push(if rest.iter().any(Diagnostic::is_error) { last } else { last.as_warning() });
+        let is_error = rest.iter().chain(&counted).any(Diagnostic::is_error);
+        own.push(if is_error { last } else { last.as_warning() });
     }
     own.append(&mut others);
     own

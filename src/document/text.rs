@@ -99,7 +99,7 @@ impl Document {
             })
             .collect();
         if more > 0 {
-            problems.push(Diagnostic::for_file(&self.file, format!("and {more} more errors of syntax")));
+            problems.push(Diagnostic::for_more(&self.file, more));
         }
         (tree.into_inner(), problems)
     }
@@ -115,6 +115,7 @@ impl Document {
             message: message.into(),
             hint: None,
             severity: DiagnosticSeverity::Error,
+            more: 0,
             label: None,
             source: Some((self.clone(), span)),
         }

@@ -7,7 +7,6 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -19,6 +18,7 @@ use super::error::ExportError;
 use super::folder::{AbandonedJournal, DraftFile, OutputFolder, is_journal};
 use super::name::check_name;
 use super::package::DataPackage;
+use crate::input_file;
 use crate::store::{self, PublishedFile, RecordedFile};
 
 /// A larger journal is not read: it would list tens of thousands of files.
@@ -137,16 +137,16 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = JournalEntry> {
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }
 
-/// Path and hash of the files that unfinished exports have published in a job's folder.
-pub(super) fn read(folder: &Path) -> BTreeSet<(String, String)> {
-    let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
-    let journals = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_journal));
-    let files = journals.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    files.filter_map(|entry| read_paths(&entry.path())).flatten().collect()
+/// Path and hash of the files that unfinished exports have published in a job's folder below the CSV folder.
+pub(super) fn read(csv_dir: &Path, job: &Path) -> BTreeSet<(String, String)> {
+    let Ok(entries) = input_file::list_without_links(csv_dir, job) else { return BTreeSet::new() };
+    let journals = entries.into_iter().filter(|(name, _)| name.to_str().is_some_and(is_journal));
+    journals.filter_map(|(name, _)| read_paths(csv_dir, &job.join(name))).flatten().collect()
 }
 
-fn read_paths(path: &Path) -> Option<Vec<(String, String)>> {
+fn read_paths(csv_dir: &Path, path: &Path) -> Option<Vec<(String, String)>> {
     let mut bytes = Vec::new();
-    File::open(path).ok()?.take(MAX_JOURNAL_BYTES).read_to_end(&mut bytes).ok()?;
+    let file = input_file::open_without_links(csv_dir, path).ok()?;
+    file.take(MAX_JOURNAL_BYTES).read_to_end(&mut bytes).ok()?;
     Some(entries(&bytes).map(|entry| (entry.path().to_owned(), entry.record.sha256)).collect())
 }

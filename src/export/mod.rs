@@ -7,6 +7,7 @@
 
 mod cell;
 mod csv_column;
+mod described_files;
 mod error;
 mod exportify;
 mod folder;
@@ -25,9 +26,10 @@ mod package;
 mod prune;
 mod publish;
 mod render;
-mod restored;
+
 mod style;
 mod user_files;
+mod user_mentions;
 mod verify;
 
 pub use csv_column::CsvColumn;
@@ -41,5 +43,6 @@ pub use outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, Package
 pub use output_file::{OutputFile, RowSource};
 pub use publish::{check_target, publish};
 pub use style::{CsvStyle, CsvStyleError};
-pub use user_files::{ClearedFiles, clear_user_files};
+pub use user_files::{ClearedFiles, clear_user_files, left_by_earlier_purges};
+pub use user_mentions::UserMentions;
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::described_files::record_described_files;
 use super::error::ExportError;
 use super::folder::{DraftFile, FoundFile, OutputFolder};
 use super::journal::{AbandonedJournals, ExportJournal, JournalEntry};
@@ -14,7 +15,6 @@ use super::output_file::{OutputFile, RowSource};
 use super::package::DataPackage;
 use super::prune;
 use super::render::{CsvStats, CsvWriter, FragmentCaches, RenderError};
-use super::restored::record_described_files;
 use super::style::CsvStyle;
 use crate::store::query::is_volatile;
 use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile, RecordedFile};

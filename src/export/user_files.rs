@@ -1,7 +1,7 @@
 //! Deletes the CSV files of a user, and the user's rows from files that several users share.
 //!
 //! Files are reached as an export reaches them: below the CSV folder, part by part, without following a link. A file
-//! behind a link stays, and the caller is told about it.
+//! behind a link stays, and the caller learns of it, now and at each later purge until the file is gone.
 
 use std::io::{BufReader, Read, Seek, SeekFrom, Write as _};
 use std::ops::Range;
@@ -12,10 +12,14 @@ use rusqlite::Connection;
 use super::error::ExportError;
 use super::folder::OutputFolder;
 use super::jobs_without_file::forget_missing_files;
-use super::name::{DATA_PACKAGE, check_name};
+use super::name::check_name;
 use super::outcome::ExportTarget;
+use super::user_mentions::UserMentions;
 use crate::store::RecordedFile;
-use crate::store::purge::{PurgedUser, UserFileFate, files_of_user, forget_inputs, record_dropped_rows};
+use crate::store::purge::{
+    PurgedUser, UserFileFate, files_of_user, forget_inputs, forget_left_file, is_rendered, left_files, note_left_file,
+    record_dropped_rows,
+};
 use crate::store::{forget_files, recorded_files};
 
 /// The column with the local name of the user, in every file of a fetch that reads for users.
@@ -42,6 +46,7 @@ pub fn clear_user_files(
     store: &Connection,
     target: &ExportTarget,
     user: &PurgedUser,
+    mentions: &UserMentions,
 ) -> Result<ClearedFiles, ExportError> {
     let unreadable = |source| ExportError::Store { path: target.csv_dir.clone(), source };
     let mut cleared = ClearedFiles::default();
@@ -57,9 +62,12 @@ pub fn clear_user_files(
     for job in &jobs {
         forget_missing_files(store, target, job)?;
     }
+    for path in left_by_earlier_purges(store, target).map_err(unreadable)? {
+        cleared.left.push((target.csv_dir.join(path), "an earlier purge left it; delete it by hand".to_owned()));
+    }
     for (file, fate) in files_of_user(store, user).map_err(unreadable)? {
         let path = target.csv_dir.join(&file.path);
-        match clear_file(store, &root, &file, fate, user) {
+        match clear_file(store, &root, &file, fate, (user, mentions)) {
             Ok(FileResult::Deleted) => {
                 forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;
                 cleared.deleted.push(path);
@@ -67,10 +75,15 @@ pub fn clear_user_files(
             Ok(FileResult::Shortened) => cleared.shortened.push(path),
             Ok(FileResult::Unchanged) => {}
             Ok(FileResult::ToRender) => {
+                note_left_file(store, &file.path).map_err(unreadable)?;
                 forget_inputs(store, &file.path).map_err(unreadable)?;
                 cleared.to_render.push(file.path);
             }
+            // What is there was not found to mention the user.
+            Err(ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })
+                if fate == UserFileFate::RenderIfMentioned => {}
             Err(error @ (ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })) => {
+                note_left_file(store, &file.path).map_err(unreadable)?;
                 forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;
                 cleared.left.push((path, error.to_string()));
             }
@@ -78,6 +91,23 @@ pub fn clear_user_files(
         }
     }
     Ok(cleared)
+}
+
+/// The files that earlier purges could not clear and that are still there. Forgets the others.
+///
+/// # Errors
+/// If the store cannot be read or written.
+pub fn left_by_earlier_purges(store: &Connection, target: &ExportTarget) -> rusqlite::Result<Vec<String>> {
+    let mut left = Vec::new();
+    for path in left_files(store)? {
+        // Only its presence matters, so it may be behind a link.
+        if is_rendered(store, &path)? || target.csv_dir.join(&path).symlink_metadata().is_err() {
+            forget_left_file(store, &path)?;
+        } else {
+            left.push(path);
+        }
+    }
+    Ok(left)
 }
 
 enum FileResult {
@@ -92,7 +122,7 @@ fn clear_file(
     root: &OutputFolder,
     file: &RecordedFile,
     fate: UserFileFate,
-    user: &PurgedUser,
+    (user, mentions): (&PurgedUser, &UserMentions),
 ) -> Result<FileResult, ExportError> {
     let below = file.path_below_job();
     let valid = check_name(&file.job).and_then(|()| check_name(below));
@@ -101,7 +131,22 @@ fn clear_file(
     match fate {
         UserFileFate::Delete => delete_below(&folder, below).map(|()| FileResult::Deleted),
         UserFileFate::Render => Ok(FileResult::ToRender),
+        UserFileFate::RenderIfMentioned => match open_below(&folder, below)? {
+            Some(opened) => {
+                let unreadable = |source| ExportError::Write { path: folder.path_of(below), written: 0, source };
+                let is_mentioned = mentions.are_in(opened, file.shows_a_query()).map_err(unreadable)?;
+                Ok(if is_mentioned { FileResult::ToRender } else { FileResult::Unchanged })
+            }
+            None => Ok(FileResult::Unchanged),
+        },
         UserFileFate::DropRows => shorten_below(store, &folder, below, file, user),
+    }
+}
+
+fn open_below(folder: &OutputFolder, path: &str) -> Result<Option<std::fs::File>, ExportError> {
+    match path.split_once('/') {
+        None => folder.open(path),
+        Some((first, rest)) => open_below(&folder.existing_folder(first)?, rest),
     }
 }
 
@@ -142,9 +187,11 @@ fn shorten_below(
     }
     draft.flush().map_err(|e| draft.failed(e))?;
     let written = draft.written();
-    draft.publish()?;
-    record_dropped_rows(store, &record.path, &written.sha256, written.bytes, kept.rows)
-        .map_err(|source| ExportError::Store { path: folder.path_of(DATA_PACKAGE), source })?;
+    // The record comes first: if the command is killed in between, the next one finds the rows again.
+    draft.publish_with(|| {
+        record_dropped_rows(store, &record.path, &written.sha256, written.bytes, kept.rows)
+            .map_err(|source| ExportError::Store { path: folder.path_of(path), source })
+    })?;
     Ok(FileResult::Shortened)
 }
 

@@ -5,19 +5,23 @@
 //! package have not changed during the check. Otherwise the check is repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use rustix::fs::FileType;
 use serde_json::Value;
 
 use super::hash;
 use super::journal;
 use super::name::DATA_PACKAGE;
 use super::name::check_name;
+use crate::input_file::{self, InputFileError};
 use crate::store::{RecordedFile, recorded_files, run_state};
+
+/// A larger data package is not read: it would describe hundreds of thousands of files.
+const MAX_PACKAGE_BYTES: u64 = 256 << 20;
 
 /// The detail for files of an unfinished export.
 const UNRECORDED: &str = "written by an interrupted export; the next export records it";
@@ -104,9 +108,8 @@ pub fn verify_files(csv_dir: &Path, store: Option<&Connection>) -> rusqlite::Res
         }
     }
     for job in jobs {
-        let path = csv_dir.join(&job);
-        let mut look =
-            FolderCheck { job: &job, path: &path, store, recorded: RecordedState::read(store, &job, &path)?, at: None };
+        let recorded = RecordedState::read(store, &job, csv_dir)?;
+        let mut look = FolderCheck { job: &job, csv_dir, store, recorded, at: None };
         let first = look.run()?;
         let mut found = first.findings;
         for _ in 0..MAX_ATTEMPTS {
@@ -114,7 +117,7 @@ pub fn verify_files(csv_dir: &Path, store: Option<&Connection>) -> rusqlite::Res
                 break;
             }
             std::thread::sleep(PAUSE);
-            let known = RecordedState::read(store, &job, &path)?;
+            let known = RecordedState::read(store, &job, csv_dir)?;
             if known == look.recorded {
                 break;
             }
@@ -130,18 +133,12 @@ pub fn verify_files(csv_dir: &Path, store: Option<&Connection>) -> rusqlite::Res
 
 /// The names of the folders in a folder, if it exists.
 fn list_folders(path: &Path) -> io::Result<Vec<String>> {
-    let entries = match fs::read_dir(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
+    let entries = match input_file::list_without_links(path, Path::new("")) {
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        other => other.map_err(InputFileError::into_io)?,
     };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            names.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    Ok(names)
+    let folders = entries.into_iter().filter(|(_, kind)| *kind == FileType::Directory);
+    Ok(folders.map(|(name, _)| name.to_string_lossy().into_owned()).collect())
 }
 
 fn recorded(store: Option<&Connection>, job: Option<&str>) -> rusqlite::Result<Vec<RecordedFile>> {
@@ -160,19 +157,22 @@ struct RecordedState {
 }
 
 impl RecordedState {
-    fn read(store: Option<&Connection>, job: &str, folder: &Path) -> rusqlite::Result<RecordedState> {
+    fn read(store: Option<&Connection>, job: &str, csv_dir: &Path) -> rusqlite::Result<RecordedState> {
+        let folder = Path::new(job);
         // The reverse order of an export's steps, so that one of these reads notices a concurrent change.
-        let package = fs::read(folder.join(DATA_PACKAGE)).map_err(|e| (e.kind(), e.to_string()));
+        let package = input_file::open_without_links(csv_dir, &folder.join(DATA_PACKAGE));
+        let package = package.and_then(|file| input_file::read_limited(&file, MAX_PACKAGE_BYTES));
+        let package = package.map_err(InputFileError::into_io).map_err(|e| (e.kind(), e.to_string()));
         let record = recorded(store, Some(job))?;
         let record = record.into_iter().map(|file| (file.path_below_job().to_owned(), file)).collect();
-        Ok(RecordedState { record, under_way: journal::read(folder), package })
+        Ok(RecordedState { record, under_way: journal::read(csv_dir, folder), package })
     }
 }
 
 /// One check of the folder of one job.
 struct FolderCheck<'a> {
     job: &'a str,
-    path: &'a Path,
+    csv_dir: &'a Path,
     store: Option<&'a Connection>,
     recorded: RecordedState,
     /// The paths to check; all paths if none.
@@ -213,7 +213,7 @@ impl FolderCheck<'_> {
             }
         }
         let known = paths.into_iter().chain([DATA_PACKAGE.to_owned()]).collect();
-        self.find_strays(&mut found, self.path, "", &known);
+        self.find_strays(&mut found, "", &known);
         Ok(found)
     }
 
@@ -244,7 +244,7 @@ impl FolderCheck<'_> {
     /// Compares a file that is recorded, described, or both.
     fn compare(&self, found: &mut FilesReport, path: &str, resource: Option<&Value>, has_package: bool) {
         let record = self.recorded.record.get(path);
-        let (bytes, sha256) = match digest(&self.path.join(path)) {
+        let (bytes, sha256) = match self.digest(path) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let who = if resource.is_some() { "the data package lists it" } else { "a run wrote it" };
                 return self.add(found, path, FileIssue::Missing, who.into());
@@ -296,19 +296,22 @@ impl FolderCheck<'_> {
     }
 
     /// Finds CSV files that no run wrote, and leftovers of killed exports.
-    fn find_strays(&self, found: &mut FilesReport, folder: &Path, below: &str, known: &BTreeSet<String>) {
-        let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    fn find_strays(&self, found: &mut FilesReport, below: &str, known: &BTreeSet<String>) {
+        let entries = input_file::list_without_links(self.csv_dir, &Path::new(self.job).join(below));
         let mut entries = match entries {
             Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return,
-            Err(e) => return self.add(found, below.trim_end_matches('/'), FileIssue::Unreadable, e.to_string()),
+            Err(error) if error.is_missing() => return,
+            Err(error) => {
+                let why = error.into_io().to_string();
+                return self.add(found, below.trim_end_matches('/'), FileIssue::Unreadable, why);
+            }
         };
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let name = entry.file_name().to_string_lossy().into_owned();
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, kind) in entries {
+            let name = name.to_string_lossy().into_owned();
             let path = format!("{below}{name}");
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                self.find_strays(found, &entry.path(), &format!("{path}/"), known);
+            if kind == FileType::Directory {
+                self.find_strays(found, &format!("{path}/"), known);
                 continue;
             }
             if !self.is_in_scope(&path) {
@@ -317,7 +320,7 @@ impl FolderCheck<'_> {
             if name.starts_with(".cratedigger-") {
                 self.add(found, &path, FileIssue::Leftover, "the next export removes it".into());
             } else if name.ends_with(".csv") && !known.contains(&path) {
-                let (matter, detail) = match self.is_under_way(&path, &entry.path()) {
+                let (matter, detail) = match self.is_under_way(&path) {
                     true => (FileIssue::Behind, UNRECORDED),
                     false => (FileIssue::Stray, "no recorded run wrote it, and no data package lists it"),
                 };
@@ -327,24 +330,20 @@ impl FolderCheck<'_> {
     }
 
     /// Whether a file was published under this name by an unfinished export.
-    fn is_under_way(&self, path: &str, file: &Path) -> bool {
+    fn is_under_way(&self, path: &str) -> bool {
         // The hash is computed only if there is something to compare it with, because an unknown CSV file may be large.
         let mut noted = self.recorded.under_way.iter().filter(|(name, _)| name == path).peekable();
-        noted.peek().is_some() && digest(file).is_ok_and(|(_, sha256)| noted.any(|(_, noted)| *noted == sha256))
+        noted.peek().is_some() && self.digest(path).is_ok_and(|(_, sha256)| noted.any(|(_, noted)| *noted == sha256))
+    }
+
+    /// The size and the SHA-256 of a file.
+    fn digest(&self, path: &str) -> io::Result<(u64, String)> {
+        let file = input_file::open_without_links(self.csv_dir, &Path::new(self.job).join(path));
+        hash::sha256_of(file.map_err(InputFileError::into_io)?)
     }
 
     fn add(&self, found: &mut FilesReport, path: &str, matter: FileIssue, detail: String) {
         let (job, path) = (self.job.to_owned(), path.to_owned());
         found.findings.push(FileFinding { job, path, issue: matter, detail });
     }
-}
-
-/// The size and the SHA-256 of a file.
-fn digest(path: &Path) -> io::Result<(u64, String)> {
-    let kind = fs::symlink_metadata(path)?.file_type();
-    if !kind.is_file() {
-        let what = if kind.is_symlink() { "a link" } else { "something other than a file" };
-        return Err(io::Error::other(format!("{what} is in the place of a CSV file")));
-    }
-    hash::sha256_of(fs::File::open(path)?)
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::consistency;
+use super::input_budget::{InputBudget, InputLimits};
 use super::model::Job;
 use super::output_name::check_component;
 use super::read;
@@ -33,6 +34,10 @@ impl LoadedJobs {
 /// Reads the named jobs of a project (by name or by file path), or all jobs if no name is given. Only
 /// the files of named jobs are read.
 pub fn load(project: &Project, settings: &Settings, names: &[String]) -> LoadedJobs {
+    load_within(InputLimits::USUAL, project, settings, names)
+}
+
+fn load_within(limits: InputLimits, project: &Project, settings: &Settings, names: &[String]) -> LoadedJobs {
     let mut loaded = LoadedJobs::default();
     let files = match list_job_files(&project.jobs_dir) {
         Ok(files) => files,
@@ -52,14 +57,25 @@ pub fn load(project: &Project, settings: &Settings, names: &[String]) -> LoadedJ
         return loaded;
     }
     let chosen = choose_files(files, names, &mut loaded.problems);
+    let mut used = 0;
     for path in chosen {
-        load_job(project, settings, &path, &mut loaded);
+        let inputs = InputBudget::beside(used, limits);
+        if load_job(project, settings, &path, &inputs, &mut loaded) {
+            used += inputs.used();
+        }
     }
     loaded.problems.extend(consistency::check_jobs(&loaded.jobs, project));
     loaded
 }
 
-fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut LoadedJobs) {
+/// Adds a job, or what is wrong with it. Returns whether the job is valid.
+fn load_job(
+    project: &Project,
+    settings: &Settings,
+    path: &Path,
+    inputs: &InputBudget,
+    loaded: &mut LoadedJobs,
+) -> bool {
     let name = job_name(path);
     let shown = project.display_path(path);
     let mut problems = Vec::new();
@@ -72,7 +88,7 @@ fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut Lo
     let file = path.file_name().map_or(path, Path::new);
     let job = match Document::read_beneath(&project.jobs_dir, file, &shown) {
         Ok(document) => {
-            let (job, found) = read::read_job(&document, path, &name, settings);
+            let (job, found) = read::read_job(&document, path, &name, settings, inputs);
             problems.extend(found);
             job
         }
@@ -81,11 +97,14 @@ fn load_job(project: &Project, settings: &Settings, path: &Path, loaded: &mut Lo
             None
         }
     };
+    let job = job.filter(|_| !problems.iter().any(Diagnostic::is_error));
+    let is_valid = job.is_some();
     match job {
-        Some(job) if !problems.iter().any(Diagnostic::is_error) => loaded.jobs.push(job),
-        _ => loaded.broken.push(name),
+        Some(job) => loaded.jobs.push(job),
+        None => loaded.broken.push(name),
     }
     loaded.problems.extend(limit_problems(&shown, problems));
+    is_valid
 }
 
 /// Every `*.toml` file of the folder, sorted by name, without hidden files and editor backups.
@@ -131,4 +150,39 @@ fn choose_files(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Diagno
 
 fn job_name(path: &Path) -> String {
     path.file_stem().map_or(String::new(), |s| s.to_string_lossy().into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_of_all_jobs_are_limited() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join("jobs").join(name), text).unwrap();
+        std::fs::create_dir(folder.path().join("jobs")).unwrap();
+        let searches = "[[fetch]]\nstream = \"search\"\nqueries_file = \"a.csv\"\n";
+        let ids = "[[fetch]]\nstream = \"artists\"\nids_file = \"ids.csv\"\n";
+        write("a.csv", &(0..10_000).map(|n| format!("{n:076}\n")).collect::<String>());
+        write("ids.csv", &(0..10_000).map(|n| format!("{n:022}\n")).collect::<String>());
+        // A search takes 100 bytes, and an id 54.
+        write("a.toml", searches);
+        write("b.toml", &format!("{searches}csv = \"1.csv\"\n{searches}name = \"second\"\n{ids}"));
+        write("c.toml", ids);
+        write("d.toml", searches);
+        let (project, settings) = (Project::at(folder.path()), Settings::built_in());
+        let loaded = |of_job, of_all| {
+            let loaded = load_within(InputLimits { of_job, of_all }, &project, &settings, &[]);
+            let problems: Vec<String> = loaded.problems.into_iter().map(|problem| problem.message).collect();
+            (loaded.broken, problems.join("\n"))
+        };
+        assert_eq!(loaded(3 << 20, 6 << 20), (Vec::new(), String::new()));
+        // What the broken job does not use is left for the others.
+        let (broken, problems) = loaded(2 << 20, 3 << 20);
+        assert_eq!(broken, ["b"], "{problems}");
+        assert!(problems.contains("ids.csv` brings the ids and searches of this job to more than 2 MiB"), "{problems}");
+        let (broken, problems) = loaded(3 << 20, 4 << 20);
+        assert_eq!(broken, ["d"], "{problems}");
+        assert!(problems.contains("a.csv` brings the ids and searches of all jobs to more than 4 MiB"), "{problems}");
+    }
 }

@@ -11,6 +11,7 @@ mod consistency;
 mod csv_file;
 mod fetch;
 mod id_column;
+mod input_budget;
 pub mod keys;
 mod load;
 mod model;

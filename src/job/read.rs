@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
+use super::input_budget::InputBudget;
 use super::model::{Job, JobUsers, SinceRule};
 use super::rules::date;
 use super::schedule::Schedule;
@@ -22,6 +23,8 @@ const MAX_TABLES: usize = 200;
 pub(super) struct JobContext<'a> {
     /// The folder that input files are relative to.
     pub dir: &'a Path,
+    /// The memory for what these files contain.
+    pub inputs: &'a InputBudget,
     /// The job's values for all its fetches.
     pub market: Option<String>,
     pub refresh_after: Option<Duration>,
@@ -37,6 +40,7 @@ pub(super) fn read_job(
     path: &Path,
     name: &str,
     settings: &Settings,
+    inputs: &InputBudget,
 ) -> (Option<Job>, Vec<Diagnostic>) {
     let (table, broken) = document.parse();
     let mut checker = DocumentChecker::new(document);
@@ -58,6 +62,7 @@ pub(super) fn read_job(
     let csv_options = read_csv_options(&values, &mut checker);
     let context = JobContext {
         dir: path.parent().unwrap_or(Path::new(".")),
+        inputs,
         market: values.text("market").map(str::to_owned).or_else(|| settings.defaults.market.clone()),
         refresh_after: duration(&values, "refresh_after"),
         full_every: duration(&values, "full_every").unwrap_or(policy.full_every),

@@ -1,24 +1,30 @@
 //! The expressions of a search: `query`, `queries`, or a `queries_file` with a template.
 
-use std::path::Path;
+use std::collections::HashSet;
+
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::csv_file::{CsvFault, CsvFile, TextEncoding};
 use super::id_column::column_hint;
+use super::read::JobContext;
 use crate::document::{Diagnostic, DocumentChecker, TableValues, quote, texts};
 
 /// Spotify does not document a limit for `q`, but it refused longer expressions.
 const MAX_CHARACTERS: usize = 250;
 
+/// Most memory of the searches of one file. A template makes them longer than the file.
+const MAX_BYTES: usize = 64 << 20;
+
 /// Reads the searches of a fetch in the order of the file, without duplicates.
 pub(super) fn read_searches(
     values: &TableValues<'_, '_>,
-    dir: &Path,
+    context: &JobContext<'_>,
     checker: &mut DocumentChecker<'_>,
 ) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     if values.entry("queries_file").is_some() {
         if let Some(name) = values.text("queries_file") {
-            found = searches_in_file(name, values, dir, checker);
+            found = searches_in_file(name, values, context, checker);
         }
     } else if let Some(query) = values.text("query") {
         found.push(query.to_owned());
@@ -36,15 +42,16 @@ pub(super) fn read_searches(
             );
         }
     }
-    let mut seen = std::collections::HashSet::new();
-    found.retain(|query| seen.insert(query.clone()));
+    let mut seen = HashSet::new();
+    found.retain(|query| seen.insert(xxh3_128(query.as_bytes())));
+    found.shrink_to_fit();
     found
 }
 
 fn searches_in_file(
     name: &str,
     values: &TableValues<'_, '_>,
-    dir: &Path,
+    context: &JobContext<'_>,
     checker: &mut DocumentChecker<'_>,
 ) -> Vec<String> {
     let Some(at) = values.entry("queries_file").map(|e| e.value.span()) else { return Vec::new() };
@@ -53,14 +60,23 @@ fn searches_in_file(
         let message = format!("{}{place} {}", quote(name), fault.why);
         checker.report(at.clone(), "fetch.queries_file", message).hint = fault.hint;
     };
-    let Ok(file) = CsvFile::read(dir, name, TextEncoding::Unicode).map_err(&mut report) else { return Vec::new() };
+    let Ok(file) = CsvFile::read(context.dir, name, TextEncoding::Unicode).map_err(&mut report) else {
+        return Vec::new();
+    };
     let template = values.entry("query").and_then(|e| Some((values.text("query")?, e.value.span())));
     let mut searches = FileSearches::default();
     let read = file.for_each_row(|row| {
         searches.add(&row.cells, row.line, template.as_ref().map(|(text, _)| *text));
+        if searches.bytes > MAX_BYTES {
+            let why =
+                format!("brings the searches to more than {} MiB, which is the limit for a file", MAX_BYTES >> 20);
+            let hint = Some("divide the file, and use a job for each part".to_owned());
+            return Err(CsvFault { line: row.line, why, hint });
+        }
         Ok(())
     });
-    if read.map_err(&mut report).is_err() {
+    let within = |()| context.inputs.add(searches.bytes).map_err(|why| CsvFault { line: 0, why, hint: None });
+    if read.and_then(within).map_err(&mut report).is_err() {
         return Vec::new();
     }
     if searches.rows == 0 {
@@ -87,6 +103,9 @@ fn searches_in_file(
 struct FileSearches {
     rows: usize,
     found: Vec<String>,
+    /// The hashes of `found`, and the memory that it uses.
+    seen: HashSet<u128>,
+    bytes: usize,
     /// Number of rows without a value that the template uses, and the line of the first.
     empty: usize,
     first_empty: usize,
@@ -110,10 +129,12 @@ impl FileSearches {
         match &self.template {
             None => {
                 let cell = cells.get(self.column).filter(|cell| !cell.is_empty());
-                self.found.extend(cell.map(|cell| cut(cell).to_owned()));
+                if let Some(cell) = cell {
+                    self.push(cut(cell));
+                }
             }
             Some(Ok(parts)) => match fill_template(parts, cells) {
-                Some(query) => self.found.push(query),
+                Some(query) => self.push(&query),
                 None => {
                     self.empty += 1;
                     if self.empty == 1 {
@@ -122,6 +143,14 @@ impl FileSearches {
                 }
             },
             Some(Err(_)) => {}
+        }
+    }
+
+    /// Adds a search unless an earlier row is the same.
+    fn push(&mut self, query: &str) {
+        if self.seen.insert(xxh3_128(query.as_bytes())) {
+            self.bytes += size_of::<String>() + query.len();
+            self.found.push(query.to_owned());
         }
     }
 }

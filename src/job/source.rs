@@ -89,7 +89,7 @@ pub(super) fn read_source(
                     checker.report(at, "fetch.stream", format!("`{}` needs something to search for", stream.name));
                 problem.hint = Some("add `query`, `queries` or `queries_file`".to_owned());
             }
-            FetchSource::Searches(search_file::read_searches(values, context.dir, checker))
+            FetchSource::Searches(search_file::read_searches(values, context, checker))
         }
     };
     (source, ids_file)
@@ -143,6 +143,10 @@ fn read_ids(
         let column = values.text("ids_column").zip(values.entry("ids_column").map(|entry| entry.value.span()));
         let keys = IdsFileKeys { name, span: entry.value.span(), column };
         if let Some((file, references)) = reference_file::read_references(keys, context.dir, kind, checker) {
+            let bytes = references.iter().map(|reference| size_of::<Reference>() + reference.to_string().len()).sum();
+            if let Err(why) = context.inputs.add(bytes) {
+                checker.report(entry.value.span(), "fetch.ids_file", format!("{} {why}", quote(name)));
+            }
             *ids_file = Some(file);
             found.extend(references.into_iter().filter(|reference| seen.insert(reference.clone())));
         }

@@ -23,8 +23,7 @@ pub(super) fn webhook_body(url: &Url, message: &AlertMessage) -> Value {
             body["details"] = json!(details);
         }
         Some(ChatService::Discord) => {
-            let text: String = escape_discord(&message.to_text()).chars().take(DISCORD_CHARACTERS).collect();
-            body["content"] = json!(text);
+            body["content"] = json!(escape_discord(&message.to_text()));
             body["allowed_mentions"] = json!({ "parse": [] });
         }
         None => {}
@@ -57,11 +56,17 @@ fn escape_slack(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A backslash before every character that Markdown gives a meaning. Mentions are switched off in the body.
+/// A backslash before every character that Markdown gives a meaning, as far as Discord accepts the text. Mentions are switched
+/// off in the body.
 fn escape_discord(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    let mut out = String::with_capacity(text.len().min(4 * DISCORD_CHARACTERS));
+    let mut left = DISCORD_CHARACTERS;
     for c in text.chars() {
-        if "\\*_~`|>[]()<#@:".contains(c) {
+        let has_meaning = "\\*_~`|>[]()<#@:".contains(c);
+        // A character beyond the basic plane counts twice where services count UTF-16.
+        let Some(rest) = left.checked_sub(c.len_utf16() + usize::from(has_meaning)) else { break };
+        left = rest;
+        if has_meaning {
             out.push('\\');
         }
         out.push(c);
@@ -75,6 +80,16 @@ mod tests {
 
     use super::*;
     use crate::notify::AlertEvent;
+
+    #[test]
+    fn discord_texts_end_with_a_whole_character() {
+        for text in ["*".repeat(3_000), format!("x{}", "*".repeat(3_000)), "\u{1f600}*".repeat(1_500)] {
+            let escaped = escape_discord(&text);
+            assert!((1_998..=2_000).contains(&escaped.encode_utf16().count()), "{}", escaped.encode_utf16().count());
+            let backslashes = escaped.matches('\\').count();
+            assert_eq!(backslashes, escaped.matches('*').count());
+        }
+    }
 
     fn body(url: &str) -> Value {
         let message = AlertMessage {

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 
 use super::project::Project;
 use crate::input_file::{self, InputFileError};
+use spotify_client::state::credential_path;
 
 /// The credentials that identify the app to Spotify.
 #[derive(Debug, Clone)]
@@ -164,14 +165,12 @@ impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
             }
         }
         if let Some(dir) = (self.env)("CREDENTIALS_DIRECTORY") {
-            let path = Path::new(&dir).join(credential);
-            match path.symlink_metadata() {
-                Ok(_) => return self.read(what, &path, path.display().to_string()),
-                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {}
-                Err(cause) => {
-                    let from = path.display().to_string();
-                    return Err(CredentialsError::Unreadable { what, from, cause });
-                }
+            let unreadable = |cause| {
+                let from = Path::new(&dir).join(credential).display().to_string();
+                CredentialsError::Unreadable { what, from, cause }
+            };
+            if let Some(path) = credential_path(dir.as_ref(), credential).map_err(unreadable)? {
+                return self.read(what, &path, path.display().to_string());
             }
         }
         Err(CredentialsError::Missing { what, variable })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use config::{Config, File, FileFormat};
 
-use super::hook_files::read_hook_files;
+use super::hook_files::{hooks_set_twice, read_hook_files};
 use super::keys::{SECTIONS, dotted};
 use super::origin::SettingOrigin;
 use super::project::Project;
@@ -73,8 +73,12 @@ impl Settings {
         };
         let mut settings: Settings = layers.build().and_then(Config::try_deserialize).map_err(fails)?;
         settings.origins = origins;
-        let problems = read_hook_files(&mut settings.notify, project, credentials.map(Into::into));
-        if problems.is_empty() { Ok(settings) } else { Err(problems) }
+        let problems = hooks_set_twice(&settings.notify);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        settings.hook_problems = read_hook_files(&mut settings.notify, project, credentials.map(Into::into));
+        Ok(settings)
     }
 
     /// The built-in default settings.

@@ -16,23 +16,23 @@ mod hook_files;
 pub mod keys;
 mod layers;
 mod limits;
+mod open_secrets;
 mod origin;
 pub(crate) mod policy;
 mod project;
 pub(crate) mod rules;
 mod schema;
-mod secret_files;
 mod sections;
 
 pub use csv::{CsvOptions, CsvProfile, FormulaGuard, LineEnding, TimeFormat};
 pub use layers::SettingFlags;
 pub use limits::LimitsInForce;
+pub use open_secrets::{OpenSecretFile, open_secret_files};
 pub use origin::SettingOrigin;
 pub use policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
 pub use project::Project;
 pub use schema::{commented_file, json_schema, markdown};
 pub(crate) use schema::{key_row, key_schema};
-pub use secret_files::{OpenSecretFile, open_secret_files};
 pub use sections::{
     AppMode, CallsSetting, HookUrl, JobDefaults, LimitSettings, NotifySettings, OutputSettings, RefreshAges,
     RetentionSettings, ScheduleSettings, Settings, SpotifySettings, StateSettings,

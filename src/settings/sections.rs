@@ -11,7 +11,7 @@ use url::Url;
 use super::csv::CsvOptions;
 use super::origin::SettingOrigin;
 use super::policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
-use crate::document;
+use crate::document::{self, Diagnostic};
 use spotify_client::AppClass;
 
 /// All settings.
@@ -40,6 +40,9 @@ pub struct Settings {
     /// The origin of each setting that is not a default, by dotted name.
     #[serde(skip)]
     pub origins: BTreeMap<String, SettingOrigin>,
+    /// What is wrong with the files of hook addresses. Commands that send messages refuse to start; others go on.
+    #[serde(skip)]
+    pub hook_problems: Vec<Diagnostic>,
 }
 
 /// The app class according to the operator.

@@ -63,14 +63,15 @@ pub struct CompletedSignIn {
     pub also: Option<String>,
 }
 
-/// Creates the address for the browser. Nothing is stored or sent. A sign-in that another process
+/// Creates the address for the browser. Nothing is stored or sent, and of the grants only that of the user is read. A sign-in that another process
 /// finishes must be stored with [`GrantStore::save_pending`].
 ///
 /// # Errors
 ///
-/// If the user name is not valid, or if there are no random bytes.
+/// If the user name is not valid, the grants cannot be read, or there are no random bytes.
 pub fn start(
     api: &SpotifyClient,
+    grants: &GrantStore,
     wanted: &SignInRequest<'_>,
     now: DateTime<Utc>,
 ) -> Result<StartedSignIn, SignInError> {
@@ -85,6 +86,7 @@ pub fn start(
         // With a client secret too: a code that someone else obtained is then worthless here.
         verifier: Some(secret::random()?),
         created_at: now,
+        held: grants.get(wanted.user)?.map(|grant| grant.given_at),
     };
     Ok(StartedSignIn { address: authorize_url(api, &pending), pending })
 }
@@ -190,7 +192,9 @@ pub async fn finish(
 /// Refuses a sign-in whose user got another grant after it was started.
 fn refuse_superseded(grants: &GrantStore, pending: &PendingSignIn) -> Result<(), SignInError> {
     match grants.get(&pending.user)? {
-        Some(held) if held.given_at > pending.created_at => Err(SignInError::Superseded { user: pending.user.clone() }),
+        Some(grant) if Some(grant.given_at) != pending.held => {
+            Err(SignInError::Superseded { user: pending.user.clone() })
+        }
         _ => Ok(()),
     }
 }
@@ -230,13 +234,13 @@ pub async fn finish_pasted(
     let user = pasted.user;
     check_user_name(user)?;
     let nothing = || SignInError::NothingWaits { user: user.to_owned() };
-    let mut pending = grants.pending(user, api.now().wall)?.ok_or_else(nothing)?;
+    let pending = grants.pending(user, api.now().wall)?.ok_or_else(nothing)?;
     let answer = answer::parse_pasted(pasted.text, &pending, &api.accounts_url(""))?;
     if !grants.forget_pending(&pending)? {
         return Err(nothing());
     }
-    pending.replace |= pasted.replace;
-    let finished = finish(api, grants, &pending, answer).await;
+    let attempt = PendingSignIn { replace: pending.replace || pasted.replace, ..pending.clone() };
+    let finished = finish(api, grants, &attempt, answer).await;
     if let Err(SignInError::Api(error)) = &finished
         && matches!(
             error,

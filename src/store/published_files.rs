@@ -191,6 +191,11 @@ impl RecordedFile {
     pub fn path_below_job(&self) -> &str {
         self.path.strip_prefix(&self.job).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&self.path)
     }
+
+    /// Whether it has the result of a query and not the rows of a fetch.
+    pub fn shows_a_query(&self) -> bool {
+        self.source.strip_prefix("query ").is_some_and(|number| number.parse::<u32>().is_ok())
+    }
 }
 
 /// Returns the records of all files, or of the files of one job.

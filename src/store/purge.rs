@@ -10,10 +10,14 @@ use super::{StoreError, WriteTx, info};
 use crate::stream::MembershipTable;
 
 mod files;
+mod mentions;
 mod person;
 mod texts;
 
-pub use files::{UserFileFate, files_of_user, forget_inputs, is_not_rendered, record_dropped_rows};
+pub use files::{
+    UserFileFate, files_of_user, forget_inputs, forget_left_file, is_rendered, left_files, note_left_file,
+    record_dropped_rows,
+};
 pub use person::PurgedUser;
 
 /// Tables with personal rows besides the lists of a user.
@@ -36,12 +40,14 @@ pub struct PurgeCounts {
     pub shared: i64,
 }
 
-/// Whether an earlier purge was not finished: it was killed, or another program was reading the store.
+/// Whether an earlier purge was not finished: it was killed, another program was reading the store, or files were left.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub fn is_unfinished(tx: &WriteTx) -> Result<bool, StoreError> {
-    info::get_value(&tx.conn, UNFINISHED).map(|value| value.is_some()).map_err(|e| tx.error("cannot be read", e))
+    let failed = |e| tx.error("cannot be read", e);
+    let is_marked = info::get_value(&tx.conn, UNFINISHED).map_err(failed)?.is_some();
+    Ok(is_marked || !left_files(&tx.conn).map_err(failed)?.is_empty())
 }
 
 /// Records that the file no longer contains the deleted bytes.
@@ -50,6 +56,23 @@ pub fn is_unfinished(tx: &WriteTx) -> Result<bool, StoreError> {
 /// If the store cannot be written.
 pub fn finish(tx: &mut WriteTx) -> Result<(), StoreError> {
     tx.execute("DELETE FROM store_info WHERE key = ?1", params![UNFINISHED])
+}
+
+/// The playlists that go with a user, as pairs of id and name.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn playlists_of(tx: &WriteTx, user: &PurgedUser) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    name_purged(tx, user)?;
+    find_purged_playlists(tx)?;
+    let found = texts::purged_playlists(tx)?;
+    drop_temporary_tables(tx)?;
+    Ok(found)
+}
+
+fn drop_temporary_tables(tx: &WriteTx) -> Result<(), StoreError> {
+    let tables = ["purged_ids", "purged_names", "purged_playlists", "met_users"];
+    tables.into_iter().try_for_each(|table| execute(tx, &format!("DROP TABLE temp.{table}")).map(drop))
 }
 
 /// Deletes the rows of a user.
@@ -72,9 +95,7 @@ pub fn purge_user(tx: &mut WriteTx, user: &PurgedUser) -> Result<PurgeCounts, St
     texts::remove_mentions(tx, user)?;
     purge_accounts(tx)?;
     purged.shared = count_shared_playlists(tx)?;
-    for table in ["purged_ids", "purged_names", "purged_playlists", "met_users"] {
-        execute(tx, &format!("DROP TABLE temp.{table}"))?;
-    }
+    drop_temporary_tables(tx)?;
     tx.mark_all_changed();
     Ok(purged)
 }
@@ -129,6 +150,8 @@ fn find_purged_playlists(tx: &WriteTx) -> Result<(), StoreError> {
     execute(tx, &sql)?;
     // Accounts that the store knows from these playlists alone, such as people who added an item.
     let met = "CREATE TEMP TABLE met_users AS SELECT added_by AS id FROM playlist_items
+                 WHERE playlist_id IN (SELECT id FROM purged_playlists) AND added_by IS NOT NULL
+               UNION SELECT added_by FROM playlist_changes
                  WHERE playlist_id IN (SELECT id FROM purged_playlists) AND added_by IS NOT NULL
                UNION SELECT owner_id FROM playlists WHERE id IN (SELECT id FROM purged_playlists) AND owner_id IS NOT NULL";
     execute(tx, met).map(drop)
@@ -254,6 +277,7 @@ fn purge_records(tx: &WriteTx) -> Result<(), StoreError> {
 fn purge_accounts(tx: &WriteTx) -> Result<(), StoreError> {
     let unused = "NOT EXISTS (SELECT 1 FROM playlists WHERE owner_id = users.id)
          AND NOT EXISTS (SELECT 1 FROM playlist_items WHERE added_by = users.id)
+         AND NOT EXISTS (SELECT 1 FROM playlist_changes WHERE added_by = users.id)
          AND NOT EXISTS (SELECT 1 FROM user_playlists WHERE profile_id = users.id)";
     for sql in [
         "DELETE FROM images WHERE kind = 'user' AND id IN (SELECT id FROM purged_ids)",

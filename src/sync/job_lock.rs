@@ -17,8 +17,7 @@ use crate::store::canonical_path;
 #[derive(Debug)]
 pub struct JobLock {
     _file: File,
-    /// Shared by the runs of a store.
-    _store: File,
+    _store: StoreLock,
 }
 
 /// Why a lock was not acquired.
@@ -42,15 +41,15 @@ pub enum LockError {
         /// The number of the process, if it left it.
         process: Option<u32>,
     },
-    /// The store is being compacted.
-    #[error("the store {} is being compacted, since {}", store.display(), duration_text(*since))]
+    /// A command needs the store for itself.
+    #[error("the store {} is being compacted or purged, since {}", store.display(), duration_text(*since))]
     Compacting {
         /// The store.
         store: PathBuf,
         /// For how long.
         since: Duration,
     },
-    /// Runs write into the store.
+    /// Runs or exports use the store.
     #[error("the store {} is in use", store.display())]
     InUse {
         /// The store.
@@ -121,31 +120,34 @@ fn held_error(state_folder: &Path, store: &Path, job: &str, since: Duration, han
     LockError::Hangs { job, since, process: left.and_then(|text| text.trim().parse().ok()) }
 }
 
-/// Exclusive use of a store, without any run, until it is dropped.
+/// A lock on a store until it is dropped: exclusive, without any run or export, or shared with them.
 #[derive(Debug)]
 pub struct StoreLock {
     _file: File,
 }
 
 impl StoreLock {
-    /// Takes it.
+    /// Takes it for this command alone.
     ///
     /// # Errors
-    /// If a run holds the store, or the file cannot be locked.
+    /// If a run or an export holds the store, or the file cannot be locked.
     pub fn take(state_folder: &Path, store: &Path) -> Result<StoreLock, LockError> {
-        // Runs share the lock, each until its end.
+        // Runs and exports share the lock, each until its end.
         match take_with(open(state_folder, "store", &canonical_path(store).display().to_string())?, File::try_lock)? {
             Ok(file) => Ok(StoreLock { _file: file }),
             Err(_) => Err(LockError::InUse { store: store.to_path_buf() }),
         }
     }
 
-    /// Shares the lock, as runs do.
-    fn share(state_folder: &Path, store: &Path) -> Result<File, LockError> {
+    /// Shares it, as runs and exports do.
+    ///
+    /// # Errors
+    /// If a command needs the store for itself, or the file cannot be locked.
+    pub fn share(state_folder: &Path, store: &Path) -> Result<StoreLock, LockError> {
         let (file, path) = open(state_folder, "store", &canonical_path(store).display().to_string())?;
         let io = |source| LockError::Io { path: path.clone(), source };
         match file.try_lock_shared() {
-            Ok(()) => Ok(file),
+            Ok(()) => Ok(StoreLock { _file: file }),
             Err(TryLockError::WouldBlock) => {
                 Err(LockError::Compacting { store: store.to_path_buf(), since: held_for(&file).map_err(io)? })
             }

@@ -51,7 +51,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             let known = grants.get(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
             let signed_in = known.is_some();
             let purged = match logout.purge {
-                true => super::purge::run(&logout.user, known.and_then(|grant| grant.account), &app)?,
+                true => super::purge::run(&logout.user, known.as_ref(), &app)?,
                 false => None,
             };
             if signed_in || purged.is_none() {

@@ -119,9 +119,9 @@ fn read_answer(line: std::io::Result<Option<String>>) -> Result<Option<String>, 
 }
 
 fn start_sign_in(args: &LoginArgs, login: &LoginFlow<'_>, redirect_uri: &str) -> Result<StartedSignIn, SignInError> {
-    let LoginFlow { api, scopes, .. } = *login;
+    let LoginFlow { api, grants, scopes, .. } = *login;
     let wanted = SignInRequest { user: &args.user, scopes, redirect_uri, replace: args.replace };
-    signin::start(api, &wanted, api.now().wall)
+    signin::start(api, grants, &wanted, api.now().wall)
 }
 
 /// A free port, for a redirect address that no program answers.

@@ -13,13 +13,15 @@ use crate::cli::error_exits::{file_error, store_error};
 use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
-use crate::export::{ClearedFiles, ExportTarget, clear_user_files, forget_missing_files};
+use crate::export::{
+    ClearedFiles, ExportTarget, UserMentions, clear_user_files, forget_missing_files, left_by_earlier_purges,
+};
 use crate::notify::AlertStore;
 use crate::store::{
     CompactReport, PurgeCounts, PurgedUser, RawAnswers, Store, StoreError, canonical_path, delete_all_backups,
     open_writer, purge,
 };
-use spotify_client::state::grants::SpotifyAccount;
+use spotify_client::state::grants::Grant;
 
 /// What a purge has left, as far as the command can know.
 pub(super) struct PurgeOutcome {
@@ -33,32 +35,38 @@ pub(super) struct PurgeOutcome {
 }
 
 /// Deletes a user's rows and files. `None` if the store has nothing of such a user.
-pub(super) fn run(
-    name: &str,
-    account: Option<SpotifyAccount>,
-    app: &App<'_>,
-) -> Result<Option<PurgeOutcome>, CommandError> {
+pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Option<PurgeOutcome>, CommandError> {
     let database = app.database_path();
     let alerts = AlertStore::new(app.state.path(), &canonical_path(&database));
     let unknown = PurgedUser { local_names: BTreeSet::from([name.to_owned()]), ..PurgedUser::default() };
     if !database.exists() {
         print::stderr("there is no store, so there is nothing to delete\n");
-        alerts.forget_mentions(|text| unknown.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
+        // A mistyped name may be a word that any text contains.
+        if grant.is_some() {
+            alerts.forget_mentions(|text| unknown.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
+        }
         return Ok(None);
     }
-    // A run in progress would write the deleted rows again.
+    // A run or an export in progress would write the deleted rows again.
     let _lock = lock_store(app, "nothing was deleted")?;
     let store = app.open_store()?;
     let runtime = runtime()?;
-    let (local, known) = (name.to_owned(), account);
+    let (local, known) = (name.to_owned(), grant.and_then(|grant| grant.account.clone()));
     let found = runtime.block_on(store.write(move |s| {
         let account = known.as_ref().map(|known| (known.account_id.as_deref(), known.user_id.as_str()));
-        Ok((PurgedUser::find(s, &local, account)?, purge::is_unfinished(s)?))
+        let user = PurgedUser::find(s, &local, account)?;
+        let mentions = match &user {
+            Some(user) => UserMentions::of(user, &purge::playlists_of(s, user)?),
+            None => UserMentions::default(),
+        };
+        Ok((user, mentions, purge::is_unfinished(s)?))
     }));
-    let (user, is_unfinished) = found.map_err(store_error)?;
+    let (user, mentions, is_unfinished) = found.map_err(store_error)?;
     let is_known = user.is_some();
     let user = user.unwrap_or(unknown);
-    alerts.forget_mentions(|text| user.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
+    if is_known || grant.is_some() {
+        alerts.forget_mentions(|text| user.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
+    }
     if !is_known && !is_unfinished {
         print::stderr(&format!("the store has no data of {name}: no run has read the account\n"));
         return Ok(None);
@@ -68,7 +76,7 @@ pub(super) fn run(
     let (csv, user) = (target.clone(), user);
     let cleared = runtime.block_on(store.with_connection({
         let user = user.clone();
-        move |conn| clear_user_files(conn, &csv, &user)
+        move |conn| clear_user_files(conn, &csv, &user, &mentions)
     }));
     let cleared = cleared.map_err(store_error)?.map_err(file_error)?;
     let purged = match is_known {
@@ -106,21 +114,25 @@ fn finish(
             "deleted {answers} raw responses about users, since they do not say which user they belong to\n"
         ));
     }
-    let exit = export::run(&ExportArgs { jobs: Vec::new() }, app.context)?;
+    let exit = export::run_in_locked_store(&ExportArgs { jobs: Vec::new() }, app.context)?;
     if exit != ExitStatus::Complete {
         print::stderr("hint: some files were not rewritten; run `cratedigger export` when the problem is solved\n");
     }
     let not_rendered = rewrite_packages(app, target, cleared)?;
-    let compacted = runtime()?.block_on(compact(app.open_store()?)).map_err(store_error)?;
     let mut held = Vec::new();
-    if compacted.wal_bytes > 0 {
-        held.push(database.clone());
-    }
     if raw.is_some_and(|(_, raw)| raw.wal_bytes > 0) {
         held.push(database.with_extension("raw.db"));
     }
+    let compacted = runtime()?.block_on(compact(app.open_store()?, held.is_empty())).map_err(store_error)?;
+    if compacted.wal_bytes > 0 {
+        held.insert(0, database.clone());
+    }
     let csv_dir = target.csv_dir.clone();
-    let exit = if held.is_empty() { exit } else { ExitStatus::Deferred };
+    let exit = match exit {
+        _ if !held.is_empty() => ExitStatus::Deferred,
+        ExitStatus::Complete if !(cleared.left.is_empty() && not_rendered.is_empty()) => ExitStatus::Partial,
+        exit => exit,
+    };
     Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, held })
 }
 
@@ -160,10 +172,11 @@ impl PurgeOutcome {
     }
 }
 
-/// Rewrites the store, so that the deleted bytes disappear, and records that the purge is finished.
-async fn compact(store: Arc<Store>) -> Result<CompactReport, StoreError> {
+/// Rewrites the store, so that the deleted bytes disappear, and records that the purge is finished, unless the file of raw
+/// responses still contains some.
+async fn compact(store: Arc<Store>, is_last: bool) -> Result<CompactReport, StoreError> {
     let compacted = store.compact().await?;
-    if compacted.wal_bytes == 0 {
+    if compacted.wal_bytes == 0 && is_last {
         store.write(purge::finish).await?;
     }
     if let Ok(store) = Arc::try_unwrap(store) {
@@ -183,8 +196,14 @@ fn rewrite_packages(app: &App<'_>, target: &ExportTarget, cleared: &ClearedFiles
     for job in &jobs {
         forget_missing_files(&store, target, job).map_err(file_error)?;
     }
-    let is_left = |path: &&String| purge::is_not_rendered(&store, path).unwrap_or(true);
-    Ok(cleared.to_render.iter().filter(is_left).cloned().collect())
+    let left = left_by_earlier_purges(&store, target).map_err(|source| StoreError::Sqlite {
+        path: app.database_path(),
+        what: "cannot be written",
+        source,
+    });
+    let mut left = left.map_err(store_error)?;
+    left.retain(|path| cleared.to_render.contains(path));
+    Ok(left)
 }
 
 fn report_files(cleared: &ClearedFiles) {

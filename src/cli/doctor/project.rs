@@ -71,7 +71,7 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
     }
     page.extend(
         context
-            .open_secret_files()
+            .open_secret_files(settings)
             .iter()
             .map(|open| DoctorLine::problem("credentials", open.problem(), open.command(), ExitStatus::UserAction)),
     );

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use crate::document::{Diagnostic, Document};
+use crate::job::input_budget::{InputBudget, InputLimits};
 use crate::job::read::read_job;
 use crate::settings::Settings;
 
@@ -11,7 +12,8 @@ fn check(sql: &str) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
 
 fn check_file(text: &str) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
     let document = Document::new("jobs/x.toml", text.to_owned());
-    let (job, diagnostics) = read_job(&document, Path::new("jobs/x.toml"), "x", &Settings::built_in());
+    let inputs = InputBudget::beside(0, InputLimits::USUAL);
+    let (job, diagnostics) = read_job(&document, Path::new("jobs/x.toml"), "x", &Settings::built_in(), &inputs);
     (diagnostics, job.map_or(Vec::new(), |job| job.sql_problems))
 }
 

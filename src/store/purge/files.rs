@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, params};
 
+use super::FORGOTTEN_AUDIENCE;
 use super::person::PurgedUser;
-use crate::store::{RecordedFile, recorded_files};
+use crate::store::{RecordedFile, info, recorded_files};
 use crate::stream::{self, Stream};
 use spotify_client::EntityKind;
 
@@ -18,6 +19,8 @@ pub enum UserFileFate {
     DropRows,
     /// It shows the result of a query over several users, which only the job itself can write again.
     Render,
+    /// It shows what the app read, or the result of a query over the whole store. The same applies if it mentions the user.
+    RenderIfMentioned,
 }
 
 /// The records of all files with rows of a user, and what happens to each.
@@ -35,14 +38,15 @@ type Readers = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
     let mut readers = Readers::new();
-    let mut rows = store.prepare(
+    let sql = format!(
         // `requested` names the user of lists that belong to a user. For other lists, the record of the run does, until it
         // is deleted.
         "SELECT r.job, r.fetch, coalesce(r.user_id, nullif(l.audience, 'app'), ''), NULL FROM requested r
            LEFT JOIN lists l ON l.id = r.list_id
-           WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE 'forgotten %'
-         UNION SELECT r.job, f.fetch, f.user_id, f.stream FROM run_fetches f JOIN runs r ON r.id = f.run_id",
-    )?;
+           WHERE (r.user_id IS NOT NULL OR r.list_id IS NOT NULL) AND coalesce(l.audience, '') NOT LIKE '{FORGOTTEN_AUDIENCE}%'
+         UNION SELECT r.job, f.fetch, f.user_id, f.stream FROM run_fetches f JOIN runs r ON r.id = f.run_id"
+    );
+    let mut rows = store.prepare(&sql)?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let fetches = readers.entry(row.get(0)?).or_default();
@@ -70,17 +74,21 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
     if let Some(of) = of {
         return user.is_recorded_as(of).then_some(UserFileFate::Delete);
     }
-    let fetches = readers.get(&file.job)?;
-    let is_query = name.strip_prefix("query ").is_some_and(|n| n.parse::<u32>().is_ok());
+    let is_query = file.shows_a_query();
+    let fetches = readers.get(&file.job);
     let of_file: Vec<&String> = match is_query {
-        true => fetches.values().flatten().collect(),
-        false => fetches.get(name.strip_suffix(" not found").unwrap_or(name))?.iter().collect(),
+        true => fetches.into_iter().flat_map(BTreeMap::values).flatten().collect(),
+        false => {
+            let of_fetch = fetches.and_then(|fetches| fetches.get(name.strip_suffix(" not found").unwrap_or(name)));
+            of_fetch.into_iter().flatten().collect()
+        }
     };
     // What the app read alone can be read again, and a file without it is written again by the next export.
     let users: Vec<&String> = of_file.into_iter().filter(|reader| !reader.is_empty()).collect();
     let is_theirs = |reader: &&String| user.is_recorded_as(reader);
     match (users.iter().any(is_theirs), users.iter().all(is_theirs)) {
-        (false, _) => None,
+        // A query can read the whole store, and the app alone may have read the user's profile.
+        (false, _) => (is_query || users.is_empty()).then_some(UserFileFate::RenderIfMentioned),
         (true, true) => Some(UserFileFate::Delete),
         (true, false) if is_query => Some(UserFileFate::Render),
         (true, false) => Some(UserFileFate::DropRows),
@@ -111,12 +119,40 @@ pub fn forget_inputs(store: &Connection, path: &str) -> rusqlite::Result<()> {
     store.execute("UPDATE published_files SET inputs = '' WHERE path = ?1", [path]).map(drop)
 }
 
-/// Whether a file has not been rendered since [`forget_inputs`].
+/// Whether a file was rendered since [`forget_inputs`].
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn is_not_rendered(store: &Connection, path: &str) -> rusqlite::Result<bool> {
-    store.query_row("SELECT EXISTS (SELECT 1 FROM published_files WHERE path = ?1 AND inputs = '')", [path], |row| {
-        row.get(0)
-    })
+pub fn is_rendered(store: &Connection, path: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM published_files WHERE path = ?1 AND inputs <> '')";
+    store.query_row(sql, [path], |row| row.get(0))
+}
+
+/// The start of the keys in `store_info` of files that a purge could not clear. The rest is the path.
+const LEFT_FILE: &str = "purge_left ";
+
+/// The files with rows of deleted users that earlier purges could not clear: paths below the CSV folder.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn left_files(store: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT substr(key, length(?1) + 1) FROM store_info WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
+    let mut keys = store.prepare(sql)?;
+    keys.query_map([LEFT_FILE], |row| row.get(0))?.collect()
+}
+
+/// Records that a purge could not clear a file, so that the next purge checks it again.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn note_left_file(store: &Connection, path: &str) -> rusqlite::Result<()> {
+    info::set_value(store, &format!("{LEFT_FILE}{path}"), "")
+}
+
+/// Deletes the record of [`note_left_file`].
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn forget_left_file(store: &Connection, path: &str) -> rusqlite::Result<()> {
+    store.execute("DELETE FROM store_info WHERE key = ?1", [format!("{LEFT_FILE}{path}")]).map(drop)
 }

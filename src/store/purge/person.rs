@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::params;
 
+use super::mentions::Mentions;
 use crate::store::{StoreError, WriteTx, accounts};
 
 /// The ids and names of a user.
@@ -76,71 +77,13 @@ impl PurgedUser {
         self.user_ids.iter().chain(&self.account_ids).map(String::as_str)
     }
 
+    /// The names that people gave to the user.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.display_names.iter().chain(&self.local_names).map(String::as_str)
+    }
+
     /// Whether a text mentions the user by an id or a name, as a whole word.
     pub fn is_mentioned_in(&self, text: &str) -> bool {
-        self.marks().any(|mark| find_word(text, mark, 0).is_some())
-    }
-
-    /// The text without the ids and names of the user.
-    pub(super) fn remove_from(&self, text: &str) -> String {
-        self.marks().fold(text.to_owned(), |text, mark| replace_word(&text, mark, "(deleted user)"))
-    }
-
-    /// Ids and names, the longest first, so that a name is not replaced inside a longer one.
-    fn marks(&self) -> impl Iterator<Item = &str> {
-        let names = self.display_names.iter().chain(&self.local_names).map(String::as_str);
-        let mut marks: Vec<&str> = self.ids().chain(names).filter(|mark| !mark.trim().is_empty()).collect();
-        marks.sort_by_key(|mark| std::cmp::Reverse(mark.len()));
-        marks.into_iter()
-    }
-}
-
-/// Replaces every occurrence of a word.
-pub(super) fn replace_word(text: &str, word: &str, with: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut from = 0;
-    while let Some(at) = find_word(text, word, from) {
-        out.push_str(&text[from..at]);
-        out.push_str(with);
-        from = at + word.len();
-    }
-    out.push_str(&text[from..]);
-    out
-}
-
-/// The position of a word at or after `from`. It is not part of a longer word: `home` is not in `homely`.
-fn find_word(text: &str, word: &str, from: usize) -> Option<usize> {
-    let joins = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    text.get(from..)?.match_indices(word).map(|(at, _)| from + at).find(|at| {
-        let (before, after) = (&text[..*at], &text[at + word.len()..]);
-        !before.chars().next_back().is_some_and(joins) && !after.chars().next().is_some_and(joins)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_replaced_as_whole_words() {
-        let user = PurgedUser {
-            user_ids: BTreeSet::from(["31abc".to_owned()]),
-            local_names: BTreeSet::from(["home".to_owned()]),
-            display_names: BTreeSet::from(["home alone".to_owned()]),
-            ..PurgedUser::default()
-        };
-        let table = [
-            ("home must sign in", "(deleted user) must sign in"),
-            ("saved_tracks of home: 3 lists", "saved_tracks of (deleted user): 3 lists"),
-            ("homely homes at-home", "homely homes at-home"),
-            ("home home", "(deleted user) (deleted user)"),
-            ("`home alone` (31abc)", "`(deleted user)` ((deleted user))"),
-            ("spotify:user:31abc", "spotify:user:(deleted user)"),
-            ("31abcd", "31abcd"),
-        ];
-        for (text, expected) in table {
-            assert_eq!(user.remove_from(text), expected);
-            assert_eq!(user.is_mentioned_in(text), text != expected, "{text}");
-        }
+        Mentions::of(self, &[]).are_in(text)
     }
 }

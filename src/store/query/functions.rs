@@ -14,6 +14,9 @@ use rusqlite::{Connection, Error, Result, ffi};
 
 use super::limits::MAX_VALUE_BYTES;
 
+/// `json_patch` compares each key of one object with each of the other. With two of these lengths, one call takes a second.
+const MAX_PATCHED_BYTES: usize = 1 << 31;
+
 /// Replaces the functions on a connection.
 pub(super) fn replace_functions(store: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
@@ -21,6 +24,14 @@ pub(super) fn replace_functions(store: &Connection) -> Result<()> {
     store.create_scalar_function("replace", 3, flags, substitute)?;
     for (name, at_start, at_end) in [("trim", true, true), ("ltrim", true, false), ("rtrim", false, true)] {
         store.create_scalar_function(name, 2, flags, move |context| trim(context, at_start, at_end))?;
+    }
+    let flags = flags | FunctionFlags::SQLITE_RESULT_SUBTYPE;
+    for name in ["json_patch", "jsonb_patch"] {
+        // SQLite's own function, which this one replaces on the other connection.
+        let own = Connection::open_in_memory()?;
+        let subtype = (name == "json_patch").then_some(JSON_SUBTYPE);
+        let sql = format!("SELECT {name}(?1, ?2)");
+        store.create_scalar_function(name, 2, flags, move |context| Ok((patch(context, &own, &sql)?, subtype)))?;
     }
     Ok(())
 }
@@ -91,6 +102,26 @@ fn trim(context: &mut Context<'_>, at_start: bool, at_end: bool) -> Result<Optio
     Ok(Some(left.to_owned()))
 }
 
+/// How SQLite marks a text that is JSON, so that other JSON functions do not quote it.
+const JSON_SUBTYPE: std::ffi::c_uint = b'J' as std::ffi::c_uint;
+
+/// `json_patch(X, Y)` for texts and blobs that SQLite patches in a short time.
+fn patch(context: &mut Context<'_>, own: &Connection, sql: &str) -> Result<Value> {
+    let length = |at| match context.get_raw(at) {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len(),
+        _ => 0,
+    };
+    let (target, change) = (length(0), length(1));
+    if target.saturating_mul(change) > MAX_PATCHED_BYTES {
+        let why = format!(
+            "json_patch would take too long for {target} and {change} bytes; the limit is {MAX_PATCHED_BYTES} for their product"
+        );
+        return Err(Error::UserFunctionError(why.into()));
+    }
+    let value = |at| Value::try_from(context.get_raw(at));
+    own.prepare_cached(sql)?.query_row([value(0)?, value(1)?], |row| row.get(0))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -112,6 +143,24 @@ mod tests {
             Value::Blob(bytes) => Value::Text(String::from_utf8(bytes).expect("the blobs here are text")),
             value => value,
         })
+    }
+
+    #[test]
+    fn short_patches_are_those_of_sqlite() {
+        let (ours, theirs) = connections();
+        for sql in [
+            r#"SELECT json_patch('{"a":1,"b":{"c":2}}', '{"b":{"c":null},"d":[1]}')"#,
+            r#"SELECT json_array(json_patch('{"b":1}', '{"a":2}'), 1)"#,
+            r#"SELECT json(jsonb_patch('{"b":1}', jsonb('{"a":2}')))"#,
+            "SELECT json_patch(NULL, '{}')",
+            "SELECT json_patch('{}', 1.5)",
+            "SELECT json_patch('{', '{}')",
+        ] {
+            assert_eq!(result(&ours, sql, &[]), result(&theirs, sql, &[]), "{sql}");
+        }
+        let long = Value::Text(format!("[\"{}\"]", "x".repeat(50_000)));
+        let refused = result(&ours, "SELECT json_patch(?1, ?2)", &[long.clone(), long]).unwrap_err();
+        assert!(refused.contains("would take too long for 50004 and 50004 bytes"), "{refused}");
     }
 
     fn value() -> impl Strategy<Value = Value> {

@@ -8,9 +8,10 @@ use rusqlite::limits::Limit;
 pub(super) const MAX_VALUE_BYTES: usize = 1 << 20;
 /// The longest pattern of LIKE and GLOB. With the longest value, one call takes a few seconds.
 const MAX_PATTERN_BYTES: usize = 500;
-/// Most memory of SQLite, of all connections together. SQLite has no limit for one connection. Writing needs a tenth of it, and
-/// a query that needs more than the rest is ended.
-pub(super) const MAX_HEAP_BYTES: usize = 512 << 20;
+/// Most memory of SQLite, of all connections together. SQLite has no limit for one connection. Writing needs a fifth of it, and
+/// a query that needs more than the rest is ended. Containers get at least twice as much memory: otherwise the kernel would end the
+/// process first.
+pub(super) const MAX_HEAP_BYTES: usize = 256 << 20;
 
 /// Bounds of SQLite for queries, since a query must not abort the process or use up its memory.
 pub(super) const QUERY_LIMITS: [(Limit, i32); 9] = [

@@ -199,6 +199,8 @@ fn no_function_exceeds_the_time_of_a_query() {
     let (a, b) = (long("a", 1 << 20), long("a", 1 << 19));
     let objects = "(SELECT json_group_object(value, 1) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL \
                    SELECT value + 1 FROM n LIMIT 20000) SELECT value FROM n))";
+    let many = objects.replace("20000", "100000");
+    let nested_many = format!("json_object('a', json({many}))");
     let nested = format!("'{}1{}'", "[".repeat(900), "]".repeat(900));
     for sql in [
         format!("SELECT instr({a}, {b} || 'b')"),
@@ -209,6 +211,9 @@ fn no_function_exceeds_the_time_of_a_query() {
         format!("SELECT {a} LIKE '{}'", "%a_".repeat(160)),
         format!("SELECT {a} GLOB '*{}[^a]*'", "[a-z]".repeat(95)),
         format!("SELECT json_patch({objects}, {objects})"),
+        format!("SELECT json_patch({many}, {many})"),
+        format!("SELECT jsonb_patch(jsonb({many}), jsonb({many}))"),
+        format!("SELECT json_patch({nested_many}, {nested_many})"),
         format!("SELECT json_pretty({nested}, {b})"),
         "SELECT printf('%.*c', 1000000000, 'x')".to_owned(),
         "SELECT group_concat(printf('%1000000s', 'x')) FROM tracks a, tracks b, tracks c, tracks d".to_owned(),

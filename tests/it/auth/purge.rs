@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
@@ -154,6 +155,35 @@ fn purge_behind_a_reader_ends_75() {
 }
 
 #[test]
+fn exports_and_purges_wait_for_each_other() {
+    let world = world();
+    let slow = "[[query]]\ncsv = \"slow.csv\"\nsql = \"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+                SELECT count(*) FROM n\"\n";
+    let job = format!("user = \"{STUDIO}\"\n{}", fetch("saved_tracks", ""));
+    world.project.write("jobs/x.toml", &job);
+    world.run(&[]).exits(0);
+    world.project.write("jobs/x.toml", format!("{job}{slow}"));
+    std::fs::remove_file(world.csv_path("saved_tracks.csv")).unwrap();
+    let mut export = world.command(&["export"]).spawn().unwrap();
+    // The first file is there, so the export is at the query, which would take minutes.
+    while !world.csv_path("saved_tracks.csv").exists() {
+        assert!(export.try_wait().unwrap().is_none(), "the export has ended");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let refused = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(75);
+    assert!(refused.stderr.contains("nothing was deleted; an `export`"), "{}", refused.stderr);
+    assert_ne!(world.one("SELECT count(*) FROM saved_tracks"), "0");
+    export.kill().unwrap();
+    export.wait().unwrap();
+    world.project.write("jobs/x.toml", job);
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    // No export begins during a purge.
+    let state = world.project.root().join(".local/state/cratedigger");
+    let _lock = cratedigger::sync::StoreLock::take(&state, &world.database()).unwrap();
+    world.cli(&["export"]).exits(75).says("is being compacted or purged");
+}
+
+#[test]
 fn only_what_others_have_read_is_kept() {
     let (world, refused) = (world(), fixtures::STUDIO_PLAYLIST);
     // The app reads the public playlists of the user, which are the user's all the same.
@@ -167,15 +197,71 @@ fn only_what_others_have_read_is_kept() {
     world.project.write("jobs/refused.toml", one_list(DIGGER, refused));
     world.project.write("jobs/read.toml", one_list(DIGGER, &read));
     world.run(&["refused", "read"]).exits(3);
+    // People who only changed these playlists: they go with the history, unless another one names them.
+    let store = Connection::open(world.database()).unwrap();
+    let changed = |list: &str, person: &str| {
+        store
+            .execute("INSERT OR IGNORE INTO users (id, first_seen_at) VALUES (?1, '2026-01-01T00:00:00Z')", [person])
+            .unwrap();
+        let change = "INSERT INTO playlist_changes (playlist_id, change, kind, added_by, seen_at)
+                      VALUES (?1, 'removed', 'track', ?2, '2026-01-01T00:00:00Z')";
+        store.execute(change, [list, person]).unwrap();
+    };
+    changed(refused, "qq-gone");
+    changed(refused, "qq-kept");
+    changed(&read, "qq-kept");
+    drop(store);
     let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
     assert!(purged.stderr.contains("kept 1 playlist of other readers"), "{}", purged.stderr);
+    assert_eq!(world.one("SELECT group_concat(id) FROM users WHERE id LIKE 'qq-%'"), "qq-kept");
     assert_eq!(world.one("SELECT group_concat(id) FROM playlists"), read);
     assert_eq!(world.one("SELECT count(*) FROM user_playlists"), "0");
     for table in ["playlist_items", "playlist_versions", "playlist_details", "playlist_changes"] {
         let left = format!("SELECT count(*) FROM {table} WHERE playlist_id <> '{read}'");
         assert_eq!(world.one(&left), "0", "{table}");
     }
+    // These made-up changes have no version.
+    let store = Connection::open(world.database()).unwrap();
+    store.execute("DELETE FROM playlist_changes WHERE added_by LIKE 'qq-%'", []).unwrap();
+    drop(store);
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn files_without_users_are_made_again_or_left() {
+    let world = world();
+    let tracks = |name: &str| {
+        let fetch = fetch("saved_tracks", &format!("csv = \"{name}.csv\"\ncolumns = [\"track_id\"]"));
+        format!("users = {:?}\n{fetch}", [STUDIO, DIGGER])
+    };
+    // A job of the app alone, whose query reads the whole store.
+    let names = |name: &str| {
+        let sql = "SELECT id FROM main.users WHERE local_name IS NOT NULL ORDER BY 1";
+        format!("{}[[query]]\ncsv = \"{name}.csv\"\nsql = \"{sql}\"\n", fetch("markets", ""))
+    };
+    for name in ["old", "new"] {
+        world.project.write("jobs/x.toml", tracks(name));
+        world.project.write("jobs/y.toml", names(name));
+        world.run(&["x"]).exits(0);
+        world.run(&["y"]).exits(0);
+    }
+    let csv = world.project.root().join("output/csv");
+    let lines = |path: &str| std::fs::read_to_string(csv.join(path)).unwrap().lines().count();
+    let before = lines("x/new.csv");
+    assert!(lines("y/new.csv") == 3 && before > 2);
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
+    assert!(lines("y/new.csv") == 2 && lines("x/new.csv") < before);
+    for left in ["x/old.csv", "y/old.csv"] {
+        assert!(purged.stderr.contains(&format!("{left} may contain rows of this user")), "{}", purged.stderr);
+    }
+    // Until somebody deletes them, each purge says so.
+    let again = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
+    assert!(again.stderr.contains("x/old.csv: an earlier purge left it"), "{}", again.stderr);
+    for left in ["x/old.csv", "y/old.csv"] {
+        std::fs::remove_file(csv.join(left)).unwrap();
+    }
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    assert_eq!(mentions(&world, &[fixtures::STUDIO_USER.to_owned(), STUDIO.to_owned()]), [""; 0]);
 }
 
 #[test]
@@ -197,7 +283,7 @@ fn purge_deletes_through_no_link() {
                 guarded, published_at, data_version FROM published_files WHERE source = 'me of qqstudio'";
     assert_eq!(store.execute(dots, []).unwrap(), 1);
     drop(store);
-    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]);
+    let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(74);
     assert!(purged.stderr.contains("symbolic link"), "{}", purged.stderr);
     for victim in victims {
         assert_eq!(std::fs::read(world.project.root().join(victim)).unwrap(), b"precious", "{victim}");

@@ -305,7 +305,7 @@ async fn sign_in_debug_holds_no_secret() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, false);
     let wanted = SignInRequest { user: "home", scopes: &[], redirect_uri: "http://127.0.0.1/callback", replace: false };
-    let begun = cratedigger::signin::start(&start.api, &wanted, Utc::now()).unwrap();
+    let begun = cratedigger::signin::start(&start.api, &start.grants, &wanted, Utc::now()).unwrap();
     let shown = format!("{:?}", begun.pending);
     let secrets = [begun.pending.state.expose_secret(), begun.pending.verifier.as_ref().unwrap().expose_secret()];
     assert!(secrets.iter().all(|secret| !shown.contains(secret)), "{shown}");

@@ -146,6 +146,14 @@ fn examples_use_what_the_image_has() {
             assert!(text.contains(needed), "{needed}");
         }
     }
+    // SQLite ends a query at 256 MiB. With less than twice as much, the kernel would end the process.
+    let by_hand = contrib("kubernetes/by-hand.yaml");
+    for (text, key, unit) in [(&compose, "mem_limit: ", "m"), (&job, "{memory: ", "Mi"), (&by_hand, "{memory: ", "Mi")]
+    {
+        let limit = text.lines().filter(|line| line.contains("limit")).find_map(|line| line.split_once(key)).unwrap().1;
+        let mib = limit.split_once(unit).and_then(|(number, _)| number.parse::<u64>().ok());
+        assert!(mib.is_some_and(|mib| mib >= 512), "{limit}");
+    }
     for name in ["spotify_client_id", "spotify_client_secret", "cratedigger_key"] {
         assert!(compose.contains(&format!("      - {name}\n")) && compose.contains(&format!("./secrets/{name}\n")));
         assert!(job.contains(&format!("--from-file={name}")));

@@ -251,6 +251,39 @@ fn installer_refuses_a_folder_of_others() {
     assert!(text.matches("plain \"$").count() >= 2 && text.contains("mv -T "));
 }
 
+#[test]
+fn installer_checks_the_folders_above_its_own() {
+    let (_project, units) = written();
+    let text = std::fs::read_to_string(units.join("install.sh")).unwrap();
+    let function = |name: &str| {
+        let from = text.find(&format!("\n{name}() {{")).unwrap();
+        &text[from..from + text[from..].find("\n}\n").unwrap() + 3]
+    };
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let above = folder.path().canonicalize().unwrap().join("above");
+    std::fs::create_dir_all(above.join("deep")).unwrap();
+    // The real functions, for which this folder is the root: who may change those above it is not up to the test.
+    let script = format!(
+        "fail() {{ echo \"$*\"; exit 1; }}\n{}{}\nowner=$(id -u)\nplain \"$1\"",
+        function("trusted"),
+        function("plain").replace("!= /", &format!("!= {}", folder.path().canonicalize().unwrap().display()))
+    );
+    let said = |path: &str| {
+        let path = above.join(path);
+        stdout(&Command::new("sh").args(["-c", &script, "sh"]).arg(path).output().unwrap())
+    };
+    let set_mode = |mode| std::fs::set_permissions(&above, std::fs::Permissions::from_mode(mode)).unwrap();
+    set_mode(0o755);
+    assert_eq!(said("deep/new/output"), "");
+    set_mode(0o777);
+    for path in ["output", "deep/output", "deep/new/output"] {
+        assert!(said(path).contains(&format!("{} can be changed by other users", above.display())), "{}", said(path));
+    }
+    set_mode(0o755);
+    std::os::unix::fs::symlink("deep", above.join("link")).unwrap();
+    assert!(said("link").contains("is a symbolic link"));
+}
+
 /// The output of `systemd-analyze`, if it is installed. `make check-units` requires it.
 fn analyze(args: &[&str], files: &[PathBuf]) -> Option<String> {
     let output = Command::new("systemd-analyze").args(args).args(files).output().ok()?;

@@ -79,6 +79,19 @@ fn hook_addresses_come_from_files() {
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(stderr(&output).contains(why) && !stderr(&output).contains("canary"), "{}", stderr(&output));
     }
+    // Only commands that send messages need the address.
+    std::fs::remove_file(folder.join("hook")).unwrap();
+    for (command, exit) in [("run", 2), ("schedule", 2), ("check", 2), ("doctor", 2), ("history", 0), ("export", 0)] {
+        let output = world.cli(&[command]);
+        assert_eq!(output.code, exit, "{command}: {}{}", output.stdout, output.stderr);
+        let says = format!("{}{}", output.stdout, output.stderr).contains("secrets/hook");
+        assert_eq!(says, exit != 0, "{command}: {}{}", output.stdout, output.stderr);
+    }
+    // A credentials folder that cannot be read may contain an address.
+    world.project.write("secrets/hook", hooks.url("/from-a-file"));
+    let no_folder = world.command(&["run", "x"]).env("CREDENTIALS_DIRECTORY", folder.join("hook")).output().unwrap();
+    assert_eq!(no_folder.status.code(), Some(2), "{}", stderr(&no_folder));
+    assert!(stderr(&no_folder).contains("secrets/hook/cratedigger_ping_url"), "{}", stderr(&no_folder));
 }
 
 #[test]

@@ -109,6 +109,15 @@ fn pipes_and_devices_are_errors() {
         assert!(check_refuses(&project, input, "pipe.csv").contains("is a named pipe and not a file"));
         assert!(check_refuses(&project, input, ".").contains("is a folder and not a file"));
     }
+    // The key of the grants, wherever it comes from.
+    std::fs::create_dir(at("keys")).unwrap();
+    pipe(&at("keys/cratedigger_key"));
+    for (variable, value) in [("CRATEDIGGER_KEY_FILE", "keys/cratedigger_key"), ("CREDENTIALS_DIRECTORY", "keys")] {
+        let mut list = project.command(&["auth", "list"]);
+        list.env("SPOTIFY_CLIENT_ID", "x").env("SPOTIFY_CLIENT_SECRET", "y").env(variable, value);
+        let list = list.output().unwrap();
+        assert!(!list.status.success() && stderr(&list).contains("keys/cratedigger_key"), "{}", stderr(&list));
+    }
     // Everything else that is read from the project folder.
     project.write("jobs/x.toml", "[[fetch]]\nstream = \"markets\"\n");
     pipe(&at("grants.jsonl"));
@@ -170,11 +179,13 @@ fn large_inputs_use_little_memory() {
 #[test]
 fn large_searches_use_little_memory() {
     let template = format!("query = \"{}\"\n", "{a}".repeat(10_000));
+    let long = format!("query = \"{} {{a0}}\"\n", "x".repeat(240));
     for (name, query, file, exit) in [
         ("a template of many columns", template.as_str(), format!("a\n{}", "x".repeat(50) + "\n").repeat(2), 2),
         ("many rows", "", "ab\n".repeat(1_010_000), 2),
         ("unknown column", "query = \"{b}\"\n", "a,".repeat(10_000), 2),
         ("long rows", "", ("a".repeat(1_000_000) + "\n").repeat(20), 2),
+        ("rows of a long template", long.as_str(), (0..400_000).map(|n| format!("a{n}\n")).collect(), 2),
         ("rows", "", (0..100_000).map(|n| format!("{n}\n")).collect(), 0),
     ] {
         let project = Project::with_job(&format!("[[fetch]]\nstream = \"search\"\n{query}queries_file = \"a.csv\"\n"));

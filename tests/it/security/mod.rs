@@ -1,9 +1,11 @@
 //! What a job author, an editor of the settings, a server or another local user may try. `docs/reliability.md` lists these
 //! tests.
 
+pub mod boundaries;
 pub mod children;
 pub mod grant_servers;
 pub mod input_files;
 pub mod odd_job_files;
 pub mod queries;
 pub mod random_input;
+pub mod supply_chain;

@@ -45,7 +45,7 @@ fn greedy_query_costs_its_own_file_only() {
     let query = format!("[[query]]\ncsv = \"q.csv\"\nsql = \"{sql}\"\n");
     let world = World::extended().job(&format!("{}{query}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])));
     let run = world.run(&["x"]);
-    assert!(run.stderr.contains("it needs more than 512 MiB of memory, which is the limit"), "{}", run.stderr);
+    assert!(run.stderr.contains("it needs more than 256 MiB of memory, which is the limit"), "{}", run.stderr);
     assert!((1..=3).contains(&run.code), "{}: {}", run.code, run.stderr);
     assert!(!world.csv("playlist_items.csv").is_empty() && !world.csv_path("q.csv").exists());
 }

@@ -154,6 +154,33 @@ fn blocked_file_leaves_other_jobs_alone() {
 }
 
 #[test]
+fn verify_reads_through_no_link_or_pipe() {
+    let world = tracks();
+    world.run(&[]).exits(0);
+    let (folder, elsewhere) = (world.csv_path("."), world.project.root().join("elsewhere"));
+    let replace_with_pipe = |name: &str| {
+        let kept = std::fs::read(folder.join(name)).unwrap();
+        std::fs::remove_file(folder.join(name)).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(folder.join(name)).status().unwrap().success());
+        let seen = world.cli(&["verify"]).exits(74);
+        assert!(seen.stdout.contains(&format!("{name}: it is a named pipe and not a file")), "{}", seen.stdout);
+        std::fs::remove_file(folder.join(name)).unwrap();
+        std::fs::write(folder.join(name), kept).unwrap();
+    };
+    replace_with_pipe("datapackage.json");
+    replace_with_pipe("tracks.csv");
+    let pipe = folder.join(".cratedigger-1-1.journal");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    world.cli(&["verify"]).exits(0);
+    std::fs::remove_file(pipe).unwrap();
+    // The right files, but behind a link.
+    std::fs::rename(folder.parent().unwrap().join("x"), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.parent().unwrap().join("x")).unwrap();
+    let seen = world.cli(&["verify"]).exits(74);
+    assert!(seen.stdout.contains("tracks.csv: it is behind a link"), "{}", seen.stdout);
+}
+
+#[test]
 fn files_of_a_running_job_are_not_rewritten() {
     let world = tracks();
     world.run(&[]).exits(0);

@@ -1,7 +1,23 @@
 //! Where the key of the grants came from.
 
+use std::ffi::OsStr;
 use std::fmt;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+/// The file of a credential in `$CREDENTIALS_DIRECTORY`, or `None` if there is no such file.
+///
+/// # Errors
+///
+/// If the folder cannot be read. It may contain the file then.
+pub fn credential_path(folder: &OsStr, name: &str) -> io::Result<Option<PathBuf>> {
+    let path = Path::new(folder).join(name);
+    match path.symlink_metadata() {
+        Ok(_) => Ok(Some(path)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
 
 /// Where a key came from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,12 +130,12 @@ fn mount_kind(folder: &Path) -> Option<String> {
 
 /// Other systems have stable numbers.
 #[cfg(not(target_os = "linux"))]
-pub(in crate::state) fn numbers_last(_folder: &Path) -> Result<bool, StateError> {
+pub(in crate::state) fn has_stable_inodes(_folder: &Path) -> Result<bool, StateError> {
     Ok(true)
 }
 
 /// Other systems do not tell.
 #[cfg(not(target_os = "linux"))]
-pub fn network_kind(_folder: &Path) -> std::io::Result<Option<String>> {
+pub fn network_file_system(_folder: &Path) -> std::io::Result<Option<String>> {
     Ok(None)
 }

@@ -5,7 +5,7 @@
 //! another one ends it. A sign-in that was answered is deleted, so that no answer counts twice.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 use secrecy::SecretString;
 
 use super::error::GrantError;
@@ -38,6 +38,8 @@ pub struct PendingSignIn {
     pub verifier: Option<SecretString>,
     /// When it was begun.
     pub created_at: DateTime<Utc>,
+    /// When the grant was given that the user had then. Compared for equality only, since clocks can be set back.
+    pub held: Option<DateTime<Utc>>,
 }
 
 impl GrantStore {
@@ -47,28 +49,47 @@ impl GrantStore {
     ///
     /// If it cannot be written.
     pub fn save_pending(&self, pending: &PendingSignIn) -> Result<(), GrantError> {
-        let state = self.seal(&pending.user, STATE, &pending.state)?;
-        let verifier = pending.verifier.as_ref().map(|it| self.seal(&pending.user, VERIFIER, it)).transpose()?;
         let stale = (pending.created_at - PENDING_LIFETIME).timestamp_millis();
+        let sealed = self.seal_pending(pending)?;
         self.db().write("keep a sign-in", |tx| {
             tx.execute("DELETE FROM pending WHERE created_ms < ?1", [stale])?;
-            tx.execute(
-                "INSERT OR REPLACE INTO pending VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                params![
-                    self.client_id,
-                    pending.user,
-                    pending.redirect_uri,
-                    pending.flow.as_str(),
-                    pending.scopes.join(" "),
-                    pending.replace,
-                    state,
-                    verifier,
-                    pending.created_at.timestamp_millis(),
-                    self.servers.as_str()
-                ],
-            )
+            tx.execute("DELETE FROM pending WHERE client_id = ?1 AND user = ?2", [&*self.client_id, &pending.user])?;
+            self.insert_pending(tx, pending, &sealed)
         })?;
         Ok(())
+    }
+
+    /// The state and the verifier of a sign-in, encrypted.
+    fn seal_pending(&self, pending: &PendingSignIn) -> Result<(Vec<u8>, Option<Vec<u8>>), GrantError> {
+        let state = self.seal(&pending.user, STATE, &pending.state)?;
+        let verifier = pending.verifier.as_ref().map(|it| self.seal(&pending.user, VERIFIER, it)).transpose()?;
+        Ok((state, verifier))
+    }
+
+    /// Adds a sign-in unless one of the same user is pending.
+    fn insert_pending(
+        &self,
+        tx: &Transaction<'_>,
+        pending: &PendingSignIn,
+        (state, verifier): &(Vec<u8>, Option<Vec<u8>>),
+    ) -> rusqlite::Result<usize> {
+        tx.execute(
+            "INSERT OR IGNORE INTO pending (client_id, user, redirect_uri, flow, scopes, replacing, state_enc, verifier_enc,
+                created_ms, servers, held_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            params![
+                self.client_id,
+                pending.user,
+                pending.redirect_uri,
+                pending.flow.as_str(),
+                pending.scopes.join(" "),
+                pending.replace,
+                state,
+                verifier,
+                pending.created_at.timestamp_millis(),
+                self.servers.as_str(),
+                pending.held.map(|at| at.timestamp_millis())
+            ],
+        )
     }
 
     /// The sign-in that waits for this user, unless it has waited for more than a day.
@@ -79,7 +100,7 @@ impl GrantStore {
     pub fn pending(&self, user: &str, now: DateTime<Utc>) -> Result<Option<PendingSignIn>, GrantError> {
         let found = self.db().read("read a sign-in", |conn| {
             conn.query_row(
-                "SELECT redirect_uri, flow, scopes, replacing, state_enc, verifier_enc, created_ms, servers
+                "SELECT redirect_uri, flow, scopes, replacing, state_enc, verifier_enc, created_ms, servers, held_ms
                  FROM pending
                  WHERE client_id = ?1 AND user = ?2",
                 [&*self.client_id, user],
@@ -94,6 +115,7 @@ impl GrantStore {
                         state: SecretString::default(),
                         verifier: None,
                         created_at: time_from_ms(row.get(6)?),
+                        held: row.get::<_, Option<i64>>(8)?.map(time_from_ms),
                     };
                     Ok((pending, sealed, row.get(7)?))
                 },
@@ -113,16 +135,16 @@ impl GrantStore {
         Ok(Some(pending))
     }
 
-    /// Saves a sign-in again whose answer could not be redeemed yet, unless a newer one of the same user is pending.
+    /// Saves a sign-in again whose answer could not be redeemed yet. It was forgotten when the answer came, so one of the same
+    /// user that is pending now is newer, and stays.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
     pub fn restore_pending(&self, pending: &PendingSignIn) -> Result<(), GrantError> {
-        match self.pending(&pending.user, pending.created_at)? {
-            Some(newer) if newer.created_at > pending.created_at => Ok(()),
-            _ => self.save_pending(pending),
-        }
+        let sealed = self.seal_pending(pending)?;
+        self.db().write("keep a sign-in", |tx| self.insert_pending(tx, pending, &sealed))?;
+        Ok(())
     }
 
     /// Forgets a sign-in. `false`: another process was quicker, or a newer one of the same user has replaced it.

@@ -6,7 +6,7 @@ use crate::state::database::DbLayout;
 pub(super) static GRANTS: DbLayout =
     DbLayout { application_id: 0x4344_6772, migrations: &MIGRATIONS, synchronous: "FULL" };
 
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
 -- A known text under the key, by which another key is noticed. One row.
 CREATE TABLE seal (
@@ -61,5 +61,11 @@ ALTER TABLE grants ADD COLUMN given_ms INTEGER NOT NULL DEFAULT 0;
 -- The servers that a grant or a sign-in belongs to: accounts service and API. They get its tokens, and no other server does.
 ALTER TABLE grants ADD COLUMN servers TEXT NOT NULL DEFAULT 'https://accounts.spotify.com https://api.spotify.com';
 ALTER TABLE pending ADD COLUMN servers TEXT NOT NULL DEFAULT 'https://accounts.spotify.com https://api.spotify.com';
+",
+    "
+-- given_ms of the grant that the user had when the sign-in began. A sign-in does not replace another grant.
+ALTER TABLE pending ADD COLUMN held_ms INTEGER;
+UPDATE pending SET held_ms = (SELECT given_ms FROM grants
+    WHERE grants.client_id = pending.client_id AND grants.user = pending.user AND given_ms <= created_ms);
 ",
 ];

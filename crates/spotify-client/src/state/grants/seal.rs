@@ -15,13 +15,17 @@ use std::path::{Path, PathBuf};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key as Bytes, XChaCha20Poly1305, XNonce};
+use rustix::fs::{Mode, OFlags};
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use crate::state::StateError;
 use crate::state::folder::private_files as private;
-use crate::state::key_origin::KeyOrigin;
+use crate::state::key_origin::{KeyOrigin, credential_path};
 use crate::{hex, random};
+
+/// The file of the key in a credentials folder.
+const CREDENTIAL: &str = "cratedigger_key";
 
 /// The first byte of every sealed value, so that a later format can be recognized.
 const VERSION: u8 = 1;
@@ -76,12 +80,10 @@ impl SealKey {
     ) -> Result<Option<SealKey>, StateError> {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
         if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
-            let path = Path::new(&credentials).join("cratedigger_key");
-            match fs::symlink_metadata(&path) {
-                Ok(_) => return SealKey::read(KeyOrigin::Credential(path)).map(Some),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                // A folder that cannot be read may contain the key. A new one would lock the grants to another place.
-                Err(error) => return Err(StateError::io("read the key", &path)(error)),
+            // A folder that cannot be read may contain the key. A new one would lock the grants to another place.
+            let failed = |error| StateError::io("read the key", &Path::new(&credentials).join(CREDENTIAL))(error);
+            if let Some(path) = credential_path(&credentials, CREDENTIAL).map_err(failed)? {
+                return SealKey::read(KeyOrigin::Credential(path)).map(Some);
             }
         }
         if let Some(path) = set("CRATEDIGGER_KEY_FILE") {
@@ -105,7 +107,10 @@ impl SealKey {
 
     fn read(origin: KeyOrigin) -> Result<SealKey, StateError> {
         let path = origin.path();
-        let mut file = fs::File::open(path).map_err(StateError::io("read the key", path))?;
+        // Without these flags, opening a named pipe waits for its other end.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(path, flags, Mode::empty());
+        let file = fs::File::from(opened.map_err(|error| StateError::io("read the key", path)(error.into()))?);
         let found = file.metadata().map_err(StateError::io("inspect", path))?;
         if !found.is_file() {
             return Err(StateError::NotPlain { path: path.to_owned(), expected: "file" });
@@ -119,11 +124,11 @@ impl SealKey {
             KeyOrigin::Named(_) | KeyOrigin::Folder(_) => private::check_private(path, &found, 0o600)?,
         }
         let unfit = |why| Err(StateError::UnfitKey { origin: origin.clone(), why });
-        if found.len() > MAX_KEY_FILE_LEN {
+        let mut bytes = Vec::new();
+        file.take(MAX_KEY_FILE_LEN + 1).read_to_end(&mut bytes).map_err(StateError::io("read the key", path))?;
+        if bytes.len() as u64 > MAX_KEY_FILE_LEN {
             return unfit("is larger than 4,096 bytes, which no key is");
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(StateError::io("read the key", path))?;
         if bytes.len() < MIN_KEY_LEN {
             return unfit("is shorter than 32 bytes");
         }

@@ -4,13 +4,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::credentials::env_file_values;
+use super::hook_files;
 use super::project::Project;
+use super::sections::NotifySettings;
 
 /// What only the owner may do, and at most the group may read: systemd gives a service its credentials that way.
 const OPEN_BITS: u32 = 0o027;
 
-/// The variables that name a file with a secret.
-const FILE_VARIABLES: [&str; 3] = ["SPOTIFY_CLIENT_SECRET_FILE", "SPOTIPY_CLIENT_SECRET_FILE", "CRATEDIGGER_KEY_FILE"];
+/// The variables that name a file with the client secret, relative to the project.
+const FILE_VARIABLES: [&str; 2] = ["SPOTIFY_CLIENT_SECRET_FILE", "SPOTIPY_CLIENT_SECRET_FILE"];
 
 /// The secret files in a credentials folder. The client id is no secret.
 const CREDENTIALS: [&str; 2] = ["spotify_client_secret", "cratedigger_key"];
@@ -36,15 +38,23 @@ impl OpenSecretFile {
     }
 }
 
-/// The files with secrets of a project that other users can read or change: `.env`, files that a variable names, and
-/// files in the credentials folder. The key in the state folder is checked where it is read.
-pub fn open_secret_files(project: &Project, env: impl Fn(&str) -> Option<String>) -> Vec<OpenSecretFile> {
+/// The files with secrets of a project that other users can read or change: `.env`, files that a variable or a setting
+/// names, and files in the credentials folder. The key in the state folder is checked where it is read.
+pub fn open_secret_files(
+    project: &Project,
+    notify: &NotifySettings,
+    env: impl Fn(&str) -> Option<String>,
+) -> Vec<OpenSecretFile> {
     let file = env_file_values(&project.env_file).unwrap_or_default();
     let mut paths = vec![project.env_file.clone()];
     let named = |name: &&str| env(name).or_else(|| file.get(*name).cloned());
     paths.extend(FILE_VARIABLES.iter().filter_map(named).map(|path| project.root.join(path)));
+    // Relative to the current folder, as where it is read.
+    paths.extend(env("CRATEDIGGER_KEY_FILE").map(PathBuf::from));
+    let hooks = [&notify.ping_url_file, &notify.webhook_url_file];
+    paths.extend(hooks.into_iter().flatten().map(|path| project.root.join(path)));
     if let Some(folder) = env("CREDENTIALS_DIRECTORY") {
-        paths.extend(CREDENTIALS.iter().map(|name| Path::new(&folder).join(name)));
+        paths.extend(CREDENTIALS.iter().chain(&hook_files::CREDENTIALS).map(|name| Path::new(&folder).join(name)));
     }
     paths.into_iter().filter_map(open_file).collect()
 }
@@ -67,17 +77,19 @@ mod tests {
         let project = Project::at(folder.path());
         std::fs::write(&project.env_file, "SPOTIFY_CLIENT_SECRET_FILE=secret\n").unwrap();
         std::fs::write(folder.path().join("secret"), "x").unwrap();
-        std::fs::write(folder.path().join("cratedigger_key"), "x").unwrap();
+        let files = [".env", "secret", "cratedigger_key", "hook", "cratedigger_ping_url", "cratedigger_webhook_url"];
+        files[2..].iter().for_each(|name| std::fs::write(folder.path().join(name), "x").unwrap());
+        let notify = NotifySettings { webhook_url_file: Some("hook".into()), ..NotifySettings::default() };
         let credentials = folder.path().to_str().unwrap().to_owned();
         let env = |name: &str| (name == "CREDENTIALS_DIRECTORY").then(|| credentials.clone());
         for (mode, is_open) in
             [(0o600, false), (0o400, false), (0o640, false), (0o440, false), (0o644, true), (0o660, true)]
         {
-            for name in [".env", "secret", "cratedigger_key"] {
+            for name in files {
                 std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
             }
-            let found = open_secret_files(&project, env);
-            assert_eq!(found.len(), if is_open { 3 } else { 0 }, "{mode:o}: {found:?}");
+            let found = open_secret_files(&project, &notify, env);
+            assert_eq!(found.len(), if is_open { files.len() } else { 0 }, "{mode:o}: {found:?}");
         }
         let open = OpenSecretFile { path: "/x/.env".into(), mode: 0o644 };
         assert_eq!(open.problem(), "other users can read /x/.env (mode 0644)");
