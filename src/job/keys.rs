@@ -12,6 +12,10 @@ const DURATION: ValueShape = ValueShape::Text(&common::DURATION);
 const ANY: ValueShape = ValueShape::Text(&common::ANY);
 const OUTPUT: ValueShape =
     ValueShape::Either("a file name, or `false` for no file", &[ValueShape::Text(&rules::OUTPUT), ValueShape::False]);
+const OUTPUT_JSONL: ValueShape = ValueShape::Either(
+    "a file name that ends in .jsonl, `true` or `false`",
+    &[ValueShape::Text(&rules::OUTPUT_JSONL), ValueShape::Flag],
+);
 const RANGE: ValueShape = ValueShape::OneOf(|| TimeRange::ALL.map(TimeRange::as_str).to_vec());
 
 const MARKET: KeySpec = KeySpec::new(
@@ -156,10 +160,16 @@ pub static FETCH: &[KeySpec] = &[
         "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. Default: NAME.csv.",
     ),
     KeySpec::new(
+        "jsonl",
+        OUTPUT_JSONL,
+        "",
+        "A file of JSON Lines with the same rows, typed: one object per line. With `true` it has the name of the CSV file, with the ending .jsonl. Default: false, unless `output.formats` in the settings contains \"jsonl\".",
+    ),
+    KeySpec::new(
         "columns",
         ValueShape::List(&ANY),
         "",
-        "Columns of the CSV file, in this order. Default: the columns that `cratedigger streams STREAM` marks.",
+        "Columns of the files, in this order. Default: the columns that `cratedigger streams STREAM` marks.",
     ),
     KeySpec::new(
         "ids",
@@ -250,8 +260,9 @@ pub static QUERY: &[KeySpec] = &[
         "csv",
         ValueShape::Text(&rules::OUTPUT),
         "",
-        "The CSV file, below output/csv/JOB/. {job}, {date} and {datetime} are replaced by their values, and {user} if the query uses `:user_id`.",
+        "The CSV file, below output/csv/JOB/. {job}, {date} and {datetime} are replaced by their values, and {user} if the query uses `:user_id`. A query needs this key or `jsonl`.",
     ),
+    KeySpec::new("jsonl", OUTPUT_JSONL, "", "A file of JSON Lines with the same rows, as in a [[fetch]]."),
     KeySpec::new(
         "sql",
         ValueShape::Text(&rules::SELECT),

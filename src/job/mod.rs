@@ -18,6 +18,7 @@ mod output_name;
 mod query;
 mod read;
 mod reference_file;
+mod row_files;
 mod rules;
 mod schedule;
 mod schema;
@@ -26,7 +27,7 @@ mod source;
 mod sql;
 
 pub use load::{LoadedJobs, load};
-pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, SinceRule, TimeRange};
+pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, RowFile, SinceRule, TimeRange};
 pub use output_name::{OutputName, TemplateValues};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};

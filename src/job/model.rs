@@ -13,6 +13,7 @@ use super::reference_file::IdsFile;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
+use crate::settings::FileFormat;
 use crate::stream::{Column, Stream};
 use spotify_client::{EntityKind, Reference};
 
@@ -100,9 +101,9 @@ pub struct Fetch {
     pub source: FetchSource,
     /// What its file of ids contained, if it has one.
     pub ids_file: Option<IdsFile>,
-    /// The CSV file; none for `csv = false`.
-    pub csv: Option<OutputName>,
-    /// Columns of the CSV file; without a value the stream's default columns.
+    /// Its files, at most one of each format.
+    pub files: Vec<RowFile>,
+    /// Columns of the files; without a value the stream's default columns.
     pub columns: Option<Vec<&'static Column>>,
     /// The market: its own, or the job's.
     pub market: Option<String>,
@@ -148,15 +149,24 @@ pub enum FetchSource {
     User,
 }
 
-/// A CSV file that the job defines by its own SQL.
+/// A file that a fetch or query writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFile {
+    /// Its format.
+    pub format: FileFormat,
+    /// Its name.
+    pub name: OutputName,
+    /// Where the job file names it; the whole table if the name is the default one.
+    pub span: Range<usize>,
+}
+
+/// Rows that the job defines by its own SQL.
 #[derive(Debug, Clone)]
 pub struct JobQuery {
-    /// The CSV file.
-    pub csv: OutputName,
+    /// Its files, at most one of each format.
+    pub files: Vec<RowFile>,
     /// One SELECT over the store.
     pub sql: String,
-    /// Where the name of the CSV file is in the job file.
-    pub csv_span: Range<usize>,
     /// Where the SQL is in the job file.
     pub sql_span: Range<usize>,
 }
@@ -217,10 +227,22 @@ impl TimeRange {
     }
 }
 
+impl Fetch {
+    /// The name of its file of a format, if it writes one.
+    pub fn file_name(&self, format: FileFormat) -> Option<&OutputName> {
+        self.files.iter().find(|file| file.format == format).map(|file| &file.name)
+    }
+}
+
 impl Job {
     /// The index of the fetch with this name.
     pub fn fetch_index(&self, name: &str) -> Option<usize> {
         self.fetches.iter().position(|f| f.name == name)
+    }
+
+    /// Every file of its fetches and queries.
+    pub fn files(&self) -> impl Iterator<Item = &RowFile> {
+        self.fetches.iter().flat_map(|fetch| &fetch.files).chain(self.queries.iter().flat_map(|query| &query.files))
     }
 
     /// Whether any of its fetches reads a user's own data.

@@ -13,7 +13,7 @@ use super::schedule::Schedule;
 use super::{CsvOptions, consistency, fetch, keys, query, sql};
 use crate::document::{self, Diagnostic, Document, DocumentChecker, TableValues, TomlTable, TomlValue, as_text, texts};
 use crate::settings::keys::CSV;
-use crate::settings::{CsvProfile, Settings};
+use crate::settings::{CsvProfile, FileFormat, Settings};
 
 /// More tables of either kind in one job are a mistake.
 const MAX_TABLES: usize = 200;
@@ -29,6 +29,8 @@ pub(super) struct JobContext<'a> {
     pub has_users: bool,
     /// The CSV profile of the job.
     pub profile: CsvProfile,
+    /// The formats of files that a fetch or query writes by default.
+    pub formats: &'a [FileFormat],
 }
 
 /// Reads a job. The job is none if the file has an error.
@@ -63,10 +65,11 @@ pub(super) fn read_job(
         full_every: duration(&values, "full_every").unwrap_or(policy.full_every),
         has_users: users != JobUsers::None || values.entry("users").is_some() || values.entry("user").is_some(),
         profile: csv_options.layered_over(&settings.csv).profile.unwrap_or(CsvProfile::Plain),
+        formats: &settings.output.formats,
     };
     let timezone = values.text("timezone").and_then(|z| z.parse::<Tz>().ok()).unwrap_or(settings.defaults.timezone);
     let fetches = fetch::read_fetches(&tables(&values, "fetch", &mut checker), &context, &mut checker);
-    let queries = query::read_queries(&tables(&values, "query", &mut checker), &mut checker);
+    let queries = query::read_queries(&tables(&values, "query", &mut checker), &context, &mut checker);
     if whole && values.entry("fetch").is_none() && values.entry("query").is_none() {
         let problem = Diagnostic::for_file(&document.file, "the job has neither a fetch nor a query");
         checker.problems.push(problem.with_hint("add a [[fetch]] with stream = \"…\""));
@@ -96,7 +99,7 @@ pub(super) fn read_job(
         fetches,
         queries,
     };
-    consistency::check_output_files(&job, &values, &mut checker);
+    consistency::check_output_files(&job, &mut checker);
     let usable = !checker.problems.iter().any(Diagnostic::is_error);
     (usable.then_some(job), checker.problems)
 }

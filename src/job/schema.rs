@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::keys::{FETCH, JOB, OPTIONS, QUERY, SOURCES};
 use crate::document::KeySpec;
 use crate::settings::keys::CSV;
-use crate::settings::{key_row, key_schema};
+use crate::settings::{FileFormat, key_row, key_schema};
 use crate::stream::{self, Stream, StreamInput};
 use spotify_client::EntityKind;
 
@@ -75,7 +75,10 @@ fn stream_schema(stream: &'static Stream) -> Value {
         properties.insert("ids".to_owned(), json!({ "items": { "pattern": id_pattern(kind) } }));
     }
     if !stream.needs_user() {
-        properties.insert("csv".to_owned(), json!({ "not": { "type": "string", "pattern": "\\{user\\}" } }));
+        for format in FileFormat::ALL {
+            let of_users = json!({ "not": { "type": "string", "pattern": "\\{user\\}" } });
+            properties.insert(format.as_str().to_owned(), of_users);
+        }
     }
     let mut schema = json!({ "description": stream.about, "properties": properties });
     if !takes.is_empty() {
@@ -123,7 +126,8 @@ fn id_pattern(kind: EntityKind) -> String {
 
 fn query_schema() -> Value {
     let mut schema = table(properties(QUERY));
-    merge(&mut schema, json!({ "required": ["csv", "sql"] }));
+    let named: Vec<Value> = FileFormat::ALL.iter().map(|format| json!({ "required": [format.as_str()] })).collect();
+    merge(&mut schema, json!({ "required": ["sql"], "anyOf": named }));
     schema
 }
 

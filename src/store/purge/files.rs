@@ -70,6 +70,8 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
     if let Some(of) = of {
         return user.is_recorded_as(of).then_some(UserFileFate::Delete);
     }
+    // The files of a fetch in other formats are `saved_tracks as jsonl`.
+    let name = name.split_once(" as ").map_or(name, |(name, _)| name);
     let fetches = readers.get(&file.job)?;
     let is_query = name.strip_prefix("query ").is_some_and(|n| n.parse::<u32>().is_ok());
     let of_file: Vec<&String> = match is_query {

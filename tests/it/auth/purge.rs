@@ -32,7 +32,7 @@ const DIGGER: &str = "qqdigger";
 
 fn world() -> World {
     let options = SandboxOptions { mode: QuotaMode::Extended, digger_playlists: 4, ..SandboxOptions::default() };
-    let world = World::with(options).settings("[output]\nkeep_raw = true");
+    let world = World::with(options).settings("[output]\nkeep_raw = true\nformats = [\"csv\", \"jsonl\"]");
     signed_in(world, &[(STUDIO, fixtures::STUDIO_USER), (DIGGER, fixtures::DIGGER_USER)])
 }
 
