@@ -85,7 +85,7 @@ pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, Co
                 "{:<9} {} ({})\n",
                 file.outcome,
                 printable(&file.path),
-                print::count(file.rows, "row")
+                print::file_content(&file.path, file.rows)
             ));
         }
         for path in &forgotten {

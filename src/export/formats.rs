@@ -9,6 +9,7 @@ use super::json_lines;
 use super::output_file::{OutputFile, RowSource};
 use super::render::{CsvWriter, FileStats, FragmentCaches, RenderError};
 use super::style::CsvStyle;
+use crate::report::render_job_page;
 use crate::settings::FileFormat;
 
 /// Writes the rows of a file in its format.
@@ -22,7 +23,16 @@ pub(super) fn write_rows(
     match sheet.format() {
         FileFormat::Csv => write_csv(store, &sheet.source, style, fragments, out),
         FileFormat::JsonL => json_lines::write(store, &sheet.source, out),
+        FileFormat::Html => write_page(store, &sheet.source, out),
     }
+}
+
+/// Writes a page, whose numbers are those of other files and of the store.
+fn write_page(store: &Connection, source: &RowSource<'_>, mut out: impl Write) -> Result<FileStats, RenderError> {
+    if let RowSource::Page(page) = source {
+        out.write_all(&render_job_page(store, page)?)?;
+    }
+    Ok(FileStats::default())
 }
 
 fn write_csv(
@@ -36,7 +46,7 @@ fn write_csv(
     match source {
         RowSource::Fetch(rows) => page.write_fetch(store, rows, fragments)?,
         RowSource::Query { reader, sql, bound } => page.write_query(reader, sql, bound)?,
-        RowSource::Kept => {}
+        RowSource::Page(_) | RowSource::Kept => {}
     }
     Ok(page.finish()?.1)
 }

@@ -18,8 +18,10 @@ use super::output_file::{OutputFile, RowSource};
 use super::planned_file::{FileContent, PlannedFile, fetched_rows, planned_files};
 use super::publish::{check_target, publish};
 use super::style::CsvStyle;
-use crate::job::{CsvOptions, Fetch, FetchSource, Job, OutputName, TemplateValues};
+use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
+use crate::report::{JobPage, PageQuery};
 use crate::settings::FileFormat;
+use crate::store::purge::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
@@ -132,7 +134,7 @@ impl JobFiles {
     /// # Errors
     /// If it cannot. Nothing is left there either way.
     pub fn check(&self, job: &Job) -> Result<(), JobFilesError> {
-        if job.files().next().is_none() {
+        if job.files().next().is_none() && job.report.is_none() {
             return Ok(());
         }
         Ok(check_target(&self.target, &job.name)?)
@@ -152,7 +154,7 @@ impl JobFiles {
     /// If the store cannot be read, or a file cannot be written.
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
-        if job.files().next().is_none() {
+        if job.files().next().is_none() && job.report.is_none() {
             return Ok(JobExportReport::default());
         }
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
@@ -229,6 +231,9 @@ impl JobFiles {
                 sheets.push(file.output_file(&reader, &no_names, shown.force_render));
             }
         }
+        if let Some(report) = &job.report {
+            sheets.push(report_file(shown, report, &plans, &reader, version));
+        }
         let now = Utc::now();
         let run = RunInfo {
             job: job.name.clone(),
@@ -277,6 +282,38 @@ impl JobFiles {
             path.is_some_and(|path| dated.iter().any(|name| name.could_expand_to(&path, &job.name)))
         });
         Ok(old)
+    }
+}
+
+/// The name of the page of a job.
+const REPORT_PAGE: &str = "report.html";
+
+/// The page of a job, which shows the store as of a run.
+fn report_file<'s>(
+    shown: &'s ExportedRun<'_>,
+    report: &'s JobReport,
+    plans: &'s [PlannedFile<'_>],
+    reader: &'s QueryReader,
+    version: i64,
+) -> OutputFile<'s> {
+    let job = shown.job;
+    let mut queries: Vec<PageQuery<'_>> = Vec::new();
+    for plan in plans {
+        let FileContent::Query { query, bound, .. } = &plan.content else { continue };
+        // One user's rows are not shown beside another's, and each query once.
+        if plan.user.is_empty() && !queries.iter().any(|other| std::ptr::eq(other.sql, query.sql.as_str())) {
+            queries.push(PageQuery { path: plan.file.name.template().to_owned(), sql: &query.sql, reader, bound });
+        }
+    }
+    let (state, reasons) = (shown.state, shown.reasons);
+    OutputFile {
+        path: REPORT_PAGE.into(),
+        name: REPORT_SOURCE.into(),
+        title: "a page to look at".into(),
+        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries }),
+        inputs: format!("{version} {} {} {state:?} {reasons:?}", job.hash, shown.run),
+        version: None,
+        force: shown.force_render.contains(REPORT_PAGE),
     }
 }
 

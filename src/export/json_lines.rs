@@ -40,7 +40,7 @@ pub(super) fn write(store: &Connection, source: &RowSource<'_>, out: impl Write)
                 |row| lines.borrow_mut().write_row(row),
             )?;
         }
-        RowSource::Kept => {}
+        RowSource::Page(_) | RowSource::Kept => {}
     }
     lines.out.flush()?;
     Ok(lines.stats)

@@ -4,6 +4,7 @@ use super::csv_column::CsvColumn;
 use super::error::ExportError;
 use super::exportify;
 use super::style::CsvStyle;
+use crate::report::JobPage;
 use crate::settings::{CsvProfile, FileFormat, TimeFormat};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::{RowScope, ViewSelect};
@@ -43,6 +44,8 @@ pub enum RowSource<'a> {
         /// The values of its parameters.
         bound: &'a QueryParameters,
     },
+    /// A page of the job.
+    Page(JobPage<'a>),
     /// No rows: the run has not finished the fetch, so the file stays as it is.
     Kept,
 }

@@ -79,6 +79,19 @@ impl DataPackage {
         keys: &[&str],
     ) -> Value {
         match sheet.format() {
+            FileFormat::Html => json!({
+                "name": "",
+                "title": sheet.title,
+                "source": sheet.name,
+                "path": sheet.path,
+                "profile": "data-resource",
+                "format": "html",
+                "mediatype": "text/html",
+                "encoding": "utf-8",
+                "bytes": written.bytes,
+                "hash": format!("sha256:{}", written.sha256),
+                "rows": 0,
+            }),
             FileFormat::Csv => Self::describe_csv(sheet, style, tally, written, keys),
             FileFormat::JsonL => json!({
                 "name": "",
@@ -265,7 +278,7 @@ fn schema(style: &CsvStyle, tally: &FileStats, keys: &[&str], format: FileFormat
     let mut schema = match format {
         FileFormat::Csv => json!({ "fields": fields, "missingValues": [style.null] }),
         // Null is a value of its own.
-        FileFormat::JsonL => json!({ "fields": fields, "missingValues": [] }),
+        FileFormat::JsonL | FileFormat::Html => json!({ "fields": fields, "missingValues": [] }),
     };
     if !keys.is_empty() {
         schema["primaryKey"] = json!(keys);

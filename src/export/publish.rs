@@ -271,6 +271,7 @@ impl JobExport<'_> {
         let tally = rendered.map_err(|error| match error {
             RenderError::Io(source) => draft.failed(source),
             RenderError::Csv(error) => draft.failed(error.into()),
+            RenderError::Page(error) => draft.failed(std::io::Error::other(error)),
             RenderError::Store(error) => self.unreadable(&sheet.path, error),
             RenderError::Query(source) => ExportError::Query { path: sheet.path.clone(), source },
         })?;
@@ -332,7 +333,7 @@ impl JobExport<'_> {
         let (sql, columns) = match &sheet.source {
             RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
             RowSource::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
-            RowSource::Kept => Default::default(),
+            RowSource::Page(_) | RowSource::Kept => Default::default(),
         };
         let style = match sheet.format() {
             FileFormat::Csv => format!("{:?}", self.style),

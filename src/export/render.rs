@@ -14,6 +14,7 @@ use super::csv_column::CsvColumn;
 use super::fragments::{CsvFragment, FragmentCache};
 use super::output_file::FetchRows;
 use super::style::CsvStyle;
+use crate::report::ReportError;
 use crate::settings::LineEnding;
 use crate::store::query::{QueryError, QueryParameters, QueryReader};
 use crate::store::views::SplitQuery;
@@ -70,6 +71,17 @@ pub(super) enum RenderError {
     Store(#[from] rusqlite::Error),
     #[error(transparent)]
     Query(#[from] QueryError),
+    #[error(transparent)]
+    Page(#[from] askama::Error),
+}
+
+impl From<ReportError> for RenderError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => RenderError::Store(error),
+            ReportError::Template(error) => RenderError::Page(error),
+        }
+    }
 }
 
 /// Writes one CSV file.

@@ -133,6 +133,7 @@ fn shorten_below(
     let kept = match FileFormat::of_path(path) {
         FileFormat::Csv => rows_to_keep(&file, length, user),
         FileFormat::JsonL => lines_to_keep(&file, user),
+        FileFormat::Html => Ok(None),
     };
     let kept = match kept.map_err(|e| draft.failed(e))? {
         Some(kept) => kept,

@@ -1,6 +1,6 @@
 //! The table of keys of a job file.
 
-use super::model::{AlbumGroup, TimeRange};
+use super::model::{AlbumGroup, ReportSection, TimeRange};
 use super::rules;
 use crate::document::{KeySpec, ValueShape};
 use crate::settings::keys::zones;
@@ -135,8 +135,27 @@ pub static JOB: &[KeySpec] = &[
         "",
         "How the CSV files of this job are written. Overrides `[csv]` in the settings.",
     ),
+    KeySpec::new(
+        "report",
+        ValueShape::Table,
+        "",
+        "Writes the page output/csv/JOB/report.html: what changed, grew, is new, is missing. An empty table is enough.",
+    ),
     KeySpec::new("fetch", ValueShape::Tables, "", "What the job fetches: one [[fetch]] per stream."),
     KeySpec::new("query", ValueShape::Tables, "", "CSV files from your own SQL: one [[query]] per file."),
+];
+
+/// Keys of `[report]`.
+pub static REPORT: &[KeySpec] = &[
+    KeySpec::new(
+        "sections",
+        ValueShape::List(&ValueShape::OneOf(|| ReportSection::ALL.map(ReportSection::as_str).to_vec())),
+        "",
+        "The sections of the page. Default: all that the streams of the job fill.",
+    ),
+    KeySpec::new("since", DURATION, "\"7d\"", "How far before the run something counts as new."),
+    KeySpec::new("weeks", ValueShape::Integer { min: 1, max: 104 }, "12", "Number of weeks in the chart of changes."),
+    KeySpec::new("rows", ValueShape::Integer { min: 1, max: 200 }, "20", "Maximum number of rows of a table."),
 ];
 
 /// Keys of a `[[fetch]]`.

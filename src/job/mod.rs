@@ -27,7 +27,9 @@ mod source;
 mod sql;
 
 pub use load::{LoadedJobs, load};
-pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, RowFile, SinceRule, TimeRange};
+pub use model::{
+    AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobReport, JobUsers, ReportSection, RowFile, SinceRule, TimeRange,
+};
 pub use output_name::{OutputName, TemplateValues};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};

@@ -64,8 +64,75 @@ pub struct Job {
     pub fetches: Vec<Fetch>,
     /// Its own queries over the store.
     pub queries: Vec<JobQuery>,
+    /// Its page, if it has one.
+    pub report: Option<JobReport>,
     /// Errors in its SQL that affect only single CSV files, so that the job still runs. `check` reports them.
     pub sql_problems: Vec<Diagnostic>,
+}
+
+/// `[report]`: the page of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobReport {
+    /// The sections to show; without a value all that the job's streams fill.
+    pub sections: Option<Vec<ReportSection>>,
+    /// How far back something counts as new.
+    pub since: Duration,
+    /// Number of weeks in charts of changes.
+    pub weeks: u32,
+    /// Maximum number of rows of a table.
+    pub rows: u64,
+}
+
+impl JobReport {
+    /// Whether the page shows a section.
+    pub fn has(&self, section: ReportSection) -> bool {
+        self.sections.as_ref().is_none_or(|sections| sections.contains(&section))
+    }
+}
+
+/// A section of the page of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportSection {
+    /// What was added to and removed from playlists.
+    Changes,
+    /// The sizes of playlists over time.
+    Growth,
+    /// New releases, and releases by date.
+    Releases,
+    /// Missing and shared codes.
+    Codes,
+    /// Tracks in several places.
+    Duplicates,
+    /// How the fetches ended.
+    Fetches,
+    /// The first rows of each query.
+    Queries,
+}
+
+impl ReportSection {
+    /// Every section, in the order of the page.
+    pub const ALL: [ReportSection; 7] = [
+        ReportSection::Changes,
+        ReportSection::Growth,
+        ReportSection::Releases,
+        ReportSection::Codes,
+        ReportSection::Duplicates,
+        ReportSection::Fetches,
+        ReportSection::Queries,
+    ];
+
+    /// The name in job files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReportSection::Changes => "changes",
+            ReportSection::Growth => "growth",
+            ReportSection::Releases => "releases",
+            ReportSection::Codes => "codes",
+            ReportSection::Duplicates => "duplicates",
+            ReportSection::Fetches => "fetches",
+            ReportSection::Queries => "queries",
+        }
+    }
 }
 
 /// The users that a job reads.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use serde::Deserialize;
 
-use super::model::{Job, JobUsers, SinceRule};
+use super::model::{Job, JobReport, JobUsers, ReportSection, SinceRule};
 use super::rules::date;
 use super::schedule::Schedule;
 use super::{CsvOptions, consistency, fetch, keys, query, sql};
@@ -95,6 +95,7 @@ pub(super) fn read_job(
         refresh_after: context.refresh_after,
         full_every: context.full_every,
         csv_options,
+        report: read_report(&values, &mut checker),
         sql_problems: sql::check_job(name, &fetches, &queries, context.has_users, &mut checker),
         fetches,
         queries,
@@ -180,6 +181,21 @@ fn read_csv_options(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<
         time_format: deserialize_word(&values, "time_format"),
         formula_guard: deserialize_word(&values, "formula_guard"),
     }
+}
+
+fn read_report(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> Option<JobReport> {
+    let table = values.get("report")?.get_ref().as_table()?;
+    let values = checker.check_table(table, "report", keys::REPORT);
+    let sections = values.get("sections").map(|value| {
+        let names: Vec<&str> = texts(value).into_iter().map(|(name, _)| name).collect();
+        ReportSection::ALL.into_iter().filter(|section| names.contains(&section.as_str())).collect()
+    });
+    Some(JobReport {
+        sections,
+        since: duration(&values, "since").unwrap_or(Duration::from_secs(7 * 86_400)),
+        weeks: integer(&values, "weeks").and_then(|n| u32::try_from(n).ok()).unwrap_or(12),
+        rows: integer(&values, "rows").and_then(|n| u64::try_from(n).ok()).unwrap_or(20),
+    })
 }
 
 /// A word that passed the table of keys, as the type that it represents.

@@ -119,7 +119,7 @@ fn check_ending(name: &str, format: FileFormat) -> Result<(), RuleViolation> {
         let hint = format!("write \"{}\"", format.replace_extension(name).escape_debug());
         return Err(RuleViolation::new(format!("{shown} does not end in .jsonl")).with_hint(hint));
     }
-    if found != format {
+    if found == FileFormat::JsonL && found != format {
         let problem = RuleViolation::new(format!("{shown} has the ending of another format"));
         return Err(problem.with_hint(format!("write {key} = \"{}\"", name.escape_debug())));
     }

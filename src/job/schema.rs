@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{FETCH, JOB, OPTIONS, QUERY, SOURCES};
+use super::keys::{FETCH, JOB, OPTIONS, QUERY, REPORT, SOURCES};
 use crate::document::KeySpec;
 use crate::settings::keys::CSV;
 use crate::settings::{FileFormat, key_row, key_schema};
@@ -20,6 +20,7 @@ pub fn json_schema() -> Value {
     top.insert("fetch".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": fetch_schema() }));
     top.insert("query".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": query_schema() }));
     top.insert("csv_options".to_owned(), table(properties(CSV)));
+    top.insert("report".to_owned(), table(properties(REPORT)));
     let of_users: Vec<&str> = stream::all().filter(|s| s.needs_user()).map(|s| s.name).collect();
     let mut schema = table(top);
     let more = json!({
@@ -153,6 +154,7 @@ pub fn markdown() -> String {
         ("In a `[[fetch]]`", FETCH),
         ("In a `[[query]]`", QUERY),
         ("In `[csv_options]`", CSV),
+        ("In `[report]`", REPORT),
     ] {
         out.push_str(&format!("\n## {title}\n\n| key | value | default | description |\n| --- | --- | --- | --- |\n"));
         for key in keys {

@@ -10,6 +10,8 @@ pub enum FileFormat {
     Csv,
     /// One JSON object a line (`.jsonl`, `.ndjson`), with typed values.
     JsonL,
+    /// A page to look at, which has no rows of its own.
+    Html,
 }
 
 impl FileFormat {
@@ -21,6 +23,7 @@ impl FileFormat {
         match self {
             FileFormat::Csv => "csv",
             FileFormat::JsonL => "jsonl",
+            FileFormat::Html => "html",
         }
     }
 
@@ -28,6 +31,7 @@ impl FileFormat {
     pub fn of_path(path: &str) -> FileFormat {
         match extension(path).to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" => FileFormat::JsonL,
+            "html" => FileFormat::Html,
             _ => FileFormat::Csv,
         }
     }
@@ -61,6 +65,7 @@ mod tests {
             ("a.jsonl/b", FileFormat::Csv),
             ("a.jsonl", FileFormat::JsonL),
             ("x/A.NDJSON", FileFormat::JsonL),
+            ("report.html", FileFormat::Html),
         ] {
             assert_eq!(FileFormat::of_path(path), format, "{path}");
         }

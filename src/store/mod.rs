@@ -65,6 +65,7 @@ pub mod purge;
 pub mod query;
 mod raw_answers;
 mod replay;
+pub mod report_rows;
 pub mod requested;
 pub mod retention;
 mod row_hash;

@@ -13,7 +13,7 @@ mod files;
 mod person;
 mod texts;
 
-pub use files::{UserFileFate, files_of_user, forget_inputs, is_not_rendered, record_dropped_rows};
+pub use files::{REPORT_SOURCE, UserFileFate, files_of_user, forget_inputs, is_not_rendered, record_dropped_rows};
 pub use person::PurgedUser;
 
 /// Tables with personal rows besides the lists of a user.

@@ -63,23 +63,27 @@ fn describe_record(record: &RecordedFile, folder: &OutputFolder, mut other: Valu
                 "profile": "tabular-data-resource", "format": "csv", "mediatype": "text/csv", "encoding": "utf-8",
                 "dialect": { "delimiter": ",", "quoteChar": "\"", "doubleQuote": true, "header": true },
             }),
+            FileFormat::Html => json!({
+                "profile": "data-resource", "format": "html", "mediatype": "text/html", "encoding": "utf-8",
+            }),
             FileFormat::JsonL => json!({
                 "profile": "data-resource", "format": "jsonl", "mediatype": "application/jsonl", "encoding": "utf-8",
             }),
         };
     }
     let header = match format {
+        FileFormat::Html => Vec::new(),
         FileFormat::Csv => read_header(folder, path, other["dialect"]["delimiter"].as_str()),
         FileFormat::JsonL => json_lines::read_names(&folder.read_start(path, MAX_HEADER_BYTES).unwrap_or_default()),
     };
     let names: Vec<&str> =
         other["schema"]["fields"].as_array().into_iter().flatten().filter_map(|f| f["name"].as_str()).collect();
     // A file of JSON Lines without rows does not name its columns.
-    if names != header && !(header.is_empty() && format == FileFormat::JsonL) {
+    if names != header && !(header.is_empty() && format != FileFormat::Csv) {
         let fields: Vec<Value> = header.iter().map(|name| json!({ "name": name, "type": "string" })).collect();
         other["schema"] = match format {
             FileFormat::Csv => json!({ "fields": fields, "missingValues": [""] }),
-            FileFormat::JsonL => {
+            FileFormat::JsonL | FileFormat::Html => {
                 json!({ "fields": header.iter().map(|name| json!({ "name": name, "type": "any" })).collect::<Vec<_>>() })
             }
         };

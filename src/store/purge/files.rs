@@ -9,6 +9,9 @@ use crate::store::{RecordedFile, recorded_files};
 use crate::stream::{self, Stream};
 use spotify_client::EntityKind;
 
+/// The source of the page of a job.
+pub const REPORT_SOURCE: &str = "report page";
+
 /// What happens to a file with rows of the deleted user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserFileFate {
@@ -73,7 +76,8 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
     // The files of a fetch in other formats are `saved_tracks as jsonl`.
     let name = name.split_once(" as ").map_or(name, |(name, _)| name);
     let fetches = readers.get(&file.job)?;
-    let is_query = name.strip_prefix("query ").is_some_and(|n| n.parse::<u32>().is_ok());
+    // A page shows something of all fetches, as a query may.
+    let is_query = name == REPORT_SOURCE || name.strip_prefix("query ").is_some_and(|n| n.parse::<u32>().is_ok());
     let of_file: Vec<&String> = match is_query {
         true => fetches.values().flatten().collect(),
         false => fetches.get(name.strip_suffix(" not found").unwrap_or(name))?.iter().collect(),

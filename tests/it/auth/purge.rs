@@ -53,7 +53,7 @@ fn job(users: &[&str], name: &str, own_list: Option<&str>) -> String {
     let by_id: String = by_id.map(|(fetch, stream)| plain(fetch.replace("{stream}", stream))).collect();
     let query = "[[query]]\ncsv = \"who.csv\"\nsql = \"SELECT u.id, u.display_name, p.name FROM my_playlists m \
                  JOIN users u ON u.id = m.user_id JOIN main.playlists p ON p.id = m.playlist_id ORDER BY 1, 2, 3\"\n";
-    format!("users = {users:?}\n{}{by_id}{query}", each.collect::<String>())
+    format!("users = {users:?}\n{}{by_id}{query}[report]\n", each.collect::<String>())
 }
 
 /// All files below a folder.

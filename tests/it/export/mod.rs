@@ -4,4 +4,5 @@ pub mod changed_files;
 mod jobs_without_file;
 mod json_lines;
 mod killed_exports;
+mod report_pages;
 mod restored_stores;
