@@ -31,7 +31,6 @@ pub struct OutputFile<'a> {
 }
 
 /// The source of the rows of a file.
-#[expect(clippy::large_enum_variant, reason = "a job has a handful of files, each created once per run")]
 pub enum RowSource<'a> {
     /// A fetch.
     Fetch(FetchRows<'a>),

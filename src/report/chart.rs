@@ -144,9 +144,11 @@ pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_m
                 is_value: true,
             });
         }
-        if (values.len() - 1 - n) % text_every == 0 {
+        if (values.len() - 1 - n).is_multiple_of(text_every) {
             let text = name.clone();
-            chart.labels.push(ChartLabel { x: round(middle), y: 162.0, anchor: "middle", text, is_value: false });
+            // The last name would be cut off at the edge.
+            let (middle, anchor) = if middle > RIGHT - 14.0 { (RIGHT + 10.0, "end") } else { (middle, "middle") };
+            chart.labels.push(ChartLabel { x: round(middle), y: 162.0, anchor, text, is_value: false });
         }
     }
     chart

@@ -41,12 +41,18 @@ pub enum ReportError {
 pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Vec<u8>, ReportError> {
     let job = shown.job;
     let started: DateTime<Utc> = report_rows::run_started_at(store, shown.run)?.parse().unwrap_or_default();
-    let since = started - TimeDelta::from_std(shown.report.since).unwrap_or(TimeDelta::MAX);
+    let since = TimeDelta::from_std(shown.report.since)
+        .ok()
+        .and_then(|since| started.checked_sub_signed(since))
+        .unwrap_or_default();
     let of = PageScope { store, job, report: shown.report, started, since: timestamp(since) };
     let mut page = Page::new("cratedigger job", &job.name, PageState(shown.state));
     page.description.clone_from(&job.description);
     page.reasons = shown.reasons.to_vec();
     page.has_content = true;
+    if job.needs_user() {
+        page.kicker.push_str(", with data of signed-in users");
+    }
     page.written = written(job, started);
     for section in ReportSection::ALL.into_iter().filter(|section| shown.report.has(*section)) {
         let made = match section {
@@ -108,7 +114,9 @@ impl PageScope<'_> {
         };
         let from = (self.started - Duration::days(730)).format("%Y-%m").to_string();
         let by_month = report_rows::releases_by_date(store, job, 7, &from)?;
-        let (title, unit, values) = if by_month.len() > 2 {
+        // Bars of single releases between empty months say less than years.
+        let recent: u64 = by_month.iter().map(|(_, n)| n).sum();
+        let (title, unit, values) = if recent >= 12 && recent >= newest.total / 10 {
             ("Releases a month", "month", months(&from, &self.started, &by_month))
         } else {
             ("Releases a year", "year", years(&report_rows::releases_by_date(store, job, 4, "0001")?))
