@@ -123,7 +123,8 @@ impl PageScope<'_> {
         };
         if values.len() > 1 {
             let named: Vec<_> = values.iter().map(|(date, n)| (short_month(date), *n, 0)).collect();
-            let mut chart = bars("releases-dates".into(), title, &named, false);
+            let title = format!("{title} since {}", values[0].0);
+            let mut chart = bars("releases-dates".into(), &title, &named, false);
             let most = values.iter().max_by_key(|(_, n)| *n).cloned().unwrap_or_default();
             chart.finding = format!("Most releases, {}, are of {}.", grouped(most.1), most.0);
             section.charts.push(chart);

@@ -122,7 +122,7 @@ impl PageTable {
 
     /// Whether it may be wider than a phone.
     pub(super) fn is_wide(&self) -> bool {
-        self.heads.len() > 3
+        self.heads.len() > 2
     }
 }
 
