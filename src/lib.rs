@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod input_file;
 pub mod job;
 pub mod notify;
+mod report;
 pub mod scheduler;
 pub mod settings;
 pub mod signin;

@@ -16,7 +16,7 @@ use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::job::{Fetch, Job, JobUsers};
 use crate::scheduler::{RunHistory, starts_after};
-use crate::settings::Settings;
+use crate::settings::{FileFormat, Settings};
 use crate::stream::StreamAccess;
 use spotify_client::AppClass;
 use spotify_client::state::{ClientIdentity, EndpointAccess, EndpointFact, LearnedFacts, StateDb, TokenKind};
@@ -165,7 +165,10 @@ fn as_json(job: &Job, notes: &[String], now: DateTime<Utc>, is_due: bool) -> Val
     let fetches: Vec<Value> = job
         .fetches
         .iter()
-        .map(|f| json!({ "name": f.name, "stream": f.stream.name, "csv": f.csv.as_ref().map(ToString::to_string) }))
+        .map(|f| {
+            let file = |format| f.file_name(format).map(ToString::to_string);
+            json!({ "name": f.name, "stream": f.stream.name, "csv": file(FileFormat::Csv), "jsonl": file(FileFormat::JsonL) })
+        })
         .collect();
     json!({
         "name": job.name, "path": job.path, "hash": job.hash, "description": job.description,
@@ -239,7 +242,7 @@ fn app_class_notes(job: &Job, class: Option<AppClass>) -> Vec<String> {
             Some(columns) => columns.iter().filter(|c| c.extended_quota_only).map(|c| c.name).collect(),
             None => fetch.stream.default_columns().filter(|c| c.extended_quota_only).map(|c| c.name).collect(),
         };
-        if fetch.csv.is_some() && !columns.is_empty() {
+        if !fetch.files.is_empty() && !columns.is_empty() {
             gaps.push(format!("fetch `{name}`: {who} gets no values in {}", columns.join(", ")));
         }
     }

@@ -158,6 +158,9 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
     Ok(())
 }
 
+/// The page that the last line of the demo names.
+const DEMO_PAGE: &str = "watched-playlists/report.html";
+
 /// The paths of the output and the first lines of each CSV file.
 fn sample_rows(folder: &Path) -> Result<String, CommandError> {
     let csvs = folder.join("output/csv");
@@ -175,5 +178,6 @@ fn sample_rows(folder: &Path) -> Result<String, CommandError> {
             out.push_str(&format!("  {cut}{}\n", if cut.len() < line.len() { "…" } else { "" }));
         }
     }
+    out.push_str(&format!("\npage   {}\n", csvs.join(DEMO_PAGE).display()));
     Ok(out)
 }

@@ -107,7 +107,7 @@ fn run_with(
                 "{:<9} {} ({})\n",
                 file.outcome,
                 printable(&file.path),
-                print::count(file.rows, "row")
+                print::file_content(&file.path, file.rows)
             ));
         }
         for path in &forgotten {

@@ -49,6 +49,11 @@ fn write_stdout(text: &str) -> io::Result<()> {
     }
 }
 
+/// What a file has: a number of rows, or a page.
+pub(super) fn file_content(path: &str, rows: u64) -> String {
+    if path.ends_with(".html") { "page".to_owned() } else { count(rows, "row") }
+}
+
 /// `1 call`, `2 calls`, `3 queries`.
 pub fn count<N: std::fmt::Display>(n: N, word: &str) -> String {
     let n = n.to_string();

@@ -74,7 +74,7 @@ fn run_summary(report: &RunReport) -> String {
             "  {:<9} {} ({})\n",
             file.outcome,
             printable(&file.path),
-            print::count(file.rows, "row")
+            print::file_content(&file.path, file.rows)
         ));
     }
     out

@@ -12,18 +12,22 @@ use serde::Serialize;
 
 use super::error::ExportError;
 use super::last_files::last_file_of;
-use super::not_found_file::{NOT_FOUND, NotFoundFile};
+use super::not_found_file::{NotFoundFile, path_beside};
 use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
+use super::planned_file::{FileContent, PlannedFile, fetched_rows, planned_files};
 use super::publish::{check_target, publish};
 use super::style::CsvStyle;
-use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobQuery, OutputName, TemplateValues};
+use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
+use crate::report::{JobPage, PageQuery};
+use crate::settings::FileFormat;
+use crate::store::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
     has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
 };
-use crate::stream::{Column, ReadStrategy};
+use crate::stream::ReadStrategy;
 
 /// How long a query of a job may take.
 const QUERY_TIME: Duration = Duration::from_secs(300);
@@ -130,7 +134,7 @@ impl JobFiles {
     /// # Errors
     /// If it cannot. Nothing is left there either way.
     pub fn check(&self, job: &Job) -> Result<(), JobFilesError> {
-        if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
+        if job.files().next().is_none() && job.report.is_none() {
             return Ok(());
         }
         Ok(check_target(&self.target, &job.name)?)
@@ -150,7 +154,7 @@ impl JobFiles {
     /// If the store cannot be read, or a file cannot be written.
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
-        if job.fetches.iter().all(|f| f.csv.is_none()) && job.queries.is_empty() {
+        if job.files().next().is_none() && job.report.is_none() {
             return Ok(JobExportReport::default());
         }
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
@@ -164,7 +168,7 @@ impl JobFiles {
         let mut since = Vec::with_capacity(plans.len());
         for plan in &mut plans {
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
-            let last_file = last_file_of(store, (plan.name, &plan.source()), &expansion, shown.run);
+            let last_file = last_file_of(store, (&plan.file.name, &plan.source()), &expansion, shown.run);
             let last_file = last_file.map_err(unreadable)?;
             if let FileContent::Query { bound, .. } = &mut plan.content {
                 bound.last_file_at.clone_from(&last_file);
@@ -180,7 +184,9 @@ impl JobFiles {
                     RowSource::Kept
                 }
                 FileContent::Fetch { rows, columns, .. } => {
-                    RowSource::from_fetch(&job.name, rows, columns.as_deref(), &style)?
+                    let typed = CsvStyle::typed();
+                    let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
+                    RowSource::from_fetch(&job.name, rows, columns.as_deref(), style)?
                 }
                 FileContent::Query { .. } if held_back || !shown.unfinished.is_empty() => RowSource::Kept,
                 FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
@@ -225,6 +231,9 @@ impl JobFiles {
                 sheets.push(file.output_file(&reader, &no_names, shown.force_render));
             }
         }
+        if let Some(report) = &job.report {
+            sheets.push(report_file(shown, report, &plans, &reader, version));
+        }
         let now = Utc::now();
         let run = RunInfo {
             job: job.name.clone(),
@@ -266,130 +275,46 @@ impl JobFiles {
     fn outdated(&self, store: &Connection, job: &Job, now: DateTime<Utc>) -> rusqlite::Result<Vec<OutdatedFile>> {
         let age = self.dated_csv.and_then(|age| TimeDelta::from_std(age).ok());
         let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) else { return Ok(Vec::new()) };
-        let names = job.fetches.iter().filter_map(|f| f.csv.as_ref()).chain(job.queries.iter().map(|q| &q.csv));
-        let dated: Vec<&OutputName> = names.filter(|name| name.is_dated()).collect();
+        let dated: Vec<&OutputName> = job.files().map(|file| &file.name).filter(|name| name.is_dated()).collect();
         let mut old = outdated_files(store, &job.name, &before.to_rfc3339_opts(SecondsFormat::Secs, true))?;
         old.retain(|file| {
-            let path = file.path_below_job(&job.name).map(|path| path.replace(NOT_FOUND, ".csv"));
+            let path = file.path_below_job(&job.name).map(path_beside);
             path.is_some_and(|path| dated.iter().any(|name| name.could_expand_to(&path, &job.name)))
         });
         Ok(old)
     }
 }
 
-/// One file to be written: of a fetch or a query, of all users or of one.
-struct PlannedFile<'a> {
-    name: &'a OutputName,
-    /// Local name of the user that the file is for; empty if it is for all users.
-    user: &'a str,
-    content: FileContent<'a>,
-}
+/// The name of the page of a job.
+const REPORT_PAGE: &str = "report.html";
 
-enum FileContent<'a> {
-    Fetch { fetch: &'a Fetch, rows: QueryFetch, columns: Option<Vec<String>> },
-    Query { number: usize, query: &'a JobQuery, bound: QueryParameters },
-}
-
-/// The files of a job; a name with `{user}` in it makes one for each user.
-fn planned_files<'a>(
-    job: &'a Job,
-    bound: &QueryParameters,
-    fire_at: DateTime<Utc>,
-    users: &'a [(String, String)],
-) -> Vec<PlannedFile<'a>> {
-    let each = |name: &OutputName| -> Vec<Option<&'a (String, String)>> {
-        if name.is_per_user() { users.iter().map(Some).collect() } else { vec![None] }
-    };
-    let mut plans = Vec::new();
-    for fetch in &job.fetches {
-        let Some(name) = &fetch.csv else { continue };
-        for user in each(name) {
-            let rows = fetched_rows(fetch, fire_at, user.map(|(id, _)| id.clone()));
-            let content = FileContent::Fetch { fetch, rows, columns: column_names(fetch) };
-            plans.push(PlannedFile { name, user: user.map_or("", |(_, local)| local), content });
+/// The page of a job, which shows the store as of a run.
+fn report_file<'s>(
+    shown: &'s ExportedRun<'_>,
+    report: &'s JobReport,
+    plans: &'s [PlannedFile<'_>],
+    reader: &'s QueryReader,
+    version: i64,
+) -> OutputFile<'s> {
+    let job = shown.job;
+    let mut queries: Vec<PageQuery<'_>> = Vec::new();
+    for plan in plans {
+        let FileContent::Query { query, bound, .. } = &plan.content else { continue };
+        // One user's rows are not shown beside another's, and each query once.
+        if plan.user.is_empty() && !queries.iter().any(|other| std::ptr::eq(other.sql, query.sql.as_str())) {
+            queries.push(PageQuery { path: plan.file.name.template().to_owned(), sql: &query.sql, reader, bound });
         }
     }
-    for (number, query) in (1..).zip(&job.queries) {
-        for user in each(&query.csv) {
-            let mut bound = bound.clone();
-            // A name without `{user}` is that of the job's only user, if the job has just one.
-            bound.user_id = user.or(users.first().filter(|_| users.len() == 1)).map(|(id, _)| id.clone());
-            plans.push(PlannedFile {
-                name: &query.csv,
-                user: user.map_or("", |(_, local)| local),
-                content: FileContent::Query { number, query, bound },
-            });
-        }
+    let (state, reasons) = (shown.state, shown.reasons);
+    OutputFile {
+        path: REPORT_PAGE.into(),
+        name: REPORT_SOURCE.into(),
+        title: "a page to look at".into(),
+        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries }),
+        inputs: format!("{version} {} {} {state:?} {reasons:?}", job.hash, shown.run),
+        version: None,
+        force: shown.force_render.contains(REPORT_PAGE),
     }
-    plans
-}
-
-impl PlannedFile<'_> {
-    /// The name of the fetch or the number of the query, with the user that the file is for.
-    fn source(&self) -> String {
-        let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
-        match &self.content {
-            FileContent::Fetch { fetch, .. } => format!("{}{of_user}", fetch.name),
-            FileContent::Query { number, .. } => format!("query {number}{of_user}"),
-        }
-    }
-
-    /// Whether it has columns that change with every read, so that the file changes with every run.
-    fn changes_every_run(&self) -> bool {
-        let FileContent::Fetch { columns, .. } = &self.content else { return false };
-        columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at")
-    }
-
-    /// The file to be rendered; `inputs` is what all rows of the job depend on.
-    fn output_file<'s>(
-        &self,
-        source: RowSource<'s>,
-        expansion: &TemplateValues<'_>,
-        inputs: &str,
-        run: i64,
-    ) -> OutputFile<'s> {
-        let path = self.name.expand(expansion);
-        let name = self.source();
-        match &self.content {
-            FileContent::Fetch { fetch, rows, .. } => {
-                let changes_every_run = self.changes_every_run();
-                OutputFile {
-                    path,
-                    name,
-                    title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
-                    source,
-                    inputs: format!(
-                        "{inputs} {} {}",
-                        if changes_every_run { run } else { 0 },
-                        rows.since.as_deref().unwrap_or("")
-                    ),
-                    version: None,
-                    force: false,
-                }
-            }
-            FileContent::Query { .. } => OutputFile {
-                path,
-                name,
-                title: "what a query of the job gives".into(),
-                source,
-                // The export itself checks the names that the query uses.
-                inputs: inputs.to_owned(),
-                version: None,
-                force: false,
-            },
-        }
-    }
-}
-
-fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) -> QueryFetch {
-    let since = fetch.window.map(|window| timestamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
-    let market = fetch.market.clone().unwrap_or_default();
-    QueryFetch { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since }
-}
-
-fn column_names(fetch: &Fetch) -> Option<Vec<String>> {
-    let names = |columns: &Vec<&'static Column>| columns.iter().map(|c| c.name.to_owned()).collect();
-    fetch.columns.as_ref().map(names)
 }
 
 /// The CSV style for some options. A missing option follows the profile.

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
-use crate::job::{Job, OutputName, TemplateValues};
+use super::output_file::suffix_of;
+use crate::job::{Job, OutputName, RowFile, TemplateValues};
 use crate::store::{FileSource, last_file_at, sources_with_files};
 
 /// Returns the value of `:last_file_at` for the file of a fetch or query.
@@ -33,10 +34,12 @@ pub fn last_file_of_job(
 ) -> rusqlite::Result<Option<String>> {
     let local = fire_at.with_timezone(&job.timezone);
     let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
-    let fetches = job.fetches.iter().filter_map(|fetch| Some((fetch.name.clone(), fetch.csv.as_ref()?)));
-    let queries = (1..).zip(&job.queries).map(|(number, query)| (format!("query {number}"), &query.csv));
+    let fetches = job.fetches.iter().map(|fetch| (fetch.name.clone(), &fetch.files));
+    let queries = (1..).zip(&job.queries).map(|(number, query)| (format!("query {number}"), &query.files));
+    let files = fetches.chain(queries).flat_map(|(of, files)| files.iter().map(move |file| (of.clone(), file)));
     let mut oldest: Option<String> = None;
-    for (of, name) in fetches.chain(queries) {
+    for (of, RowFile { format, name, .. }) in files {
+        let of = format!("{of}{}", suffix_of(*format));
         for source in sources_with_files(store, &job.name, &of)? {
             let user = source.strip_prefix(&format!("{of} of ")).unwrap_or_default();
             // A user who is not in the job any more gets no new files.

@@ -1,4 +1,4 @@
-//! Exports a job's CSV files and their data package from the store.
+//! Exports a job's files and their data package from the store.
 //!
 //! The files of a job are rendered in one read transaction, so they agree with each other. Each file is
 //! written to a temporary file in the same folder, synced, and renamed in one step if its bytes have
@@ -11,18 +11,21 @@ mod described_files;
 mod error;
 mod exportify;
 mod folder;
+mod formats;
 mod fragments;
 mod guard;
 mod hash;
 mod job_files;
 mod jobs_without_file;
 mod journal;
+mod json_lines;
 mod last_files;
 mod name;
 mod not_found_file;
 mod outcome;
 mod output_file;
 mod package;
+mod planned_file;
 mod prune;
 mod publish;
 mod render;

@@ -2,13 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use super::output_file::{OutputFile, RowSource};
+use super::output_file::{OutputFile, RowSource, suffix_of};
 use crate::job::{Fetch, FetchSource};
+use crate::settings::{FileFormat, extension};
 use crate::store::not_found_query;
 use crate::store::query::{QueryParameters, QueryReader};
 
 /// The end of the name of such a file.
-pub(super) const NOT_FOUND: &str = "-not-found.csv";
+const NOT_FOUND: &str = "-not-found";
+
+/// The path of the file that this one is next to; the path itself if it is not such a file.
+pub(super) fn path_beside(path: &str) -> String {
+    let stem = path.strip_suffix(extension(path)).and_then(|stem| stem.strip_suffix('.'));
+    match stem.and_then(|stem| stem.strip_suffix(NOT_FOUND)) {
+        Some(stem) => format!("{stem}.{}", extension(path)),
+        None => path.to_owned(),
+    }
+}
 
 /// A file of missing items.
 pub(super) struct NotFoundFile {
@@ -30,7 +40,9 @@ impl NotFoundFile {
         if matches!(fetch.source, FetchSource::Nothing | FetchSource::User) {
             return None;
         }
-        let path = format!("{}{NOT_FOUND}", path.strip_suffix(".csv").unwrap_or(path));
+        let format = FileFormat::of_path(path);
+        let end = format!(".{}", format.as_str());
+        let path = format!("{}{NOT_FOUND}{end}", path.strip_suffix(&end).unwrap_or(path));
         Some(NotFoundFile { fetch: fetch.name.clone(), path, sql: not_found_query(run, &fetch.name) })
     }
 
@@ -42,7 +54,7 @@ impl NotFoundFile {
     ) -> OutputFile<'s> {
         OutputFile {
             path: self.path.clone(),
-            name: format!("{} not found", self.fetch),
+            name: format!("{} not found{}", self.fetch, suffix_of(FileFormat::of_path(&self.path))),
             title: format!("what {} requested and Spotify did not have", self.fetch),
             source: RowSource::Query { reader, sql: &self.sql, bound },
             inputs: String::new(),

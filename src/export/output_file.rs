@@ -1,15 +1,16 @@
-//! One CSV file of a job: its path, its rows and its columns.
+//! One file of a job: its path, its rows and its columns.
 
 use super::csv_column::CsvColumn;
 use super::error::ExportError;
 use super::exportify;
 use super::style::CsvStyle;
-use crate::settings::{CsvProfile, TimeFormat};
+use crate::report::JobPage;
+use crate::settings::{CsvProfile, FileFormat, TimeFormat};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::{RowScope, ViewSelect};
 use crate::stream::{Column, ColumnType};
 
-/// One CSV file to export.
+/// One file to export.
 pub struct OutputFile<'a> {
     /// The path below the job's folder.
     pub path: String,
@@ -30,7 +31,6 @@ pub struct OutputFile<'a> {
 }
 
 /// The source of the rows of a file.
-#[expect(clippy::large_enum_variant, reason = "a job has a handful of files, each created once per run")]
 pub enum RowSource<'a> {
     /// A fetch.
     Fetch(FetchRows<'a>),
@@ -43,6 +43,8 @@ pub enum RowSource<'a> {
         /// The values of its parameters.
         bound: &'a QueryParameters,
     },
+    /// A page of the job.
+    Page(JobPage<'a>),
     /// No rows: the run has not finished the fetch, so the file stays as it is.
     Kept,
 }
@@ -55,6 +57,22 @@ pub struct FetchRows<'a> {
     /// The columns that identify a row, if all of them are in the file.
     pub(super) keys: Vec<&'static str>,
     pub(super) select: ViewSelect<'a>,
+}
+
+/// What the source of a file says about its format: `saved_tracks as jsonl`. The files of a fetch have different sources,
+/// because each has its own time up to which it shows what was new.
+pub(super) fn suffix_of(format: FileFormat) -> String {
+    match format {
+        FileFormat::Csv => String::new(),
+        other => format!(" as {}", other.as_str()),
+    }
+}
+
+impl OutputFile<'_> {
+    /// The format, which the ending of the path decides.
+    pub(super) fn format(&self) -> FileFormat {
+        FileFormat::of_path(&self.path)
+    }
 }
 
 impl<'a> RowSource<'a> {

@@ -1,7 +1,7 @@
 //! `datapackage.json`: describes the files of a job, for people and for programs that read
 //! Frictionless Data Packages (specification version 1).
 //!
-//! It describes every CSV file in the folder, including those of earlier days. It is written last, and only if its
+//! It describes every file in the folder, including those of earlier days. It is written last, and only if its
 //! content has changed: `run` and `created` belong to the run that last changed anything.
 
 use serde_json::{Map, Value, json};
@@ -12,9 +12,9 @@ use super::guard;
 use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::RunInfo;
 use super::output_file::OutputFile;
-use super::render::{ColumnStats, CsvStats, InferredType};
+use super::render::{ColumnStats, FileStats, InferredType};
 use super::style::CsvStyle;
-use crate::settings::{LineEnding, TimeFormat};
+use crate::settings::{FileFormat, LineEnding, TimeFormat};
 use crate::store::{OutdatedFile, RecordedFile};
 use crate::stream::ColumnType;
 
@@ -74,7 +74,46 @@ impl DataPackage {
     pub(super) fn describe(
         sheet: &OutputFile<'_>,
         style: &CsvStyle,
-        tally: &CsvStats,
+        tally: &FileStats,
+        written: &WrittenFile,
+        keys: &[&str],
+    ) -> Value {
+        match sheet.format() {
+            FileFormat::Html => json!({
+                "name": "",
+                "title": sheet.title,
+                "source": sheet.name,
+                "path": sheet.path,
+                "profile": "data-resource",
+                "format": "html",
+                "mediatype": "text/html",
+                "encoding": "utf-8",
+                "bytes": written.bytes,
+                "hash": format!("sha256:{}", written.sha256),
+                "rows": 0,
+            }),
+            FileFormat::Csv => Self::describe_csv(sheet, style, tally, written, keys),
+            FileFormat::JsonL => json!({
+                "name": "",
+                "title": sheet.title,
+                "source": sheet.name,
+                "path": sheet.path,
+                "profile": "data-resource",
+                "format": "jsonl",
+                "mediatype": "application/jsonl",
+                "encoding": "utf-8",
+                "schema": schema(&CsvStyle::typed(), tally, keys, FileFormat::JsonL),
+                "bytes": written.bytes,
+                "hash": format!("sha256:{}", written.sha256),
+                "rows": tally.rows,
+            }),
+        }
+    }
+
+    fn describe_csv(
+        sheet: &OutputFile<'_>,
+        style: &CsvStyle,
+        tally: &FileStats,
         written: &WrittenFile,
         keys: &[&str],
     ) -> Value {
@@ -88,7 +127,7 @@ impl DataPackage {
             "mediatype": "text/csv",
             "encoding": "utf-8",
             "dialect": dialect(style),
-            "schema": schema(style, tally, keys),
+            "schema": schema(style, tally, keys, FileFormat::Csv),
             "listSeparator": style.list_separator,
             "bytes": written.bytes,
             "hash": format!("sha256:{}", written.sha256),
@@ -234,23 +273,28 @@ fn dialect(style: &CsvStyle) -> Value {
     })
 }
 
-fn schema(style: &CsvStyle, tally: &CsvStats, keys: &[&str]) -> Value {
-    let fields: Vec<Value> = tally.columns.iter().map(|column| field(style, column)).collect();
-    let mut schema = json!({ "fields": fields, "missingValues": [style.null] });
+fn schema(style: &CsvStyle, tally: &FileStats, keys: &[&str], format: FileFormat) -> Value {
+    let fields: Vec<Value> = tally.columns.iter().map(|column| field(style, column, format)).collect();
+    let mut schema = match format {
+        FileFormat::Csv => json!({ "fields": fields, "missingValues": [style.null] }),
+        // Null is a value of its own.
+        FileFormat::JsonL | FileFormat::Html => json!({ "fields": fields, "missingValues": [] }),
+    };
     if !keys.is_empty() {
         schema["primaryKey"] = json!(keys);
     }
     schema
 }
 
-fn field(style: &CsvStyle, tally: &ColumnStats) -> Value {
+fn field(style: &CsvStyle, tally: &ColumnStats, format: FileFormat) -> Value {
     let column = &tally.column;
     let mut field = json!({ "name": column.header });
-    let (kind, format) = match (column.column_type, style.time_format) {
+    let (kind, time_format) = match (column.column_type, style.time_format) {
         (Some(ColumnType::Time), TimeFormat::Iso) => ("datetime", None),
         (Some(ColumnType::Time), TimeFormat::Spreadsheet) => ("datetime", Some("%Y-%m-%d %H:%M:%S")),
         (Some(ColumnType::Integer), _) => ("integer", None),
         (Some(ColumnType::Boolean), _) => ("boolean", None),
+        (Some(ColumnType::List), _) if format == FileFormat::JsonL => ("array", None),
         (Some(ColumnType::Text | ColumnType::List), _) => ("string", None),
         (None, _) => match tally.inferred {
             InferredType::Integer => ("integer", None),
@@ -259,10 +303,10 @@ fn field(style: &CsvStyle, tally: &ColumnStats) -> Value {
         },
     };
     field["type"] = json!(kind);
-    if let Some(format) = format {
-        field["format"] = json!(format);
+    if let Some(time_format) = time_format {
+        field["format"] = json!(time_format);
     }
-    if column.column_type == Some(ColumnType::List) {
+    if column.column_type == Some(ColumnType::List) && format == FileFormat::Csv {
         field["list"] = json!(true);
     }
     if !column.about.is_empty() {
@@ -271,7 +315,7 @@ fn field(style: &CsvStyle, tally: &ColumnStats) -> Value {
     field
 }
 
-fn count_columns(tally: &CsvStats, count: impl Fn(&ColumnStats) -> u64) -> Map<String, Value> {
+fn count_columns(tally: &FileStats, count: impl Fn(&ColumnStats) -> u64) -> Map<String, Value> {
     let counts = tally.columns.iter().map(|c| (c.column.header.to_string(), count(c)));
     counts.filter(|(_, n)| *n > 0).map(|(name, n)| (name, json!(n))).collect()
 }

@@ -1,4 +1,4 @@
-//! Writes the files of a job in an order that is safe for readers: CSV files, the record in the store, the data package.
+//! Writes the files of a job in an order that is safe for readers: files with rows, the record in the store, the data package.
 
 use std::cell::{OnceCell, RefCell};
 use std::path::Path;
@@ -8,14 +8,16 @@ use rusqlite::Connection;
 use super::described_files::record_described_files;
 use super::error::ExportError;
 use super::folder::{DraftFile, FoundFile, OutputFolder};
+use super::formats;
 use super::journal::{AbandonedJournals, ExportJournal, JournalEntry};
 use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::package::DataPackage;
 use super::prune;
-use super::render::{CsvStats, CsvWriter, FragmentCaches, RenderError};
+use super::render::{FileStats, FragmentCaches, RenderError};
 use super::style::CsvStyle;
+use crate::settings::FileFormat;
 use crate::store::query::is_volatile;
 use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile, RecordedFile};
 
@@ -265,10 +267,11 @@ impl JobExport<'_> {
         inputs: String,
         package: &mut DataPackage,
     ) -> Result<(ExportedFile, PublishedFile), ExportError> {
-        let rendered = self.render(sheet, &mut draft);
+        let rendered = formats::write_rows(self.store, sheet, self.style, &mut self.fragments.borrow_mut(), &mut draft);
         let tally = rendered.map_err(|error| match error {
             RenderError::Io(source) => draft.failed(source),
             RenderError::Csv(error) => draft.failed(error.into()),
+            RenderError::Page(error) => draft.failed(std::io::Error::other(error)),
             RenderError::Store(error) => self.unreadable(&sheet.path, error),
             RenderError::Query(source) => ExportError::Query { path: sheet.path.clone(), source },
         })?;
@@ -317,16 +320,6 @@ impl JobExport<'_> {
         Ok(current)
     }
 
-    fn render(&self, sheet: &OutputFile<'_>, draft: &mut DraftFile<'_>) -> Result<CsvStats, RenderError> {
-        let mut page = CsvWriter::new(draft, self.style)?;
-        match &sheet.source {
-            RowSource::Fetch(rows) => page.write_fetch(self.store, rows, &mut self.fragments.borrow_mut())?,
-            RowSource::Query { reader, sql, bound } => page.write_query(reader, sql, bound)?,
-            RowSource::Kept => {}
-        }
-        Ok(page.finish()?.1)
-    }
-
     /// The key columns of a file, or none if the job requested the same entity twice.
     fn keys(&self, sheet: &OutputFile<'_>) -> Result<Vec<&'static str>, ExportError> {
         let RowSource::Fetch(rows) = &sheet.source else { return Ok(Vec::new()) };
@@ -340,9 +333,13 @@ impl JobExport<'_> {
         let (sql, columns) = match &sheet.source {
             RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
             RowSource::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
-            RowSource::Kept => Default::default(),
+            RowSource::Page(_) | RowSource::Kept => Default::default(),
         };
-        let all = format!("{}\0{:?}\0{sql}\0{columns}\0{}", sheet.inputs, self.style, env!("CARGO_PKG_VERSION"));
+        let style = match sheet.format() {
+            FileFormat::Csv => format!("{:?}", self.style),
+            format => format.as_str().to_owned(),
+        };
+        let all = format!("{}\0{style}\0{sql}\0{columns}\0{}", sheet.inputs, env!("CARGO_PKG_VERSION"));
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()))
     }
 
@@ -350,8 +347,8 @@ impl JobExport<'_> {
         store::known_file(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
     }
 
-    fn warn(&self, sheet: &OutputFile<'_>, tally: &CsvStats) {
-        let excel = self.style.bom;
+    fn warn(&self, sheet: &OutputFile<'_>, tally: &FileStats) {
+        let excel = self.style.bom && sheet.format() == FileFormat::Csv;
         if excel && tally.rows + 1 > EXCEL_ROWS {
             tracing::warn!(
                 path = sheet.path,

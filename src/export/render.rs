@@ -14,6 +14,7 @@ use super::csv_column::CsvColumn;
 use super::fragments::{CsvFragment, FragmentCache};
 use super::output_file::FetchRows;
 use super::style::CsvStyle;
+use crate::report::ReportError;
 use crate::settings::LineEnding;
 use crate::store::query::{QueryError, QueryParameters, QueryReader};
 use crate::store::views::SplitQuery;
@@ -21,7 +22,7 @@ use crate::stream::ColumnType;
 
 /// Counters of a written file.
 #[derive(Debug, Default)]
-pub(super) struct CsvStats {
+pub(super) struct FileStats {
     pub rows: u64,
     pub columns: Vec<ColumnStats>,
 }
@@ -49,6 +50,17 @@ pub(super) enum InferredType {
     Text,
 }
 
+impl InferredType {
+    pub(super) fn of(value: ValueRef<'_>) -> InferredType {
+        match value {
+            ValueRef::Null => InferredType::Empty,
+            ValueRef::Integer(_) => InferredType::Integer,
+            ValueRef::Real(_) => InferredType::Number,
+            ValueRef::Text(_) | ValueRef::Blob(_) => InferredType::Text,
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RenderError {
     #[error(transparent)]
@@ -59,13 +71,24 @@ pub(super) enum RenderError {
     Store(#[from] rusqlite::Error),
     #[error(transparent)]
     Query(#[from] QueryError),
+    #[error(transparent)]
+    Page(#[from] askama::Error),
+}
+
+impl From<ReportError> for RenderError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Store(error) => RenderError::Store(error),
+            ReportError::Template(error) => RenderError::Page(error),
+        }
+    }
 }
 
 /// Writes one CSV file.
 pub(super) struct CsvWriter<'a, W: Write> {
     csv: csv::Writer<W>,
     style: &'a CsvStyle,
-    tally: CsvStats,
+    tally: FileStats,
     line: Vec<u8>,
 }
 
@@ -85,7 +108,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
             .flexible(true)
             .buffer_capacity(1 << 16)
             .from_writer(out);
-        Ok(CsvWriter { csv, style, tally: CsvStats::default(), line: Vec::new() })
+        Ok(CsvWriter { csv, style, tally: FileStats::default(), line: Vec::new() })
     }
 
     /// Writes the rows of a fetch. Fragments from other files with the same style in `kept` are reused,
@@ -132,7 +155,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
     }
 
     /// Flushes the file and returns its counters.
-    pub(super) fn finish(mut self) -> io::Result<(W, CsvStats)> {
+    pub(super) fn finish(mut self) -> io::Result<(W, FileStats)> {
         self.csv.flush()?;
         let out = self.csv.into_inner().map_err(|e| io::Error::new(e.error().kind(), e.error().to_string()))?;
         Ok((out, self.tally))
@@ -166,12 +189,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         column.guarded += u64::from(mark.guarded);
         column.nul += u64::from(mark.nul);
         column.long += u64::from(mark.long);
-        column.inferred = column.inferred.max(match value {
-            ValueRef::Null => InferredType::Empty,
-            ValueRef::Integer(_) => InferredType::Integer,
-            ValueRef::Real(_) => InferredType::Number,
-            ValueRef::Text(_) | ValueRef::Blob(_) => InferredType::Text,
-        });
+        column.inferred = column.inferred.max(InferredType::of(value));
     }
 
     fn end_row(&mut self) -> Result<(), RenderError> {
@@ -308,7 +326,7 @@ impl<'k> JoinedRows<'k> {
         Ok(())
     }
 
-    fn count(&self, tally: &mut CsvStats) {
+    fn count(&self, tally: &mut FileStats) {
         let CsvFragment { guarded, nul, long, .. } = self.fragment;
         if guarded | nul | long == 0 {
             return;

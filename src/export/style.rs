@@ -3,6 +3,9 @@
 use crate::settings::{CsvOptions, CsvProfile, FormulaGuard, LineEnding, TimeFormat};
 use crate::store::views::ListStyle;
 
+/// Separates the values of a list in SQL until they are written as a list. No name or code contains this control character.
+pub(super) const LIST_SEPARATOR: &str = "\u{1f}";
+
 /// The complete style of a CSV file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvStyle {
@@ -63,6 +66,15 @@ impl CsvStyle {
             CsvProfile::Excel => excel,
             CsvProfile::ExcelSemicolon => CsvStyle { delimiter: b';', ..excel },
             CsvProfile::Exportify => CsvStyle { list_separator: ", ".into(), ..plain },
+        }
+    }
+
+    /// The style of values in files that have types, such as JSON Lines: everything as the store has it.
+    pub(super) fn typed() -> CsvStyle {
+        CsvStyle {
+            list_separator: LIST_SEPARATOR.into(),
+            formula_guard: FormulaGuard::Off,
+            ..CsvStyle::for_profile(CsvProfile::Plain)
         }
     }
 

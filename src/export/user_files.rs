@@ -15,6 +15,7 @@ use super::jobs_without_file::forget_missing_files;
 use super::name::check_name;
 use super::outcome::ExportTarget;
 use super::user_mentions::UserMentions;
+use crate::settings::FileFormat;
 use crate::store::RecordedFile;
 use crate::store::purge::{
     PurgedUser, UserFileFate, files_of_user, forget_inputs, forget_left_file, is_rendered, left_files, note_left_file,
@@ -174,7 +175,12 @@ fn shorten_below(
     let Some(mut file) = folder.open(path)? else { return Ok(FileResult::Unchanged) };
     let mut draft = folder.draft(path)?;
     let length = file.metadata().map_err(|e| draft.failed(e))?.len();
-    let kept = match rows_to_keep(&file, length, user).map_err(|e| draft.failed(e))? {
+    let kept = match FileFormat::of_path(path) {
+        FileFormat::Csv => rows_to_keep(&file, length, user),
+        FileFormat::JsonL => lines_to_keep(&file, user),
+        FileFormat::Html => Ok(None),
+    };
+    let kept = match kept.map_err(|e| draft.failed(e))? {
         Some(kept) => kept,
         None => return Ok(FileResult::ToRender),
     };
@@ -245,6 +251,30 @@ fn rows_to_keep(file: impl Read, length: u64, user: &PurgedUser) -> std::io::Res
     Ok(column.is_some().then_some(kept))
 }
 
+/// Finds the lines of other users in a file of JSON Lines. `None` if an object does not say whose row it is.
+fn lines_to_keep(file: impl Read, user: &PurgedUser) -> std::io::Result<Option<KeptRows>> {
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let mut kept = KeptRows::default();
+    let (mut line, mut from) = (Vec::new(), 0);
+    while std::io::BufRead::read_until(&mut file, b'\n', &mut line)? > 0 {
+        let until = from + line.len() as u64;
+        let row: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
+        let Some(name) = row.get(USER_COLUMN) else { return Ok(None) };
+        if name.as_str().is_some_and(|name| user.is_recorded_as(name)) {
+            kept.dropped += 1;
+        } else {
+            kept.rows += 1;
+            match kept.parts.last_mut().filter(|part| part.end == from) {
+                Some(part) => part.end = until,
+                None => kept.parts.push(from..until),
+            }
+        }
+        line.clear();
+        from = until;
+    }
+    Ok(Some(kept))
+}
+
 /// The delimiter with which the header has a column for the user.
 fn find_delimiter(start: &[u8]) -> Option<u8> {
     let start = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
@@ -271,6 +301,18 @@ mod tests {
             &text[at(part.start)..at(part.end)]
         });
         Some((parts.collect(), kept.rows, kept.dropped))
+    }
+
+    #[test]
+    fn lines_of_others_keep_their_bytes() {
+        let user = PurgedUser { local_names: BTreeSet::from(["home".to_owned()]), ..PurgedUser::default() };
+        let (ours, theirs) = ("{\"user\":\"home\",\"n\":1}\n", "{\"user\":\"studio\",\"n\":2}\n");
+        let text = format!("{ours}{theirs}{theirs}{ours}{theirs}");
+        let kept = lines_to_keep(text.as_bytes(), &user).unwrap().unwrap();
+        let parts: String = kept.parts.iter().map(|part| &text[part.start as usize..part.end as usize]).collect();
+        assert_eq!((parts, kept.rows, kept.dropped), (theirs.repeat(3), 3, 2));
+        assert_eq!(lines_to_keep("{\"n\":1}\n".as_bytes(), &user).unwrap(), None);
+        assert_eq!(lines_to_keep("".as_bytes(), &user).unwrap(), Some(KeptRows::default()));
     }
 
     #[test]

@@ -25,7 +25,10 @@ impl UserMentions {
         let names: Vec<&str> = user.names().chain(playlists.iter().filter_map(|(_, name)| name.as_deref())).collect();
         let owned = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
         // Quotes are doubled within a quoted cell.
-        let quoted: Vec<String> = names.iter().map(|name| name.replace('"', "\"\"")).collect();
+        let quoted = names.iter().map(|name| name.replace('"', "\"\""));
+        let on_a_page =
+            names.iter().map(|name| askama::filters::escape(name, askama::filters::Html).map(|text| text.to_string()));
+        let quoted: Vec<String> = quoted.chain(on_a_page.flatten()).collect();
         let names = names.into_iter().chain(quoted.iter().map(String::as_str));
         UserMentions { ids: ids.filter_map(owned).collect(), names: names.filter_map(owned).collect() }
     }
@@ -67,7 +70,7 @@ impl UserMentions {
 }
 
 fn ends_cell(c: char) -> bool {
-    matches!(c, ',' | ';' | '\t' | '|' | '"' | '\r' | '\n' | '\u{feff}')
+    matches!(c, ',' | ';' | '\t' | '|' | '"' | '\r' | '\n' | '<' | '>' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -18,10 +18,14 @@ use super::journal;
 use super::name::DATA_PACKAGE;
 use super::name::check_name;
 use crate::input_file::{self, InputFileError};
+use crate::settings::extension;
 use crate::store::{RecordedFile, recorded_files, run_state};
 
 /// A larger data package is not read: it would describe hundreds of thousands of files.
 const MAX_PACKAGE_BYTES: u64 = 256 << 20;
+
+/// Files with these endings are the program's own, unless a person put them there.
+const EXPORTED_ENDINGS: [&str; 2] = ["csv", "jsonl"];
 
 /// The detail for files of an unfinished export.
 const UNRECORDED: &str = "written by an interrupted export; the next export records it";
@@ -319,7 +323,7 @@ impl FolderCheck<'_> {
             }
             if name.starts_with(".cratedigger-") {
                 self.add(found, &path, FileIssue::Leftover, "the next export removes it".into());
-            } else if name.ends_with(".csv") && !known.contains(&path) {
+            } else if EXPORTED_ENDINGS.contains(&extension(&name)) && !known.contains(&path) {
                 let (matter, detail) = match self.is_under_way(&path) {
                     true => (FileIssue::Behind, UNRECORDED),
                     false => (FileIssue::Stray, "no recorded run wrote it, and no data package lists it"),

@@ -2,42 +2,39 @@
 //! playlist for two markets.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 
-use super::model::{Fetch, FetchSource, Job, JobUsers};
+use super::model::{Fetch, FetchSource, Job, JobUsers, RowFile};
 use super::output_name::{OutputName, TemplateValues};
-use crate::document::{Diagnostic, DocumentChecker, TableValues};
+use crate::document::{Diagnostic, DocumentChecker};
 use crate::settings::Project;
 use crate::stream::ReadStrategy;
 use spotify_client::Reference;
 
 /// Reports two outputs of one job that are the same file on at least some file systems.
-pub(super) fn check_output_files(job: &Job, values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) {
-    let mut outputs: Vec<(String, &OutputName, Range<usize>)> = Vec::new();
-    let spans = OutputSpans::new(values);
-    for fetch in &job.fetches {
-        if let Some(csv) = &fetch.csv {
-            outputs.push((format!("fetch `{}`", fetch.name), csv, spans.find("fetch", csv)));
-        }
+pub(super) fn check_output_files(job: &Job, checker: &mut DocumentChecker<'_>) {
+    let mut outputs: Vec<(usize, String, &RowFile)> = Vec::new();
+    for (owner, fetch) in job.fetches.iter().enumerate() {
+        outputs.extend(fetch.files.iter().map(|file| (owner, format!("fetch `{}`", fetch.name), file)));
     }
-    for query in &job.queries {
-        outputs.push(("another [[query]]".to_owned(), &query.csv, spans.find("query", &query.csv)));
+    for (owner, query) in (job.fetches.len()..).zip(&job.queries) {
+        outputs.extend(query.files.iter().map(|file| (owner, "another [[query]]".to_owned(), file)));
     }
-    let mut taken: BTreeMap<String, String> = BTreeMap::new();
-    for (who, csv, span) in outputs {
-        for path in expanded_paths(job, csv) {
+    let mut taken: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for (owner, who, RowFile { format, name, span }) in outputs {
+        for path in expanded_paths(job, name) {
             let clash = taken.iter().find(|(other, _)| {
                 **other == path || other.starts_with(&format!("{path}/")) || path.starts_with(&format!("{other}/"))
             });
-            if let Some((_, other)) = clash {
+            if let Some((_, (other_owner, other))) = clash {
                 // Two fetches with the same name were reported already.
-                if *other != who || who.starts_with("another") {
-                    checker.report(span.clone(), "csv", format!("`{csv}` is also written by {other}")).hint =
-                        Some("give one of them another `csv`".to_owned());
+                if *other != who || *other_owner == owner || who.starts_with("another") {
+                    let key = format.as_str();
+                    checker.report(span.clone(), key, format!("`{name}` is also written by {other}")).hint =
+                        Some(format!("give one of them another `{key}`"));
                 }
                 break;
             }
-            taken.insert(path, who.clone());
+            taken.insert(path, (owner, who.clone()));
         }
     }
 }
@@ -55,37 +52,6 @@ fn expanded_paths(job: &Job, csv: &OutputName) -> Vec<String> {
             csv.expand(&with).to_lowercase()
         })
         .collect()
-}
-
-/// Where the `csv` keys are in the file.
-struct OutputSpans {
-    at: Vec<(String, String, Range<usize>)>,
-}
-
-impl OutputSpans {
-    fn new(values: &TableValues<'_, '_>) -> OutputSpans {
-        let mut at = Vec::new();
-        for table in ["fetch", "query"] {
-            let items = values.get(table).and_then(|v| v.get_ref().as_array());
-            for item in items.into_iter().flat_map(|items| items.iter()) {
-                let Some(inner) = item.get_ref().as_table() else { continue };
-                let csv = inner.iter().find(|(key, _)| key.get_ref() == "csv");
-                let (name, span) = match csv.and_then(|(_, v)| Some((v.get_ref().as_str()?, v.span()))) {
-                    Some((name, span)) => (name.to_owned(), span),
-                    None => (String::new(), item.span()),
-                };
-                at.push((table.to_owned(), name, span));
-            }
-        }
-        // Of two that write the same file, the last one is reported.
-        at.reverse();
-        OutputSpans { at }
-    }
-
-    fn find(&self, table: &str, csv: &OutputName) -> Range<usize> {
-        let written = self.at.iter().find(|(t, name, _)| t == table && name == csv.template());
-        written.or_else(|| self.at.iter().find(|(t, ..)| t == table)).map_or(0..0, |(_, _, span)| span.clone())
-    }
 }
 
 /// Checks the jobs of a project against each other.

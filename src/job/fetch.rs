@@ -5,11 +5,9 @@ use std::ops::Range;
 
 use super::keys::{self, OPTIONS};
 use super::model::{AlbumGroup, Fetch, TimeRange};
-use super::output_name::OutputName;
 use super::read::{JobContext, duration, integer};
-use super::source;
+use super::{row_files, source};
 use crate::document::{DocumentChecker, TableValues, TomlTable, nearest, or_list, quote, texts};
-use crate::settings::CsvProfile;
 use crate::stream::{self, Column, RowMode, Stream};
 use spotify_client::EntityKind;
 
@@ -47,7 +45,7 @@ pub(super) fn read_fetches(
             checker,
         );
         fetches.push(Fetch {
-            csv: read_csv_name(&values, &name, stream, context, span, checker),
+            files: row_files::files_of_fetch(&values, &name, stream, context, span, checker),
             columns: read_columns(&values, stream, checker),
             market: values.text("market").map(str::to_owned).or_else(|| context.market.clone()),
             locale: values.text("locale").map(str::to_owned),
@@ -108,41 +106,6 @@ fn check_options(values: &TableValues<'_, '_>, stream: &'static Stream, checker:
             _ => format!("it is a key of {}", or_list(&others)),
         });
     }
-}
-
-fn read_csv_name(
-    values: &TableValues<'_, '_>,
-    name: &str,
-    stream: &'static Stream,
-    context: &JobContext<'_>,
-    span: &Range<usize>,
-    checker: &mut DocumentChecker<'_>,
-) -> Option<OutputName> {
-    let entry = values.entry("csv");
-    let csv = match entry {
-        Some(_) => OutputName::parse(values.text("csv")?).ok()?,
-        None => OutputName::parse(&format!("{name}.csv")).ok()?,
-    };
-    if context.profile == CsvProfile::Exportify && !stream.has_exportify {
-        let at = entry.map_or(span.clone(), |entry| entry.value.span());
-        let problem =
-            checker.report(at, "fetch.csv", format!("the profile `exportify` has no columns for `{}`", stream.name));
-        problem.hint = Some(
-            "write csv = false here, or use another `profile`; exportify is for lists of tracks: playlist_items, my_playlist_items, \
-             saved_tracks"
-                .to_owned(),
-        );
-    }
-    let Some(entry) = entry else { return Some(csv) };
-    if csv.is_per_user() && !(stream.needs_user() && context.has_users) {
-        let problem = checker.report(entry.value.span(), "fetch.csv", "`{user}` has no value here");
-        problem.hint = Some(if stream.needs_user() {
-            "the job has no user".to_owned()
-        } else {
-            format!("the rows of `{}` do not belong to a user", stream.name)
-        });
-    }
-    Some(csv)
 }
 
 fn read_columns(

@@ -1,6 +1,6 @@
 //! The table of keys of a job file.
 
-use super::model::{AlbumGroup, TimeRange};
+use super::model::{AlbumGroup, ReportSection, TimeRange};
 use super::rules;
 use crate::document::{KeySpec, ValueShape};
 use crate::settings::keys::zones;
@@ -12,6 +12,10 @@ const DURATION: ValueShape = ValueShape::Text(&common::DURATION);
 const ANY: ValueShape = ValueShape::Text(&common::ANY);
 const OUTPUT: ValueShape =
     ValueShape::Either("a file name, or `false` for no file", &[ValueShape::Text(&rules::OUTPUT), ValueShape::False]);
+const OUTPUT_JSONL: ValueShape = ValueShape::Either(
+    "a file name that ends in .jsonl, `true` or `false`",
+    &[ValueShape::Text(&rules::OUTPUT_JSONL), ValueShape::Flag],
+);
 const RANGE: ValueShape = ValueShape::OneOf(|| TimeRange::ALL.map(TimeRange::as_str).to_vec());
 
 const MARKET: KeySpec = KeySpec::new(
@@ -131,8 +135,27 @@ pub static JOB: &[KeySpec] = &[
         "",
         "How the CSV files of this job are written. Overrides `[csv]` in the settings.",
     ),
+    KeySpec::new(
+        "report",
+        ValueShape::Table,
+        "",
+        "Writes the page output/csv/JOB/report.html: what changed, grew, is new, is missing. An empty table is enough.",
+    ),
     KeySpec::new("fetch", ValueShape::Tables, "", "What the job fetches: one [[fetch]] per stream."),
     KeySpec::new("query", ValueShape::Tables, "", "CSV files from your own SQL: one [[query]] per file."),
+];
+
+/// Keys of `[report]`.
+pub static REPORT: &[KeySpec] = &[
+    KeySpec::new(
+        "sections",
+        ValueShape::List(&ValueShape::OneOf(|| ReportSection::ALL.map(ReportSection::as_str).to_vec())),
+        "",
+        "The sections of the page. Default: all that the streams of the job fill.",
+    ),
+    KeySpec::new("since", DURATION, "\"7d\"", "How far before the run something counts as new."),
+    KeySpec::new("weeks", ValueShape::Integer { min: 1, max: 104 }, "12", "Number of weeks in the chart of changes."),
+    KeySpec::new("rows", ValueShape::Integer { min: 1, max: 200 }, "20", "Maximum number of rows of a table."),
 ];
 
 /// Keys of a `[[fetch]]`.
@@ -156,10 +179,16 @@ pub static FETCH: &[KeySpec] = &[
         "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. Default: NAME.csv.",
     ),
     KeySpec::new(
+        "jsonl",
+        OUTPUT_JSONL,
+        "",
+        "A file of JSON Lines with the same rows, typed: one object per line. With `true` it has the name of the CSV file, with the ending .jsonl. Default: false, unless `output.formats` in the settings contains \"jsonl\".",
+    ),
+    KeySpec::new(
         "columns",
         ValueShape::List(&ANY),
         "",
-        "Columns of the CSV file, in this order. Default: the columns that `cratedigger streams STREAM` marks.",
+        "Columns of the files, in this order. Default: the columns that `cratedigger streams STREAM` marks.",
     ),
     KeySpec::new(
         "ids",
@@ -250,8 +279,9 @@ pub static QUERY: &[KeySpec] = &[
         "csv",
         ValueShape::Text(&rules::OUTPUT),
         "",
-        "The CSV file, below output/csv/JOB/. {job}, {date} and {datetime} are replaced by their values, and {user} if the query uses `:user_id`.",
+        "The CSV file, below output/csv/JOB/. {job}, {date} and {datetime} are replaced by their values, and {user} if the query uses `:user_id`. A query needs this key or `jsonl`.",
     ),
+    KeySpec::new("jsonl", OUTPUT_JSONL, "", "A file of JSON Lines with the same rows, as in a [[fetch]]."),
     KeySpec::new(
         "sql",
         ValueShape::Text(&rules::SELECT),

@@ -19,6 +19,7 @@ mod output_name;
 mod query;
 mod read;
 mod reference_file;
+mod row_files;
 mod rules;
 mod schedule;
 mod schema;
@@ -27,7 +28,9 @@ mod source;
 mod sql;
 
 pub use load::{LoadedJobs, load};
-pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, SinceRule, TimeRange};
+pub use model::{
+    AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobReport, JobUsers, ReportSection, RowFile, SinceRule, TimeRange,
+};
 pub use output_name::{OutputName, TemplateValues};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};

@@ -13,6 +13,7 @@ use super::reference_file::IdsFile;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
+use crate::settings::FileFormat;
 use crate::stream::{Column, Stream};
 use spotify_client::{EntityKind, Reference};
 
@@ -63,8 +64,75 @@ pub struct Job {
     pub fetches: Vec<Fetch>,
     /// Its own queries over the store.
     pub queries: Vec<JobQuery>,
+    /// Its page, if it has one.
+    pub report: Option<JobReport>,
     /// Errors in its SQL that affect only single CSV files, so that the job still runs. `check` reports them.
     pub sql_problems: Vec<Diagnostic>,
+}
+
+/// `[report]`: the page of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobReport {
+    /// The sections to show; without a value all that the job's streams fill.
+    pub sections: Option<Vec<ReportSection>>,
+    /// How far back something counts as new.
+    pub since: Duration,
+    /// Number of weeks in charts of changes.
+    pub weeks: u32,
+    /// Maximum number of rows of a table.
+    pub rows: u64,
+}
+
+impl JobReport {
+    /// Whether the page shows a section.
+    pub fn has(&self, section: ReportSection) -> bool {
+        self.sections.as_ref().is_none_or(|sections| sections.contains(&section))
+    }
+}
+
+/// A section of the page of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReportSection {
+    /// What was added to and removed from playlists.
+    Changes,
+    /// The sizes of playlists over time.
+    Growth,
+    /// New releases, and releases by date.
+    Releases,
+    /// Missing and shared codes.
+    Codes,
+    /// Tracks in several places.
+    Duplicates,
+    /// How the fetches ended.
+    Fetches,
+    /// The first rows of each query.
+    Queries,
+}
+
+impl ReportSection {
+    /// Every section, in the order of the page.
+    pub const ALL: [ReportSection; 7] = [
+        ReportSection::Changes,
+        ReportSection::Growth,
+        ReportSection::Releases,
+        ReportSection::Codes,
+        ReportSection::Duplicates,
+        ReportSection::Fetches,
+        ReportSection::Queries,
+    ];
+
+    /// The name in job files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReportSection::Changes => "changes",
+            ReportSection::Growth => "growth",
+            ReportSection::Releases => "releases",
+            ReportSection::Codes => "codes",
+            ReportSection::Duplicates => "duplicates",
+            ReportSection::Fetches => "fetches",
+            ReportSection::Queries => "queries",
+        }
+    }
 }
 
 /// The users that a job reads.
@@ -111,9 +179,9 @@ pub struct Fetch {
     pub source: FetchSource,
     /// What its file of ids contained, if it has one.
     pub ids_file: Option<IdsFile>,
-    /// The CSV file; none for `csv = false`.
-    pub csv: Option<OutputName>,
-    /// Columns of the CSV file; without a value the stream's default columns.
+    /// Its files, at most one of each format.
+    pub files: Vec<RowFile>,
+    /// Columns of the files; without a value the stream's default columns.
     pub columns: Option<Vec<&'static Column>>,
     /// The market: its own, or the job's.
     pub market: Option<String>,
@@ -159,15 +227,24 @@ pub enum FetchSource {
     User,
 }
 
-/// A CSV file that the job defines by its own SQL.
+/// A file that a fetch or query writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFile {
+    /// Its format.
+    pub format: FileFormat,
+    /// Its name.
+    pub name: OutputName,
+    /// Where the job file names it; the whole table if the name is the default one.
+    pub span: Range<usize>,
+}
+
+/// Rows that the job defines by its own SQL.
 #[derive(Debug, Clone)]
 pub struct JobQuery {
-    /// The CSV file.
-    pub csv: OutputName,
+    /// Its files, at most one of each format.
+    pub files: Vec<RowFile>,
     /// One SELECT over the store.
     pub sql: String,
-    /// Where the name of the CSV file is in the job file.
-    pub csv_span: Range<usize>,
     /// Where the SQL is in the job file.
     pub sql_span: Range<usize>,
 }
@@ -228,10 +305,22 @@ impl TimeRange {
     }
 }
 
+impl Fetch {
+    /// The name of its file of a format, if it writes one.
+    pub fn file_name(&self, format: FileFormat) -> Option<&OutputName> {
+        self.files.iter().find(|file| file.format == format).map(|file| &file.name)
+    }
+}
+
 impl Job {
     /// The index of the fetch with this name.
     pub fn fetch_index(&self, name: &str) -> Option<usize> {
         self.fetches.iter().position(|f| f.name == name)
+    }
+
+    /// Every file of its fetches and queries.
+    pub fn files(&self) -> impl Iterator<Item = &RowFile> {
+        self.fetches.iter().flat_map(|fetch| &fetch.files).chain(self.queries.iter().flat_map(|query| &query.files))
     }
 
     /// Whether any of its fetches reads a user's own data.

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use crate::document::{RuleViolation, nearest, or_list, quote};
 
 /// The part of the rule that a regular expression can express.
-pub(super) const PATTERN: &str = "^(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+pub(super) const PATTERN_CSV: &str = "^(?!.*\\.(jsonl|ndjson|xlsx|xls|ods|parquet|json|html|db|sqlite)$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+
+/// The same for a file of JSON Lines.
+pub(super) const PATTERN_JSONL: &str = "^(?=.*\\.([Jj][Ss][Oo][Nn][Ll]|[Nn][Dd][Jj][Ss][Oo][Nn])$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
 
 /// The longest path after templates are filled in, in bytes.
 const MAX_PATH_BYTES: usize = 200;

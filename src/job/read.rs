@@ -8,13 +8,13 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use super::input_budget::InputBudget;
-use super::model::{Job, JobUsers, SinceRule};
+use super::model::{Job, JobReport, JobUsers, ReportSection, SinceRule};
 use super::rules::date;
 use super::schedule::Schedule;
 use super::{CsvOptions, consistency, fetch, keys, query, sql};
 use crate::document::{self, Diagnostic, Document, DocumentChecker, TableValues, TomlTable, TomlValue, as_text, texts};
 use crate::settings::keys::CSV;
-use crate::settings::{CsvProfile, Settings};
+use crate::settings::{CsvProfile, FileFormat, Settings};
 
 /// More tables of either kind in one job are a mistake.
 const MAX_TABLES: usize = 200;
@@ -32,6 +32,8 @@ pub(super) struct JobContext<'a> {
     pub has_users: bool,
     /// The CSV profile of the job.
     pub profile: CsvProfile,
+    /// The formats of files that a fetch or query writes by default.
+    pub formats: &'a [FileFormat],
 }
 
 /// Reads a job. The job is none if the file has an error.
@@ -68,10 +70,11 @@ pub(super) fn read_job(
         full_every: duration(&values, "full_every").unwrap_or(policy.full_every),
         has_users: users != JobUsers::None || values.entry("users").is_some() || values.entry("user").is_some(),
         profile: csv_options.layered_over(&settings.csv).profile.unwrap_or(CsvProfile::Plain),
+        formats: &settings.output.formats,
     };
     let timezone = values.text("timezone").and_then(|z| z.parse::<Tz>().ok()).unwrap_or(settings.defaults.timezone);
     let fetches = fetch::read_fetches(&tables(&values, "fetch", &mut checker), &context, &mut checker);
-    let queries = query::read_queries(&tables(&values, "query", &mut checker), &mut checker);
+    let queries = query::read_queries(&tables(&values, "query", &mut checker), &context, &mut checker);
     if whole && values.entry("fetch").is_none() && values.entry("query").is_none() {
         let problem = Diagnostic::for_file(&document.file, "the job has neither a fetch nor a query");
         checker.problems.push(problem.with_hint("add a [[fetch]] with stream = \"…\""));
@@ -97,11 +100,12 @@ pub(super) fn read_job(
         refresh_after: context.refresh_after,
         full_every: context.full_every,
         csv_options,
+        report: read_report(&values, &mut checker),
         sql_problems: sql::check_job(name, &fetches, &queries, context.has_users, &mut checker),
         fetches,
         queries,
     };
-    consistency::check_output_files(&job, &values, &mut checker);
+    consistency::check_output_files(&job, &mut checker);
     let usable = !checker.problems.iter().any(Diagnostic::is_error);
     (usable.then_some(job), checker.problems)
 }
@@ -182,6 +186,21 @@ fn read_csv_options(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<
         time_format: deserialize_word(&values, "time_format"),
         formula_guard: deserialize_word(&values, "formula_guard"),
     }
+}
+
+fn read_report(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> Option<JobReport> {
+    let table = values.get("report")?.get_ref().as_table()?;
+    let values = checker.check_table(table, "report", keys::REPORT);
+    let sections = values.get("sections").map(|value| {
+        let names: Vec<&str> = texts(value).into_iter().map(|(name, _)| name).collect();
+        ReportSection::ALL.into_iter().filter(|section| names.contains(&section.as_str())).collect()
+    });
+    Some(JobReport {
+        sections,
+        since: duration(&values, "since").unwrap_or(Duration::from_secs(7 * 86_400)),
+        weeks: integer(&values, "weeks").and_then(|n| u32::try_from(n).ok()).unwrap_or(12),
+        rows: integer(&values, "rows").and_then(|n| u64::try_from(n).ok()).unwrap_or(20),
+    })
 }
 
 /// A word that passed the table of keys, as the type that it represents.

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use super::output_name::OutputName;
 use super::schedule::Schedule;
 use crate::document::{RuleViolation, TextRule, duration, quote, shorten};
+use crate::settings::{FileFormat, extension};
 
 /// A crontab line.
 pub(super) static CRON: TextRule = TextRule {
@@ -91,10 +92,45 @@ pub(super) static FETCH_NAME: TextRule = TextRule {
 /// The name of a file to write.
 pub(super) static OUTPUT: TextRule = TextRule {
     what: "a file name such as \"playlists.csv\" or \"daily/{date}.csv\"",
-    pattern: Some(super::output_name::PATTERN),
+    pattern: Some(super::output_name::PATTERN_CSV),
     blank: false,
-    check: |text| OutputName::parse(text).map(|_| ()),
+    check: |text| {
+        OutputName::parse(text)?;
+        check_ending(text, FileFormat::Csv)
+    },
 };
+
+/// The name of a file of JSON Lines.
+pub(super) static OUTPUT_JSONL: TextRule = TextRule {
+    what: "a file name such as \"playlists.jsonl\" or \"daily/{date}.jsonl\"",
+    pattern: Some(super::output_name::PATTERN_JSONL),
+    blank: false,
+    check: |text| {
+        OutputName::parse(text)?;
+        check_ending(text, FileFormat::JsonL)
+    },
+};
+
+/// Checks that a name has an ending of its format, because a reader decides by the ending.
+fn check_ending(name: &str, format: FileFormat) -> Result<(), RuleViolation> {
+    let found = FileFormat::of_path(name);
+    let (shown, key) = (quote(name), found.as_str());
+    if format == FileFormat::JsonL && found != format {
+        let hint = format!("write \"{}\"", format.replace_extension(name).escape_debug());
+        return Err(RuleViolation::new(format!("{shown} does not end in .jsonl")).with_hint(hint));
+    }
+    if found == FileFormat::JsonL && found != format {
+        let problem = RuleViolation::new(format!("{shown} has the ending of another format"));
+        return Err(problem.with_hint(format!("write {key} = \"{}\"", name.escape_debug())));
+    }
+    match extension(name).to_ascii_lowercase().as_str() {
+        end @ ("xlsx" | "xls" | "ods" | "parquet" | "json" | "html" | "db" | "sqlite") => {
+            let problem = RuleViolation::new(format!("{shown} would be a CSV file with the ending .{end}"));
+            Err(problem.with_hint(format!("write \"{}\"", format.replace_extension(name).escape_debug())))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The name of a file to read, in the folder of the job file or below it.
 pub(super) static INPUT: TextRule = TextRule {

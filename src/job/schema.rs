@@ -7,10 +7,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{FETCH, JOB, OPTIONS, QUERY, SOURCES};
+use super::keys::{FETCH, JOB, OPTIONS, QUERY, REPORT, SOURCES};
 use crate::document::KeySpec;
 use crate::settings::keys::CSV;
-use crate::settings::{key_row, key_schema};
+use crate::settings::{FileFormat, key_row, key_schema};
 use crate::stream::{self, Stream, StreamInput};
 use spotify_client::EntityKind;
 
@@ -20,6 +20,7 @@ pub fn json_schema() -> Value {
     top.insert("fetch".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": fetch_schema() }));
     top.insert("query".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": query_schema() }));
     top.insert("csv_options".to_owned(), table(properties(CSV)));
+    top.insert("report".to_owned(), table(properties(REPORT)));
     let of_users: Vec<&str> = stream::all().filter(|s| s.needs_user()).map(|s| s.name).collect();
     let mut schema = table(top);
     let more = json!({
@@ -75,7 +76,10 @@ fn stream_schema(stream: &'static Stream) -> Value {
         properties.insert("ids".to_owned(), json!({ "items": { "pattern": id_pattern(kind) } }));
     }
     if !stream.needs_user() {
-        properties.insert("csv".to_owned(), json!({ "not": { "type": "string", "pattern": "\\{user\\}" } }));
+        for format in FileFormat::ALL {
+            let of_users = json!({ "not": { "type": "string", "pattern": "\\{user\\}" } });
+            properties.insert(format.as_str().to_owned(), of_users);
+        }
     }
     let mut schema = json!({ "description": stream.about, "properties": properties });
     if !takes.is_empty() {
@@ -123,7 +127,8 @@ fn id_pattern(kind: EntityKind) -> String {
 
 fn query_schema() -> Value {
     let mut schema = table(properties(QUERY));
-    merge(&mut schema, json!({ "required": ["csv", "sql"] }));
+    let named: Vec<Value> = FileFormat::ALL.iter().map(|format| json!({ "required": [format.as_str()] })).collect();
+    merge(&mut schema, json!({ "required": ["sql"], "anyOf": named }));
     schema
 }
 
@@ -149,6 +154,7 @@ pub fn markdown() -> String {
         ("In a `[[fetch]]`", FETCH),
         ("In a `[[query]]`", QUERY),
         ("In `[csv_options]`", CSV),
+        ("In `[report]`", REPORT),
     ] {
         out.push_str(&format!("\n## {title}\n\n| key | value | default | description |\n| --- | --- | --- | --- |\n"));
         for key in keys {

@@ -146,8 +146,10 @@ fn check_queries(
     for query in queries {
         match reader.check(&query.sql) {
             Ok(checked) => {
-                if query.csv.is_per_user() && !(has_users && checked.parameters.iter().any(|name| name == ":user_id")) {
-                    checker.report(query.csv_span.clone(), "query.csv", "`{user}` has no value here").hint =
+                let has_user = has_users && checked.parameters.iter().any(|name| name == ":user_id");
+                for file in query.files.iter().filter(|file| file.name.is_per_user() && !has_user) {
+                    let key = format!("query.{}", file.format.as_str());
+                    checker.report(file.span.clone(), &key, "`{user}` has no value here").hint =
                         Some("it needs a job with users and a query that uses `:user_id`".to_owned());
                 }
                 if !checked.is_ordered {

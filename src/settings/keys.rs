@@ -1,6 +1,6 @@
 //! The table of settings.
 
-use super::rules;
+use super::{FileFormat, rules};
 use crate::document::{KeySpec, ValueShape};
 
 /// One section of the settings file.
@@ -122,6 +122,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 PATH,
                 "\"output/csv\"",
                 "Folder for the CSV files, relative to the project folder. Each job has its own folder in it.",
+            ),
+            KeySpec::new(
+                "formats",
+                ValueShape::List(&ValueShape::OneOf(|| FileFormat::ALL.map(FileFormat::as_str).to_vec())),
+                "[\"csv\"]",
+                "Formats of the files that fetches and queries write. `csv` and `jsonl` in a [[fetch]] or [[query]] override it.",
             ),
             KeySpec::new(
                 "mode",

@@ -12,6 +12,7 @@ pub mod credentials;
 mod csv;
 mod env;
 mod file;
+mod file_format;
 mod hook_files;
 pub mod keys;
 mod layers;
@@ -25,6 +26,7 @@ mod schema;
 mod sections;
 
 pub use csv::{CsvOptions, CsvProfile, FormulaGuard, LineEnding, TimeFormat};
+pub use file_format::{FileFormat, extension};
 pub use layers::SettingFlags;
 pub use limits::LimitsInForce;
 pub use open_secrets::{OpenSecretFile, open_secret_files};

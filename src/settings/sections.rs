@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::csv::CsvOptions;
+use super::file_format::FileFormat;
 use super::origin::SettingOrigin;
 use super::policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::{self, Diagnostic};
@@ -128,6 +129,8 @@ pub struct OutputSettings {
     pub database: PathBuf,
     /// Folder for CSV files, relative to the project folder.
     pub csv_dir: PathBuf,
+    /// Formats of the files of fetches and queries that name none.
+    pub formats: Vec<FileFormat>,
     /// Mode of the files. Folders also get `x` wherever this has `r`.
     #[serde(deserialize_with = "mode")]
     pub mode: u32,

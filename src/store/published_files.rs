@@ -5,6 +5,9 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+/// The source of the page of a job.
+pub const REPORT_SOURCE: &str = "report page";
+
 /// A CSV file that was written.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 pub struct PublishedFile {
@@ -192,9 +195,11 @@ impl RecordedFile {
         self.path.strip_prefix(&self.job).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&self.path)
     }
 
-    /// Whether it has the result of a query and not the rows of a fetch.
+    /// Whether it has the result of a query or is a page, and not the rows of a fetch.
     pub fn shows_a_query(&self) -> bool {
-        self.source.strip_prefix("query ").is_some_and(|number| number.parse::<u32>().is_ok())
+        // A page shows something of all fetches, as a query may. A query in another format is `query 1 as jsonl`.
+        let name = self.source.split_once(" as ").map_or(self.source.as_str(), |(name, _)| name);
+        name == REPORT_SOURCE || name.strip_prefix("query ").is_some_and(|number| number.parse::<u32>().is_ok())
     }
 }
 

@@ -6,7 +6,9 @@
 use serde_json::{Value, json};
 
 use super::super::folder::OutputFolder;
+use super::super::json_lines;
 use super::super::name::check_name;
+use crate::settings::FileFormat;
 use crate::store::{OutdatedFile, RecordedFile};
 
 /// More than any header that a job can have.
@@ -27,8 +29,10 @@ pub(super) fn agree_with_records(
             Some(at) => set_content(&mut resources[at], record),
             None if goes || check_name(path).is_err() || !folder.has(path, Some(record.bytes)) => {}
             None => {
-                let same_source = resources.iter().find(|r| r["source"] == record.source);
-                let other = same_source.or(resources.first()).cloned();
+                let format = FileFormat::of_path(path);
+                let same_format = || resources.iter().filter(|r| r["format"] == format.as_str());
+                let same_source = same_format().find(|r| r["source"] == record.source);
+                let other = same_source.or(same_format().next()).cloned();
                 resources.push(describe_record(record, folder, other.unwrap_or_default()));
             }
         }
@@ -52,18 +56,37 @@ fn set_content(resource: &mut Value, record: &RecordedFile) {
 /// Describes a recorded file in the way of another one, if possible of the same fetch or query.
 fn describe_record(record: &RecordedFile, folder: &OutputFolder, mut other: Value) -> Value {
     let path = record.path_below_job();
+    let format = FileFormat::of_path(path);
     if !other.is_object() {
-        other = json!({
-            "profile": "tabular-data-resource", "format": "csv", "mediatype": "text/csv", "encoding": "utf-8",
-            "dialect": { "delimiter": ",", "quoteChar": "\"", "doubleQuote": true, "header": true },
-        });
+        other = match format {
+            FileFormat::Csv => json!({
+                "profile": "tabular-data-resource", "format": "csv", "mediatype": "text/csv", "encoding": "utf-8",
+                "dialect": { "delimiter": ",", "quoteChar": "\"", "doubleQuote": true, "header": true },
+            }),
+            FileFormat::Html => json!({
+                "profile": "data-resource", "format": "html", "mediatype": "text/html", "encoding": "utf-8",
+            }),
+            FileFormat::JsonL => json!({
+                "profile": "data-resource", "format": "jsonl", "mediatype": "application/jsonl", "encoding": "utf-8",
+            }),
+        };
     }
-    let header = read_header(folder, path, other["dialect"]["delimiter"].as_str());
+    let header = match format {
+        FileFormat::Html => Vec::new(),
+        FileFormat::Csv => read_header(folder, path, other["dialect"]["delimiter"].as_str()),
+        FileFormat::JsonL => json_lines::read_names(&folder.read_start(path, MAX_HEADER_BYTES).unwrap_or_default()),
+    };
     let names: Vec<&str> =
         other["schema"]["fields"].as_array().into_iter().flatten().filter_map(|f| f["name"].as_str()).collect();
-    if names != header {
+    // A file of JSON Lines without rows does not name its columns.
+    if names != header && !(header.is_empty() && format != FileFormat::Csv) {
         let fields: Vec<Value> = header.iter().map(|name| json!({ "name": name, "type": "string" })).collect();
-        other["schema"] = json!({ "fields": fields, "missingValues": [""] });
+        other["schema"] = match format {
+            FileFormat::Csv => json!({ "fields": fields, "missingValues": [""] }),
+            FileFormat::JsonL | FileFormat::Html => {
+                json!({ "fields": header.iter().map(|name| json!({ "name": name, "type": "any" })).collect::<Vec<_>>() })
+            }
+        };
     }
     if other["source"] != record.source {
         other["title"] = json!(record.source);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::export::PackageRunState;
+use crate::export::render::CsvWriter;
 use crate::settings::{CsvProfile, FormulaGuard};
 use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::tests::{fill, fill_schema};
@@ -294,7 +295,7 @@ fn cached_cells_equal_those_of_the_view() {
             page.write_whole_rows(&place.store, &rows).unwrap();
             let (slow, expected) = page.finish().unwrap();
             assert_eq!(String::from_utf8(fast).unwrap(), String::from_utf8(slow).unwrap());
-            let counts = |t: &CsvStats| t.columns.iter().map(|c| (c.guarded, c.nul, c.long)).collect::<Vec<_>>();
+            let counts = |t: &FileStats| t.columns.iter().map(|c| (c.guarded, c.nul, c.long)).collect::<Vec<_>>();
             assert_eq!(counts(&tally), counts(&expected));
         }
     }

@@ -74,6 +74,8 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
     if let Some(of) = of {
         return user.is_recorded_as(of).then_some(UserFileFate::Delete);
     }
+    // The files of a fetch in other formats are `saved_tracks as jsonl`.
+    let name = name.split_once(" as ").map_or(name, |(name, _)| name);
     let is_query = file.shows_a_query();
     let fetches = readers.get(&file.job);
     let of_file: Vec<&String> = match is_query {

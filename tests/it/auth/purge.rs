@@ -33,7 +33,7 @@ const DIGGER: &str = "qqdigger";
 
 fn world() -> World {
     let options = SandboxOptions { mode: QuotaMode::Extended, digger_playlists: 4, ..SandboxOptions::default() };
-    let world = World::with(options).settings("[output]\nkeep_raw = true");
+    let world = World::with(options).settings("[output]\nkeep_raw = true\nformats = [\"csv\", \"jsonl\"]");
     signed_in(world, &[(STUDIO, fixtures::STUDIO_USER), (DIGGER, fixtures::DIGGER_USER)])
 }
 
@@ -54,7 +54,7 @@ fn job(users: &[&str], name: &str, own_list: Option<&str>) -> String {
     let by_id: String = by_id.map(|(fetch, stream)| plain(fetch.replace("{stream}", stream))).collect();
     let query = "[[query]]\ncsv = \"who.csv\"\nsql = \"SELECT u.id, u.display_name, p.name FROM my_playlists m \
                  JOIN users u ON u.id = m.user_id JOIN main.playlists p ON p.id = m.playlist_id ORDER BY 1, 2, 3\"\n";
-    format!("users = {users:?}\n{}{by_id}{query}", each.collect::<String>())
+    format!("users = {users:?}\n{}{by_id}{query}[report]\n", each.collect::<String>())
 }
 
 /// All files below a folder.

@@ -1,6 +1,8 @@
-//! Tests of CSV files.
+//! Tests of the files that jobs write.
 
 pub mod changed_files;
 mod jobs_without_file;
+mod json_lines;
 mod killed_exports;
+mod report_pages;
 mod restored_stores;

@@ -1,0 +1,127 @@
+//! The files that a run of a job writes: one for each fetch or query, format and user.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::output_file::{OutputFile, RowSource, suffix_of};
+use crate::job::{Fetch, Job, JobQuery, RowFile, TemplateValues};
+use crate::store::query::{QueryFetch, QueryParameters};
+use crate::store::timestamp;
+use crate::stream::Column;
+
+/// One file to be written: of a fetch or a query, of all users or of one.
+pub(super) struct PlannedFile<'a> {
+    pub file: &'a RowFile,
+    /// Local name of the user that the file is for; empty if it is for all users.
+    pub user: &'a str,
+    pub content: FileContent<'a>,
+}
+
+pub(super) enum FileContent<'a> {
+    Fetch { fetch: &'a Fetch, rows: QueryFetch, columns: Option<Vec<String>> },
+    Query { number: usize, query: &'a JobQuery, bound: QueryParameters },
+}
+
+/// The files of a job; a name with `{user}` in it makes one for each user.
+pub(super) fn planned_files<'a>(
+    job: &'a Job,
+    bound: &QueryParameters,
+    fire_at: DateTime<Utc>,
+    users: &'a [(String, String)],
+) -> Vec<PlannedFile<'a>> {
+    let each = |file: &'a RowFile| -> Vec<(&'a RowFile, Option<&'a (String, String)>)> {
+        match file.name.is_per_user() {
+            true => users.iter().map(|user| (file, Some(user))).collect(),
+            false => vec![(file, None)],
+        }
+    };
+    let mut plans = Vec::new();
+    for fetch in &job.fetches {
+        for (file, user) in fetch.files.iter().flat_map(each) {
+            let rows = fetched_rows(fetch, fire_at, user.map(|(id, _)| id.clone()));
+            let content = FileContent::Fetch { fetch, rows, columns: column_names(fetch) };
+            plans.push(PlannedFile { file, user: user.map_or("", |(_, local)| local), content });
+        }
+    }
+    for (number, query) in (1..).zip(&job.queries) {
+        for (file, user) in query.files.iter().flat_map(each) {
+            let mut bound = bound.clone();
+            // A name without `{user}` is that of the job's only user, if the job has just one.
+            bound.user_id = user.or(users.first().filter(|_| users.len() == 1)).map(|(id, _)| id.clone());
+            plans.push(PlannedFile {
+                file,
+                user: user.map_or("", |(_, local)| local),
+                content: FileContent::Query { number, query, bound },
+            });
+        }
+    }
+    plans
+}
+
+impl PlannedFile<'_> {
+    /// The name of the fetch or the number of the query, with the user that the file is for.
+    pub(super) fn source(&self) -> String {
+        let format = suffix_of(self.file.format);
+        let of_user = if self.user.is_empty() { String::new() } else { format!(" of {}", self.user) };
+        match &self.content {
+            FileContent::Fetch { fetch, .. } => format!("{}{format}{of_user}", fetch.name),
+            FileContent::Query { number, .. } => format!("query {number}{format}{of_user}"),
+        }
+    }
+
+    /// Whether it has columns that change with every read, so that the file changes with every run.
+    pub(super) fn changes_every_run(&self) -> bool {
+        let FileContent::Fetch { columns, .. } = &self.content else { return false };
+        columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at")
+    }
+
+    /// The file to be rendered; `inputs` is what all rows of the job depend on.
+    pub(super) fn output_file<'s>(
+        &self,
+        source: RowSource<'s>,
+        expansion: &TemplateValues<'_>,
+        inputs: &str,
+        run: i64,
+    ) -> OutputFile<'s> {
+        let path = self.file.name.expand(expansion);
+        let name = self.source();
+        match &self.content {
+            FileContent::Fetch { fetch, rows, .. } => {
+                let changes_every_run = self.changes_every_run();
+                OutputFile {
+                    path,
+                    name,
+                    title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
+                    source,
+                    inputs: format!(
+                        "{inputs} {} {}",
+                        if changes_every_run { run } else { 0 },
+                        rows.since.as_deref().unwrap_or("")
+                    ),
+                    version: None,
+                    force: false,
+                }
+            }
+            FileContent::Query { .. } => OutputFile {
+                path,
+                name,
+                title: "what a query of the job gives".into(),
+                source,
+                // The export itself checks the names that the query uses.
+                inputs: inputs.to_owned(),
+                version: None,
+                force: false,
+            },
+        }
+    }
+}
+
+pub(super) fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) -> QueryFetch {
+    let since = fetch.window.map(|window| timestamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
+    let market = fetch.market.clone().unwrap_or_default();
+    QueryFetch { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since }
+}
+
+fn column_names(fetch: &Fetch) -> Option<Vec<String>> {
+    let names = |columns: &Vec<&'static Column>| columns.iter().map(|c| c.name.to_owned()).collect();
+    fetch.columns.as_ref().map(names)
+}

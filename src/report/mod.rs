@@ -1,0 +1,15 @@
+//! Pages to look at: what a job has, what changed in it, and the state of all jobs.
+//!
+//! A page is one file without a script and without a request: the style is in it, and its policy allows nothing else. Charts
+//! are drawn here as shapes, and each is followed by a table with the same numbers. All texts go through the escaping of the
+//! template, whose type knows that it writes HTML.
+
+mod chart;
+mod dates;
+mod job_page;
+mod page;
+mod playlist_sections;
+mod query_rows;
+
+pub use job_page::{JobPage, ReportError, render_job_page};
+pub use query_rows::PageQuery;

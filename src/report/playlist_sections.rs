@@ -1,0 +1,205 @@
+//! The sections about playlists: what changed, how they grow, and what is in them twice.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Datelike, Duration, Utc};
+
+use super::chart::{TimePoint, bars, steps};
+use super::dates::{minute, short_day};
+use super::job_page::{Facts, PageScope, ReportError, rest, rows, track_table};
+use super::page::{PageCell, PageTable, Section, counted, grouped};
+use crate::store::report_rows::{self, NamedLink};
+
+/// At most this many lines of sizes: more are in the table only.
+const MAX_LINES: usize = 12;
+
+impl PageScope<'_> {
+    /// What was added to and removed from the playlists of the job.
+    pub(super) fn changes(&self, facts: &mut Facts) -> Result<Option<Section>, ReportError> {
+        let (store, job) = (self.store, &self.job.name);
+        if report_rows::playlist_sizes(store, job)?.is_empty() {
+            return Ok(None);
+        }
+        let counts = report_rows::change_counts(store, job, &self.since)?;
+        let newest = report_rows::newest_changes(store, job, &self.since, self.report.rows)?;
+        let (added, removed) = counts.iter().fold((0, 0), |(a, r), count| (a + count.added, r + count.removed));
+        facts.push((format!("added since {}", short_day(self.since_day())), grouped(added)));
+        facts.push((format!("removed since {}", short_day(self.since_day())), grouped(removed)));
+        let mut section = Section { id: "changes", title: "Changes", ..Section::default() };
+        section.lead = match counts.len() {
+            0 => format!("No playlist of this job has changed since {}.", self.since_day()),
+            n => format!(
+                "{n} of {} changed since {}: {} added, {} removed.",
+                counted(self.playlist_count()?, "playlist"),
+                self.since_day(),
+                grouped(added),
+                grouped(removed)
+            ),
+        };
+        let monday =
+            self.started.date_naive() - Duration::days(i64::from(self.started.weekday().num_days_from_monday()));
+        let first = monday - Duration::weeks(i64::from(self.report.weeks) - 1);
+        let by_week = report_rows::changes_by_week(store, job, &first.format("%Y-%m-%d").to_string())?;
+        if !by_week.is_empty() {
+            let weeks: Vec<(String, u64, u64)> = (0..self.report.weeks)
+                .map(|n| {
+                    let week = (first + Duration::weeks(i64::from(n))).format("%Y-%m-%d").to_string();
+                    let found = by_week.iter().find(|(monday, ..)| *monday == week);
+                    found.cloned().unwrap_or((week, 0, 0))
+                })
+                .collect();
+            let named: Vec<_> = weeks.iter().map(|(week, up, down)| (short_day(week), *up, *down)).collect();
+            let mut chart = bars("changes-weeks".into(), "Added (up) and removed (down) a week", &named, true);
+            let sum = weeks.iter().fold((0, 0), |sum, week| (sum.0 + week.1, sum.1 + week.2));
+            chart.finding = format!(
+                "In {} weeks, {} items were added and {} removed.",
+                weeks.len(),
+                grouped(sum.0),
+                grouped(sum.1)
+            );
+            section.charts.push(chart);
+            let mut table = PageTable::new("Weeks as a table", &["week from", "#added", "#removed"]);
+            table.is_folded = true;
+            table.rows = weeks
+                .iter()
+                .rev()
+                .map(|(week, up, down)| vec![PageCell::time(week), PageCell::number(*up), PageCell::number(*down)])
+                .collect();
+            section.tables.push(table);
+        }
+        if counts.is_empty() {
+            return Ok(Some(section));
+        }
+        let mut table = PageTable::new("Changes by playlist", &["playlist", "#added", "#removed", "#moved"]);
+        let shown = counts.iter().take(rows(self.report.rows));
+        table.rows = shown
+            .map(|count| {
+                let numbers = [count.added, count.removed, count.moved].map(PageCell::number);
+                [vec![PageCell::named(&count.playlist)], numbers.to_vec()].concat()
+            })
+            .collect();
+        table.note = rest(table.rows.len(), counts.len() as u64, "all in the table playlist_changes of the store");
+        section.tables.push(table);
+        let mut table = PageTable::new("Newest changes", &["title", "artists", "change", "playlist", "seen"]);
+        table.rows = newest
+            .rows
+            .iter()
+            .map(|item| {
+                let sign = if item.change == "added" { "+" } else { "−" };
+                vec![
+                    PageCell::named(&item.item).explicit(item.explicit),
+                    PageCell::text(&item.artists),
+                    PageCell::time(format!("{sign} {}", item.change)),
+                    PageCell::named(&item.playlist),
+                    PageCell::time(minute(&item.seen_at)),
+                ]
+            })
+            .collect();
+        table.note = rest(table.rows.len(), newest.total, "all in the table playlist_changes of the store");
+        if !table.rows.is_empty() {
+            section.tables.push(table);
+        }
+        Ok(Some(section))
+    }
+
+    fn playlist_count(&self) -> Result<u64, ReportError> {
+        let mut ids: Vec<String> =
+            report_rows::playlist_sizes(self.store, &self.job.name)?.into_iter().map(|size| size.playlist_id).collect();
+        ids.dedup();
+        Ok(ids.len() as u64)
+    }
+
+    /// The size of each playlist over time.
+    pub(super) fn growth(&self) -> Result<Option<Section>, ReportError> {
+        let sizes = report_rows::playlist_sizes(self.store, &self.job.name)?;
+        let mut lists: Vec<(NamedLink, Vec<TimePoint>, String)> = Vec::new();
+        let mut of = None;
+        for size in sizes {
+            let time = size.seen_at.parse::<DateTime<Utc>>().map_or(0, |at| at.timestamp());
+            match lists.last_mut() {
+                Some(list) if of.as_ref() == Some(&size.playlist_id) => list.1.push((time, size.items)),
+                _ => lists.push((size.playlist, vec![(time, size.items)], size.seen_at)),
+            }
+            of = Some(size.playlist_id);
+        }
+        if lists.is_empty() {
+            return Ok(None);
+        }
+        let change = |points: &[TimePoint]| points[points.len() - 1].1 as i64 - points[0].1 as i64;
+        lists.sort_by_key(|(_, points, _)| (Reverse(change(points).abs()), Reverse(points.len())));
+        let moved = lists.iter().filter(|(_, points, _)| points.len() > 1).count();
+        let mut section = Section { id: "growth", title: "Growth", ..Section::default() };
+        section.lead = match (moved, lists.len()) {
+            (0, n) => format!(
+                "{} so far in one version only. A line appears once a playlist has changed.",
+                counted(n as u64, "playlist")
+            ),
+            (n, all) => format!("{n} of {} changed since they were first read.", counted(all as u64, "playlist")),
+        };
+        let now = self.started.timestamp();
+        for (n, (playlist, points, first)) in
+            lists.iter().filter(|(_, points, _)| points.len() > 1).take(MAX_LINES).enumerate()
+        {
+            let mut points = points.clone();
+            let last = points[points.len() - 1];
+            points.push((now.max(last.0), last.1));
+            let ends = (first.get(..10).unwrap_or_default(), self.started.format("%Y-%m-%d").to_string());
+            let mut chart = steps(format!("growth-{n}"), &playlist.name, &points, (ends.0, &ends.1));
+            chart.finding = format!(
+                "From {} to {} items, in {} versions.",
+                grouped(points[0].1),
+                grouped(last.1),
+                points.len() - 1
+            );
+            section.charts.push(chart);
+        }
+        let mut table =
+            PageTable::new("Sizes of the playlists", &["playlist", "#items", "#change", "first read", "#versions"]);
+        table.rows = lists
+            .iter()
+            .take(rows(self.report.rows))
+            .map(|(playlist, points, first)| {
+                let change = change(points);
+                let sign = if change > 0 {
+                    "+"
+                } else if change < 0 {
+                    "−"
+                } else {
+                    "±"
+                };
+                let change =
+                    PageCell { text: format!("{sign}{}", grouped(change.unsigned_abs())), ..PageCell::number(0) };
+                vec![
+                    PageCell::named(playlist),
+                    PageCell::number(points[points.len() - 1].1),
+                    change,
+                    PageCell::time(first.get(..10).unwrap_or_default()),
+                    PageCell::number(points.len() as u64),
+                ]
+            })
+            .collect();
+        table.note = rest(table.rows.len(), lists.len() as u64, "all in the table playlist_versions of the store");
+        section.tables.push(table);
+        Ok(Some(section))
+    }
+
+    /// Tracks in several playlists, or twice in one.
+    pub(super) fn duplicates(&self, facts: &mut Facts) -> Result<Option<Section>, ReportError> {
+        let (store, job) = (self.store, &self.job.name);
+        if self.playlist_count()? == 0 {
+            return Ok(None);
+        }
+        let found = report_rows::repeated_tracks(store, job, self.report.rows)?;
+        facts.push(("repeated tracks".into(), grouped(found.total)));
+        let mut section = Section { id: "duplicates", title: "Repeated tracks", ..Section::default() };
+        section.lead = match found.total {
+            0 => "No track is in several playlists, or several times in one.".to_owned(),
+            n => format!(
+                "{} in several playlists, or several times in one.",
+                if n == 1 { "1 track is".into() } else { format!("{} tracks are", grouped(n)) }
+            ),
+        };
+        section.tables.extend(track_table("The tracks with the most places", "places", found));
+        Ok(Some(section))
+    }
+}

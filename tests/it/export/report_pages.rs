@@ -1,0 +1,140 @@
+//! The page of a job: what it shows, when it is written, and what it never does.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use serde_json::json;
+use spotify_sandbox::{PlaylistEdit, fixtures};
+
+use crate::support::moved_clock::clock;
+use crate::support::project::Project;
+use crate::support::snapshot::{Cases, assert_output};
+use crate::support::world::{Ran, World, by_ids, ran};
+
+fn run_on_day(world: &World, day: i64) -> Ran {
+    let mut command = world.command(&["run"]);
+    ran(command.env("LD_PRELOAD", clock()).env("CLOCK_OFFSET", (day * 86_400).to_string()))
+}
+
+fn edit(world: &World, edit: serde_json::Value) {
+    let edit: PlaylistEdit = serde_json::from_value(edit).unwrap();
+    world.sandbox.catalog().edit(edit).unwrap();
+}
+
+fn job() -> String {
+    [
+        "description = \"Tables <of> music\"\nschedule = \"15 6 * * *\"\n".to_owned(),
+        by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::EDGE_CASE_PLAYLIST]),
+        by_ids("artist_albums", &[fixtures::SEMICOLON_ARTIST]),
+        "[[query]]\ncsv = \"kinds.csv\"\nsql = \"SELECT kind, count(*) AS n FROM playlist_items GROUP BY 1 ORDER BY 1\"\n"
+            .to_owned(),
+        "[report]\nsince = \"30d\"\nrows = 5\n".to_owned(),
+    ]
+    .concat()
+}
+
+/// The page as lines of text: one element a line, without attributes.
+fn text(page: &str) -> String {
+    let body = page.split("<body>").nth(1).unwrap();
+    let mut lines = String::new();
+    for part in body.split('<').skip(1) {
+        let (tag, text) = part.split_once('>').unwrap();
+        let name = tag.split(' ').next().unwrap();
+        // Days of charts are not the same tomorrow.
+        let text = match name {
+            "text" | "title" | "/text" | "label" => "",
+            "dt" => text.split(" since ").next().unwrap(),
+            _ => text,
+        };
+        let is_cell = tag.starts_with("/td") || tag.starts_with("/th");
+        let is_line = [
+            "p",
+            "/p",
+            "h1",
+            "h2",
+            "/tr",
+            "caption",
+            "/caption",
+            "figcaption",
+            "desc",
+            "/desc",
+            "dt",
+            "/dd",
+            "summary",
+        ];
+        if is_cell {
+            lines.push_str(" | ");
+        } else if is_line.contains(&name) {
+            lines.push('\n');
+        }
+        lines.push_str(text.trim_matches('\n'));
+    }
+    let lines = lines.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn page(world: &World) -> String {
+    String::from_utf8(world.csv_bytes("report.html")).unwrap()
+}
+
+#[test]
+fn page_shows_what_the_store_has() {
+    let world = World::extended().job(&job());
+    run_on_day(&world, 0);
+    let first = text(&page(&world));
+    assert!(first.contains("No playlist of this job has changed") && first.contains("in one version only"), "{first}");
+    for day in 1..4 {
+        edit(&world, json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 1, "count": day}));
+        let track = fixtures::PLAIN_TRACK;
+        edit(
+            &world,
+            json!({"do": "insert", "playlist": fixtures::EDGE_CASE_PLAYLIST, "position": 0, "items": [track]}),
+        );
+        run_on_day(&world, day * 7);
+    }
+    let page = page(&world);
+    let total = world.one("SELECT count(*) FROM playlist_changes WHERE change <> 'moved'");
+    assert!(page.contains(&format!("5 of {total}; all in the table playlist_changes")));
+    assert!(page.contains("<bdi>") && page.len() < 1 << 20 && !page.contains("<script"));
+    assert_output("several_runs", &text(&page));
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn unchanged_page_is_not_touched() {
+    let world = World::extended().job(&job());
+    world.run(&[]);
+    let (bytes, written) =
+        (page(&world), std::fs::metadata(world.csv_path("report.html")).unwrap().modified().unwrap());
+    world.cli(&["export"]);
+    assert_eq!(std::fs::metadata(world.csv_path("report.html")).unwrap().modified().unwrap(), written);
+    // A changed page is found, and written again with the same bytes.
+    std::fs::write(world.csv_path("report.html"), "changed").unwrap();
+    world.cli(&["verify"]).exits(74);
+    world.cli(&["export"]);
+    assert_eq!(page(&world), bytes);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn sections_are_those_of_the_job_file() {
+    let chosen = job().replace("rows = 5", "sections = [\"fetches\", \"codes\"]");
+    let world = World::extended().job(&chosen);
+    world.run(&[]);
+    let page = page(&world);
+    let ids: Vec<&str> = page.split("<section id=\"").skip(1).map(|part| part.split('"').next().unwrap()).collect();
+    assert_eq!(ids, ["codes", "fetches"]);
+}
+
+#[test]
+fn wrong_keys_are_reported() {
+    let mut cases = Cases::default();
+    let artists = "[[fetch]]\nstream = \"artists\"\nids = [\"4Z8W4fKeB5YxbbsqsVdVSj\"]\n[report]\n";
+    for (name, line) in [
+        ("section", "sections = [\"change\"]"),
+        ("key", "week = 3"),
+        ("rows", "rows = 0"),
+        ("no sections", "sections = []"),
+    ] {
+        cases.add(name, &Project::with_job(&format!("{artists}{line}\n")).check().1);
+    }
+    cases.assert_text("wrong_keys");
+}
