@@ -102,7 +102,7 @@ pub use error::StoreError;
 pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use file_marks::{FileSource, MarkedFile, last_file_at, record_marks, sources_with_files};
-pub use info::{StoreIdentity, data_version};
+pub use info::{StoreIdentity, data_version, known_state_folder};
 pub use interrupted_reads::InterruptedRead;
 pub use known_rows::KeptRow;
 pub use library_playlists::LibraryPlaylist;
