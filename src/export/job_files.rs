@@ -16,6 +16,7 @@ use super::not_found_file::{NOT_FOUND, NotFoundFile};
 use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::publish::{check_target, publish};
+use super::query_fetches::{fetched_rows, fingerprint_inputs, query_fetches};
 use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobQuery, OutputName, TemplateValues};
 use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
@@ -171,7 +172,8 @@ impl JobFiles {
             }
             since.push(last_file);
         }
-        let all: Vec<QueryFetch> = job.fetches.iter().map(|f| fetched_rows(f, shown.fire_at, None)).collect();
+        let all = query_fetches(job, shown.fire_at, job.queries.iter().map(|query| query.sql.as_str()));
+        let input_files = fingerprint_inputs(job);
         let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
         let mut sheets = Vec::new();
         for plan in &plans {
@@ -186,7 +188,8 @@ impl JobFiles {
                 FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
             };
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
-            let mut sheet = plan.output_file(source, &expansion, &format!("{version} {}", job.hash), shown.run);
+            let inputs = format!("{version} {}{input_files}", job.hash);
+            let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && fetch.stream.strategy == ReadStrategy::Playlist
                 && !plan.changes_every_run()
@@ -379,12 +382,6 @@ impl PlannedFile<'_> {
             },
         }
     }
-}
-
-fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) -> QueryFetch {
-    let since = fetch.window.map(|window| timestamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
-    let market = fetch.market.clone().unwrap_or_default();
-    QueryFetch { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since }
 }
 
 fn column_names(fetch: &Fetch) -> Option<Vec<String>> {

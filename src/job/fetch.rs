@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::input_rows::InputFile;
 use super::keys::{self, OPTIONS};
 use super::model::{AlbumGroup, Fetch, TimeRange};
 use super::output_name::OutputName;
@@ -46,6 +48,7 @@ pub(super) fn read_fetches(
             span,
             checker,
         );
+        let input_file = InputFile::of_fetch(&values, context.dir, stream, ids_file.as_ref()).map(Arc::new);
         fetches.push(Fetch {
             csv: read_csv_name(&values, &name, stream, context, span, checker),
             columns: read_columns(&values, stream, checker),
@@ -65,6 +68,7 @@ pub(super) fn read_fetches(
             stream,
             source,
             ids_file,
+            input_file,
         });
     }
     fetches

@@ -11,6 +11,7 @@ mod consistency;
 mod csv_file;
 mod fetch;
 mod id_column;
+mod input_rows;
 pub mod keys;
 mod load;
 mod model;
@@ -25,11 +26,13 @@ mod search_file;
 mod source;
 mod sql;
 
+pub use input_rows::InputFile;
 pub use load::{LoadedJobs, load};
 pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, SinceRule, TimeRange};
 pub use output_name::{OutputName, TemplateValues};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::{json_schema, markdown};
+pub use sql::{sql_hint, token_length};
 
 pub use crate::settings::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};

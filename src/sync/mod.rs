@@ -33,6 +33,7 @@ mod error;
 mod estimate;
 mod estimate_job;
 pub mod exit_codes;
+mod exported_history;
 mod fetch;
 mod fetch_inputs;
 mod fetch_progress;
@@ -76,6 +77,7 @@ mod users;
 mod work_items;
 mod work_result;
 
+pub use exported_history::ExportedHistory;
 pub use app_facts::AppFacts;
 pub use context::{SyncContext, resume_start};
 pub use crashed::mark_crashed_runs;

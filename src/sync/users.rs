@@ -9,7 +9,7 @@ use super::error::{SyncError, SyncErrorClass};
 use crate::ingest::{IngestContext, ensure_row};
 use crate::signin::{identify, identify_again};
 use crate::store::timestamp;
-use crate::store::{CellValue, EntityTable, StoreError, WriteTx, accounts, entity};
+use crate::store::{StoreError, WriteTx, accounts};
 use spotify_client::EntityKind;
 use spotify_client::client::ApiCaller;
 use spotify_client::error::ApiError;
@@ -155,12 +155,7 @@ async fn identify_user(sync: &SyncContext, name: &str, earlier: &[JobUser]) -> R
         if named.contains(&stored_as) {
             return Ok(stored_as);
         }
-        let cells: Vec<CellValue<'_>> = EntityTable::users()
-            .columns
-            .iter()
-            .map(|column| if *column == "local_name" { CellValue::Text(&local) } else { CellValue::Absent })
-            .collect();
-        entity::upsert(s, EntityTable::users(), &stored_as, &cells, &now, false)?;
+        accounts::name_user(s, &stored_as, &local, &now)?;
         Ok(stored_as)
     });
     Ok(UserAccount { name: name.to_owned(), user_id: written.await? })
