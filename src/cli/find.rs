@@ -34,7 +34,7 @@ pub fn run(args: &FindArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     lists.dedup();
     let mut out = String::new();
     if found.is_empty() {
-        out.push_str(&format!("no list has {}\n", printable(&text)));
+        out.push_str(&format!("no list has \"{}\"\n", printable(&text)));
     } else {
         let mut rows = vec![["LIST", "AT", "TITLE", "BY", "ALBUM", "ADDED", "ADDED BY"].map(str::to_owned).to_vec()];
         rows.extend(found.iter().take(MAX_LISTED).map(row));

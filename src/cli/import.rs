@@ -63,12 +63,14 @@ fn import_history(args: &ImportHistoryArgs, context: &CommandContext) -> Result<
             printable(&name),
             printable(&user_id)
         );
-        return Err(CommandError::new(ExitStatus::Usage, error).with_hint("if they are the same person, or to name another user: --user USER"));
+        return Err(CommandError::new(ExitStatus::Usage, error)
+            .with_hint("if they are the same person, or to name another user: --user USER"));
     }
     let plays = std::mem::take(&mut sum.plays);
     let count = plays.len() as u64;
     let (user, now) = (user_id, timestamp(Utc::now()));
-    let imported = runtime.block_on(store.write(move |tx| import_plays(tx, &user, &plays, &now))).map_err(store_error)?;
+    let imported =
+        runtime.block_on(store.write(move |tx| import_plays(tx, &user, &plays, &now))).map_err(store_error)?;
     app.close();
     report(&sum, count, &imported, &name, context)
 }
@@ -116,14 +118,20 @@ fn report(
     }
     if !imported.unplaced.is_empty() {
         let mut rows = vec![["PLAYS", "ARTIST", "TITLE"].map(str::to_owned).to_vec()];
-        rows.extend(imported.unplaced.iter().take(MAX_LISTED).map(|((artist, title), plays)| {
-            vec![plays.to_string(), print::shorten(artist), print::shorten(title)]
-        }));
+        rows.extend(
+            imported
+                .unplaced
+                .iter()
+                .take(MAX_LISTED)
+                .map(|((artist, title), plays)| vec![plays.to_string(), print::shorten(artist), print::shorten(title)]),
+        );
         out.push_str(&format!("\n{}", format_table(&rows)));
         if let Some(more) = imported.unplaced.len().checked_sub(MAX_LISTED).filter(|more| *more > 0) {
             out.push_str(&format!("and {more} more (--json lists all)\n"));
         }
-        out.push_str("The \"Extended streaming history\" has ids. Or read these tracks with a job, and import again.\n");
+        out.push_str(
+            "The \"Extended streaming history\" has ids. Or read these tracks with a job, and import again.\n",
+        );
     }
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
@@ -176,7 +184,8 @@ fn history_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|e| anyhow::Error::new(e).context(format!("failed to read {shown}")))
             .or_exit(ExitStatus::Usage)?;
-        let mut found: Vec<PathBuf> = entries.iter().map(std::fs::DirEntry::path).filter(|path| is_history(path)).collect();
+        let mut found: Vec<PathBuf> =
+            entries.iter().map(std::fs::DirEntry::path).filter(|path| is_history(path)).collect();
         found.sort();
         if found.is_empty() {
             let error = anyhow::anyhow!("the folder {shown} has no file of a streaming history");

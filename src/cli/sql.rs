@@ -41,6 +41,10 @@ pub fn run(args: &SqlArgs, context: &CommandContext) -> Result<ExitStatus, Comma
             return Err(CommandError::new(ExitStatus::Usage, error).with_hint("put the SELECT in quotes"));
         }
     };
+    if job.is_none() && args.user.is_some() {
+        let error = anyhow::anyhow!("--user needs a job");
+        return Err(CommandError::new(ExitStatus::Usage, error).with_hint("cratedigger sql --user USER JOB 'SELECT …'"));
+    }
     let sql = read_sql(select)?;
     let settings = context.settings()?;
     require_store(context, &settings)?;

@@ -70,7 +70,8 @@ fn as_blocks(rows: &[Vec<String>], width: usize) -> String {
     let Some((header, rows)) = rows.split_first() else { return String::new() };
     let names = header.iter().map(|name| name.width()).max().unwrap_or(0);
     let block = |row: &Vec<String>| {
-        let lines: Vec<Vec<String>> = header.iter().cloned().zip(row.iter().cloned()).map(|(a, b)| vec![a, b]).collect();
+        let lines: Vec<Vec<String>> =
+            header.iter().cloned().zip(row.iter().cloned()).map(|(a, b)| vec![a, b]).collect();
         let value = |of: fn(&str) -> usize| row.iter().map(|cell| of(cell)).max().unwrap_or(0);
         let is_wide = names + GAP + value(UnicodeWidthStr::width) > width;
         arrange(&lines, is_wide.then_some((width, &[names, value(longest_word)])))

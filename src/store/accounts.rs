@@ -50,7 +50,8 @@ pub fn stored_id(tx: &WriteTx, account_id: Option<&str>, user_id: &str) -> Resul
 /// # Errors
 /// If the store cannot be read.
 pub fn user_ids_by_name(store: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
-    let sql = "SELECT local_name, id FROM users WHERE local_name IS NOT NULL AND stored_as IS NULL ORDER BY local_name, id";
+    let sql =
+        "SELECT local_name, id FROM users WHERE local_name IS NOT NULL AND stored_as IS NULL ORDER BY local_name, id";
     store.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 

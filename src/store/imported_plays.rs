@@ -91,7 +91,8 @@ pub fn import_plays(
         // The two forms describe the same plays, so each is compared with all known plays.
         known.release_all();
         let mut seen = FxHashSet::default();
-        let tracks = if part.iter().any(|play| play.track_id.is_none()) { tracks_by_name(tx)? } else { FxHashMap::default() };
+        let tracks =
+            if part.iter().any(|play| play.track_id.is_none()) { tracks_by_name(tx)? } else { FxHashMap::default() };
         let mut rest = Vec::new();
         for play in part {
             let track = play.track_id.clone().or_else(|| tracks.get(&name_key(&play.artist, &play.title)).cloned());
@@ -170,7 +171,8 @@ pub(super) fn drop_imported_doubles(tx: &mut WriteTx, user_id: &str, new_since: 
         };
         let songs = songs_of(tx, &track, &play)?;
         if known.take_near(&songs, &play) {
-            let delete = "DELETE FROM plays WHERE user_id = ?1 AND played_at = ?2 AND track_id = ?3 AND imported_at IS NOT NULL";
+            let delete =
+                "DELETE FROM plays WHERE user_id = ?1 AND played_at = ?2 AND track_id = ?3 AND imported_at IS NOT NULL";
             deleted += tx.execute_counted(delete, params![user_id, at, track])?;
         }
     }
@@ -236,12 +238,10 @@ impl KnownPlays {
         let minute = if play.is_to_the_minute { 60_000 } else { 0 };
         let at_ms = play.at.timestamp_millis();
         // Two imported times are both ends, so only their precision differs.
-        self.take_nearest(songs, at_ms, |known| {
-            match known.is_imported {
-                true if play.is_to_the_minute || known.at_ms % 60_000 == 0 => 60_000,
-                true => 0,
-                false => play.ms_played.max(0) + SLACK_MS + minute,
-            }
+        self.take_nearest(songs, at_ms, |known| match known.is_imported {
+            true if play.is_to_the_minute || known.at_ms % 60_000 == 0 => 60_000,
+            true => 0,
+            false => play.ms_played.max(0) + SLACK_MS + minute,
         })
     }
 

@@ -166,7 +166,10 @@ mod tests {
             history.plays.iter().map(|p| (p.at.to_rfc3339(), p.is_to_the_minute, p.track_id.is_some())).collect();
         assert_eq!(
             plays,
-            [("2019-05-01T10:00:05+00:00".to_owned(), false, true), ("2024-01-02T03:04:00+00:00".to_owned(), true, false)]
+            [
+                ("2019-05-01T10:00:05+00:00".to_owned(), false, true),
+                ("2024-01-02T03:04:00+00:00".to_owned(), true, false)
+            ]
         );
     }
 

@@ -77,13 +77,13 @@ mod users;
 mod work_items;
 mod work_result;
 
-pub use exported_history::ExportedHistory;
 pub use app_facts::AppFacts;
 pub use context::{SyncContext, resume_start};
 pub use crashed::mark_crashed_runs;
 pub use error::{SyncError, SyncErrorClass};
 pub use estimate::{CallEstimate, CallRange, ProbeBudget, seconds_for_calls};
 pub use estimate_job::{FetchEstimate, JobEstimate, estimate_job};
+pub use exported_history::ExportedHistory;
 pub use fetch_progress::ResumedRead;
 pub use job_lock::{JobLock, LockError, SchedulerLock, StoreLock};
 pub use list_lock::ListLock;

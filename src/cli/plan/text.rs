@@ -141,7 +141,10 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
         };
         let first: Vec<String> = priced.done_today().into_iter().filter_map(part).collect();
         let days = count(priced.days, "day");
-        out.push_str(&format!("  today: {}; later runs continue from there, about {days} in all\n", first.join(", then ")));
+        out.push_str(&format!(
+            "  today: {}; later runs continue from there, about {days} in all\n",
+            first.join(", then ")
+        ));
     }
     out
 }

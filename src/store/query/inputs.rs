@@ -65,12 +65,7 @@ fn create_view(store: &Connection, name: &str, table: &str) -> Result<(), QueryE
     Ok(store.execute_batch(&sql)?)
 }
 
-fn create_table(
-    store: &Connection,
-    name: &str,
-    rows: &Arc<dyn InputRows>,
-    is_filled: bool,
-) -> Result<(), QueryError> {
+fn create_table(store: &Connection, name: &str, rows: &Arc<dyn InputRows>, is_filled: bool) -> Result<(), QueryError> {
     let columns: Vec<String> = rows.columns().iter().map(|column| identifier(column)).collect();
     // The first column is the line, a number. The others keep their text as it is, leading zeros included.
     let types = (0..columns.len()).map(|n| if n == 0 { "INTEGER" } else { "TEXT" });

@@ -20,7 +20,8 @@ const TRACK_THING: RowEntity = RowEntity {
 /// Columns of a track that may be a local file, or that only an imported history knows.
 const LOCAL_FILE: &[ViewColumn] = &[
     column("track_name", "coalesce(t.name, f.name, m.name)"),
-    list_column("artist_names", NAME, TRACK_ARTIST_NAMES, PLACE).with_fallback("coalesce(f.artist_names, m.artist_names)"),
+    list_column("artist_names", NAME, TRACK_ARTIST_NAMES, PLACE)
+        .with_fallback("coalesce(f.artist_names, m.artist_names)"),
     column("album_name", "coalesce(al.name, f.album_name, m.album_name)"),
 ];
 

@@ -127,7 +127,10 @@ fn other_users_are_sent_to_the_owner() {
     // Another home: what a colleague on the same machine has.
     let home = tempfile::tempdir().unwrap();
     let page = ran(world.command(&["doctor", "--offline"]).env("HOME", home.path())).exits(2);
-    assert_output("other_users_are_sent_to_the_owner", &page.stdout.replace(&home.path().display().to_string(), "[home]"));
+    assert_output(
+        "other_users_are_sent_to_the_owner",
+        &page.stdout.replace(&home.path().display().to_string(), "[home]"),
+    );
     assert!(!home.path().join(".local").exists(), "nothing is created");
     // With the folder that it names, all is well.
     let folder = world.project.root().join(".local/state/cratedigger");

@@ -29,7 +29,10 @@ fn song_is_found_in_playlists_and_libraries() {
     assert!(places(&[&isrc]) > 0);
     // Words in any order and case, also beyond ASCII, and in local files.
     let odd = find(&["brücke", "STRAY"]);
-    assert!(odd.as_array().unwrap().iter().any(|it| it["list"] == "playlist" && it["title"] == "Stray Compass"), "{odd}");
+    assert!(
+        odd.as_array().unwrap().iter().any(|it| it["list"] == "playlist" && it["title"] == "Stray Compass"),
+        "{odd}"
+    );
     assert!(places(&["НОЧНОЙ", "compass"]) > 0 && places(&["salt & pepper rain"]) > 0);
     assert_eq!(places(&["no such song anywhere"]), 0);
     assert!(places(&["%"]) < places(&["a"]), "a percent sign is only a character");

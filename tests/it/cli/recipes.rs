@@ -48,6 +48,11 @@ fn every_recipe_runs() {
     let names: Vec<&str> = recipes.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, FILES.map(|(name, ..)| name));
     for (name, text) in &recipes {
+        let ours = [
+            ("3cEYpjA9oz9GiPac4AsH4n", fixtures::HOME_PLAYLIST),
+            ("5ieJqeLJjjI8iJWaxeBLuK", fixtures::FOREIGN_PLAYLIST),
+        ];
+        let text = ours.iter().fold(text.clone(), |text, (example, real)| text.replace(example, real));
         world.project.write(&format!("jobs/{name}.toml"), text);
     }
     let checked = world.cli(&["check"]).exits(0);

@@ -43,12 +43,15 @@ fn names_of_the_job_are_bound() {
     let world = both(World::development().job(LIBRARY));
     world.run(&["x"]).exits(0);
     let since = world.one("SELECT max(started_at) FROM runs");
-    let sql = "SELECT :job AS job, :since AS since, :last_run_at AS last, :last_file_at IS NULL AS no_file, :user_id AS user";
-    let row = |args: &[&str]| world.cli(&[&["--json", "sql", "x"], args, &[sql]].concat()).exits(0).json()["rows"][0].clone();
+    let sql =
+        "SELECT :job AS job, :since AS since, :last_run_at AS last, :last_file_at IS NULL AS no_file, :user_id AS user";
+    let row =
+        |args: &[&str]| world.cli(&[&["--json", "sql", "x"], args, &[sql]].concat()).exits(0).json()["rows"][0].clone();
     let bound = row(&[]);
     assert_eq!((bound["job"].as_str(), bound["since"].as_str()), (Some("x"), Some(since.as_str())));
     assert!(bound["user"].is_null() && bound["no_file"] == 0, "{bound}");
     assert_eq!(row(&["--user", "studio"])["user"], fixtures::STUDIO_USER);
+    world.cli(&["sql", "--user", "studio", sql]).exits(2).says("--user needs a job");
     world.cli(&["sql", "x", "--user", "nobody", sql]).exits(2).says("has read nothing for a user nobody");
 }
 
@@ -82,7 +85,8 @@ fn wrong_sql_names_the_place_and_the_nearest_name() {
 #[test]
 fn table_is_cut_and_says_so() {
     let world = filled();
-    let many = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1500) SELECT n FROM c ORDER BY n";
+    let many =
+        "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 1500) SELECT n FROM c ORDER BY n";
     let table = world.cli(&["sql", many]).exits(0).stdout;
     assert_eq!(table.lines().count(), 1_002);
     assert!(table.ends_with("the first 1000 rows; --csv and --json print all\n"), "{table}");

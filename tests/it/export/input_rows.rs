@@ -27,7 +27,9 @@ const CODE: &str = "QZSBX2600001";
 #[test]
 fn own_columns_are_joined_to_rows() {
     let world = World::extended().job(JOB);
-    let list = |note: &str| format!("\u{feff}my note;ISRC;number\n{note};{WRITTEN};007\nmissing;ZZXXX0000000;1\n\nno code;;\n");
+    let list = |note: &str| {
+        format!("\u{feff}my note;ISRC;number\n{note};{WRITTEN};007\nmissing;ZZXXX0000000;1\n\nno code;;\n")
+    };
     world.project.write("jobs/tracks.csv", list("first"));
     world.run(&["x"]).exits(3);
     let rows = world.csv("mine.csv");
@@ -58,7 +60,10 @@ fn searches_bring_their_rows_along() {
     world.project.write("jobs/songs.csv", format!("label,code\nA,{CODE}\nB,ZZXXX0000000\nC,\n"));
     world.run(&["x"]).exits(0);
     assert_eq!(world.column("hits.csv", "label"), ["A", "B", "C"]);
-    assert_eq!(world.column("hits.csv", "input_query"), [format!("isrc:{CODE}"), "isrc:ZZXXX0000000".into(), String::new()]);
+    assert_eq!(
+        world.column("hits.csv", "input_query"),
+        [format!("isrc:{CODE}"), "isrc:ZZXXX0000000".into(), String::new()]
+    );
     assert!(!world.column("hits.csv", "name")[0].is_empty());
 }
 

@@ -102,7 +102,11 @@ fn api_replaces_imported_plays() {
         write(&world, "endsong_0.json", &plays);
         assert_eq!(import(&world, &["endsong_0.json"])["added"], rows.len() as u64 + 1);
         world.run(&["x"]).exits(0);
-        assert_eq!(world.one("SELECT count(*) FROM plays WHERE imported_at IS NULL"), rows.len().to_string(), "{shift}");
+        assert_eq!(
+            world.one("SELECT count(*) FROM plays WHERE imported_at IS NULL"),
+            rows.len().to_string(),
+            "{shift}"
+        );
         assert_eq!(world.one("SELECT count(*) FROM plays WHERE imported_at IS NOT NULL"), "1", "{shift}");
         world.cli(&["verify"]).exits(0);
     }
@@ -115,12 +119,16 @@ fn names_without_a_track_are_listed() {
     let row = &world.csv("recently_played.csv")[0];
     let artist = row["artist_names"].split("; ").next().unwrap();
     let minute = row["played_at"][..16].replace('T', " ");
-    write(&world, "StreamingHistory_music_0.json", &[
-        one_year("2024-01-01 10:00", artist, &row["track_name"].to_uppercase()),
-        one_year(&minute, artist, &row["track_name"]),
-        one_year("2024-01-01 10:04", "Nobody", "Never heard"),
-        one_year("2024-01-01 10:08", "Nobody", "Never heard"),
-    ]);
+    write(
+        &world,
+        "StreamingHistory_music_0.json",
+        &[
+            one_year("2024-01-01 10:00", artist, &row["track_name"].to_uppercase()),
+            one_year(&minute, artist, &row["track_name"]),
+            one_year("2024-01-01 10:04", "Nobody", "Never heard"),
+            one_year("2024-01-01 10:08", "Nobody", "Never heard"),
+        ],
+    );
     let ran = world.cli(&["import", "history", "StreamingHistory_music_0.json"]).exits(0);
     ran.shows("names_without_a_track_are_listed");
     assert_eq!(world.one("SELECT count(*) FROM plays WHERE imported_at IS NOT NULL"), "1");
