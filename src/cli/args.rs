@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Exports Spotify data on a schedule: job files in, one SQLite store and CSV files out.
 #[derive(Debug, Parser)]
-#[command(name = "cratedigger", version, max_term_width = 100, after_help = super::help::exit_codes())]
+#[command(name = "cratedigger", version, max_term_width = 100, help_template = super::help::template(), after_help = super::help::after_help())]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]

@@ -9,7 +9,7 @@ use super::id_column::references_in;
 use super::reference_file::IdsFile;
 use super::search_file::FileSearches;
 use crate::document::TableValues;
-use crate::store::query::{InputRows, QueryError};
+use crate::store::query::{InputRowSink, InputRows, QueryError};
 use crate::stream::{Stream, StreamInput};
 use spotify_client::{EntityKind, Reference};
 
@@ -97,7 +97,7 @@ impl InputRows for InputFile {
         &self.columns
     }
 
-    fn for_each_row(&self, each: &mut dyn FnMut(&[Option<&str>]) -> Result<(), QueryError>) -> Result<(), QueryError> {
+    fn for_each_row(&self, each: &mut InputRowSink<'_>) -> Result<(), QueryError> {
         let unreadable = |fault: CsvFault| {
             let line = if fault.line == 0 { String::new() } else { format!(", line {}", fault.line) };
             QueryError::Inputs(format!("{}{line} {}", self.name, fault.why))

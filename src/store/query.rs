@@ -24,7 +24,7 @@ use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
 pub use error::{QueryError, SqlPosition};
-pub use inputs::{InputRows, mentions_inputs};
+pub use inputs::{InputRowSink, InputRows, mentions_inputs};
 pub use limits::QueryBudget;
 pub use parameters::QueryParameters;
 pub use text::is_volatile;

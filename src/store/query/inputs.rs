@@ -14,6 +14,9 @@ const INPUTS: &str = "inputs";
 /// The end of the name of the table of one fetch.
 const OF_FETCH: &str = "_inputs";
 
+/// Takes the cells of a row.
+pub type InputRowSink<'a> = dyn FnMut(&[Option<&str>]) -> Result<(), QueryError> + 'a;
+
 /// The rows of an input file.
 pub trait InputRows: std::fmt::Debug + Send + Sync {
     /// What distinguishes these rows from those of another fetch: the file, and how it is read.
@@ -26,7 +29,7 @@ pub trait InputRows: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// The error of `each`, or why the file cannot be read.
-    fn for_each_row(&self, each: &mut dyn FnMut(&[Option<&str>]) -> Result<(), QueryError>) -> Result<(), QueryError>;
+    fn for_each_row(&self, each: &mut InputRowSink<'_>) -> Result<(), QueryError>;
 }
 
 /// Whether an SQL text may read the rows of an input file.
