@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Exports Spotify data on a schedule: job files in, one SQLite store and CSV files out.
 #[derive(Debug, Parser)]
-#[command(name = "cratedigger", version, max_term_width = 100, after_help = super::help::exit_codes())]
+#[command(name = "cratedigger", version, max_term_width = 100, help_template = super::help::template(), after_help = super::help::after_help())]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
@@ -74,8 +74,12 @@ pub enum Command {
     Diff(DiffArgs),
     /// Show a playlist as it is now, or as it was at an earlier time
     Show(ShowArgs),
+    /// Show in which playlists and libraries a song is
+    Find(FindArgs),
     /// List everything that runs skipped, kept, converted or repaired
     Skipped(SkippedArgs),
+    /// Run one SELECT over the store, read-only, and print its rows
+    Sql(SqlArgs),
     /// Check the store and the CSV files against their records, offline
     Verify(VerifyArgs),
     /// Copy the store, even while jobs are running
@@ -88,6 +92,8 @@ pub enum Command {
     Quota(QuotaArgs),
     /// Sign users in and out, and show how long each sign-in lasts
     Auth(super::auth::AuthArgs),
+    /// Import files that Spotify sends on request, such as the streaming history
+    Import(ImportFilesArgs),
     /// Check the whole setup and print one line per finding
     Doctor(DoctorArgs),
     /// Serve a simulated Spotify on this machine to try jobs against
@@ -356,6 +362,14 @@ pub struct ShowArgs {
     pub at: Option<String>,
 }
 
+/// `find`
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    /// Words of the title, the artists or the album; or an id, URI, link or ISRC
+    #[arg(value_name = "TEXT", required = true, num_args = 1..)]
+    pub text: Vec<String>,
+}
+
 /// `skipped`
 #[derive(Debug, Args)]
 pub struct SkippedArgs {
@@ -366,6 +380,57 @@ pub struct SkippedArgs {
     #[arg(long, value_name = "N")]
     pub run: Option<i64>,
 }
+
+/// `import`
+#[derive(Debug, Args)]
+pub struct ImportFilesArgs {
+    #[command(subcommand)]
+    pub command: ImportCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImportCommand {
+    /// Add the plays of a privacy export to those that the API sent, without doubles and without a call
+    #[command(after_help = IMPORT_EXAMPLES)]
+    History(ImportHistoryArgs),
+}
+
+/// `import history`
+#[derive(Debug, Args)]
+pub struct ImportHistoryArgs {
+    /// JSON files of the "Extended streaming history" or of the one-year form, or folders with them
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// The local name of the user [default: the only user of the store]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+}
+
+const IMPORT_EXAMPLES: &str = "Examples:
+  cratedigger import history 'my_spotify_data/Spotify Extended Streaming History'
+  cratedigger import history --user home StreamingHistory_music_*.json";
+
+/// `sql`
+#[derive(Debug, Args)]
+#[command(override_usage = "cratedigger sql [OPTIONS] [JOB] <SELECT>", after_help = SQL_EXAMPLES)]
+pub struct SqlArgs {
+    /// The SELECT (`-` reads it from stdin), after the job whose fetches are views and whose :since, :last_run_at,
+    /// :last_file_at, :fire_at, :job and :user_id are bound
+    // Clap takes no option between an optional argument and a required one.
+    #[arg(value_name = "SELECT", required = true, num_args = 1..)]
+    pub words: Vec<String>,
+    /// Print CSV in the style of the job's files
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// The user that :user_id stands for [default: the job's only user]
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+}
+
+const SQL_EXAMPLES: &str = "Examples:
+  cratedigger sql \"SELECT name, followers FROM artists ORDER BY followers DESC LIMIT 10\"
+  cratedigger sql release-watch 'SELECT * FROM releases WHERE release_date >= date(:since)'
+  cratedigger sql --csv 'SELECT * FROM csv_playlist_items' > items.csv";
 
 /// `verify`
 #[derive(Debug, Args)]

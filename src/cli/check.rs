@@ -113,7 +113,8 @@ pub fn run_as(
         out.push_str(&as_text(job, context, &notes(job), now, is_due_now(job)));
     }
     for name in &loaded.broken {
-        out.push_str(&format!("{}: not usable, see above\n", printable(name)));
+        let path = context.project.jobs_dir.join(format!("{name}.toml"));
+        out.push_str(&format!("{}: not usable, see above\n", printable(&context.project.display_path(&path))));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
         out.push_str("no job files; `cratedigger init` creates examples\n");

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 
 use super::args::{DemoArgs, RunArgs};
 use super::context::VariableSource;
-use super::init::EXAMPLES;
+use super::init::{EXAMPLES, OF_A_USER};
 use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, run, sandbox};
 use crate::settings::{Project, SettingFlags};
@@ -135,7 +135,8 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
         ("config/cratedigger.toml".into(), settings),
         (".env".into(), format!("SPOTIFY_CLIENT_ID={client_id}\nSPOTIFY_CLIENT_SECRET={client_secret}\n")),
     ];
-    for (name, text, _) in EXAMPLES {
+    // The sandbox of the demo has no signed-in user.
+    for (name, text, _) in EXAMPLES.iter().filter(|(name, ..)| *name != OF_A_USER) {
         // The jobs stay as they are; the lists of ids name things in the sandbox.
         let text = match *name {
             "artists.csv" => list("id", &playing.artists),

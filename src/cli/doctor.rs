@@ -5,6 +5,7 @@
 
 mod project;
 mod timer;
+mod user;
 
 use chrono::Utc;
 use serde_json::json;

@@ -14,6 +14,7 @@ mod units;
 
 /// Example jobs and the files they read, and whether each needs Extended Quota.
 pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
+    (OF_A_USER, include_str!("../../jobs/my-playlists.toml"), false),
     ("discography.toml", include_str!("../../jobs/discography.toml"), false),
     ("release-watch.toml", include_str!("../../jobs/release-watch.toml"), false),
     ("tracks-by-isrc.toml", include_str!("../../jobs/tracks-by-isrc.toml"), false),
@@ -25,6 +26,9 @@ pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
     ("isrcs.csv", include_str!("../../jobs/isrcs.csv"), false),
     ("playlists.csv", include_str!("../../jobs/playlists.csv"), true),
 ];
+
+/// The example that reads the data of a user, who has to sign in first.
+pub(super) const OF_A_USER: &str = "my-playlists.toml";
 
 const ENV_EXAMPLE: &str = "\
 # Copy this file to .env and fill in the values from https://developer.spotify.com/dashboard. Git ignores .env.
@@ -52,7 +56,8 @@ schema = { path = \"config/settings.schema.json\" }
 
 const NEXT_STEPS: &str = "
 Next: copy .env.example to .env and fill it in, and edit jobs/artists.csv;
-then run `cratedigger check` and `cratedigger run`.
+then run `cratedigger check` and `cratedigger run roster-report`, which costs one call for each artist.
+For your own playlists: `cratedigger auth login home`, then `cratedigger run my-playlists`.
 ";
 
 /// Writes the missing files.

@@ -21,8 +21,10 @@ mod error_exits;
 mod exit;
 mod export;
 mod file_access;
+mod find;
 mod help;
 mod history;
+mod import;
 mod init;
 mod job_runner;
 mod jobs;
@@ -48,6 +50,7 @@ mod show;
 mod shutdown;
 mod sign_in_status;
 mod skipped;
+mod sql;
 mod store_file;
 mod streams;
 mod summary;
@@ -126,6 +129,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
 
 fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     match command {
+        Command::Import(args) => import::run(&args, context),
         Command::Init(args) => init::run(&args, context),
         Command::Check(args) => check::run(&args, context),
         Command::Streams(args) => streams::run(&args, context),
@@ -138,7 +142,9 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Plan(args) => plan::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::Show(args) => show::run(&args, context),
+        Command::Find(args) => find::run(&args, context),
         Command::Skipped(args) => skipped::run(&args, context),
+        Command::Sql(args) => sql::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
         Command::Compact => compact::run(context),

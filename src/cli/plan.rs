@@ -35,6 +35,8 @@ struct PricedJob<'a> {
     /// What the jobs before it leave.
     left: RemainingBudget,
     fits: BudgetFit,
+    /// The days that it takes if nothing else is sent, today included.
+    days: u64,
     /// Notes on calls that Spotify has refused to the app.
     refused: Vec<String>,
 }
@@ -57,6 +59,8 @@ struct PlanReport<'a> {
     jobs: Vec<PricedJob<'a>>,
     left: RemainingBudget,
     requests_per_second: f64,
+    /// Whether each job is shown with its fetches.
+    with_details: bool,
     asked: u64,
     /// Why no more calls were sent.
     ended: Option<String>,
@@ -110,6 +114,8 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         Ok::<_, CommandError>(prices)
     })?;
     let left = remaining_budget(&app, None)?;
+    let ceilings = app.call_ceilings()?;
+    let day = RemainingBudget::whole_day(&app.usage(ceilings)?, ceilings);
     let queue: Vec<QueuedJob<'_>> = prices
         .iter()
         .map(|(job, price)| queued_job(&app, job, None, None, Some(price), &history))
@@ -119,13 +125,15 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let priced = |slot: QueueSlot| {
         let (job, price) = prices[slot.index].take()?;
         let fits = BudgetFit::from_price(&price, slot.fits);
-        Some(PricedJob { job, price, left: slot.left, fits, refused: check::refused_notes(job, &endpoints) })
+        let days = whole_days(day.for_job(job, None, 0).days(&price.total()));
+        Some(PricedJob { job, price, left: slot.left, fits, days, refused: check::refused_notes(job, &endpoints) })
     };
     let is_used_up = args.probe && probes.remaining() == 0;
     let report = PlanReport {
         jobs: slots.into_iter().filter_map(priced).collect(),
         left,
         requests_per_second: app.requests_per_second()?,
+        with_details: !args.jobs.is_empty() || loaded.jobs.len() == 1,
         asked: probes.sent(),
         ended: probes.stopped_by().or_else(|| {
             is_used_up.then(|| format!("a probe uses at most a quarter of what is left today, {most} calls"))
@@ -139,6 +147,12 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     drop(report);
     app.close();
     Ok(exit)
+}
+
+/// A number of days, rounded up. Nothing takes less than a day of runs.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "days are positive and few")]
+fn whole_days(days: f64) -> u64 {
+    (days.ceil() as u64).max(1)
 }
 
 impl BudgetFit {
@@ -197,6 +211,7 @@ impl PricedJob<'_> {
             "fits": self.fits.json(),
             "not_before": self.held_until().map(timestamp),
             "waits_for_a_person": self.fits == BudgetFit::NeedsUserAction,
+            "days": if self.fits == BudgetFit::No { Value::from(self.days) } else { Value::Null },
             "first": if self.fits == BudgetFit::No { Value::from(first) } else { Value::Null },
             "families": families_json(&whole),
             "fetches": self.price.fetches.iter().map(fetch_json).collect::<Vec<_>>(),

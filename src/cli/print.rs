@@ -60,7 +60,7 @@ pub fn count<N: std::fmt::Display>(n: N, word: &str) -> String {
     if n == "1" {
         return format!("{n} {word}");
     }
-    match word.strip_suffix('y') {
+    match word.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
         Some(stem) => format!("{n} {stem}ies"),
         None if word.ends_with("ch") => format!("{n} {word}es"),
         None => format!("{n} {word}s"),

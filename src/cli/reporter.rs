@@ -15,7 +15,7 @@ use super::command_error::CommandError;
 use super::local_time::{format_local, format_stored};
 use super::print::count;
 use super::shutdown::Shutdown;
-use super::summary::report_run;
+use super::summary::{describe_changes, report_run};
 use super::{CommandContext, ExitStatus};
 use crate::document::{Diagnostic, printable};
 use crate::job::{JobUsers, LoadedJobs};
@@ -23,7 +23,7 @@ use crate::notify::{
     AlertEvent, AlertKind, AlertMessage, AlertScope, AlertTransition, Notifier, ResolvedAlert, RunPinger,
 };
 use crate::settings::Settings;
-use crate::store::canonical_path;
+use crate::store::{RunState, canonical_path};
 use crate::sync::RunReport;
 use run_alerts::{RunAlert, alert_kind};
 
@@ -112,6 +112,10 @@ impl<'a> Reporter<'a> {
             Some(_) => &[],
         };
         self.resolve_alerts(AlertScope::Job(&report.job), over, report.state, Some(report));
+        if trouble.is_none() && report.state == RunState::Complete.as_str() {
+            let (text, details) = success_message(report);
+            self.send(AlertEvent::Success, &report.job, text, details, Some(report));
+        }
         for warning in &report.warnings {
             self.send(AlertEvent::SignIn, &report.job, warning.clone(), Vec::new(), Some(report));
         }
@@ -279,6 +283,17 @@ impl<'a> Reporter<'a> {
         };
         notifier.notify(&message, Utc::now());
     }
+}
+
+/// What a complete run did, and the files that it wrote.
+fn success_message(report: &RunReport) -> (String, Vec<String>) {
+    let mut text =
+        format!("job {} is complete: {}, {}", report.job, count(report.calls, "call"), count(report.rows, "item"));
+    if let Some(changes) = describe_changes(&report.changes) {
+        text.push_str(&format!("; {changes}"));
+    }
+    let written = report.files.iter().filter(|file| file.outcome == "written");
+    (text, written.map(|file| format!("{} ({})", file.path, count(file.rows, "row"))).collect())
 }
 
 /// The scope of a job, or of the project if the name is empty.

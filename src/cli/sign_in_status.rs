@@ -108,6 +108,12 @@ impl SignInStatus {
         })
     }
 
+    /// Whether the grants of both are for one account, as far as the accounts are known.
+    pub(super) fn has_account_of(&self, other: &SignInStatus) -> bool {
+        let account = |it: &SignInStatus| it.grant.as_ref().and_then(|grant| grant.account.clone());
+        account(self).zip(account(other)).is_some_and(|(one, another)| one.is_same(&another))
+    }
+
     fn end(&self) -> Option<GrantEnd> {
         self.grant.as_ref().and_then(grant_end)
     }

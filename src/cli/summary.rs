@@ -8,6 +8,7 @@ use super::local_time::format_local;
 use super::table::pad;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
+use crate::store::RunChanges;
 use crate::sync::RunReport;
 
 /// What `run --json` prints in addition to the reports of runs.
@@ -57,6 +58,9 @@ fn run_summary(report: &RunReport) -> String {
             ));
         }
     }
+    if let Some(changes) = describe_changes(&report.changes) {
+        out.push_str(&format!("  changed   {changes}; see cratedigger diff {}\n", printable(&report.job)));
+    }
     let mut line = |what: &str, text: &str| out.push_str(&format!("  {what}: {}\n", printable(text)));
     report.warnings.iter().for_each(|text| line("warning", text));
     for reason in &report.reasons {
@@ -78,6 +82,22 @@ fn run_summary(report: &RunReport) -> String {
         ));
     }
     out
+}
+
+/// What changed in the lists of a job, such as `1 of 27 lists: +3 −2`; none if nothing did.
+pub(super) fn describe_changes(changes: &RunChanges) -> Option<String> {
+    if changes.changed == 0 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if changes.added + changes.removed > 0 {
+        parts.push(format!("+{} \u{2212}{}", changes.added, changes.removed));
+    }
+    if changes.moved > 0 {
+        parts.push(format!("{} moved", changes.moved));
+    }
+    let lists = print::count(changes.lists.max(changes.changed), "list");
+    Some(format!("{} of {lists}: {}", changes.changed, parts.join(", ")))
 }
 
 /// Splits a reason into our text and Spotify's, which starts with a status or an OAuth error code.

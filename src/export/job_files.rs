@@ -15,14 +15,15 @@ use super::last_files::last_file_of;
 use super::not_found_file::{NotFoundFile, path_beside};
 use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
-use super::planned_file::{FileContent, PlannedFile, fetched_rows, planned_files};
+use super::planned_file::{FileContent, PlannedFile, planned_files};
 use super::publish::{check_target, publish};
+use super::query_fetches::{fingerprint_inputs, query_fetches};
 use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
 use crate::report::{JobPage, PageQuery};
 use crate::settings::FileFormat;
 use crate::store::REPORT_SOURCE;
-use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
     has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
@@ -99,7 +100,7 @@ pub enum JobFilesError {
 }
 
 impl JobFilesError {
-    /// FileContent to do about it.
+    /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
             JobFilesError::Store(e) => e.hint(),
@@ -118,7 +119,7 @@ impl JobFilesError {
     }
 }
 
-/// FileContent an export did.
+/// What an export did.
 #[derive(Debug, Default)]
 pub struct JobExportReport {
     pub files: Vec<FileReport>,
@@ -175,7 +176,8 @@ impl JobFiles {
             }
             since.push(last_file);
         }
-        let all: Vec<QueryFetch> = job.fetches.iter().map(|f| fetched_rows(f, shown.fire_at, None)).collect();
+        let all = query_fetches(job, shown.fire_at, job.queries.iter().map(|query| query.sql.as_str()));
+        let input_files = fingerprint_inputs(job);
         let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
         let mut sheets = Vec::new();
         for plan in &plans {
@@ -192,7 +194,8 @@ impl JobFiles {
                 FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
             };
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
-            let mut sheet = plan.output_file(source, &expansion, &format!("{version} {}", job.hash), shown.run);
+            let inputs = format!("{version} {}{input_files}", job.hash);
+            let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && fetch.stream.strategy == ReadStrategy::Playlist
                 && !plan.changes_every_run()

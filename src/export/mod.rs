@@ -28,6 +28,8 @@ mod package;
 mod planned_file;
 mod prune;
 mod publish;
+mod query_csv;
+mod query_fetches;
 mod render;
 
 mod style;
@@ -45,6 +47,8 @@ pub use name::{FileNameError, check_name};
 pub use outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 pub use output_file::{OutputFile, RowSource};
 pub use publish::{check_target, publish};
+pub use query_csv::{QueryCsvError, write_query_csv};
+pub use query_fetches::query_fetches;
 pub use style::{CsvStyle, CsvStyleError};
 pub use user_files::{ClearedFiles, clear_user_files, left_by_earlier_purges};
 pub use user_mentions::UserMentions;

@@ -1,11 +1,11 @@
 //! The files that a run of a job writes: one for each fetch or query, format and user.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::output_file::{OutputFile, RowSource, suffix_of};
+use super::query_fetches::fetched_rows;
 use crate::job::{Fetch, Job, JobQuery, RowFile, TemplateValues};
 use crate::store::query::{QueryFetch, QueryParameters};
-use crate::store::timestamp;
 use crate::stream::Column;
 
 /// One file to be written: of a fetch or a query, of all users or of one.
@@ -113,12 +113,6 @@ impl PlannedFile<'_> {
             },
         }
     }
-}
-
-pub(super) fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) -> QueryFetch {
-    let since = fetch.window.map(|window| timestamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
-    let market = fetch.market.clone().unwrap_or_default();
-    QueryFetch { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since }
 }
 
 fn column_names(fetch: &Fetch) -> Option<Vec<String>> {

@@ -88,6 +88,11 @@ impl CsvFile {
         CsvFile { text, delimiter, start }
     }
 
+    /// The text of the file, without regard to its rows.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// Calls `each` with all rows that are not empty, until it returns an error.
     ///
     /// # Errors

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
+use super::input_rows::InputFile;
 use super::keys::{self, OPTIONS};
 use super::model::{AlbumGroup, Fetch, TimeRange};
 use super::read::{JobContext, duration, integer};
@@ -44,6 +46,7 @@ pub(super) fn read_fetches(
             span,
             checker,
         );
+        let input_file = InputFile::of_fetch(&values, context.dir, stream, ids_file.as_ref()).map(Arc::new);
         fetches.push(Fetch {
             files: row_files::files_of_fetch(&values, &name, stream, context, span, checker),
             columns: read_columns(&values, stream, checker),
@@ -63,6 +66,7 @@ pub(super) fn read_fetches(
             stream,
             source,
             ids_file,
+            input_file,
         });
     }
     fetches

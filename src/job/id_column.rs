@@ -55,7 +55,7 @@ pub(super) struct ColumnCounts {
     /// Number of rows that are not empty.
     pub rows: usize,
     /// The cells of the first row.
-    first_row: Vec<String>,
+    pub first_row: Vec<String>,
     columns: Vec<ColumnCount>,
 }
 

@@ -12,6 +12,7 @@ mod csv_file;
 mod fetch;
 mod id_column;
 mod input_budget;
+mod input_rows;
 pub mod keys;
 mod load;
 mod model;
@@ -27,6 +28,7 @@ mod search_file;
 mod source;
 mod sql;
 
+pub use input_rows::InputFile;
 pub use load::{LoadedJobs, load};
 pub use model::{
     AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobReport, JobUsers, ReportSection, RowFile, SinceRule, TimeRange,
@@ -35,5 +37,6 @@ pub use output_name::{OutputName, TemplateValues};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::{json_schema, markdown};
+pub use sql::{sql_hint, token_length};
 
 pub use crate::settings::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};

@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
 
+use super::input_rows::InputFile;
 use super::output_name::OutputName;
 use super::reference_file::IdsFile;
 use super::schedule::Schedule;
@@ -179,6 +181,8 @@ pub struct Fetch {
     pub source: FetchSource,
     /// What its file of ids contained, if it has one.
     pub ids_file: Option<IdsFile>,
+    /// Its `ids_file` or `queries_file`, whose rows queries may read.
+    pub input_file: Option<Arc<InputFile>>,
     /// Its files, at most one of each format.
     pub files: Vec<RowFile>,
     /// Columns of the files; without a value the stream's default columns.

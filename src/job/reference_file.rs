@@ -29,6 +29,12 @@ pub struct IdsFile {
     pub first_skipped: Vec<SkippedRow>,
     /// Number of ids, each counted once.
     pub ids: usize,
+    /// The place of the column with the ids, from 0.
+    pub id_column: usize,
+    /// The cells of the first row.
+    pub first_row: Vec<String>,
+    /// Whether the first row is a header.
+    pub has_header: bool,
 }
 
 /// A row of an input file that is skipped.
@@ -115,6 +121,9 @@ pub(super) fn read_references(
             skipped: found.skipped,
             first_skipped: found.first_skipped,
             ids: found.references.len(),
+            id_column: column.index,
+            has_header: column.header_rows() > 0,
+            first_row: counts.first_row,
         };
         return Some((read, found.references));
     };

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::csv_file::{CsvFault, CsvFile, TextEncoding};
+use super::csv_file::{CsvFault, CsvFile, InputRow, TextEncoding};
 use super::id_column::column_hint;
 use super::read::JobContext;
 use crate::document::{Diagnostic, DocumentChecker, TableValues, quote, texts};
@@ -100,7 +100,7 @@ fn searches_in_file(
 
 /// The searches in a file, as far as its rows were read.
 #[derive(Default)]
-struct FileSearches {
+pub(super) struct FileSearches {
     rows: usize,
     found: Vec<String>,
     /// The hashes of `found`, and the memory that it uses.
@@ -116,11 +116,22 @@ struct FileSearches {
 }
 
 impl FileSearches {
+    /// Whether the first row of a file is a header.
+    pub(super) fn has_header(first: &[String], template: Option<&str>) -> bool {
+        template.is_some() || first.iter().any(|cell| is_query_column(cell))
+    }
+
+    /// The search of the next row; none if it has none.
+    pub(super) fn of_row(&mut self, row: &InputRow<'_>, template: Option<&str>) -> Option<String> {
+        self.add(&row.cells, row.line, template);
+        self.found.pop()
+    }
+
     fn add(&mut self, cells: &[&str], line: usize, template: Option<&str>) {
         self.rows += 1;
         if self.rows == 1 {
             self.template = template.map(|template| parse_template(template, cells));
-            let named = cells.iter().position(|cell| cell.eq_ignore_ascii_case("query"));
+            let named = cells.iter().position(|cell| is_query_column(cell));
             self.column = named.unwrap_or(0);
             if template.is_some() || named.is_some() {
                 return;
@@ -153,6 +164,10 @@ impl FileSearches {
             self.found.push(query.to_owned());
         }
     }
+}
+
+fn is_query_column(name: &str) -> bool {
+    name.eq_ignore_ascii_case("query")
 }
 
 /// The beginning of a search. It has one character too many if the whole search is too long, which is reported later.

@@ -2,11 +2,12 @@
 //! views of the job's fetches, so an error has the position that SQLite reports.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::model::{Fetch, FetchSource, JobQuery};
 use crate::document::{Diagnostic, DocumentChecker, nearest, or_list};
 use crate::store::create_schema;
-use crate::store::query::{QueryError, QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{InputRows, QueryError, QueryFetch, QueryParameters, QueryReader, mentions_inputs};
 use crate::stream::StreamInput;
 
 /// Checks the conditions and queries of a job. Returns the errors that do not prevent the job from running.
@@ -21,17 +22,25 @@ pub(super) fn check_job(
     if queries.is_empty() && !has_conditions {
         return Vec::new();
     }
-    let views = fetches.iter().map(|fetch| QueryFetch {
-        name: fetch.name.clone(),
-        stream: fetch.stream,
-        market: String::new(),
-        user_id: None,
-        since: None,
-    });
-    match QueryReader::for_checking(job, views.collect(), create_schema) {
-        Ok(reader) => {
-            check_conditions(&reader, fetches, checker);
-            check_queries(&reader, queries, has_users, checker)
+    let views = |with_inputs: bool| -> Vec<QueryFetch> {
+        let view = |fetch: &Fetch| QueryFetch {
+            name: fetch.name.clone(),
+            stream: fetch.stream,
+            market: String::new(),
+            user_id: None,
+            since: None,
+            inputs: fetch.input_file.clone().filter(|_| with_inputs).map(|file| file as Arc<dyn InputRows>),
+        };
+        fetches.iter().map(view).collect()
+    };
+    // A condition cannot read the rows of input files: it runs in the middle of a run, for each of its fetches.
+    let reads_inputs = queries.iter().any(|query| mentions_inputs(&query.sql));
+    let open = |with_inputs| QueryReader::for_checking(job, views(with_inputs), create_schema);
+    let of_queries = if reads_inputs { open(true).map(Some) } else { Ok(None) };
+    match open(false).and_then(|conditions| Ok((conditions, of_queries?))) {
+        Ok((conditions, of_queries)) => {
+            check_conditions(&conditions, fetches, checker);
+            check_queries(of_queries.as_ref().unwrap_or(&conditions), queries, has_users, checker)
         }
         // Two fetches with one name make one view twice, and were reported already.
         Err(_) if checker.problems.iter().any(Diagnostic::is_error) => Vec::new(),
@@ -101,9 +110,13 @@ fn report<'c>(
 fn token_span(file: &str, value: &Range<usize>, sql: &str, offset: usize) -> Option<Range<usize>> {
     let start = value.start + file.get(value.clone())?.find(sql)? + offset;
     let rest = file.get(start..value.end)?;
-    let length = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-    let one = rest.chars().next().map_or(0, char::len_utf8);
-    Some(start..start + length.max(one))
+    Some(start..start + token_length(rest))
+}
+
+/// The length of the word or character at the start of a text, in bytes.
+pub fn token_length(text: &str) -> usize {
+    let length = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    length.max(text.chars().next().map_or(0, char::len_utf8))
 }
 
 /// A hint for common mistakes in a condition over the rows of `parent`.
@@ -118,16 +131,19 @@ fn condition_hint(error: &QueryError, filter: &str, parent: &Fetch) -> Option<St
     starts_with_word(filter, "where").then(|| "write only what follows WHERE".to_owned())
 }
 
-/// A hint for a query that SQLite refuses.
-fn query_hint(error: &QueryError, sql: &str, reader: &QueryReader) -> Option<String> {
+/// A hint for a query that SQLite refuses: the nearest names, if it does not know a column or a table.
+pub fn sql_hint(error: &QueryError, sql: &str, reader: &QueryReader) -> Option<String> {
     if !matches!(error, QueryError::Sql { .. }) {
         return None;
     }
-    let columns = error.unknown_column().map(|_| reader.columns_in_reach(sql)).unwrap_or_default();
-    let near = error.unknown_column().map(|name| nearest(name, columns.iter().map(String::as_str)));
-    Some(match near.as_deref() {
-        None | Some([]) => "docs/schema.md lists tables and views; each fetch is a view with its name".to_owned(),
-        Some(near) => format!("did you mean {}?", or_list(near)),
+    let (written, known) = match (error.unknown_column(), error.unknown_table()) {
+        (Some(column), _) => (column, reader.columns_in_reach(sql)),
+        (None, Some(table)) => (table, reader.tables()),
+        (None, None) => ("", Vec::new()),
+    };
+    Some(match nearest(written, known.iter().map(String::as_str)).as_slice() {
+        [] => "docs/schema.md lists tables and views; each fetch is a view with its name".to_owned(),
+        near => format!("did you mean {}?", or_list(near)),
     })
 }
 
@@ -166,7 +182,7 @@ fn check_queries(
                 let not_select = is_unknown_name(&error) && !reader.is_select(&query.sql);
                 let error = if not_select { QueryError::NotASelect } else { error };
                 let blocks = !is_unknown_name(&error);
-                let hint = query_hint(&error, &query.sql, reader);
+                let hint = sql_hint(&error, &query.sql, reader);
                 let diagnostic = report(&error, &query.sql, &query.sql_span, "query.sql", checker);
                 diagnostic.hint = diagnostic.hint.take().or(hint);
                 if !blocks {

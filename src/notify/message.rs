@@ -17,6 +17,8 @@ pub enum AlertEvent {
     Overdue,
     /// An alert is resolved.
     Recovery,
+    /// A run is complete.
+    Success,
 }
 
 impl AlertEvent {
@@ -28,6 +30,7 @@ impl AlertEvent {
             AlertEvent::SignIn => "sign_in",
             AlertEvent::Overdue => "overdue",
             AlertEvent::Recovery => "recovery",
+            AlertEvent::Success => "success",
         }
     }
 }

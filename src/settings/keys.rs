@@ -268,9 +268,11 @@ pub static SECTIONS: &[SettingsSection] = &[
             ),
             KeySpec::new(
                 "on",
-                ValueShape::List(&ValueShape::OneOf(|| vec!["failure", "partial", "sign_in", "overdue", "recovery"])),
+                ValueShape::List(&ValueShape::OneOf(|| {
+                    vec!["failure", "partial", "sign_in", "overdue", "recovery", "success"]
+                })),
                 "[\"failure\", \"sign_in\", \"overdue\", \"recovery\"]",
-                "Which events are reported.",
+                "Which events are reported. `success` sends a message for every complete run.",
             ),
             KeySpec::new("timeout", DURATION, "\"10s\"", "Time limit for delivering one message."),
             KeySpec::new(

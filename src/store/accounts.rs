@@ -3,9 +3,9 @@
 //! The rows of an account are stored under the id that it had first. A later id has a row in `users` that names the
 //! first one in `stored_as`.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{StoreError, WriteTx};
+use super::{CellValue, EntityTable, StoreError, WriteTx, entity};
 
 /// The ids of an account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +43,30 @@ pub fn stored_id(tx: &WriteTx, account_id: Option<&str>, user_id: &str) -> Resul
         .optional()
         .map_err(|e| tx.error("cannot be read", e))?;
     Ok(same.unwrap_or_else(|| user_id.to_owned()))
+}
+
+/// Returns the local names of the users with rows, each with the id under which its rows are stored.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn user_ids_by_name(store: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql =
+        "SELECT local_name, id FROM users WHERE local_name IS NOT NULL AND stored_as IS NULL ORDER BY local_name, id";
+    store.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Records the local name of an account, with a row for it if it has none.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn name_user(tx: &mut WriteTx, stored_as: &str, local_name: &str, now: &str) -> Result<(), StoreError> {
+    let table = EntityTable::users();
+    let cells: Vec<CellValue<'_>> = table
+        .columns
+        .iter()
+        .map(|column| if *column == "local_name" { CellValue::Text(local_name) } else { CellValue::Absent })
+        .collect();
+    entity::upsert(tx, table, stored_as, &cells, now, false)
 }
 
 /// Records the ids that an account has now. Both rows exist already.

@@ -65,6 +65,13 @@ pub enum StoreError {
         /// What does not match.
         why: String,
     },
+    /// The state folder at the known path is not the one with which the store was filled.
+    #[error(
+        "the store {} was filled with another state folder: the one at {folder} has been replaced since, so its grants \
+         and its count of calls are not those of this store",
+        path.display()
+    )]
+    StateReplaced { path: PathBuf, folder: String },
     /// The store existed before and is missing now: its disk is not mounted, or it was deleted.
     #[error("the store {} is missing; it was first seen {since}", path.display())]
     Missing {
@@ -192,6 +199,10 @@ impl StoreError {
             StoreError::Mismatch { .. } => {
                 Some("restore the previous setting, or set output.database to another file".into())
             }
+            StoreError::StateReplaced { folder, .. } => Some(format!(
+                "put the former folder back at {folder}, or name its new place with --state-dir or state.dir, or set \
+                 output.database to another file"
+            )),
             StoreError::Backup { path, source, .. } => Some(match source.kind() {
                 ErrorKind::AlreadyExists => "choose another name, or move the existing file away".into(),
                 ErrorKind::NotFound => {

@@ -37,12 +37,26 @@ pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIde
         && id != identity.state_id
     {
         let known = get_value(conn, "state_folder").map_err(sql)?.unwrap_or_default();
+        if folder_path(&known) == folder_path(&identity.state_folder) {
+            return Err(StoreError::StateReplaced { path: path.to_path_buf(), folder: folder_path(&known).to_owned() });
+        }
         return Err(mismatch(format!(
             "was filled with the state folder {known}, but the state folder is now {}",
             identity.state_folder
         )));
     }
     write_identity(conn, identity).map_err(sql)
+}
+
+/// The path in the description of a state folder, which ends with how the path was chosen.
+fn folder_path(described: &str) -> &str {
+    described.rsplit_once(" (from ").map_or(described, |(path, _)| path)
+}
+
+/// The state folder with which a store was filled, as a path. `None` if the store cannot be read or does not name one.
+pub fn known_state_folder(database: &Path) -> Option<String> {
+    let conn = super::open_reader(database).ok()?;
+    get_value(&conn, "state_folder").ok()?.map(|described| folder_path(&described).to_owned())
 }
 
 fn write_identity(conn: &Connection, identity: &StoreIdentity) -> rusqlite::Result<()> {

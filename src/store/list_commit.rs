@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::imported_plays;
 use super::list_kinds::{is_playlist, list_table};
 use super::{
     ListCommit, ListKey, ListProof, ProofKind, StoreError, WriteTx, known_rows, list_proof, lists, members,
@@ -117,5 +118,6 @@ fn append_plays(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result
            AND strftime('%Y-%m-%dT%H:%M:%fZ', p.played_at) = i.added_at)",
         params![key.audience, now, list],
     )?;
-    Ok(ListCommit { stored, changed: stored > 0, ..ListCommit::default() })
+    let replaced = imported_plays::drop_imported_doubles(tx, &key.audience, now)?;
+    Ok(ListCommit { stored, changed: stored + replaced > 0, ..ListCommit::default() })
 }

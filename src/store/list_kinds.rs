@@ -8,6 +8,11 @@ pub(super) fn list_table(kind: &str) -> Option<StreamTable> {
     stream::find(kind).map(|stream| stream.table)
 }
 
+/// Returns the kind of the lists of plays.
+pub(super) fn plays_kind() -> &'static str {
+    stream::all().find(|stream| stream.table == StreamTable::Plays).map_or("", |stream| stream.name)
+}
+
 /// Whether a list contains the items of a playlist.
 pub(super) fn is_playlist(kind: &str) -> bool {
     list_table(kind) == Some(StreamTable::PlaylistItems)

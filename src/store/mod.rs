@@ -10,7 +10,8 @@
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
 //!   `list_quality`, `list_kinds`, `interrupted_reads`;
-//! - playlists over time: `playlist_diff`, `replay`, `changes`, `playlist_names`;
+//! - playlists over time: `playlist_diff`, `replay`, `changes`, `run_changes`, `playlist_names`, `find`;
+//! - plays from files: `imported_plays`;
 //! - runs: `runs`, `run_history`, `requested`, `skipped_items` with `anomaly_table`, `field_notes`, `skip_list`,
 //!   `missing_ids`,
 //!   `planned_calls`;
@@ -36,8 +37,10 @@ pub mod etags;
 pub mod field_notes;
 mod file_dependencies;
 mod file_marks;
+mod find;
 pub mod freshness;
 pub mod future_times;
+mod imported_plays;
 mod info;
 pub mod interrupted_reads;
 mod known_rows;
@@ -70,6 +73,7 @@ pub mod requested;
 pub mod retention;
 mod row_hash;
 mod row_write;
+mod run_changes;
 mod run_history;
 pub mod runs;
 mod schema;
@@ -103,7 +107,9 @@ pub use error::StoreError;
 pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use file_marks::{FileSource, MarkedFile, last_file_at, record_marks, sources_with_files};
-pub use info::{StoreIdentity, data_version};
+pub use find::{FoundItem, find_in_lists};
+pub use imported_plays::{ExportedPlay, ImportedPlays, import_plays};
+pub use info::{StoreIdentity, data_version, known_state_folder};
 pub use interrupted_reads::InterruptedRead;
 pub use known_rows::KeptRow;
 pub use library_playlists::LibraryPlaylist;
@@ -128,6 +134,7 @@ pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;
 pub use replay::{PlaylistPlace, PlaylistVersion, ReplayError, playlist_at};
 pub use requested::{RequestedItem, RequestedUser, users_of_job};
+pub use run_changes::{RunChanges, changes_of_run};
 pub use run_history::{
     JobRuns, RunRow, RunTotal, StateAfterRun, newest_runs_by_job, past_runs, run_totals, running_run_ids,
     state_after_run,

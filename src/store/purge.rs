@@ -238,6 +238,11 @@ fn purge_playlists(tx: &WriteTx) -> Result<usize, StoreError> {
         let sql = format!("DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists)");
         deleted = execute(tx, &sql)?;
     }
+    // The tracks that only the user's own history has.
+    execute(
+        tx,
+        "DELETE FROM imported_tracks WHERE track_id NOT IN (SELECT track_id FROM plays WHERE imported_at IS NOT NULL)",
+    )?;
     // The names of files on the user's own machine.
     execute(
         tx,

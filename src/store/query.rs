@@ -7,6 +7,7 @@
 
 mod error;
 mod functions;
+mod inputs;
 mod limits;
 mod parameters;
 mod text;
@@ -23,6 +24,7 @@ use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
 pub use error::{QueryError, SqlPosition};
+pub use inputs::{InputRowSink, InputRows, mentions_inputs};
 pub use limits::QueryBudget;
 pub use parameters::QueryParameters;
 pub use text::is_volatile;
@@ -43,6 +45,8 @@ pub struct QueryFetch {
     pub user_id: Option<String>,
     /// For logs: start of the window, ISO 8601 in UTC.
     pub since: Option<String>,
+    /// The rows of its input file, if queries may read them.
+    pub inputs: Option<Arc<dyn InputRows>>,
 }
 
 /// What SQLite says about a valid query.
@@ -89,7 +93,7 @@ impl QueryReader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let store = Connection::open_with_flags(path, flags)?;
         store.busy_timeout(Duration::from_secs(10))?;
-        Self::with_connection(store, job, fetches, budget)
+        Self::with_connection(store, job, fetches, budget, true)
     }
 
     /// Opens an empty store in memory, for checking SQL. `create` creates its tables and views.
@@ -103,7 +107,7 @@ impl QueryReader {
     ) -> Result<Self, QueryError> {
         let store = Connection::open_in_memory()?;
         create(&store)?;
-        Self::with_connection(store, job, fetches, QueryBudget::with_time(Duration::from_secs(10)))
+        Self::with_connection(store, job, fetches, QueryBudget::with_time(Duration::from_secs(10)), false)
     }
 
     fn with_connection(
@@ -111,6 +115,7 @@ impl QueryReader {
         job: &str,
         fetches: Vec<QueryFetch>,
         budget: QueryBudget,
+        has_rows: bool,
     ) -> Result<Self, QueryError> {
         // With these on, SQLite takes a misspelled "column" for a text.
         store.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
@@ -124,6 +129,7 @@ impl QueryReader {
                 .for_user(fetch.user_id.as_deref());
             store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
         }
+        inputs::create_tables(&store, &fetches, has_rows)?;
         store.execute_batch(&format!(
             "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA hard_heap_limit = {MAX_HEAP_BYTES};"
         ))?;
@@ -192,19 +198,24 @@ impl QueryReader {
         })
     }
 
+    /// Returns the names of the tables and views that a query may read.
+    pub fn tables(&self) -> Vec<String> {
+        let read = || -> rusqlite::Result<Vec<String>> {
+            let mut names = self.store.prepare(
+                "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
+                 UNION SELECT name FROM sqlite_temp_schema WHERE type IN ('table', 'view')",
+            )?;
+            names.query_map([], |row| row.get(0))?.collect()
+        };
+        read().unwrap_or_default()
+    }
+
     /// Returns the columns of the tables and views that an SQL text names.
     pub fn columns_in_reach(&self, sql: &str) -> Vec<String> {
         let words: FxHashSet<String> =
             sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_ascii_lowercase).collect();
-        let tables = || -> rusqlite::Result<Vec<String>> {
-            let mut names = self.store.prepare(
-                "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')
-                 UNION SELECT name FROM sqlite_temp_schema WHERE type = 'view'",
-            )?;
-            names.query_map([], |row| row.get(0))?.collect()
-        };
         let mut columns = Vec::new();
-        for table in tables().unwrap_or_default().iter().filter(|name| words.contains(&name.to_ascii_lowercase())) {
+        for table in self.tables().iter().filter(|name| words.contains(&name.to_ascii_lowercase())) {
             if let Ok(all) = self.store.prepare(&format!("SELECT * FROM {}", identifier(table))) {
                 columns.extend(all.column_names().map(str::to_owned));
             }

@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0014_unread.sql"),
     include_str!("migrations/0015_group_commit.sql"),
     include_str!("migrations/0016_dated_files.sql"),
+    include_str!("migrations/0017_imported_plays.sql"),
 ];
 
 /// The schema version of this program.

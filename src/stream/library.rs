@@ -204,6 +204,10 @@ pub(super) const STREAMS: &[Stream] = &[
                 time("played_at", "time when it was played"),
                 text("context_type", "kind of context it was played from: playlist, album or artist"),
                 text("context_uri", "spotify: URI of that context"),
+                integer("ms_played", "how long it was played, in milliseconds; only imported plays have this")
+                    .on_request(),
+                time("imported_at", "time when it was imported from Spotify's privacy export; null if the API sent it")
+                    .on_request(),
             ],
             TRACK,
             SEEN,

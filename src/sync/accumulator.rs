@@ -13,7 +13,7 @@ use super::users::{JobUser, UserProblem};
 use crate::export::JobExportReport;
 use crate::job::{Fetch, Job};
 use crate::store::timestamp;
-use crate::store::{FetchState, RunRecord, RunState, runs};
+use crate::store::{FetchState, RunRecord, RunState, StoreError, changes_of_run, runs};
 use spotify_client::error::ApiError;
 use spotify_client::state::AppClass;
 
@@ -157,7 +157,12 @@ impl RunAccumulator {
                 hints.push(hint);
             }
         }
+        let (name, started) = (job.name.clone(), timestamp(sync.started_at));
+        let counted = sync.store.with_connection(move |store| changes_of_run(store, &name, run, &started)).await?;
+        let unreadable =
+            |source| StoreError::Sqlite { path: sync.store.path().to_path_buf(), what: "cannot be read", source };
         Ok(RunReport {
+            changes: counted.map_err(unreadable)?,
             job: job.name.clone(),
             run: sync.run_id,
             state: state.as_str(),

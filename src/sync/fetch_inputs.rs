@@ -66,8 +66,14 @@ impl InputResolver<'_> {
             return Err(SyncError::InvalidJob(format!("{} has no {kind} ids", parent.name)));
         };
         let market = parent.market.clone().unwrap_or_default();
-        let fetched =
-            QueryFetch { name: parent.name.clone(), stream: parent.stream, market, user_id: None, since: None };
+        let fetched = QueryFetch {
+            name: parent.name.clone(),
+            stream: parent.stream,
+            market,
+            user_id: None,
+            since: None,
+            inputs: None,
+        };
         let path = self.sync.store.path().to_path_buf();
         let (job, name) = (self.job.name.clone(), parent.name.clone());
         let (filter, mut bound) = (filter.map(str::to_owned), self.bound.clone());

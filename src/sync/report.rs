@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::fetch_progress::ResumedRead;
 use super::work_result::LibraryCounts;
 use crate::export::FileReport;
-use crate::store::{FetchState, FieldReport};
+use crate::store::{FetchState, FieldReport, RunChanges};
 
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +38,8 @@ pub struct RunReport {
     /// Its fetches, in order.
     pub fetches: Vec<FetchReport>,
     pub files: Vec<FileReport>,
+    /// What changed in the job's lists.
+    pub changes: RunChanges,
     /// Dated files of earlier fires that were deleted.
     pub files_deleted: u64,
 }

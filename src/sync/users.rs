@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::context::{FetchContext, SyncContext};
 use super::error::{SyncError, SyncErrorClass};
 use crate::ingest::{IngestContext, ensure_row};
 use crate::signin::{identify, identify_again};
 use crate::store::timestamp;
-use crate::store::{CellValue, EntityTable, StoreError, WriteTx, accounts, entity};
+use crate::store::{StoreError, WriteTx, accounts};
 use spotify_client::EntityKind;
 use spotify_client::client::ApiCaller;
 use spotify_client::error::ApiError;
@@ -83,7 +85,7 @@ pub(super) async fn identify_users(
     let mut users = Vec::with_capacity(names.len());
     for name in names {
         let account = match grants {
-            Some(_) => match identify_user(sync, name).await {
+            Some(_) => match identify_user(sync, name, &users).await {
                 Ok(account) => Ok(account),
                 Err(SyncError::Api(e)) => Err(UserProblem(e)),
                 Err(e) => return Err(e),
@@ -92,7 +94,29 @@ pub(super) async fn identify_users(
         };
         users.push(JobUser { name: name.clone(), account });
     }
+    refuse_second_names(&mut users);
     Ok(users)
+}
+
+/// Refuses every name of an account after its first one: rows and files are stored by account, so they can bear only
+/// one name.
+fn refuse_second_names(users: &mut [JobUser]) {
+    let mut first_names: FxHashMap<String, String> = FxHashMap::default();
+    for user in users {
+        let Ok(account) = &user.account else { continue };
+        match first_names.get(&account.user_id) {
+            None => drop(first_names.insert(account.user_id.clone(), user.name.clone())),
+            Some(first) => user.account = Err(UserProblem(second_name(&user.name, first))),
+        }
+    }
+}
+
+fn second_name(name: &str, first: &str) -> ApiError {
+    let why = format!(
+        "its grant is for the same Spotify account as `{first}`; sign in with the other account, or remove `{name}` from \
+         the job"
+    );
+    ApiError::SignIn { user: name.to_owned(), why }
 }
 
 /// The users of a job as far as they are known without a request or a write. A user with an account that is not
@@ -115,21 +139,23 @@ pub(super) async fn known_users(
         };
         users.push(JobUser { name: name.clone(), account });
     }
+    refuse_second_names(&mut users);
     Ok(users)
 }
 
-async fn identify_user(sync: &SyncContext, name: &str) -> Result<UserAccount, SyncError> {
+/// The account of a user. The local name is recorded unless the account is that of a user before this one.
+async fn identify_user(sync: &SyncContext, name: &str, earlier: &[JobUser]) -> Result<UserAccount, SyncError> {
     let account = identify(&sync.api, name).await?;
+    let named: Vec<String> =
+        earlier.iter().filter_map(|user| user.account.as_ref().ok()).map(|it| it.user_id.clone()).collect();
     let (local, now) = (name.to_owned(), timestamp(sync.now()));
     let written = sync.store.write(move |s| {
         let stored_as = accounts::stored_id(s, account.account_id.as_deref(), &account.user_id)?;
         record_account(s, &account, &stored_as, now.clone())?;
-        let cells: Vec<CellValue<'_>> = EntityTable::users()
-            .columns
-            .iter()
-            .map(|column| if *column == "local_name" { CellValue::Text(&local) } else { CellValue::Absent })
-            .collect();
-        entity::upsert(s, EntityTable::users(), &stored_as, &cells, &now, false)?;
+        if named.contains(&stored_as) {
+            return Ok(stored_as);
+        }
+        accounts::name_user(s, &stored_as, &local, &now)?;
         Ok(stored_as)
     });
     Ok(UserAccount { name: name.to_owned(), user_id: written.await? })

@@ -25,9 +25,22 @@ pub(super) fn user_notes(job: &Job, grants: &GrantsResult) -> Vec<String> {
     };
     match users {
         Ok(users) if users.is_empty() => vec!["no user is signed in: cratedigger auth login USER".to_owned()],
-        Ok(users) => users.iter().filter_map(user_note).collect(),
+        Ok(users) => users.iter().filter_map(user_note).chain(second_names(&users)).collect(),
         Err(e) => vec![format!("failed to check whether its users are signed in: {e}")],
     }
+}
+
+/// Notes on users whose account is that of a user before them.
+fn second_names(users: &[SignInStatus]) -> Vec<String> {
+    let repeats = |(n, user): (usize, &SignInStatus)| {
+        let first = users[..n].iter().find(|earlier| user.has_account_of(earlier))?;
+        Some(format!(
+            "users `{}` and `{}` are the same Spotify account, so runs refuse the second one; sign it in with the other \
+             account, or remove it",
+            first.user, user.user
+        ))
+    };
+    users.iter().enumerate().filter_map(repeats).collect()
 }
 
 fn user_note(standing: &SignInStatus) -> Option<String> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 
-use super::DoctorLine;
+use super::{DoctorLine, user};
 use crate::cli::app::{App, RunCallLimits};
 use crate::cli::error_exits::store_error;
 use crate::cli::local_time::format_local;
@@ -43,6 +43,12 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
     let loaded = context.jobs(settings, &[]);
     let mut page = vec![jobs(&loaded)];
     let database = context.project.database(settings);
+    if let Some(line) = user::other_user(context, settings) {
+        // What follows depends on who asks: this user's state folder, sign-ins and rights are not those of the runs.
+        page.push(line);
+        page.push(disk(&context.project.root, &database));
+        return page;
+    }
     match context.state_dir(settings) {
         Ok(dir) if !dir.path().exists() => {
             page.push(DoctorLine::note("state folder", format!("{dir}: does not exist yet; the first run creates it")));

@@ -3,21 +3,31 @@
 use super::{BudgetFit, PlanReport, PricedJob};
 use crate::cli::budget::{describe_calls, format_calls, format_duration};
 use crate::cli::local_time::format_local;
+use crate::cli::print::count;
 use crate::cli::table::format_table;
 use crate::document::printable;
 use crate::sync::{CallRange, FetchEstimate, seconds_for_calls};
 
 pub(super) fn plan_text(shown: &PlanReport<'_>) -> String {
     let mut out = String::new();
-    for priced in &shown.jobs {
-        out.push_str(&job_text(priced, shown));
-    }
     if shown.jobs.is_empty() {
         out.push_str("no job files; `cratedigger init` creates examples\n");
+    } else {
+        out.push_str(&total_line(shown));
+    }
+    if shown.with_details {
+        for priced in &shown.jobs {
+            out.push_str(&job_text(priced, shown));
+        }
+    } else {
+        out.push_str(&overview(shown));
     }
     if shown.jobs.len() > 1 {
         let names: Vec<String> = shown.jobs.iter().map(|it| printable(&it.job.name)).collect();
         out.push_str(&format!("order: {} (jobs that fit go first, by priority)\n", names.join(", ")));
+    }
+    if !shown.with_details {
+        out.push_str("`cratedigger plan JOB` shows the fetches of a job\n");
     }
     match shown.asked {
         0 => out.push_str("no call was sent\n"),
@@ -28,6 +38,55 @@ pub(super) fn plan_text(shown: &PlanReport<'_>) -> String {
         out.push_str(&format!("no more calls were sent: {}\n", printable(why)));
     }
     out
+}
+
+/// What is left today, and how many jobs fit into it.
+fn total_line(shown: &PlanReport<'_>) -> String {
+    let mut parts = vec![match shown.left.account {
+        Some(left) => format!("{} left today", count(left, "call")),
+        None => "no daily limit".to_owned(),
+    }];
+    let number = |wanted: fn(BudgetFit) -> bool| shown.jobs.iter().filter(|job| wanted(job.fits)).count();
+    let fits = number(|fits| fits == BudgetFit::Yes);
+    let verb = |n: usize, one: &str, many: &str| if n == 1 { one.to_owned() } else { many.to_owned() };
+    parts.push(format!("{} {}", count(fits, "job"), verb(fits, "fits", "fit")));
+    let held = shown.jobs.iter().filter_map(PricedJob::held_until).max();
+    if let Some(until) = held {
+        let n = number(|fits| matches!(fits, BudgetFit::HeldBack(_)));
+        parts.push(format!("{n} {} until {}", verb(n, "waits", "wait"), format_local(until)));
+    }
+    for (n, text) in [
+        (number(|fits| fits == BudgetFit::No), ("does not fit", "do not fit")),
+        (number(|fits| fits == BudgetFit::NeedsUserAction), ("waits for a user", "wait for a user")),
+        (number(|fits| fits == BudgetFit::Unknown), ("may fit", "may fit")),
+    ] {
+        if n > 0 {
+            parts.push(format!("{n} {}", verb(n, text.0, text.1)));
+        }
+    }
+    format!("{}\n", parts.join(", "))
+}
+
+/// One line for each job.
+fn overview(shown: &PlanReport<'_>) -> String {
+    let mut rows = vec![["JOB", "CALLS", "TIME", "TODAY"].map(str::to_owned).to_vec()];
+    rows.extend(shown.jobs.iter().map(|priced| {
+        let calls = priced.price.total().calls();
+        let time = match calls {
+            CallRange::NONE => "-".to_owned(),
+            calls => format_duration(seconds_for_calls(calls.expected_calls(), shown.requests_per_second)),
+        };
+        let today = match priced.fits {
+            BudgetFit::No => {
+                let done: u64 = priced.done_today().iter().map(|(_, calls, _)| calls).sum();
+                format!("does not fit: {} today, about {} in all", count(done, "call"), count(priced.days, "day"))
+            }
+            _ if calls == CallRange::NONE && priced.fits == BudgetFit::Yes => "nothing to read".to_owned(),
+            fits => describe_fit(fits),
+        };
+        vec![printable(&priced.job.name), format_calls(calls), time, today]
+    }));
+    format_table(&rows)
 }
 
 fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
@@ -81,7 +140,11 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
             })
         };
         let first: Vec<String> = priced.done_today().into_iter().filter_map(part).collect();
-        out.push_str(&format!("  today: {}; later runs continue from there\n", first.join(", then ")));
+        let days = count(priced.days, "day");
+        out.push_str(&format!(
+            "  today: {}; later runs continue from there, about {days} in all\n",
+            first.join(", then ")
+        ));
     }
     out
 }

@@ -55,6 +55,7 @@ fn fetched(name: &str, stream: &str) -> QueryFetch {
         market: String::new(),
         user_id: None,
         since: None,
+        inputs: None,
     }
 }
 
@@ -277,6 +278,7 @@ fn cached_cells_equal_those_of_the_view() {
             market: String::new(),
             user_id: None,
             since: None,
+            inputs: None,
         };
         for profile in [CsvProfile::Plain, CsvProfile::ExcelSemicolon] {
             let mut columns: Vec<String> = stream.columns().map(|c| c.name.to_owned()).collect();

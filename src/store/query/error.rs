@@ -67,6 +67,9 @@ pub enum QueryError {
     /// A `from` names a fetch that this job does not have.
     #[error("there is no fetch named {0}")]
     NoFetch(String),
+    /// The rows of an input file cannot be read.
+    #[error("failed to read the rows of {0}")]
+    Inputs(String),
     /// It took too long.
     #[error("it was stopped after {} s", .0.as_secs_f32())]
     TooSlow(Duration),
@@ -103,6 +106,12 @@ impl QueryError {
         let written = rest.split_once(" - should this be").map_or(rest, |(written, _)| written);
         let column = written.rsplit_once('.').map_or(written, |(_, column)| column);
         Some(column.trim_matches('"'))
+    }
+
+    /// The table that SQLite does not know.
+    pub fn unknown_table(&self) -> Option<&str> {
+        let QueryError::Sql { message, .. } = self else { return None };
+        message.strip_prefix("no such table: ")
     }
 
     pub(super) fn from_sqlite(error: rusqlite::Error, limit: Duration, denied: Option<String>) -> QueryError {

@@ -9,6 +9,7 @@ fn reader() -> QueryReader {
         market: String::new(),
         user_id: None,
         since: None,
+        inputs: None,
     };
     let mut fetches: Vec<_> = stream::all().map(|s| fetch(s.name, s.name)).collect();
     fetches.push(fetch("items", "playlist_items"));

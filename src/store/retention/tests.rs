@@ -75,7 +75,7 @@ const LIBRARY: &str = "
     INSERT INTO saved_tracks (list_id, user_id, position, track_id, first_seen_at) VALUES (1, 'gone', 0, 't1', OLD);
     INSERT INTO my_playlists (list_id, user_id, position, playlist_id, first_seen_at) VALUES (3, 'gone', 0, 'p1', OLD), (4, 'here', 0, 'p2', OLD);
     INSERT INTO playlist_items (playlist_id, position, kind, track_id, first_seen_at) VALUES ('p1', 0, 'track', 't1', OLD), ('p2', 0, 'track', 't2', OLD);
-    INSERT INTO plays VALUES ('gone', OLD, 't1', NULL, NULL, 6, OLD, OLD);
+    INSERT INTO plays VALUES ('gone', OLD, 't1', NULL, NULL, 6, OLD, OLD, NULL, NULL);
     INSERT INTO checkpoints (list_id, run_id, next_offset, skipped, restarts, started_at, updated_at) VALUES (1, 1, 50, 0, 0, OLD, OLD);
     INSERT INTO staged_items (list_id, position, kind, item_id) VALUES (1, 0, 'track', 't1');";
 

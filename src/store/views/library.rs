@@ -13,15 +13,16 @@ const TOP: &[ViewColumn] = &[column("day", "i.day"), column("time_range", "i.tim
 const TRACK_THING: RowEntity = RowEntity {
     keys: &["track_id"],
     joins: "LEFT JOIN tracks t ON t.id = i.track_id\nLEFT JOIN albums al ON al.id = t.album_id\n\
-            LEFT JOIN local_files f ON f.uri = i.track_id",
+            LEFT JOIN local_files f ON f.uri = i.track_id\nLEFT JOIN imported_tracks m ON m.track_id = i.track_id",
     fields: &[LOCAL_FILE, TRACK],
 };
 
-/// Columns of a track that may be a local file.
+/// Columns of a track that may be a local file, or that only an imported history knows.
 const LOCAL_FILE: &[ViewColumn] = &[
-    column("track_name", "coalesce(t.name, f.name)"),
-    list_column("artist_names", NAME, TRACK_ARTIST_NAMES, PLACE).with_fallback("f.artist_names"),
-    column("album_name", "coalesce(al.name, f.album_name)"),
+    column("track_name", "coalesce(t.name, f.name, m.name)"),
+    list_column("artist_names", NAME, TRACK_ARTIST_NAMES, PLACE)
+        .with_fallback("coalesce(f.artist_names, m.artist_names)"),
+    column("album_name", "coalesce(al.name, f.album_name, m.album_name)"),
 ];
 
 const TRACK_OF_ROW: Option<RowEntity> = Some(TRACK_THING);
@@ -111,7 +112,7 @@ pub(super) const VIEWS: &[StreamView] = &[
         entity: Some(RowEntity {
             keys: &["item_id"],
             joins: "LEFT JOIN tracks t ON t.id = i.item_id\nLEFT JOIN albums al ON al.id = t.album_id\n\
-                    LEFT JOIN local_files f ON f.uri = i.item_id",
+                    LEFT JOIN local_files f ON f.uri = i.item_id\nLEFT JOIN imported_tracks m ON m.track_id = i.item_id",
             fields: &[LOCAL_FILE, TRACK],
         }),
         ..TOPS
@@ -128,6 +129,8 @@ pub(super) const VIEWS: &[StreamView] = &[
                 column("played_at", "i.played_at"),
                 column("context_type", "i.context_type"),
                 column("context_uri", "i.context_uri"),
+                column("ms_played", "i.ms_played"),
+                column("imported_at", "i.imported_at"),
             ],
             SEEN,
         ],

@@ -142,6 +142,20 @@ fn new_in_lists() -> String {
     format!("CREATE VIEW new_in_lists AS\n{}", all.join("\nUNION ALL "))
 }
 
+/// The view of the changes of playlists with names, for people.
+const NAMED_CHANGES: &str = "CREATE VIEW named_changes AS
+SELECT c.seen_at, p.name AS playlist_name, c.change,
+  CASE WHEN c.kind = 'episode' THEN e.name ELSE coalesce(t.name, f.name) END AS title,
+  CASE WHEN c.kind = 'episode' THEN s.name ELSE coalesce(
+    (SELECT group_concat(name, '; ') FROM (SELECT a.name FROM track_artists x JOIN artists a ON a.id = x.artist_id
+      WHERE x.track_id = c.track_id ORDER BY x.position)), f.artist_names) END AS artist_names,
+  al.name AS album_name, c.added_at, coalesce(u.display_name, c.added_by) AS added_by_name, t.isrc,
+  c.position_before, c.position_after, c.kind, c.uri, c.playlist_id, c.track_id, c.episode_id, c.seen_before_at, c.run_id, c.id
+FROM playlist_changes c JOIN playlists p ON p.id = c.playlist_id
+LEFT JOIN tracks t ON t.id = c.track_id LEFT JOIN albums al ON al.id = t.album_id
+LEFT JOIN episodes e ON e.id = c.episode_id LEFT JOIN shows s ON s.id = e.show_id
+LEFT JOIN local_files f ON f.uri = c.uri LEFT JOIN users u ON u.id = c.added_by";
+
 /// Whether the views of a store are those of this version.
 ///
 /// # Errors
@@ -155,7 +169,8 @@ pub fn are_current(store: &Connection) -> rusqlite::Result<bool> {
 fn views_hash() -> String {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let of_all = || {
-        let text: String = definitions().map(|(_, sql)| sql).chain([new_in_lists()]).collect();
+        let text: String =
+            definitions().map(|(_, sql)| sql).chain([new_in_lists(), NAMED_CHANGES.to_owned()]).collect();
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
     };
     HASH.get_or_init(of_all).clone()
@@ -184,6 +199,8 @@ pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
     }
     store.execute_batch("DROP VIEW IF EXISTS new_in_lists")?;
     store.execute_batch(&new_in_lists())?;
+    store.execute_batch("DROP VIEW IF EXISTS named_changes")?;
+    store.execute_batch(NAMED_CHANGES)?;
     store.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES ('views', ?1)", [views_hash()])?;
     Ok(())
 }

@@ -119,3 +119,27 @@ fn failed_and_hanging_runs_are_red() {
     let (state, text) = light(&world, &["--offline"], "runs");
     assert!(state == "bad" && text.contains("cratedigger history x"), "{text}");
 }
+
+#[test]
+fn other_users_are_sent_to_the_owner() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.run(&[]).exits(0);
+    // Another home: what a colleague on the same machine has.
+    let home = tempfile::tempdir().unwrap();
+    let page = ran(world.command(&["doctor", "--offline"]).env("HOME", home.path())).exits(2);
+    assert_output(
+        "other_users_are_sent_to_the_owner",
+        &page.stdout.replace(&home.path().display().to_string(), "[home]"),
+    );
+    assert!(!home.path().join(".local").exists(), "nothing is created");
+    // With the folder that it names, all is well.
+    let folder = world.project.root().join(".local/state/cratedigger");
+    let named = ["--state-dir", folder.to_str().unwrap(), "doctor", "--offline"];
+    ran(world.command(&named).env("HOME", home.path())).exits(0);
+    let given_away = std::process::Command::new("chown").arg("65534").arg(world.database()).status().unwrap();
+    if given_away.success() {
+        let page = world.cli(&["doctor", "--offline"]).exits(2);
+        assert!(page.stdout.contains("sudo -u nobody cratedigger --project"), "{}", page.stdout);
+        assert_eq!(page.stdout.matches("-> ").count(), 1, "{}", page.stdout);
+    }
+}

@@ -144,6 +144,18 @@ fn exit_74_for_another_host_or_state_folder() {
 }
 
 #[test]
+fn replaced_state_folder_is_named_once() {
+    let world = plain();
+    world.run(&[]).exits(0);
+    let folder = world.project.root().join(".local/state/cratedigger");
+    std::fs::rename(&folder, world.project.root().join("former")).unwrap();
+    world.run(&[]).exits(74).shows("replaced_state_folder_is_named_once");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::rename(world.project.root().join("former"), &folder).unwrap();
+    world.run(&[]).exits(0);
+}
+
+#[test]
 fn empty_store_has_no_owner() {
     let world = plain();
     let path = world.project.root().join("config/cratedigger.toml");

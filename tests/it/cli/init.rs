@@ -4,7 +4,7 @@ use crate::support::project::{Project, stderr, stdout};
 
 #[test]
 fn new_folder_passes_check_in_both_classes() {
-    for (mode, jobs) in [("development", 5), ("extended", 7)] {
+    for (mode, jobs) in [("development", 6), ("extended", 8)] {
         let project = Project::new();
         let output = project.run(&["init", "my project", "--app-mode", mode]);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

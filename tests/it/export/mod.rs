@@ -1,6 +1,7 @@
 //! Tests of the files that jobs write.
 
 pub mod changed_files;
+mod input_rows;
 mod jobs_without_file;
 mod json_lines;
 mod killed_exports;

@@ -71,6 +71,19 @@ fn lasting_problem_is_reported_once() {
 }
 
 #[test]
+fn success_is_reported_if_asked_for() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"\non = [\"failure\", \"success\"]", hooks.url("/hook")));
+    world.run(&["x"]).exits(0);
+    let edit = serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]});
+    world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+    world.run(&["x"]).exits(0);
+    let came: Vec<serde_json::Value> = hooks.came().iter().map(|it| serde_json::from_str(&it.body).unwrap()).collect();
+    assert_eq!(came.iter().map(|it| it["event"].as_str().unwrap()).collect::<Vec<_>>(), ["success", "success"]);
+    assert_output("success_is_reported_if_asked_for", &format!("{}\n{}", came[1]["text"], came[1]["details"]));
+}
+
+#[test]
 fn broken_job_file_is_reported_once() {
     let hooks = Hooks::listening();
     let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));

@@ -117,3 +117,15 @@ fn best_of_several_hits_has_the_code() {
     assert_eq!(world.column("tracks.csv", "track_id"), ["0000000000000000000003"]);
     assert_eq!(world.one("SELECT count(*) FROM tracks"), "1", "no other hit is stored");
 }
+
+#[test]
+fn isrc_example_lists_codes_without_a_track() {
+    let job = include_str!("../../../jobs/tracks-by-isrc.toml");
+    let world = World::development().job(job);
+    let known = "QZSBX2600001";
+    world.project.write("jobs/isrcs.csv", format!("isrc\n{known}\nZZXXX0000000\n"));
+    world.run(&["x"]).exits(0);
+    assert_eq!(world.column("tracks-by-isrc.csv", "isrc")[0], known);
+    assert_eq!(world.csv("tracks-by-isrc-not-found.csv").len(), 1);
+    assert!(String::from_utf8(world.csv_bytes("tracks-by-isrc-not-found.csv")).unwrap().contains("ZZXXX0000000"));
+}

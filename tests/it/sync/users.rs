@@ -95,6 +95,22 @@ fn two_users_have_exact_files() {
 }
 
 #[test]
+fn second_name_of_an_account_is_refused() {
+    let job = "users = [\"home\", \"again\"]\n[[fetch]]\nstream = \"saved_tracks\"\ncsv = \"{user}.csv\"\n";
+    let names = [("home", fixtures::HOME_USER), ("again", fixtures::HOME_USER)];
+    let world = signed_in(World::development().job(job), &names);
+    for _ in 0..2 {
+        let ran = world.run(&["x"]).exits(77);
+        ran.says("user `again` has to sign in: its grant is for the same Spotify account as `home`");
+        assert_eq!(world.one("SELECT local_name FROM users WHERE local_name IS NOT NULL"), "home");
+        assert_eq!(world.column("home.csv", "track_id"), truth(&world, fixtures::HOME_USER, "saved_tracks"));
+        assert!(!world.csv_path("again.csv").exists());
+    }
+    let checked = world.cli(&["check"]).exits(0);
+    assert!(checked.stdout.contains("users `home` and `again` are the same Spotify account"), "{}", checked.stdout);
+}
+
+#[test]
 fn second_run_keeps_plays_once() {
     let world = both(World::development().job(LIBRARY));
     world.run(&["x"]).exits(0);

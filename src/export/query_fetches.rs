@@ -1,0 +1,41 @@
+//! What the queries of a job see of its fetches.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::job::{Fetch, Job};
+use crate::store::query::{InputRows, QueryFetch, mentions_inputs};
+use crate::store::timestamp;
+
+/// The fetches of a job as these queries see them in a run at this time. The rows of input files come along only if
+/// one of the queries may read them.
+pub fn query_fetches<'q>(
+    job: &Job,
+    fire_at: DateTime<Utc>,
+    mut queries: impl Iterator<Item = &'q str>,
+) -> Vec<QueryFetch> {
+    let reads_inputs = queries.any(mentions_inputs);
+    let with_inputs = |fetch: &Fetch| {
+        let file = fetch.input_file.clone().filter(|_| reads_inputs);
+        let inputs = file.map(|file| file as Arc<dyn InputRows>);
+        QueryFetch { inputs, ..fetched_rows(fetch, fire_at, None) }
+    };
+    job.fetches.iter().map(with_inputs).collect()
+}
+
+/// A fingerprint of the input files of a job, if one of its queries may read them.
+pub(super) fn fingerprint_inputs(job: &Job) -> String {
+    if !job.queries.iter().any(|query| mentions_inputs(&query.sql)) {
+        return String::new();
+    }
+    let files = job.fetches.iter().filter_map(|fetch| fetch.input_file.as_ref());
+    files.map(|file| format!(" {}", file.fingerprint().unwrap_or_default())).collect()
+}
+
+/// The rows of a fetch: of all users or of one.
+pub(super) fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Option<String>) -> QueryFetch {
+    let since = fetch.window.map(|window| timestamp(fire_at - TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX)));
+    let market = fetch.market.clone().unwrap_or_default();
+    QueryFetch { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since, inputs: None }
+}
