@@ -345,7 +345,7 @@ impl<'a> ListPass<'a> {
             Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
             _ => page.served() == 0 || (!page.more && announced.is_none_or(|total| reached >= total)),
         };
-        let is_last = is_end || is_enough;
+        let is_last = is_end || is_enough || self.pages.has_all_wanted();
         if !is_last && let Some(anomaly) = find_endless(announced, reached) {
             return Err(rejected(&anomaly).into());
         }
@@ -363,7 +363,7 @@ impl<'a> ListPass<'a> {
     async fn commit(
         &mut self,
         at: &mut Checkpoint,
-        (page, unread): (RawPage, Option<UnreadItem>),
+        (page, unread): (RawPage, Vec<(i64, UnreadItem)>),
         offset: i64,
         progress: PageProgress,
     ) -> Result<Option<ReadOutcome>, ReadStop> {
@@ -374,7 +374,8 @@ impl<'a> ListPass<'a> {
         next.announced = at.announced.or(page.total);
         next.cursor = progress.cursor;
         next.reached_end = needs_proof;
-        let is_unread = unread.is_some();
+        let (unread_places, unread): (Vec<i64>, Vec<UnreadItem>) = unread.into_iter().unzip();
+        let items = progress.reached - offset - count(unread.len());
         next.unread.extend(unread);
         self.pages.note_total(next.announced);
         let overlap = std::mem::take(&mut self.overlap);
@@ -386,7 +387,7 @@ impl<'a> ListPass<'a> {
             at: next.clone(),
             finish: (progress.is_last && !needs_proof).then_some((by, progress.ended_early)),
             is_accepted: self.accepted_at == Some(offset),
-            is_unread,
+            unread_places,
             known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
             newest_read_at: self.newest_read_at.clone(),
         };
@@ -422,7 +423,6 @@ impl<'a> ListPass<'a> {
                 return Ok(None);
             }
         }
-        let items = if is_unread { 0 } else { progress.reached - offset };
         self.open.sync.observer.items_served(&self.open.context.fetch, items);
         *at = next;
         self.finish_incrementally(at).await

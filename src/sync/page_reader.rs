@@ -12,10 +12,11 @@ use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::halving::Halving;
 use super::list_request::{ListRequest, Prefetch};
-use super::newest_items::{KnownNewest, NewestResponse, request_newest};
+use super::newest_items::{KnownNewest, NewestPage, read_newest};
 use super::open_list::OpenList;
 use super::page_request::{PageFailure, PagePosition, PageResponse, largest_page, try_page};
 use super::read_outcome::{ReadOutcome, ReadStop};
+use super::short_page::short_page_end;
 use super::unread_items::stage_late_item;
 use crate::store::{Checkpoint, UnreadItem, members};
 use crate::stream::{ChangeDetection, Paging};
@@ -43,8 +44,12 @@ pub(super) struct PageReader<'a> {
     unread_before: Vec<UnreadItem>,
     /// Places by which these items have moved.
     moved_by: i64,
-    /// The item whose page was returned last, if it could not be read.
-    unread_now: Option<UnreadItem>,
+    /// The items of the page that was returned last that could not be read, with their places in the list.
+    unread_now: Vec<(i64, UnreadItem)>,
+    /// Where the first page fails, as many items are tried as the job wants.
+    first_items: i64,
+    /// The last page has all items that the job wants.
+    has_all_wanted: bool,
 }
 
 /// A range of a list that is read in smaller pages.
@@ -83,7 +88,9 @@ impl<'a> PageReader<'a> {
             has_answered: false,
             unread_before: open.row.unread.clone(),
             moved_by: 0,
-            unread_now: None,
+            unread_now: Vec::new(),
+            first_items: 1,
+            has_all_wanted: false,
         }
     }
 
@@ -104,9 +111,19 @@ impl<'a> PageReader<'a> {
         self.parts.is_some()
     }
 
-    /// The item whose page was returned last, if it could not be read.
-    pub(super) fn take_unread(&mut self) -> Option<UnreadItem> {
-        self.unread_now.take()
+    /// The items of the page that was returned last that could not be read, with their places in the list.
+    pub(super) fn take_unread(&mut self) -> Vec<(i64, UnreadItem)> {
+        std::mem::take(&mut self.unread_now)
+    }
+
+    /// Whether the page that was returned last has all items that the job wants.
+    pub(super) fn has_all_wanted(&self) -> bool {
+        self.has_all_wanted
+    }
+
+    /// Whether a person has accepted the list as it is.
+    pub(super) fn accepts_batch(&self) -> bool {
+        self.open.accepts_batch()
     }
 
     /// Keeps a page that the pass needs next.
@@ -134,6 +151,20 @@ impl<'a> PageReader<'a> {
         prefetch: &mut Prefetch,
         (offset, is_second_answer): (i64, bool),
     ) -> Result<Option<RawPage>, ReadStop> {
+        let is_held = !is_second_answer && self.held.as_ref().is_some_and(|(held_offset, _)| *held_offset == offset);
+        match self.list.wanted_newest().filter(|_| offset == 0 && self.parts.is_none() && !is_held) {
+            Some(wanted) => self.newest_page(at, wanted, is_second_answer).await.map(Some),
+            None => self.listed_page(at, prefetch, (offset, is_second_answer)).await,
+        }
+    }
+
+    /// The next page in the order of the list.
+    async fn listed_page(
+        &mut self,
+        at: &mut Checkpoint,
+        prefetch: &mut Prefetch,
+        (offset, is_second_answer): (i64, bool),
+    ) -> Result<Option<RawPage>, ReadStop> {
         if let Some((held_offset, page)) = self.held.take_if(|_| !is_second_answer)
             && held_offset == offset
         {
@@ -148,13 +179,7 @@ impl<'a> PageReader<'a> {
         }
         let is_alone = part.as_ref().is_some_and(|part| part.end - part.start == 1);
         let may_be_last = at.announced.is_some_and(|total| offset + 1 >= total);
-        let etag = self.etag.clone().filter(|_| offset == 0 && at.restarts == 0 && !is_second_answer);
-        if offset == 0
-            && self.parts.is_none()
-            && let Some(wanted) = self.list.wanted_newest()
-        {
-            return self.newest_page(at, wanted, etag.as_deref()).await.map(Some);
-        }
+        let etag = self.useful_etag(at, (offset, is_second_answer));
         let position = PagePosition {
             offset,
             cursor: at.cursor.as_deref(),
@@ -179,22 +204,70 @@ impl<'a> PageReader<'a> {
         }
     }
 
+    /// The entity tag to send for the page at an offset.
+    fn useful_etag(&self, at: &Checkpoint, (offset, is_second_answer): (i64, bool)) -> Option<String> {
+        self.etag.clone().filter(|_| offset == 0 && at.restarts == 0 && !is_second_answer)
+    }
+
     /// The page of the newest items of a list, of which only these are wanted.
-    async fn newest_page(&mut self, at: &mut Checkpoint, wanted: i64, etag: Option<&str>) -> Result<RawPage, ReadStop> {
-        let OpenList { sync, context, row, .. } = self.open;
+    async fn newest_page(
+        &mut self,
+        at: &mut Checkpoint,
+        wanted: i64,
+        is_second_answer: bool,
+    ) -> Result<RawPage, ReadStop> {
+        let OpenList { sync, row, .. } = self.open;
         let (id, kind) = (row.id, self.list.key.kind);
         let members = sync.store.write(move |s| members::current(s, id, kind)).await.map_err(SyncError::from)?;
         let known = KnownNewest::new(row, members);
-        let response = request_newest(sync, context, (self.list, wanted), &known, etag).await;
-        match response.map_err(ReadStop::from_request)? {
-            NewestResponse::Page { page, requests } => {
-                self.response_count += requests;
-                self.has_answered = true;
-                at.etag = page.etag.clone().or_else(|| at.etag.take());
-                Ok(page)
+        let (list, etag) = (self.list.without_limit(), self.useful_etag(at, (0, is_second_answer)));
+        let mut pages = PageReader { first_items: wanted, ..PageReader::new(self.open, &list, etag) };
+        let mut read = Checkpoint::default();
+        let NewestPage { page, requests, unread, is_last } =
+            read_newest(&mut pages, &mut read, (wanted, &known)).await?;
+        self.response_count += requests;
+        self.has_answered = true;
+        (self.held, self.unread_now, self.has_all_wanted) = (pages.held, unread, is_last);
+        at.etag = read.etag.or_else(|| at.etag.take());
+        Ok(page)
+    }
+
+    /// The page at an offset, where all of its items were served or could not be read. A part of it comes where it is
+    /// read in parts. A short page that is stored already is not looked behind.
+    pub(super) async fn whole_page(
+        &mut self,
+        at: &mut Checkpoint,
+        offset: i64,
+        is_stored: impl Fn(&RawPage) -> bool,
+    ) -> Result<RawPage, ReadStop> {
+        let next_part = self.parts.as_mut().and_then(|parts| parts.halving.next_range());
+        if next_part.is_none_or(|part| part.start != offset) {
+            self.parts = None;
+        }
+        at.next_offset = offset;
+        let mut is_second_answer = false;
+        loop {
+            let read = self.listed_page(at, &mut Prefetch::default(), (offset, is_second_answer)).await?;
+            let Some(page) = read else { continue };
+            at.announced = at.announced.or(page.total);
+            at.unread.extend(self.take_unread().into_iter().map(|(_, item)| item));
+            let end = short_page_end(self.list, at, &page, offset);
+            let Some(end) = end.filter(|_| self.parts.is_none() && !is_stored(&page)) else { return Ok(page) };
+            if !self.look_ahead(end.offset).await.is_some_and(|next| end.is_repeated_by(next)) {
+                return Ok(page);
             }
-            NewestResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
-            NewestResponse::Anomalous(anomaly) => Err(rejected(&anomaly).into()),
+            if is_second_answer {
+                self.read_anomaly_in_parts(at, offset, PageAnomaly::ShortPage { offset })?;
+            }
+            is_second_answer = true;
+        }
+    }
+
+    /// Requests an item once more that could not be read.
+    pub(super) async fn retry_item(&mut self, position: i64) -> Option<RawPage> {
+        match self.try_page(PagePosition::of_one_item(position)).await {
+            Ok(PageResponse::Page(page)) if page.served() > 0 => Some(page),
+            _ => None,
         }
     }
 
@@ -242,7 +315,7 @@ impl<'a> PageReader<'a> {
     }
 
     fn unread_page(&mut self, at: &Checkpoint, offset: i64, detail: String) -> RawPage {
-        self.unread_now = Some(UnreadItem { position: offset, detail });
+        self.unread_now = vec![(offset, UnreadItem { position: offset, detail })];
         RawPage::of_unread_item(at.announced.is_none_or(|total| offset + 1 < total))
     }
 
@@ -351,12 +424,20 @@ impl<'a> PageReader<'a> {
 
     fn read_in_parts(&mut self, range: Range<i64>, cause: PartCause, is_doubtful: bool) {
         self.held = None;
-        let halving = if is_doubtful { Halving::first_alone(range) } else { Halving::new(range) };
+        let halving = match (range.start, self.first_items) {
+            (0, first @ 2..) => Halving::first_items(range, first),
+            _ if is_doubtful => Halving::first_items(range, 1),
+            _ => Halving::new(range),
+        };
         self.parts = Some(PageParts { halving, cause, is_doubtful });
     }
 
     /// Requests the items once more that could not be read so far, after all others, as far as calls are left.
     pub(super) async fn retry_unread(&mut self, at: &mut Checkpoint) -> Result<(), SyncError> {
+        if self.has_all_wanted {
+            // The positions are those of the whole list.
+            return Ok(());
+        }
         for mut item in at.unread.clone() {
             match self.try_page(PagePosition::of_one_item(item.position)).await {
                 Ok(PageResponse::Page(page)) if page.served() > 0 => {

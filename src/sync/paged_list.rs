@@ -22,7 +22,8 @@ use super::newest_items::{KnownNewest, NewestItems};
 use super::open_list::OpenList;
 use super::page_request::{PagePosition, PageResponse, request_page};
 use super::read_outcome::ReadOutcome;
-use crate::store::{ListKey, ListMember, ListRow, members};
+use super::short_page::short_page_end;
+use crate::store::{Checkpoint, ListKey, ListMember, ListRow, members};
 use crate::stream::{EntryKind, Paging};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
@@ -127,8 +128,16 @@ async fn estimate_with_first_page(
         if is_recent && page.etag.is_some() && page.etag == row.etag {
             return Ok(one_call.with_changes(RowChanges::None));
         }
-        let newest = NewestItems::new(wanted, page.clone(), &KnownNewest::new(row, members));
-        return estimate_newest(estimator, context, (list, row), newest).await;
+        let known = KnownNewest::new(row, members);
+        let is_short = short_page_end(list, &Checkpoint::default(), page, 0).is_some();
+        let newest = NewestItems::new(wanted, page.clone(), &known);
+        let mut estimate = estimate_newest(estimator, context, (list, row), newest).await?;
+        if is_short && !known.begins_with(page, wanted) {
+            // The page behind a short one shows whether it lacks items.
+            estimate.add_calls(list.family, CallRange::between(0, 1));
+            estimate.add_reason(reasons::NEWEST);
+        }
+        return Ok(estimate);
     }
     let served = page_rows(page, list.entry_kind);
     if row.checkpoint.is_none() && row.unread.is_empty() && is_whole_list(page, items) {
@@ -186,6 +195,7 @@ async fn estimate_newest(
         return Ok(CallEstimate::for_one(list.family, calls).with_reason(reasons::NEWEST).with_changes(changes));
     };
     let trust = match left {
+        _ if !row.unread.is_empty() => TotalTrust::from_last_read(row, list.max_items),
         0 => TotalTrust::Counted,
         _ if newest.is_end_known() => TotalTrust::Counted,
         _ if newest.is_read_whole() => TotalTrust::Announced,
