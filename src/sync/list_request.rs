@@ -47,6 +47,8 @@ pub(super) struct Prefetch {
     pub parent_answers: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
+    /// Where the previous pass found the list cut short.
+    pub cut_short_at: Option<i64>,
     /// The totals of two pages because of which the previous pass ended.
     pub changed_totals: Option<(Option<i64>, Option<i64>)>,
     /// The newest read of the playlist by any reader when this read began, if it is not that of the open list.
@@ -84,7 +86,8 @@ impl ListRequest {
             None => at.next_offset != announced,
         };
         let is_counted = matches!(self.paging, Paging::Offset { .. } | Paging::Cursor { .. });
-        (is_counted && is_wrong).then(|| format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset))
+        (is_counted && is_wrong)
+            .then(|| format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset))
     }
 
     /// The counts with the note about a wrong total, which is written when the list is published.

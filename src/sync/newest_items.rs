@@ -38,6 +38,11 @@ impl KnownNewest {
         }
     }
 
+    /// Whether nothing is stored.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
     /// Whether the newest items are the first ones of the list, as far as they are on its first page, and all of these
     /// are known.
     pub(super) fn begins_with(&self, first_page: &RawPage, wanted: i64) -> bool {
@@ -215,19 +220,31 @@ impl NewestItems {
         self.place() == NewestPlace::Anywhere
     }
 
-    /// The positions of the newest items, the newest first.
-    fn newest_positions(&self) -> Vec<i64> {
+    /// The positions of the newest items, the newest first. In a list in no order, those that could not be read are
+    /// among them, because nothing shows that they are older.
+    fn newest_positions(&self, unread: &[UnreadItem]) -> Vec<i64> {
         if self.place() == NewestPlace::Start {
             return (0..self.start_length().min(self.wanted)).collect();
         }
-        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX);
         let (positions, dates): (Vec<i64>, Vec<_>) = self.entries.keys().copied().zip(self.dates()).unzip();
-        newest_places(&dates, wanted).into_iter().map(|place| positions[place]).collect()
+        let mut newest: Vec<i64> =
+            newest_places(&dates, positions.len()).into_iter().map(|place| positions[place]).collect();
+        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX).min(newest.len());
+        let rest = newest.split_off(wanted);
+        if self.order() == ReleaseOrder::Mixed {
+            let is_unread = |position: &i64| unread.iter().any(|item| item.position == *position);
+            for position in rest.into_iter().filter(is_unread) {
+                let Some(last) = newest.iter().rposition(|position| !is_unread(position)) else { break };
+                newest.remove(last);
+                newest.push(position);
+            }
+        }
+        newest
     }
 
     /// The newest items as the first page of the list of the newest. Of `unread`, those remain that are among them.
     pub(super) fn into_page(self, unread: Vec<UnreadItem>) -> NewestPage {
-        let positions = self.newest_positions();
+        let positions = self.newest_positions(&unread);
         let entries: Vec<Option<&str>> = positions.iter().map(|position| self.entries[position].as_deref()).collect();
         let is_start = self.place() == NewestPlace::Start;
         let page = self.first_page.with_entries(&entries, self.announced, is_start && self.first_page.more);
@@ -278,7 +295,16 @@ pub(super) async fn read_newest(
     (wanted, known): (i64, &KnownNewest),
 ) -> Result<NewestPage, ReadStop> {
     let is_stored = |page: &RawPage| known.begins_with(page, wanted);
-    let mut newest = NewestItems::new(wanted, pages.whole_page(at, 0, is_stored).await?, known);
+    let first_page = pages.whole_page(at, 0, is_stored).await?;
+    let mut newest = NewestItems::new(wanted, first_page.clone(), known);
+    // The first items alone do not show the order, but if they are the known ones, they still are the newest.
+    let is_known = known.begins_with(&first_page, wanted) && first_page.served() >= wanted.min(newest.total());
+    let in_first_page = pages.largest_page()?.min(newest.total());
+    while !is_known && newest.start_length() < in_first_page && newest.length.is_none() {
+        let offset = newest.start_length();
+        let page = pages.whole_page(at, offset, |_| false).await?;
+        newest.add_page(offset, &page);
+    }
     while let Some(offset) = newest.next_offset() {
         let page = pages.whole_page(at, offset, |_| false).await?;
         if let Some(anomaly) = find_endless(at.announced, offset + page.served()) {
@@ -291,7 +317,7 @@ pub(super) async fn read_newest(
     }
     if newest.place() != NewestPlace::Start {
         // No page follows, after which these items would be requested once more.
-        let positions = newest.newest_positions();
+        let positions = newest.newest_positions(&at.unread);
         for item in at.unread.clone().into_iter().filter(|item| positions.contains(&item.position)) {
             if let Some(page) = pages.retry_item(item.position).await {
                 newest.entries.insert(item.position, page.entries().into_iter().next().flatten().map(str::to_owned));

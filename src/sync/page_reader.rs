@@ -135,8 +135,14 @@ impl<'a> PageReader<'a> {
     /// read now.
     pub(super) async fn look_ahead(&mut self, offset: i64) -> Option<&RawPage> {
         if self.held.as_ref().is_none_or(|(held_offset, _)| *held_offset != offset) {
-            // Where the request fails, it fails once more as that for the next page.
-            self.held = match self.try_page(PagePosition { offset, ..PagePosition::default() }).await {
+            let known_bad = self.unread_before.iter().map(|item| item.position + self.moved_by - offset);
+            let max_items = known_bad.filter(|items| *items >= 0).min();
+            if max_items == Some(0) {
+                return None;
+            }
+            // Where the request fails, the next page is requested in as many attempts as usual.
+            let position = PagePosition { offset, max_items, max_attempts: Some(1), ..PagePosition::default() };
+            self.held = match self.try_page(position).await {
                 Ok(PageResponse::Page(page)) => Some((offset, page)),
                 Ok(PageResponse::Unchanged) | Err(_) => None,
             };
@@ -221,7 +227,8 @@ impl<'a> PageReader<'a> {
         let members = sync.store.write(move |s| members::current(s, id, kind)).await.map_err(SyncError::from)?;
         let known = KnownNewest::new(row, members);
         let (list, etag) = (self.list.without_limit(), self.useful_etag(at, (0, is_second_answer)));
-        let mut pages = PageReader { first_items: wanted, ..PageReader::new(self.open, &list, etag) };
+        let first_items = if known.is_empty() { 1 } else { wanted };
+        let mut pages = PageReader { first_items, ..PageReader::new(self.open, &list, etag) };
         let mut read = Checkpoint::default();
         let NewestPage { page, requests, unread, is_last } =
             read_newest(&mut pages, &mut read, (wanted, &known)).await?;
@@ -261,6 +268,11 @@ impl<'a> PageReader<'a> {
             }
             is_second_answer = true;
         }
+    }
+
+    /// How many items the first page has at most.
+    pub(super) fn largest_page(&self) -> Result<i64, SyncError> {
+        largest_page(self.open.sync, self.list, 0)
     }
 
     /// Requests an item once more that could not be read.
@@ -385,8 +397,8 @@ impl<'a> PageReader<'a> {
             let is_alive = self.answers_elsewhere(at, position).await?;
             self.parts.as_mut().into_iter().for_each(|parts| parts.is_doubtful = !is_alive);
         }
-        let is_vain = |parts: &mut PageParts| parts.is_doubtful || at.unread.len() >= MAX_UNREAD_ITEMS;
-        match self.parts.take_if(is_vain) {
+        let ends_pass = |parts: &mut PageParts| parts.is_doubtful || at.unread.len() >= MAX_UNREAD_ITEMS;
+        match self.parts.take_if(ends_pass) {
             Some(parts) => Err(parts.cause.into_stop()),
             None => Ok(self.unread_page(at, position, detail)),
         }

@@ -15,7 +15,7 @@ use super::estimate::{
     is_whole_list, reasons,
 };
 use super::incremental::{IncrementalRead, PreviousRows};
-use super::list_reader::{ListStrategy, read_pages};
+use super::list_reader::{ListStrategy, read_pages, useful_etag};
 use super::list_request::{ListRequest, Prefetch};
 use super::missing;
 use super::newest_items::{KnownNewest, NewestItems};
@@ -123,9 +123,7 @@ async fn estimate_with_first_page(
     if let Some(wanted) = list.wanted_newest()
         && row.checkpoint.is_none()
     {
-        let recent = estimator.sync.full_read_span(context.full_every);
-        let is_recent = change_detection::is_full_read_recent(row, estimator.sync.full, &recent);
-        if is_recent && page.etag.is_some() && page.etag == row.etag {
+        if page.etag.is_some() && page.etag == useful_etag(estimator.sync, context, (list, row)) {
             return Ok(one_call.with_changes(RowChanges::None));
         }
         let known = KnownNewest::new(row, members);
@@ -139,7 +137,7 @@ async fn estimate_with_first_page(
         }
         return Ok(estimate);
     }
-    let served = page_rows(page, list.entry_kind);
+    let served = page_rows(page, 0, list.entry_kind);
     if row.checkpoint.is_none() && row.unread.is_empty() && is_whole_list(page, items) {
         let changes = changes_in_first_page(&members, &served, members.len() == served.len());
         return Ok(one_call.with_changes(changes));
@@ -294,8 +292,8 @@ fn changes_in_first_page(members: &[ListMember], served: &[ListMember], is_same_
     if new == 0 && is_same_count { RowChanges::None } else { RowChanges::UpTo(new as u64) }
 }
 
-/// The rows of a page, as an incremental read compares them.
-fn page_rows(page: &RawPage, kind: EntryKind) -> Vec<ListMember> {
+/// The rows of the page at an offset, as an incremental read compares them.
+pub(super) fn page_rows(page: &RawPage, offset: i64, kind: EntryKind) -> Vec<ListMember> {
     let row = |(position, entry): (i64, Option<&str>)| {
         let entry: Value = serde_json::from_str(entry?).ok()?;
         let entity = match kind {
@@ -305,5 +303,5 @@ fn page_rows(page: &RawPage, kind: EntryKind) -> Vec<ListMember> {
         let added_at = entry["added_at"].as_str().map(str::to_owned);
         Some(ListMember { position, id: entity["id"].as_str()?.to_owned(), added_at })
     };
-    (0..).zip(page.entries()).filter_map(row).collect()
+    (offset..).zip(page.entries()).filter_map(row).collect()
 }
