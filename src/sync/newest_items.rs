@@ -221,8 +221,8 @@ impl NewestItems {
     }
 
     /// The positions of the newest items, the newest first. In a list in no order, those that could not be read are
-    /// among them, because nothing shows that they are older.
-    fn newest_positions(&self, unread: &[UnreadItem]) -> Vec<i64> {
+    /// among them, because nothing shows that they are older: each in the place of a known item that was not found.
+    fn newest_positions(&self, unread: &[UnreadItem], known: &KnownNewest) -> Vec<i64> {
         if self.place() == NewestPlace::Start {
             return (0..self.start_length().min(self.wanted)).collect();
         }
@@ -230,21 +230,27 @@ impl NewestItems {
         let mut newest: Vec<i64> =
             newest_places(&dates, positions.len()).into_iter().map(|place| positions[place]).collect();
         let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX).min(newest.len());
-        let rest = newest.split_off(wanted);
-        if self.order() == ReleaseOrder::Mixed {
-            let is_unread = |position: &i64| unread.iter().any(|item| item.position == *position);
-            for position in rest.into_iter().filter(is_unread) {
-                let Some(last) = newest.iter().rposition(|position| !is_unread(position)) else { break };
-                newest.remove(last);
-                newest.push(position);
-            }
+        if self.order() != ReleaseOrder::Mixed {
+            newest.truncate(wanted);
+            return newest;
+        }
+        newest.retain(|position| unread.iter().all(|item| item.position != *position));
+        newest.truncate(wanted.saturating_sub(unread.len()));
+        let found = self.found_ids();
+        let lost = (0..).zip(&known.ids).filter(|(_, id)| !found.contains(*id)).map(|(place, _)| place);
+        for (item, place) in unread.iter().zip(lost.chain(std::iter::repeat(usize::MAX))).take(wanted - newest.len()) {
+            newest.insert(place.min(newest.len()), item.position);
         }
         newest
     }
 
+    fn found_ids(&self) -> HashSet<String> {
+        self.entries.values().filter_map(|entry| id_of_entry(entry.as_deref())).collect()
+    }
+
     /// The newest items as the first page of the list of the newest. Of `unread`, those remain that are among them.
-    pub(super) fn into_page(self, unread: Vec<UnreadItem>) -> NewestPage {
-        let positions = self.newest_positions(&unread);
+    pub(super) fn into_page(self, unread: Vec<UnreadItem>, known: &KnownNewest) -> NewestPage {
+        let positions = self.newest_positions(&unread, known);
         let entries: Vec<Option<&str>> = positions.iter().map(|position| self.entries[position].as_deref()).collect();
         let is_start = self.place() == NewestPlace::Start;
         let page = self.first_page.with_entries(&entries, self.announced, is_start && self.first_page.more);
@@ -259,7 +265,7 @@ impl NewestItems {
     fn find_lost_items(&self, known: &KnownNewest) -> Option<PageAnomaly> {
         let (reached, announced) = (self.length?, self.total());
         let fallen_by = (known.total? - announced).max(0);
-        let found: HashSet<String> = self.entries.values().filter_map(|entry| id_of_entry(entry.as_deref())).collect();
+        let found = self.found_ids();
         let unread = self.entries.len() - found.len().min(self.entries.len());
         let missing = known.ids.iter().filter(|id| !found.contains(*id)).count().saturating_sub(unread);
         let is_cut = self.place() == NewestPlace::Read && reached < announced && row_count(missing) > fallen_by;
@@ -315,9 +321,9 @@ pub(super) async fn read_newest(
     if let Some(anomaly) = newest.find_lost_items(known).filter(|_| !pages.accepts_batch()) {
         return Err(rejected(&anomaly).into());
     }
-    if newest.place() != NewestPlace::Start {
-        // No page follows, after which these items would be requested once more.
-        let positions = newest.newest_positions(&at.unread);
+    // If no page follows, these items are not requested once more after it.
+    if newest.place() != NewestPlace::Start || newest.start_length() >= wanted {
+        let positions = newest.newest_positions(&at.unread, known);
         for item in at.unread.clone().into_iter().filter(|item| positions.contains(&item.position)) {
             if let Some(page) = pages.retry_item(item.position).await {
                 newest.entries.insert(item.position, page.entries().into_iter().next().flatten().map(str::to_owned));
@@ -325,7 +331,7 @@ pub(super) async fn read_newest(
             }
         }
     }
-    Ok(newest.into_page(std::mem::take(&mut at.unread)))
+    Ok(newest.into_page(std::mem::take(&mut at.unread), known))
 }
 
 #[cfg(test)]
