@@ -305,8 +305,10 @@ pub(super) async fn read_newest(
     let mut newest = NewestItems::new(wanted, first_page.clone(), known);
     // The first items alone do not show the order, but if they are the known ones, they still are the newest.
     let is_known = known.begins_with(&first_page, wanted) && first_page.served() >= wanted.min(newest.total());
-    let in_first_page = pages.largest_page()?.min(newest.total());
-    while !is_known && newest.start_length() < in_first_page && newest.length.is_none() {
+    // An item that cannot be read announces no total.
+    let largest = pages.largest_page()?;
+    let in_first_page = |newest: &NewestItems| newest.announced.map_or(largest, |total| total.min(largest));
+    while !is_known && newest.start_length() < in_first_page(&newest) && newest.length.is_none() {
         let offset = newest.start_length();
         let page = pages.whole_page(at, offset, |_| false).await?;
         newest.add_page(offset, &page);
