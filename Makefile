@@ -16,6 +16,8 @@ READERS := target/readers
 ADVISORIES := $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 # Random inputs for each property in `make fuzz`.
 FUZZ_CASES ?= 50000
+# Where they start.
+FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
 FUZZED := arbitrary_input:: random_input:: functions_give any_header any_id schedule::tests render::tests scan::tests guard::tests
 
 help: ## list the targets
@@ -85,8 +87,9 @@ sbom: ## write the bill of materials of the program (CycloneDX) to target/crated
 	@mkdir -p $(TARGET_DIR)
 	python3 contrib/sbom/cyclonedx.py > $(TARGET_DIR)/cratedigger.cdx.json
 
-fuzz: ## play far more random input to the property tests than `make test` does (half an hour; FUZZ_CASES)
-	PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --release --locked --quiet --workspace -- $(FUZZED)
+fuzz: ## play far more and other random input to the property tests than `make test` does (half an hour; FUZZ_CASES, FUZZ_SEED)
+	@echo 'FUZZ_SEED=$(FUZZ_SEED) plays the same input again'
+	PROPTEST_RNG_SEED=$(FUZZ_SEED) PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --release --locked --quiet --workspace -- $(FUZZED)
 
 check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frictionless and taplo (needs Python 3.10, pip)
 	$(CARGO) build --locked --quiet

@@ -123,8 +123,8 @@ mod tests {
     fn flaws_name_field_and_value() {
         let saved = EntryKind::Saved(EntityKind::Track);
         let table = [
-            ("in order", saved, r#"{"added_at":"2020","track":{"name":"a","duration_ms":5}}"#, None),
-            ("blank name", saved, r#"{"added_at":"2020","track":{"name":" "}}"#, Some(r#"{"name":"blank"}"#)),
+            ("in order", saved, r#"{"added_at":"2020-01-01","track":{"name":"a","duration_ms":5}}"#, None),
+            ("blank name", saved, r#"{"added_at":"2020-01-01","track":{"name":" "}}"#, Some(r#"{"name":"blank"}"#)),
             ("null name", EntryKind::Albums, r#"{"name":null}"#, Some(r#"{"name":"blank"}"#)),
             ("no artists", EntryKind::Albums, r#"{"artists":[]}"#, Some(r#"{"artists":"blank"}"#)),
             ("no date", saved, r#"{"added_at":null,"track":{}}"#, Some(r#"{"added_at":"blank"}"#)),

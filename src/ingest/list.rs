@@ -6,7 +6,7 @@ use super::cell::{full_text, plain, time};
 use super::flaws::{find_flaws, object_in};
 use super::{
     IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
-    write_entity,
+    write_listed_entity,
 };
 use crate::store::{EntityTable, FieldCounts, StagedItem, StoreError, WriteTx, canonical_time, entity, staging};
 use crate::stream::EntryKind;
@@ -150,7 +150,7 @@ fn read_member(
     let (kind, id) = match place.shape {
         EntryKind::PlaylistItems => return Err(IngestError::Malformed("not a list of entities".into())),
         EntryKind::Albums => ("album", album::write_album(s, &parse_object::<Album<'_>>(raw, asked)?, asked, false)?),
-        EntryKind::Tracks => ("track", track::write_track(s, &parse_object(raw, asked)?, asked, true)?),
+        EntryKind::Tracks => ("track", Some(write_listed_entity(s, EntityKind::Track, raw, asked)?)),
         EntryKind::AlbumTracks => {
             let track = parse_object::<Track<'_>>(raw, asked)?;
             ("track", track::write_track_of_album(s, &track, Some(parent), asked, false)?)
@@ -197,7 +197,7 @@ fn read_member(
                 _ => None,
             };
             // Spotify documents audiobooks without the wrapper object.
-            (kind.as_str(), Some(write_entity(s, kind, inside.map_or(raw, RawValue::get), asked)?))
+            (kind.as_str(), Some(write_listed_entity(s, kind, inside.map_or(raw, RawValue::get), asked)?))
         }
     };
     let id = id.ok_or_else(no_id)?;

@@ -28,7 +28,7 @@ use findings::EntryFindings;
 use serde::Deserialize;
 use spotify_client::EntityKind;
 use spotify_client::json_repair::repair_object;
-use spotify_client::wire::{RawEntry, take_anomaly_count};
+use spotify_client::wire::{Episode, RawEntry, Track, take_anomaly_count};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 /// What the request of a response was sent with.
@@ -179,6 +179,29 @@ fn write_entity(s: &mut WriteTx, kind: EntityKind, raw: &str, asked: &IngestCont
         EntityKind::Audiobook => audiobook::write_audiobook(s, &parse_object(raw, asked)?, asked, true)?,
         EntityKind::Chapter => audiobook::write_chapter(s, &parse_object(raw, asked)?, asked, None, true)?,
         EntityKind::User => user::write_user(s, &parse_object(raw, asked)?, asked, true)?,
+    };
+    id.ok_or_else(no_id)
+}
+
+/// Writes an entity of a list, which is the whole one if it names what it belongs to. Otherwise a fetch of the entity
+/// itself requests the rest.
+fn write_listed_entity(
+    s: &mut WriteTx,
+    kind: EntityKind,
+    raw: &str,
+    asked: &IngestContext,
+) -> Result<String, IngestError> {
+    let id = match kind {
+        EntityKind::Track => {
+            let track: Track<'_> = parse_object(raw, asked)?;
+            track::write_track(s, &track, asked, track.album.is_some())?
+        }
+        // In the shape of a track, an episode has its show as its album, and lacks most of its fields.
+        EntityKind::Episode => {
+            let episode: Episode<'_> = parse_object(raw, asked)?;
+            show::write_episode(s, &episode, asked, None, episode.show.is_some())?
+        }
+        kind => return write_entity(s, kind, raw, asked),
     };
     id.ok_or_else(no_id)
 }

@@ -8,12 +8,13 @@ use super::cell::{
     text, time,
 };
 use super::html_entities::decode_html_entities;
-use super::{Fingerprint, IngestContext, IngestError, no_id, parse_object, show, track, user, with_repair, write_row};
+use super::{
+    Fingerprint, IngestContext, IngestError, no_id, parse_object, track, user, with_repair, write_listed_entity,
+    write_row,
+};
 use crate::store::{CellValue, EntityTable, FieldCounts, StagedItem, WriteTx, staging};
 use spotify_client::EntityKind;
-use spotify_client::wire::{
-    EntryDiscriminator, Episode, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count,
-};
+use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count};
 
 /// Writes a playlist without its items and returns its id.
 ///
@@ -164,15 +165,7 @@ fn read_entry(
     if fingerprint.was_written(s) {
         return Ok(PlaylistEntry::new(kind, Some(id), uri));
     }
-    match entity {
-        EntityKind::Episode => {
-            let episode: Episode<'_> = parse_object(raw, asked)?;
-            // In the shape of a track, it lacks most of its fields.
-            let is_whole = episode.show.is_some();
-            show::write_episode(s, &episode, asked, None, is_whole)?
-        }
-        _ => track::write_track(s, &parse_object(raw, asked)?, asked, true)?,
-    };
+    write_listed_entity(s, entity, raw, asked)?;
     remember_without_findings(s, &fingerprint, asked, findings);
     Ok(PlaylistEntry::new(kind, Some(id), uri))
 }

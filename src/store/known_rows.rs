@@ -47,8 +47,6 @@ pub(super) fn stage_known(
     }
     let (old, new) = (members::current(tx, list, key.kind)?, members::staged(tx, list, 0, i64::MAX)?);
     let read = proof.kind.read_count().unwrap_or(proof.served);
-    // Positions behind the first items that are wanted are no nulls.
-    let length = if proof.first_items_only { 0 } else { read };
     let by_position = |rows: Vec<members::ListMember>, length: i64| {
         let length = rows.iter().map(|row| row.position + 1).fold(length, i64::max);
         let mut places = vec![KnownRow::default(); usize::try_from(length).unwrap_or(0)];
@@ -60,7 +58,10 @@ pub(super) fn stage_known(
         }
         places
     };
-    let (old, new) = (by_position(old, 0), by_position(new, length));
+    let old = by_position(old, 0);
+    // Positions behind the first items that are wanted are no nulls.
+    let length = if proof.first_items_only { read.min(row_count(old.len())) } else { read };
+    let new = by_position(new, length);
     let kind = membership_table(key.kind).map(|table| table.item_kind).unwrap_or_default();
     let mut kept = Vec::new();
     for (at, from) in match_nulls(&old, &new) {

@@ -84,7 +84,7 @@ pub(super) struct AnomalyEvidence {
     pub is_first_pass: bool,
     /// The page was requested twice, and both answers had an anomaly.
     pub is_second_answer: bool,
-    /// An earlier pass over the list met the same anomaly.
+    /// The pass before met the same anomaly at the same place.
     pub is_repeated: bool,
     /// Whether a page at an offset that differs by one shows the same, once one was requested.
     pub same_from_aside: Option<bool>,
@@ -115,9 +115,9 @@ pub(super) enum AnomalyDecision {
     Accept,
     /// Request the list at an offset that differs by one, and decide again.
     RequestAside,
-    /// ApiRequest the list's version, and decide again.
+    /// Request the list's version, and decide again.
     RequestVersion,
-    /// ApiRequest the same page once more.
+    /// Request the same page once more.
     ReadAgain,
     /// Read the page in smaller ones.
     Divide,
@@ -168,7 +168,7 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
     // Two reads to the same end are all that can be known of a list that follows a cursor.
     if matches!(anomaly, PageAnomaly::CutShort { is_first_read: true, .. })
         && evidence.has_cursor
-        && !evidence.is_first_pass
+        && evidence.is_repeated
     {
         return AnomalyDecision::Accept;
     }
@@ -212,7 +212,7 @@ impl PageAnomaly {
             PageAnomaly::OverlappingPage { offset, items } => {
                 format!("the page at {offset} begins with the last {items} items before it")
             }
-            PageAnomaly::Endless { reached, bound } => format!("{reached} items served of {bound} announced"),
+            PageAnomaly::Endless { reached, bound } => format!("{reached} items came, and Spotify announced {bound}"),
             PageAnomaly::NearlyEmptied { items, before } => format!("{items} items are left of {before}"),
             PageAnomaly::ChangedTotal => "the announced total changed".to_owned(),
             PageAnomaly::DifferentRows => "it changed since the read was interrupted".to_owned(),
@@ -317,6 +317,7 @@ mod tests {
             |is_plausible| PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible, is_first_read: false };
         let cut_first = PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible: false, is_first_read: true };
         let repeated_total = AnomalyEvidence { is_repeated: true, ..first };
+        let same_end = AnomalyEvidence { is_repeated: true, has_cursor: true, ..later };
         let no_cursor = PageAnomaly::NoCursor { offset: 50 };
         let overlap = PageAnomaly::OverlappingPage { offset: 50, items: 1 };
         let unknown = version(VersionEvidence::NotRequested);
@@ -335,7 +336,9 @@ mod tests {
             ("end by cursor, second answer", &cut(false), with_cursor(twice), Restart),
             ("end by cursor, after a restart", &cut(false), with_cursor(later), Reject),
             ("end by cursor of a first read", &cut_first, with_cursor(twice), Restart),
-            ("end by cursor of a first read, after a restart", &cut_first, with_cursor(later), Accept),
+            ("end by cursor of a first read, elsewhere than before", &cut_first, with_cursor(later), Reject),
+            ("end by cursor of a first read, in two reads", &cut_first, same_end, Accept),
+            ("end by cursor of a later read, in two reads", &cut(false), same_end, Reject),
             ("total that an earlier pass met", &PageAnomaly::ChangedTotal, repeated_total, Accept),
             ("repetition by offset", &repeated, first, RequestAside),
             ("repetition that is real", &repeated, aside(true, twice), Accept),

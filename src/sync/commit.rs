@@ -30,8 +30,8 @@ pub(super) struct PageCommit {
     pub finish: Option<(ProofKind, bool)>,
     /// The page may repeat the items before it.
     pub is_accepted: bool,
-    /// The page stands for an item that could not be read.
-    pub is_unread: bool,
+    /// Places of items that could not be read, where the page has nulls.
+    pub unread_places: Vec<i64>,
     /// Hashes of the rows that are published, and of what an earlier pass read to its end.
     pub known_hashes: Vec<String>,
     /// When the playlist was last read by any reader before this read began.
@@ -72,8 +72,17 @@ pub(super) async fn commit_page(
     let (wrong_total, calls, accepts_batch) =
         (list.describe_wrong_total(&commit.at), sync.calls(), open.accepts_batch());
     let write = move |s: &mut WriteTx| {
-        let PageCommit { page, offset, overlap, mut at, finish, is_accepted, is_unread, known_hashes, newest_read_at } =
-            commit;
+        let PageCommit {
+            page,
+            offset,
+            overlap,
+            mut at,
+            finish,
+            is_accepted,
+            unread_places,
+            known_hashes,
+            newest_read_at,
+        } = commit;
         let (newest, version) = (newest_read_at.as_deref(), at.snapshot_id.as_deref());
         if finish.is_some() && playlist_commit::is_superseded(s, id, &key, newest, version)? {
             return Ok(CommitOutcome::Anomalous(PageAnomaly::OtherVersion, page));
@@ -115,13 +124,14 @@ pub(super) async fn commit_page(
                 return Ok(CommitOutcome::Anomalous(PageAnomaly::ManyDuplicates { content_hash: hash }, page));
             }
         }
-        let items = if is_unread { 0 } else { reached - offset - i64::from(overlap) };
+        let unread = i64::try_from(unread_places.len()).unwrap_or(i64::MAX);
+        let items = reached - offset - i64::from(overlap) - unread;
         runs::update_counts(s, run, calls, items)?;
         notes.record_fields(s, Some(id), &staged.fields)?;
         let mut skipped = 0;
         for (position, reason, detail) in staged.unstored {
             // What could not be read is noted when the list is published.
-            if is_unread || overlap && position == offset {
+            if unread_places.contains(&position) || overlap && position == offset {
                 continue;
             }
             skipped += 1;

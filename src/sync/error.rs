@@ -31,6 +31,9 @@ pub enum SyncError {
     /// The job cannot be worked out, such as a `where` that SQLite refuses.
     #[error("{0}")]
     InvalidJob(String),
+    /// The program does not do what it should.
+    #[error("a defect of cratedigger: {0}")]
+    Defect(String),
     /// Nothing was sent because a fetch that this one depends on did not finish.
     #[error("{0}")]
     Blocked(String),
@@ -49,9 +52,16 @@ pub enum SyncErrorClass {
     Storage,
     /// The job or a setting is wrong.
     Usage,
+    /// The program does not do what it should.
+    Defect,
 }
 
 impl SyncError {
+    /// A defect of the program, such as a panic.
+    pub(super) fn defect(what: impl std::fmt::Display) -> SyncError {
+        SyncError::Defect(what.to_string())
+    }
+
     /// What the error means for the run.
     pub fn class(&self) -> SyncErrorClass {
         match self {
@@ -65,6 +75,7 @@ impl SyncError {
             SyncError::Api(ApiError::Grants(_)) => SyncErrorClass::Storage,
             SyncError::Api(ApiError::Config { .. }) | SyncError::InvalidJob(_) => SyncErrorClass::Usage,
             SyncError::Api(ApiError::State(_)) | SyncError::Store(_) | SyncError::Lock(_) => SyncErrorClass::Storage,
+            SyncError::Defect(_) => SyncErrorClass::Defect,
             SyncError::Api(_) => SyncErrorClass::Unreachable,
         }
     }
@@ -73,7 +84,7 @@ impl SyncError {
     pub fn exit_code(&self) -> u8 {
         match self.class() {
             SyncErrorClass::Deferred(_) => exit_codes::DEFERRED,
-            SyncErrorClass::Unreachable => exit_codes::FAILED,
+            SyncErrorClass::Unreachable | SyncErrorClass::Defect => exit_codes::FAILED,
             SyncErrorClass::UserAction => exit_codes::USER_ACTION,
             SyncErrorClass::Storage => exit_codes::STORAGE,
             SyncErrorClass::Usage => exit_codes::USAGE,
@@ -107,7 +118,10 @@ impl SyncError {
     pub fn ends_the_run(&self) -> bool {
         match self {
             SyncError::Api(ApiError::Deferred(deferral)) => deferral.family().is_none(),
-            SyncError::Blocked(_) | SyncError::InvalidJob(_) | SyncError::Api(ApiError::SignIn { .. }) => false,
+            SyncError::Blocked(_)
+            | SyncError::InvalidJob(_)
+            | SyncError::Defect(_)
+            | SyncError::Api(ApiError::SignIn { .. }) => false,
             // One unreadable grant says nothing about the others.
             SyncError::Api(ApiError::Grants(e)) => !e.concerns_one_user(),
             // An answer about one list says nothing about the others.
@@ -182,6 +196,8 @@ mod tests {
         {
             assert_eq!(error.exit_code(), exit_codes::STORAGE);
         }
+        // The documented code of a defect.
+        assert_eq!(SyncError::defect("a panic").exit_code(), exit_codes::FAILED);
         for error in [at(1).most_severe(at(2)), at(2).most_severe(at(1))] {
             assert_eq!(error.class(), SyncErrorClass::Deferred(Some(DateTime::UNIX_EPOCH + TimeDelta::hours(2))));
         }

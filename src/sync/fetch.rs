@@ -261,7 +261,7 @@ impl FetchRun<'_> {
                     stopped
                 }
                 // A panic is a defect of ours: the run must not claim to be complete.
-                Err(panic) => Some(SyncError::InvalidJob(format!("a defect of cratedigger: {panic}"))),
+                Err(panic) => Some(SyncError::defect(panic)),
             };
             error = match (error, stopped) {
                 (Some(one), Some(two)) => Some(one.most_severe(two)),

@@ -99,6 +99,6 @@ impl InputResolver<'_> {
             reader.ids(&name, column, filter.as_deref(), &bound).map_err(failure)
         };
         let ids = tokio::task::spawn_blocking(read).await;
-        ids.unwrap_or_else(|panic| Err(SyncError::InvalidJob(format!("a defect of cratedigger: {panic}"))))
+        ids.unwrap_or_else(|panic| Err(SyncError::defect(panic)))
     }
 }

@@ -25,12 +25,12 @@ impl Halving {
         Halving { rest: vec![HalfRange { range, is_first_half: false, is_known_bad: true }] }
     }
 
-    /// The first position alone, and then the others: a request for the whole range failed, and perhaps all do.
-    pub(super) fn first_alone(range: Range<i64>) -> Halving {
-        let (first, others) = (range.start..range.start + 1, range.start + 1..range.end);
-        let others = HalfRange { range: others, is_first_half: false, is_known_bad: false };
-        let first = HalfRange { range: first, is_first_half: true, is_known_bad: false };
-        Halving { rest: if length(&range) > 1 { vec![others, first] } else { vec![first] } }
+    /// The first items by themselves, and then the others: a request for the whole range failed, and perhaps all do.
+    pub(super) fn first_items(range: Range<i64>, count: i64) -> Halving {
+        let middle = (range.start + count).min(range.end);
+        let others = HalfRange { range: middle..range.end, is_first_half: false, is_known_bad: false };
+        let first = HalfRange { range: range.start..middle, is_first_half: true, is_known_bad: false };
+        Halving { rest: if middle < range.end { vec![others, first] } else { vec![first] } }
     }
 
     /// The range to request next; `None` if all of them are done.
@@ -135,11 +135,11 @@ mod tests {
 
     #[test]
     fn first_position_is_requested_alone() {
-        let mut halving = Halving::first_alone(0..50);
+        let mut halving = Halving::first_items(0..50, 1);
         assert_eq!(halving.next_range(), Some(0..1));
         halving.record_success(1);
         assert_eq!(halving.next_range(), Some(1..25), "the others are known to be bad");
-        let mut halving = Halving::first_alone(0..50);
+        let mut halving = Halving::first_items(0..50, 1);
         assert_eq!((halving.next_range(), halving.record_failure()), (Some(0..1), Some(0)));
         assert_eq!(halving.next_range(), Some(1..50));
     }

@@ -135,28 +135,27 @@ impl IncrementalRead {
 
     /// The rows that are presumed to follow, at their new positions.
     pub(super) fn presumed_rows(&self) -> Vec<ListMember> {
+        let row = |(position, place): (i64, usize)| {
+            let (id, added_at) = self.previous.rows[place].clone()?;
+            Some(ListMember { position, id, added_at })
+        };
+        self.presumed_places().filter_map(row).collect()
+    }
+
+    /// The places of the previous rows that are presumed to follow, with their new positions.
+    fn presumed_places(&self) -> impl Iterator<Item = (i64, usize)> + '_ {
         let from = self.next_previous + self.blanks;
         let left = (from..self.previous.rows.len()).filter(|place| !self.replaced.contains(place));
-        (self.served..)
-            .zip(left)
-            .filter_map(|(position, place)| {
-                let (id, added_at) = self.previous.rows[place].clone()?;
-                Some(ListMember { position, id, added_at })
-            })
-            .collect()
+        (self.served..).zip(left)
     }
 
     /// Of items that the last read could not read, those in the part that is presumed, at their new positions.
     pub(super) fn presumed_unread(&self, unread: &[UnreadItem]) -> Vec<UnreadItem> {
-        let from = self.next_previous + self.blanks;
-        let left = (from..self.previous.rows.len()).filter(|place| !self.replaced.contains(place));
-        (self.served..)
-            .zip(left)
-            .filter_map(|(position, place)| {
-                let known = unread.iter().find(|item| item.position == as_count(place))?;
-                Some(UnreadItem { position, ..known.clone() })
-            })
-            .collect()
+        let item = |(position, place): (i64, usize)| {
+            let known = unread.iter().find(|item| item.position == as_count(place))?;
+            Some(UnreadItem { position, ..known.clone() })
+        };
+        self.presumed_places().filter_map(item).collect()
     }
 
     /// Whether all rows that were read are where they were.

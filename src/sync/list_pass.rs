@@ -19,6 +19,7 @@ use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
 use super::page_reader::PageReader;
 use super::page_request::{PageFailure, PagePosition, PageResponse, request_version};
+use super::paged_list::page_rows;
 use super::publication::PublishOutcome;
 use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
 use super::short_page::{ShortPageEnd, short_page_end};
@@ -46,6 +47,10 @@ pub(super) struct ListPass<'a> {
     accepted_at: Option<i64>,
     /// Hash of what the previous pass read to its end, or this one.
     content_hash: Option<String>,
+    /// Where the previous pass found the list cut short.
+    cut_short_before: Option<i64>,
+    /// Where this pass found it cut short.
+    cut_short_at: Option<i64>,
     /// The last page is short, and nothing follows it although more is announced.
     ends_early: bool,
     /// The announced total changed during this pass, and the version did not.
@@ -83,6 +88,8 @@ impl<'a> ListPass<'a> {
             suspect_at: None,
             accepted_at: None,
             content_hash: None,
+            cut_short_before: None,
+            cut_short_at: None,
             ends_early: false,
             total_changed: false,
             newest_read_at: None,
@@ -92,7 +99,9 @@ impl<'a> ListPass<'a> {
 
     /// Reads the list once. `at` says how far it is read, also where the pass ends with an error.
     pub(super) async fn read(mut self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, SyncError> {
+        self.cut_short_before = prefetch.cut_short_at.take();
         let ended = self.read_to_end(at, prefetch).await;
+        prefetch.cut_short_at = self.cut_short_at;
         if let Some(version) = self.other_version.take() {
             prefetch.snapshot_id = Some(version);
         }
@@ -162,6 +171,7 @@ impl<'a> ListPass<'a> {
             is_known_shortfall(&self.open.row, announced, end.offset)
         };
         if !self.pages.reads_parts()
+            && !self.is_rest_known(at, page)
             && let Some(end) = short_page_end(self.list, at, page, offset).filter(|end| !is_known(end))
             && let Some(next) = self.pages.look_ahead(end.offset).await
         {
@@ -171,6 +181,15 @@ impl<'a> ListPass<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the rows of a page and those that are stored add up to the whole list, so that the page lacks nothing.
+    fn is_rest_known(&self, at: &Checkpoint, page: &RawPage) -> bool {
+        let (Some(read), Some(total)) = (&self.incremental, at.announced.or(page.total)) else { return false };
+        let reached = at.next_offset + page.served();
+        let mut read = read.clone();
+        read.add_rows(page_rows(page, at.next_offset, self.list.entry_kind), reached);
+        read.is_enough(total)
     }
 
     /// Rows that must not vanish by one odd answer.
@@ -234,9 +253,14 @@ impl<'a> ListPass<'a> {
         at: &Checkpoint,
         (page, offset): (&RawPage, i64),
     ) -> Result<bool, ReadStop> {
+        let cut_short_at = match anomaly {
+            PageAnomaly::CutShort { reached, .. } => Some(*reached),
+            _ => None,
+        };
         let mut evidence = AnomalyEvidence {
             has_cursor: self.list.has_cursor(),
             is_first_pass: at.restarts == 0,
+            is_repeated: cut_short_at.is_some() && cut_short_at == self.cut_short_before,
             is_second_answer: self.suspect_at == Some(offset),
             version: VersionEvidence::NotRequested,
             ..AnomalyEvidence::default()
@@ -257,7 +281,7 @@ impl<'a> ListPass<'a> {
                     self.other_version = snapshot_id.filter(|_| !is_same);
                 }
                 AnomalyDecision::Accept => {
-                    self.accepted_at = Some(offset);
+                    (self.suspect_at, self.accepted_at) = (None, Some(offset));
                     return Ok(true);
                 }
                 AnomalyDecision::ReadAgain => {
@@ -269,7 +293,10 @@ impl<'a> ListPass<'a> {
                     self.pages.read_anomaly_in_parts(at, offset, anomaly.clone())?;
                     return Ok(false);
                 }
-                AnomalyDecision::Restart => return Err(ReadOutcome::Moved.into()),
+                AnomalyDecision::Restart => {
+                    self.cut_short_at = cut_short_at;
+                    return Err(ReadOutcome::Moved.into());
+                }
                 AnomalyDecision::Reject => return Err(rejected(anomaly).into()),
             }
         }
@@ -345,7 +372,7 @@ impl<'a> ListPass<'a> {
             Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
             _ => page.served() == 0 || (!page.more && announced.is_none_or(|total| reached >= total)),
         };
-        let is_last = is_end || is_enough;
+        let is_last = is_end || is_enough || self.pages.has_all_wanted();
         if !is_last && let Some(anomaly) = find_endless(announced, reached) {
             return Err(rejected(&anomaly).into());
         }
@@ -363,7 +390,7 @@ impl<'a> ListPass<'a> {
     async fn commit(
         &mut self,
         at: &mut Checkpoint,
-        (page, unread): (RawPage, Option<UnreadItem>),
+        (page, unread): (RawPage, Vec<(i64, UnreadItem)>),
         offset: i64,
         progress: PageProgress,
     ) -> Result<Option<ReadOutcome>, ReadStop> {
@@ -374,7 +401,8 @@ impl<'a> ListPass<'a> {
         next.announced = at.announced.or(page.total);
         next.cursor = progress.cursor;
         next.reached_end = needs_proof;
-        let is_unread = unread.is_some();
+        let (unread_places, unread): (Vec<i64>, Vec<UnreadItem>) = unread.into_iter().unzip();
+        let items = progress.reached - offset - count(unread.len());
         next.unread.extend(unread);
         self.pages.note_total(next.announced);
         let overlap = std::mem::take(&mut self.overlap);
@@ -386,7 +414,7 @@ impl<'a> ListPass<'a> {
             at: next.clone(),
             finish: (progress.is_last && !needs_proof).then_some((by, progress.ended_early)),
             is_accepted: self.accepted_at == Some(offset),
-            is_unread,
+            unread_places,
             known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
             newest_read_at: self.newest_read_at.clone(),
         };
@@ -422,7 +450,6 @@ impl<'a> ListPass<'a> {
                 return Ok(None);
             }
         }
-        let items = if is_unread { 0 } else { progress.reached - offset };
         self.open.sync.observer.items_served(&self.open.context.fetch, items);
         *at = next;
         self.finish_incrementally(at).await
@@ -502,11 +529,7 @@ impl<'a> ListPass<'a> {
     }
 
     fn counts(&self, at: &Checkpoint, stored: i64) -> RecordCounts {
-        let unread =
-            |from: i64| count(at.unread.iter().filter(|item| (from..at.next_offset).contains(&item.position)).count());
-        let served = at.next_offset - self.resumed_at - unread(self.resumed_at);
-        let skipped = at.skipped + count(at.unread.len());
-        RecordCounts { announced: at.announced, served, stored, skipped, ..RecordCounts::default() }
+        RecordCounts::of_read(at, stored, self.resumed_at)
     }
 }
 

@@ -138,7 +138,7 @@ pub(super) async fn read_pages(
     mut prefetch: Prefetch,
 ) -> Result<ReadOutcome, SyncError> {
     let previous = previous_rows(open, list).await?;
-    let etag = useful_etag(open, list, previous.is_some());
+    let etag = useful_etag(open.sync, open.context, (list, &open.row));
     let mut at = match open.row.checkpoint.clone() {
         Some(at) if at.snapshot_id == prefetch.snapshot_id => at,
         other => {
@@ -155,12 +155,12 @@ pub(super) async fn read_pages(
         let outcome = pass.read(&mut at, &mut prefetch).await;
         is_answered |= at.next_offset > started_at;
         let is_last_pass = at.restarts >= MAX_RESTARTS;
-        let is_in_vain = match &outcome {
+        let is_discarded = match &outcome {
             Ok(ReadOutcome::Moved) => is_last_pass,
             Ok(ReadOutcome::Unproved { .. }) | Err(_) => true,
             Ok(_) => false,
         };
-        if is_in_vain {
+        if is_discarded {
             open.context.progress.add_unplaced_items(at.next_offset - started_at);
         }
         let outcome = outcome?;
@@ -237,15 +237,20 @@ async fn previous_rows(open: &OpenList<'_>, list: &ListRequest) -> Result<Option
 
 /// The entity tag to send, where the same first answer means that the list is unchanged. A log needs
 /// its rows again whatever they are.
-fn useful_etag(open: &OpenList<'_>, list: &ListRequest, is_incremental: bool) -> Option<String> {
-    let row = &open.row;
-    let recent = open.sync.full_read_span(open.context.full_every);
+pub(super) fn useful_etag(
+    sync: &SyncContext,
+    context: &FetchContext,
+    (list, row): (&ListRequest, &ListRow),
+) -> Option<String> {
+    let recent = sync.full_read_span(context.full_every);
     let is_one_answer = row.proof.as_deref() == Some("one_answer");
-    let is_useful = open.context.stream.row_mode == RowMode::CurrentState
+    let is_incremental =
+        || change_detection::can_read_incrementally(row, list.changes, list.max_items, sync.full, &recent);
+    let is_useful = context.stream.row_mode == RowMode::CurrentState
         && list.version.is_none()
-        && (is_one_answer || is_incremental || list.wanted_newest().is_some())
+        && (is_one_answer || list.wanted_newest().is_some() || is_incremental())
         && row.checkpoint.is_none()
         && row.unread.is_empty()
-        && change_detection::is_full_read_recent(row, open.sync.full, &recent);
+        && change_detection::is_full_read_recent(row, sync.full, &recent);
     row.etag.clone().filter(|_| is_useful)
 }

@@ -47,6 +47,8 @@ pub(super) struct Prefetch {
     pub parent_answers: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
+    /// Where the previous pass found the list cut short.
+    pub cut_short_at: Option<i64>,
     /// The totals of two pages that ended the previous pass, because they differ.
     pub changed_totals: Option<(Option<i64>, Option<i64>)>,
     /// The newest read of the playlist by any reader when this read began, if it is not that of the open list.
@@ -78,10 +80,14 @@ impl ListRequest {
 
     /// How the total that Spotify announced differs from a list that was read to its end.
     pub(super) fn describe_wrong_total(&self, at: &Checkpoint) -> Option<String> {
-        let announced = at.announced.filter(|n| *n != at.next_offset)?;
-        let is_counted =
-            self.max_items.is_none() && matches!(self.paging, Paging::Offset { .. } | Paging::Cursor { .. });
-        is_counted.then(|| format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset))
+        let announced = at.announced?;
+        let is_wrong = match self.max_items {
+            Some(max_items) => at.next_offset < announced.min(max_items),
+            None => at.next_offset != announced,
+        };
+        let is_counted = matches!(self.paging, Paging::Offset { .. } | Paging::Cursor { .. });
+        (is_counted && is_wrong)
+            .then(|| format!("Spotify announced {announced} items, and the list ended after {}", at.next_offset))
     }
 
     /// The counts with the note about a wrong total, which is written when the list is published.

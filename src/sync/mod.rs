@@ -69,6 +69,7 @@ mod retention;
 mod run_job;
 mod run_parameters;
 mod search;
+mod search_answers;
 mod short_page;
 mod skip_notes;
 mod unread_items;

@@ -9,22 +9,20 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::anomalies::{PageAnomaly, find_endless};
-use super::context::{FetchContext, SyncContext};
-use super::error::SyncError;
+use super::anomalies::{PageAnomaly, find_endless, rejected};
 use super::estimate::call_count;
-use super::list_request::ListRequest;
-use super::page_request::{PagePosition, PageResponse, request_page};
+use super::page_reader::PageReader;
+use super::read_outcome::ReadStop;
 use super::release_order::{ReleaseOrder, ReleaseSpan, newest_places, release_order};
-use crate::store::{ListMember, ListRow, ProofKind};
+use crate::store::{Checkpoint, ListMember, ListRow, ProofKind, UnreadItem};
 use spotify_client::page::RawPage;
 use spotify_client::wire::scan;
 
 /// What the store says about a list whose newest items are wanted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct KnownNewest {
-    /// Ids of the items that are stored.
-    ids: HashSet<String>,
+    /// Ids of the items that are stored, the newest first.
+    ids: Vec<String>,
     /// How many items the list had.
     total: Option<i64>,
     /// The newest items were not the first ones of the list.
@@ -38,6 +36,21 @@ impl KnownNewest {
             total: row.announced,
             are_elsewhere: row.proof.as_deref() == Some(ProofKind::EndReached.as_str()),
         }
+    }
+
+    /// Whether nothing is stored.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Whether the newest items are the first ones of the list, as far as they are on its first page, and all of these
+    /// are known.
+    pub(super) fn begins_with(&self, first_page: &RawPage, wanted: i64) -> bool {
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let ids: Vec<Option<String>> = first_page.entries().into_iter().take(wanted).map(id_of_entry).collect();
+        !ids.is_empty()
+            && ids.len() <= self.ids.len()
+            && ids.iter().zip(&self.ids).all(|(id, known)| id.as_ref() == Some(known))
     }
 }
 
@@ -61,6 +74,9 @@ pub(super) struct NewestItems {
     first_page: RawPage,
     /// The items that were read, by their position.
     entries: BTreeMap<i64, Option<String>>,
+    /// How many items Spotify announces.
+    announced: Option<i64>,
+    page_size: i64,
     /// How many items the list has, if its last page was read.
     length: Option<i64>,
     /// The list is read whole.
@@ -73,11 +89,14 @@ pub(super) struct NewestItems {
 impl NewestItems {
     /// Begins with the first page of a list.
     pub(super) fn new(wanted: i64, first_page: RawPage, known: &KnownNewest) -> NewestItems {
-        let new = first_page.entries().iter().take_while(|entry| !is_known(**entry, known)).count();
+        let is_known = |entry: &Option<&str>| id_of_entry(*entry).is_some_and(|id| known.ids.contains(&id));
+        let new = first_page.entries().iter().take_while(|entry| !is_known(entry)).count();
         let grown = first_page.total.zip(known.total).map_or(0, |(now, before)| now - before);
         let mut newest = NewestItems {
             wanted,
             entries: BTreeMap::new(),
+            announced: None,
+            page_size: 1,
             length: None,
             is_whole: false,
             must_see_end: grown > row_count(new),
@@ -98,9 +117,9 @@ impl NewestItems {
             NewestPlace::Read | NewestPlace::Start => None,
             NewestPlace::Anywhere => Some(start_length),
             NewestPlace::End => Some(match self.end_start() {
-                Some(end_start) => (end_start - self.page_size()).max(start_length),
+                Some(end_start) => (end_start - self.page_size).max(start_length),
                 None if self.reached() > start_length => self.reached(),
-                None => (self.total() - self.page_size()).max(start_length),
+                None => (self.total() - self.page_size).max(start_length),
             }),
         }
     }
@@ -108,6 +127,8 @@ impl NewestItems {
     /// Adds a page.
     pub(super) fn add_page(&mut self, offset: i64, page: &RawPage) {
         self.requests += 1;
+        self.announced = self.announced.or(page.total);
+        self.page_size = self.page_size.max(page.limit.unwrap_or_else(|| page.served()));
         let (start_length, end_start, reached) = (self.start_length(), self.end_start(), offset + page.served());
         self.entries.extend((offset..).zip(page.entries().into_iter().map(|entry| entry.map(str::to_owned))));
         let follows_start = offset <= start_length;
@@ -133,11 +154,7 @@ impl NewestItems {
 
     /// How many items the list announces.
     pub(super) fn total(&self) -> i64 {
-        self.first_page.total.unwrap_or(0).max(self.first_page.served())
-    }
-
-    fn page_size(&self) -> i64 {
-        self.first_page.limit.unwrap_or_else(|| self.first_page.served()).max(1)
+        self.announced.unwrap_or(0).max(self.first_page.served())
     }
 
     /// How many items were read from the start on without a gap.
@@ -178,7 +195,7 @@ impl NewestItems {
     /// How many more requests the newest items take, if the list has as many items as it announces; `None` if that
     /// depends on its end.
     pub(super) fn requests_left(&self) -> Option<u64> {
-        let pages = |items: i64| call_count((items.max(0) + self.page_size() - 1) / self.page_size());
+        let pages = |items: i64| call_count((items.max(0) + self.page_size - 1) / self.page_size);
         let start_length = self.start_length();
         match self.place() {
             NewestPlace::Read => Some(0),
@@ -203,23 +220,56 @@ impl NewestItems {
         self.place() == NewestPlace::Anywhere
     }
 
-    /// The newest items as the first page of the list of the newest, and how many requests that page took.
-    pub(super) fn into_page(self) -> (RawPage, i64) {
-        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX);
-        let first = &self.first_page;
+    /// The positions of the newest items, the newest first. In a list in no order, those that could not be read are
+    /// among them, because nothing shows that they are older: each in the place of a known item that was not found.
+    fn newest_positions(&self, unread: &[UnreadItem], known: &KnownNewest) -> Vec<i64> {
         if self.place() == NewestPlace::Start {
-            let mut entries = first.entries();
-            entries.truncate(wanted);
-            // That the end was looked at does not make the first page less of a proof.
-            return (first.with_entries(&entries, first.total, first.more), 1);
+            return (0..self.start_length().min(self.wanted)).collect();
         }
-        let dates: Vec<_> = self.dates().collect();
-        let entries: Vec<Option<&str>> = self.entries.values().map(Option::as_deref).collect();
-        let newest: Vec<Option<&str>> = newest_places(&dates, wanted).into_iter().map(|place| entries[place]).collect();
-        // A list that is shorter than wanted has all that it serves.
-        let is_all = !newest.is_empty() && newest.len() < wanted;
-        let total = if is_all { Some(row_count(newest.len())) } else { first.total };
-        (first.with_entries(&newest, total, false), self.requests)
+        let (positions, dates): (Vec<i64>, Vec<_>) = self.entries.keys().copied().zip(self.dates()).unzip();
+        let mut newest: Vec<i64> =
+            newest_places(&dates, positions.len()).into_iter().map(|place| positions[place]).collect();
+        let wanted = usize::try_from(self.wanted).unwrap_or(usize::MAX).min(newest.len());
+        if self.order() != ReleaseOrder::Mixed {
+            newest.truncate(wanted);
+            return newest;
+        }
+        newest.retain(|position| unread.iter().all(|item| item.position != *position));
+        newest.truncate(wanted.saturating_sub(unread.len()));
+        let found = self.found_ids();
+        let lost = (0..).zip(&known.ids).filter(|(_, id)| !found.contains(*id)).map(|(place, _)| place);
+        for (item, place) in unread.iter().zip(lost.chain(std::iter::repeat(usize::MAX))).take(wanted - newest.len()) {
+            newest.insert(place.min(newest.len()), item.position);
+        }
+        newest
+    }
+
+    fn found_ids(&self) -> HashSet<String> {
+        self.entries.values().filter_map(|entry| id_of_entry(entry.as_deref())).collect()
+    }
+
+    /// The newest items as the first page of the list of the newest. Of `unread`, those remain that are among them.
+    pub(super) fn into_page(self, unread: Vec<UnreadItem>, known: &KnownNewest) -> NewestPage {
+        let positions = self.newest_positions(&unread, known);
+        let entries: Vec<Option<&str>> = positions.iter().map(|position| self.entries[position].as_deref()).collect();
+        let is_start = self.place() == NewestPlace::Start;
+        let page = self.first_page.with_entries(&entries, self.announced, is_start && self.first_page.more);
+        let place_of = |item: &UnreadItem| positions.iter().position(|position| *position == item.position);
+        let unread = unread.into_iter().filter_map(|item| Some((row_count(place_of(&item)?), item))).collect();
+        // That the end was looked at does not make the first page less of a proof.
+        NewestPage { page, requests: if is_start { 1 } else { self.requests }, unread, is_last: !is_start }
+    }
+
+    /// The anomaly of a list that ends before its total and lacks items that were known and that the total still counts.
+    /// Without it, a total that is too large is what Spotify has.
+    fn find_lost_items(&self, known: &KnownNewest) -> Option<PageAnomaly> {
+        let (reached, announced) = (self.length?, self.total());
+        let fallen_by = (known.total? - announced).max(0);
+        let found = self.found_ids();
+        let unread = self.entries.len() - found.len().min(self.entries.len());
+        let missing = known.ids.iter().filter(|id| !found.contains(*id)).count().saturating_sub(unread);
+        let is_cut = self.place() == NewestPlace::Read && reached < announced && row_count(missing) > fallen_by;
+        is_cut.then_some(PageAnomaly::CutShort { reached, announced, is_plausible: false, is_first_read: false })
     }
 }
 
@@ -227,48 +277,63 @@ fn row_count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn is_known(entry: Option<&str>, known: &KnownNewest) -> bool {
-    let Some([Some(id)]) = entry.map(|entry| scan::find_values(entry, ["id"])) else { return false };
-    known.ids.contains(id.trim_matches('"'))
+fn id_of_entry(entry: Option<&str>) -> Option<String> {
+    let [id] = scan::find_values(entry?, ["id"]);
+    Some(id?.trim_matches('"').to_owned())
 }
 
-/// What came of the request for the newest items.
-pub(super) enum NewestResponse {
-    Page {
-        page: RawPage,
-        requests: i64,
-    },
-    /// The first page is the one whose entity tag was sent.
-    Unchanged,
-    Anomalous(PageAnomaly),
+/// The newest items of a list, as one page.
+#[derive(Debug)]
+pub(super) struct NewestPage {
+    pub page: RawPage,
+    /// How many requests it took.
+    pub requests: i64,
+    /// Items of the page that could not be read, with their places in it.
+    pub unread: Vec<(i64, UnreadItem)>,
+    /// All items that are wanted are in it. Otherwise they follow in the order of the list.
+    pub is_last: bool,
 }
 
-/// Requests the newest items of a list.
-pub(super) async fn request_newest(
-    sync: &SyncContext,
-    context: &FetchContext,
-    (list, wanted): (&ListRequest, i64),
-    known: &KnownNewest,
-    etag: Option<&str>,
-) -> Result<NewestResponse, SyncError> {
-    let list = list.without_limit();
-    let position = |offset, etag| PagePosition { offset, etag, ..PagePosition::default() };
-    let first = match request_page(sync, context, &list, position(0, etag)).await? {
-        PageResponse::Page(page) => page,
-        PageResponse::Unchanged => return Ok(NewestResponse::Unchanged),
-    };
-    let total = first.total;
-    let mut newest = NewestItems::new(wanted, first, known);
+/// Reads the newest items of a list. Its pages lack no item, but for those that cannot be read.
+pub(super) async fn read_newest(
+    pages: &mut PageReader<'_>,
+    at: &mut Checkpoint,
+    (wanted, known): (i64, &KnownNewest),
+) -> Result<NewestPage, ReadStop> {
+    let is_stored = |page: &RawPage| known.begins_with(page, wanted);
+    let first_page = pages.whole_page(at, 0, is_stored).await?;
+    let mut newest = NewestItems::new(wanted, first_page.clone(), known);
+    // The first items alone do not show the order, but if they are the known ones, they still are the newest.
+    let is_known = known.begins_with(&first_page, wanted) && first_page.served() >= wanted.min(newest.total());
+    // An item that cannot be read announces no total.
+    let largest = pages.largest_page()?;
+    let in_first_page = |newest: &NewestItems| newest.announced.map_or(largest, |total| total.min(largest));
+    while !is_known && newest.start_length() < in_first_page(&newest) && newest.length.is_none() {
+        let offset = newest.start_length();
+        let page = pages.whole_page(at, offset, |_| false).await?;
+        newest.add_page(offset, &page);
+    }
     while let Some(offset) = newest.next_offset() {
-        if let PageResponse::Page(page) = request_page(sync, context, &list, position(offset, None)).await? {
-            if let Some(anomaly) = find_endless(total, offset + page.served()) {
-                return Ok(NewestResponse::Anomalous(anomaly));
+        let page = pages.whole_page(at, offset, |_| false).await?;
+        if let Some(anomaly) = find_endless(at.announced, offset + page.served()) {
+            return Err(rejected(&anomaly).into());
+        }
+        newest.add_page(offset, &page);
+    }
+    if let Some(anomaly) = newest.find_lost_items(known).filter(|_| !pages.accepts_batch()) {
+        return Err(rejected(&anomaly).into());
+    }
+    // If no page follows, these items are not requested once more after it.
+    if newest.place() != NewestPlace::Start || newest.start_length() >= wanted {
+        let positions = newest.newest_positions(&at.unread, known);
+        for item in at.unread.clone().into_iter().filter(|item| positions.contains(&item.position)) {
+            if let Some(page) = pages.retry_item(item.position).await {
+                newest.entries.insert(item.position, page.entries().into_iter().next().flatten().map(str::to_owned));
+                at.unread.retain(|unread| *unread != item);
             }
-            newest.add_page(offset, &page);
         }
     }
-    let (page, requests) = newest.into_page();
-    Ok(NewestResponse::Page { page, requests })
+    Ok(newest.into_page(std::mem::take(&mut at.unread), known))
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ use super::ordering::FailedRequests;
 use super::page_request::{PagePosition, PageResponse, request_page};
 use super::paged_list::{expected_drift, page_sizes};
 use super::playlist::{
-    INCLUDED_ITEMS, PlaylistItems, PlaylistReadEstimate, PlaylistState, estimate_without_probe, item_page_sizes,
-    playlist_items_request, playlist_key,
+    INCLUDED_ITEMS, PlaylistItems, PlaylistReadEstimate, PlaylistState, estimate_unchanged, estimate_without_probe,
+    item_page_sizes, playlist_items_request, playlist_key,
 };
 use super::playlist_proof::{leave_out, verify_group};
 use super::publication::PublishOutcome;
@@ -187,7 +187,7 @@ impl OwnPlaylistsReader<'_> {
                     let newest = open.row.shared.read_at.clone();
                     match publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot, newest).await? {
                         PublishOutcome::Stored(stored) => {
-                            let counts = RecordCounts { stored, ..RecordCounts::default() };
+                            let counts = RecordCounts::of_read(&checkpoint, stored, checkpoint.next_offset);
                             let counts = request.with_wrong_total(&checkpoint, counts);
                             return finish_read(&open, ReadOutcome::published(&checkpoint, counts)).await;
                         }
@@ -358,7 +358,7 @@ fn estimate_list_of_playlists(
 
 /// The list of playlists as it is now, with what that costs a run; `None` if no probe may be sent.
 async fn probe_own_playlists(
-    estimator: &JobEstimator<'_>,
+    estimator: &mut JobEstimator<'_>,
     context: &FetchContext,
     lists: &ListRequest,
     known: &[LibraryPlaylist],
@@ -408,6 +408,7 @@ async fn estimate_each_playlist(
     let sync = estimator.sync;
     let class = sync.app.class().map_err(ApiError::from)?;
     let (_, size) = page_sizes(estimator, lists)?;
+    let recent = sync.full_read_span(context.full_every);
     let (mut estimate, mut groups) = (CallEstimate::default(), HashMap::<i64, ProofGroup>::new());
     let lists_now: Vec<LibraryPlaylist> = listed.iter().map(|(list, _)| list.clone()).collect();
     let refused = missing::are_missing_playlists(sync, context, &lists_now).await?;
@@ -425,6 +426,10 @@ async fn estimate_each_playlist(
             || sync.is_from_this_run(row.checked_at.as_ref())
         {
             estimate.add(CallEstimate::for_unchanged());
+            continue;
+        }
+        if change_detection::is_unchanged(&row, sync.full, &recent, list.snapshot_id.as_deref()) {
+            estimate.add(estimate_unchanged(&row));
             continue;
         }
         let page_sizes = item_page_sizes(sync, &list.id)?;

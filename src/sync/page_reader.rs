@@ -4,26 +4,29 @@
 //! items. So one bad item costs itself: its position stays empty, and it is requested once more when the list is read
 //! to its end. A later read requests the items that the last one could not read after all others, and only once.
 
+mod parts;
+
 use std::ops::Range;
 
-use super::anomalies::{PageAnomaly, rejected};
+use super::anomalies::PageAnomaly;
 use super::commit::mark_unchanged;
 use super::counts::RecordCounts;
 use super::error::SyncError;
-use super::halving::Halving;
 use super::list_request::{ListRequest, Prefetch};
-use super::newest_items::{KnownNewest, NewestResponse, request_newest};
+use super::newest_items::{KnownNewest, NewestPage, read_newest};
 use super::open_list::OpenList;
 use super::page_request::{PageFailure, PagePosition, PageResponse, largest_page, try_page};
 use super::read_outcome::{ReadOutcome, ReadStop};
+use super::short_page::short_page_end;
 use super::unread_items::stage_late_item;
 use crate::store::{Checkpoint, UnreadItem, members};
 use crate::stream::{ChangeDetection, Paging};
+use parts::PageParts;
 use spotify_client::error::ApiError;
 use spotify_client::page::RawPage;
 
 /// A list with more items that cannot be read is not published.
-const MAX_UNREAD_ITEMS: usize = 20;
+pub(super) const MAX_UNREAD_ITEMS: usize = 20;
 
 /// Reads the pages of one pass.
 pub(super) struct PageReader<'a> {
@@ -43,32 +46,12 @@ pub(super) struct PageReader<'a> {
     unread_before: Vec<UnreadItem>,
     /// Places by which these items have moved.
     moved_by: i64,
-    /// The item whose page was returned last, if it could not be read.
-    unread_now: Option<UnreadItem>,
-}
-
-/// A range of a list that is read in smaller pages.
-struct PageParts {
-    halving: Halving,
-    cause: PartCause,
-    /// Perhaps the whole list fails, or ends here.
-    is_doubtful: bool,
-}
-
-/// Why a range is read in smaller pages.
-enum PartCause {
-    Failure(ApiError),
-    Anomaly(PageAnomaly),
-}
-
-impl PartCause {
-    /// How the pass ends if smaller pages are no better.
-    fn into_stop(self) -> ReadStop {
-        match self {
-            PartCause::Failure(e) => ReadStop::from_request(e.into()),
-            PartCause::Anomaly(anomaly) => rejected(&anomaly).into(),
-        }
-    }
+    /// The items of the page that was returned last that could not be read, with their places in the list.
+    unread_now: Vec<(i64, UnreadItem)>,
+    /// Where the first page fails, as many items are tried as the job wants.
+    first_items: i64,
+    /// The last page has all items that the job wants.
+    has_all_wanted: bool,
 }
 
 impl<'a> PageReader<'a> {
@@ -83,7 +66,9 @@ impl<'a> PageReader<'a> {
             has_answered: false,
             unread_before: open.row.unread.clone(),
             moved_by: 0,
-            unread_now: None,
+            unread_now: Vec::new(),
+            first_items: 1,
+            has_all_wanted: false,
         }
     }
 
@@ -104,9 +89,19 @@ impl<'a> PageReader<'a> {
         self.parts.is_some()
     }
 
-    /// The item whose page was returned last, if it could not be read.
-    pub(super) fn take_unread(&mut self) -> Option<UnreadItem> {
-        self.unread_now.take()
+    /// The items of the page that was returned last that could not be read, with their places in the list.
+    pub(super) fn take_unread(&mut self) -> Vec<(i64, UnreadItem)> {
+        std::mem::take(&mut self.unread_now)
+    }
+
+    /// Whether the page that was returned last has all items that the job wants.
+    pub(super) fn has_all_wanted(&self) -> bool {
+        self.has_all_wanted
+    }
+
+    /// Whether a person has accepted the list as it is.
+    pub(super) fn accepts_batch(&self) -> bool {
+        self.open.accepts_batch()
     }
 
     /// Keeps a page that the pass needs next.
@@ -118,8 +113,14 @@ impl<'a> PageReader<'a> {
     /// read now.
     pub(super) async fn look_ahead(&mut self, offset: i64) -> Option<&RawPage> {
         if self.held.as_ref().is_none_or(|(held_offset, _)| *held_offset != offset) {
-            // Where the request fails, it fails once more as that for the next page.
-            self.held = match self.try_page(PagePosition { offset, ..PagePosition::default() }).await {
+            let known_bad = self.unread_before.iter().map(|item| item.position + self.moved_by - offset);
+            let max_items = known_bad.filter(|items| *items >= 0).min();
+            if max_items == Some(0) {
+                return None;
+            }
+            // Where the request fails, the next page is requested in as many attempts as usual.
+            let position = PagePosition { offset, max_items, max_attempts: Some(1), ..PagePosition::default() };
+            self.held = match self.try_page(position).await {
                 Ok(PageResponse::Page(page)) => Some((offset, page)),
                 Ok(PageResponse::Unchanged) | Err(_) => None,
             };
@@ -129,6 +130,20 @@ impl<'a> PageReader<'a> {
 
     /// The next page. `None`: a range has failed and is read in smaller pages, from where the list is read to.
     pub(super) async fn next_page(
+        &mut self,
+        at: &mut Checkpoint,
+        prefetch: &mut Prefetch,
+        (offset, is_second_answer): (i64, bool),
+    ) -> Result<Option<RawPage>, ReadStop> {
+        let is_held = !is_second_answer && self.held.as_ref().is_some_and(|(held_offset, _)| *held_offset == offset);
+        match self.list.wanted_newest().filter(|_| offset == 0 && self.parts.is_none() && !is_held) {
+            Some(wanted) => self.newest_page(at, wanted, is_second_answer).await.map(Some),
+            None => self.listed_page(at, prefetch, (offset, is_second_answer)).await,
+        }
+    }
+
+    /// The next page in the order of the list.
+    async fn listed_page(
         &mut self,
         at: &mut Checkpoint,
         prefetch: &mut Prefetch,
@@ -148,13 +163,7 @@ impl<'a> PageReader<'a> {
         }
         let is_alone = part.as_ref().is_some_and(|part| part.end - part.start == 1);
         let may_be_last = at.announced.is_some_and(|total| offset + 1 >= total);
-        let etag = self.etag.clone().filter(|_| offset == 0 && at.restarts == 0 && !is_second_answer);
-        if offset == 0
-            && self.parts.is_none()
-            && let Some(wanted) = self.list.wanted_newest()
-        {
-            return self.newest_page(at, wanted, etag.as_deref()).await.map(Some);
-        }
+        let etag = self.useful_etag(at, (offset, is_second_answer));
         let position = PagePosition {
             offset,
             cursor: at.cursor.as_deref(),
@@ -179,22 +188,76 @@ impl<'a> PageReader<'a> {
         }
     }
 
+    /// The entity tag to send for the page at an offset.
+    fn useful_etag(&self, at: &Checkpoint, (offset, is_second_answer): (i64, bool)) -> Option<String> {
+        self.etag.clone().filter(|_| offset == 0 && at.restarts == 0 && !is_second_answer)
+    }
+
     /// The page of the newest items of a list, of which only these are wanted.
-    async fn newest_page(&mut self, at: &mut Checkpoint, wanted: i64, etag: Option<&str>) -> Result<RawPage, ReadStop> {
-        let OpenList { sync, context, row, .. } = self.open;
+    async fn newest_page(
+        &mut self,
+        at: &mut Checkpoint,
+        wanted: i64,
+        is_second_answer: bool,
+    ) -> Result<RawPage, ReadStop> {
+        let OpenList { sync, row, .. } = self.open;
         let (id, kind) = (row.id, self.list.key.kind);
         let members = sync.store.write(move |s| members::current(s, id, kind)).await.map_err(SyncError::from)?;
         let known = KnownNewest::new(row, members);
-        let response = request_newest(sync, context, (self.list, wanted), &known, etag).await;
-        match response.map_err(ReadStop::from_request)? {
-            NewestResponse::Page { page, requests } => {
-                self.response_count += requests;
-                self.has_answered = true;
-                at.etag = page.etag.clone().or_else(|| at.etag.take());
-                Ok(page)
+        let (list, etag) = (self.list.without_limit(), self.useful_etag(at, (0, is_second_answer)));
+        let first_items = if known.is_empty() { 1 } else { wanted };
+        let mut pages = PageReader { first_items, ..PageReader::new(self.open, &list, etag) };
+        let mut read = Checkpoint::default();
+        let NewestPage { page, requests, unread, is_last } =
+            read_newest(&mut pages, &mut read, (wanted, &known)).await?;
+        self.response_count += requests;
+        self.has_answered = true;
+        (self.held, self.unread_now, self.has_all_wanted) = (pages.held, unread, is_last);
+        at.etag = read.etag.or_else(|| at.etag.take());
+        Ok(page)
+    }
+
+    /// The page at an offset, where all of its items were served or could not be read. A part of it comes where it is
+    /// read in parts. A short page that is stored already is not looked behind.
+    pub(super) async fn whole_page(
+        &mut self,
+        at: &mut Checkpoint,
+        offset: i64,
+        is_stored: impl Fn(&RawPage) -> bool,
+    ) -> Result<RawPage, ReadStop> {
+        let next_part = self.parts.as_mut().and_then(|parts| parts.halving.next_range());
+        if next_part.is_none_or(|part| part.start != offset) {
+            self.parts = None;
+        }
+        at.next_offset = offset;
+        let mut is_second_answer = false;
+        loop {
+            let read = self.listed_page(at, &mut Prefetch::default(), (offset, is_second_answer)).await?;
+            let Some(page) = read else { continue };
+            at.announced = at.announced.or(page.total);
+            at.unread.extend(self.take_unread().into_iter().map(|(_, item)| item));
+            let end = short_page_end(self.list, at, &page, offset);
+            let Some(end) = end.filter(|_| self.parts.is_none() && !is_stored(&page)) else { return Ok(page) };
+            if !self.look_ahead(end.offset).await.is_some_and(|next| end.is_repeated_by(next)) {
+                return Ok(page);
             }
-            NewestResponse::Unchanged => Err(self.mark_unchanged().await?.into()),
-            NewestResponse::Anomalous(anomaly) => Err(rejected(&anomaly).into()),
+            if is_second_answer {
+                self.read_anomaly_in_parts(at, offset, PageAnomaly::ShortPage { offset })?;
+            }
+            is_second_answer = true;
+        }
+    }
+
+    /// How many items the first page has at most.
+    pub(super) fn largest_page(&self) -> Result<i64, SyncError> {
+        largest_page(self.open.sync, self.list, 0)
+    }
+
+    /// Requests an item once more that could not be read.
+    pub(super) async fn retry_item(&mut self, position: i64) -> Option<RawPage> {
+        match self.try_page(PagePosition::of_one_item(position)).await {
+            Ok(PageResponse::Page(page)) if page.served() > 0 => Some(page),
+            _ => None,
         }
     }
 
@@ -242,121 +305,16 @@ impl<'a> PageReader<'a> {
     }
 
     fn unread_page(&mut self, at: &Checkpoint, offset: i64, detail: String) -> RawPage {
-        self.unread_now = Some(UnreadItem { position: offset, detail });
+        self.unread_now = vec![(offset, UnreadItem { position: offset, detail })];
         RawPage::of_unread_item(at.announced.is_none_or(|total| offset + 1 < total))
-    }
-
-    /// Uses a page, unless it lacks items and is to be read in smaller pages.
-    async fn accept_part(
-        &mut self,
-        at: &mut Checkpoint,
-        offset: i64,
-        page: RawPage,
-    ) -> Result<Option<RawPage>, ReadStop> {
-        let Some(parts) = &mut self.parts else {
-            // A list with a version has the entity tag of the answer that names the version.
-            if offset == 0 && self.list.version.is_none() {
-                at.etag = page.etag.clone().or_else(|| at.etag.take());
-            }
-            return Ok(Some(page));
-        };
-        let Some(part) = parts.halving.next_range() else { return Ok(Some(page)) };
-        parts.is_doubtful &= page.served() == 0;
-        let end = at.announced.or(page.total).map_or(offset, |total| total.min(part.end));
-        if self.list.has_cursor() || page.served() >= end - offset {
-            match page.served() {
-                0 => self.parts = None,
-                served => parts.halving.record_success(offset + served),
-            }
-            return Ok(Some(page));
-        }
-        match parts.halving.record_failure() {
-            Some(position) => {
-                let detail = "Spotify announces an item there and sends none".to_owned();
-                self.give_up_item(at, position, detail).await.map(Some)
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Reads what failed in smaller pages. Returns the page of a single item that failed.
-    async fn divide(
-        &mut self,
-        at: &Checkpoint,
-        (offset, part): (i64, Option<Range<i64>>),
-        e: ApiError,
-    ) -> Result<Option<RawPage>, ReadStop> {
-        let position = match &mut self.parts {
-            Some(parts) => parts.halving.record_failure(),
-            // The item failed when the list was last read, too.
-            None if part.as_ref().is_some_and(|part| part.end - part.start == 1) => Some(offset),
-            None => {
-                let size = largest_page(self.open.sync, self.list, offset)?;
-                let end = part.map_or(offset + size, |part| part.end);
-                let end = at.announced.map_or(end, |total| end.min(total.max(at.next_offset + 1)));
-                self.read_in_parts(at.next_offset..end, PartCause::Failure(e.clone()), !self.has_answered);
-                None
-            }
-        };
-        let Some(position) = position else { return Ok(None) };
-        if self.list.has_cursor() {
-            // A cursor leads from item to item, and there is none past this one.
-            return Err(self.parts.take().map_or(PartCause::Failure(e), |parts| parts.cause).into_stop());
-        }
-        self.give_up_item(at, position, describe_failure(&e)).await.map(Some)
-    }
-
-    /// The page of a single item that failed. Ends the pass where nothing else answers, or too many items fail.
-    async fn give_up_item(&mut self, at: &Checkpoint, position: i64, detail: String) -> Result<RawPage, ReadStop> {
-        if self.parts.as_ref().is_some_and(|parts| parts.is_doubtful) {
-            let is_alive = self.answers_elsewhere(at, position).await?;
-            self.parts.as_mut().into_iter().for_each(|parts| parts.is_doubtful = !is_alive);
-        }
-        let is_vain = |parts: &mut PageParts| parts.is_doubtful || at.unread.len() >= MAX_UNREAD_ITEMS;
-        match self.parts.take_if(is_vain) {
-            Some(parts) => Err(parts.cause.into_stop()),
-            None => Ok(self.unread_page(at, position, detail)),
-        }
-    }
-
-    /// Whether the last item of the page at a position can be read.
-    async fn answers_elsewhere(&mut self, at: &Checkpoint, position: i64) -> Result<bool, ReadStop> {
-        let size = largest_page(self.open.sync, self.list, position)?;
-        let last = at.announced.map_or(position + size, |total| total.min(position + size)) - 1;
-        if last == position {
-            return Ok(false);
-        }
-        let is_failure = matches!(&self.parts, Some(PageParts { cause: PartCause::Failure(_), .. }));
-        match self.try_page(PagePosition::of_one_item(last)).await {
-            Ok(PageResponse::Page(page)) => Ok(is_failure || page.served() > 0),
-            Ok(PageResponse::Unchanged) | Err(PageFailure::OfItems(_)) => Ok(false),
-            Err(PageFailure::Other(e)) => Err(ReadStop::from_request(e)),
-        }
-    }
-
-    /// Reads the page at an offset, which lacks items, in smaller pages.
-    pub(super) fn read_anomaly_in_parts(
-        &mut self,
-        at: &Checkpoint,
-        offset: i64,
-        anomaly: PageAnomaly,
-    ) -> Result<(), ReadStop> {
-        let end = offset + largest_page(self.open.sync, self.list, offset)?;
-        let end = at.announced.map_or(end, |total| end.min(total));
-        // An empty page may be the end of the list.
-        let is_doubtful = matches!(anomaly, PageAnomaly::CutShort { .. });
-        self.read_in_parts(offset..end, PartCause::Anomaly(anomaly), is_doubtful);
-        Ok(())
-    }
-
-    fn read_in_parts(&mut self, range: Range<i64>, cause: PartCause, is_doubtful: bool) {
-        self.held = None;
-        let halving = if is_doubtful { Halving::first_alone(range) } else { Halving::new(range) };
-        self.parts = Some(PageParts { halving, cause, is_doubtful });
     }
 
     /// Requests the items once more that could not be read so far, after all others, as far as calls are left.
     pub(super) async fn retry_unread(&mut self, at: &mut Checkpoint) -> Result<(), SyncError> {
+        if self.has_all_wanted {
+            // The positions are those of the whole list.
+            return Ok(());
+        }
         for mut item in at.unread.clone() {
             match self.try_page(PagePosition::of_one_item(item.position)).await {
                 Ok(PageResponse::Page(page)) if page.served() > 0 => {

@@ -15,14 +15,15 @@ use super::estimate::{
     is_whole_list, reasons,
 };
 use super::incremental::{IncrementalRead, PreviousRows};
-use super::list_reader::{ListStrategy, read_pages};
+use super::list_reader::{ListStrategy, read_pages, useful_etag};
 use super::list_request::{ListRequest, Prefetch};
 use super::missing;
 use super::newest_items::{KnownNewest, NewestItems};
 use super::open_list::OpenList;
 use super::page_request::{PagePosition, PageResponse, request_page};
 use super::read_outcome::ReadOutcome;
-use crate::store::{ListKey, ListMember, ListRow, members};
+use super::short_page::short_page_end;
+use crate::store::{Checkpoint, ListKey, ListMember, ListRow, members};
 use crate::stream::{EntryKind, Paging};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
@@ -122,15 +123,21 @@ async fn estimate_with_first_page(
     if let Some(wanted) = list.wanted_newest()
         && row.checkpoint.is_none()
     {
-        let recent = estimator.sync.full_read_span(context.full_every);
-        let is_recent = change_detection::is_full_read_recent(row, estimator.sync.full, &recent);
-        if is_recent && page.etag.is_some() && page.etag == row.etag {
+        if page.etag.is_some() && page.etag == useful_etag(estimator.sync, context, (list, row)) {
             return Ok(one_call.with_changes(RowChanges::None));
         }
-        let newest = NewestItems::new(wanted, page.clone(), &KnownNewest::new(row, members));
-        return estimate_newest(estimator, context, (list, row), newest).await;
+        let known = KnownNewest::new(row, members);
+        let is_short = short_page_end(list, &Checkpoint::default(), page, 0).is_some();
+        let newest = NewestItems::new(wanted, page.clone(), &known);
+        let mut estimate = estimate_newest(estimator, context, (list, row), newest).await?;
+        if is_short && !known.begins_with(page, wanted) {
+            // The page behind a short one shows whether it lacks items.
+            estimate.add_calls(list.family, CallRange::between(0, 1));
+            estimate.add_reason(reasons::NEWEST);
+        }
+        return Ok(estimate);
     }
-    let served = page_rows(page, list.entry_kind);
+    let served = page_rows(page, 0, list.entry_kind);
     if row.checkpoint.is_none() && row.unread.is_empty() && is_whole_list(page, items) {
         let changes = changes_in_first_page(&members, &served, members.len() == served.len());
         return Ok(one_call.with_changes(changes));
@@ -186,6 +193,7 @@ async fn estimate_newest(
         return Ok(CallEstimate::for_one(list.family, calls).with_reason(reasons::NEWEST).with_changes(changes));
     };
     let trust = match left {
+        _ if !row.unread.is_empty() => TotalTrust::from_last_read(row, list.max_items),
         0 => TotalTrust::Counted,
         _ if newest.is_end_known() => TotalTrust::Counted,
         _ if newest.is_read_whole() => TotalTrust::Announced,
@@ -284,8 +292,8 @@ fn changes_in_first_page(members: &[ListMember], served: &[ListMember], is_same_
     if new == 0 && is_same_count { RowChanges::None } else { RowChanges::UpTo(new as u64) }
 }
 
-/// The rows of a page, as an incremental read compares them.
-fn page_rows(page: &RawPage, kind: EntryKind) -> Vec<ListMember> {
+/// The rows of the page at an offset, as an incremental read compares them.
+pub(super) fn page_rows(page: &RawPage, offset: i64, kind: EntryKind) -> Vec<ListMember> {
     let row = |(position, entry): (i64, Option<&str>)| {
         let entry: Value = serde_json::from_str(entry?).ok()?;
         let entity = match kind {
@@ -295,5 +303,5 @@ fn page_rows(page: &RawPage, kind: EntryKind) -> Vec<ListMember> {
         let added_at = entry["added_at"].as_str().map(str::to_owned);
         Some(ListMember { position, id: entity["id"].as_str()?.to_owned(), added_at })
     };
-    (0..).zip(page.entries()).filter_map(row).collect()
+    (offset..).zip(page.entries()).filter_map(row).collect()
 }

@@ -1,4 +1,4 @@
-//! The name of the parent of a list whose items do not state it: the show of its episodes, the audiobook of its
+//! The name of the parent of a list, where the items do not state it: the show of the episodes, the audiobook of the
 //! chapters, the artist of the releases of others. Where the store has no name, the parent is requested before its
 //! list is read whole. That costs one call, and a refusal costs no more than the name.
 
@@ -20,7 +20,7 @@ use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::utf8;
 
-/// The kind of the parents whose names only the parents themselves state, with the column of the name.
+/// The kind of the parents, if only they themselves state their names, with the column of the name.
 fn unnamed_parent(fetch: &Fetch) -> Option<(EntityKind, &'static str)> {
     match fetch.stream.entries? {
         EntryKind::Episodes => Some((EntityKind::Show, "show_name")),
@@ -95,6 +95,10 @@ pub(super) async fn read_parent_name(
     context: &FetchContext,
     list: &ListRequest,
 ) -> Result<(), SyncError> {
+    // A second look is about the list: its name was requested before the first.
+    if !context.wants_parent_names || context.is_second_look {
+        return Ok(());
+    }
     let key = list.key.clone();
     let row = sync.store.write(move |s| lists::find(s, &key)).await?.unwrap_or_default();
     if sync.is_from_this_run(row.checked_at.as_ref()) {
@@ -104,6 +108,7 @@ pub(super) async fn read_parent_name(
     let path = format!("/{}/{}", kind.plural(), spotify_client::path_segment(&id));
     let mut request = ApiRequest::new(family(kind), path);
     request.query = context.query();
+    request.max_attempts = context.progress.max_attempts(&id);
     let check = |answer: &ApiResponse| {
         if utf8(&answer.body)?.trim_start().starts_with('{') {
             Ok(answer.body.clone())

@@ -112,9 +112,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let is_published = row.published_version() == row.snapshot_id.as_deref();
         let etag =
             row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none() && row.unread.is_empty());
-        // The playlist does not come with an item that fails.
-        let fails_included = row.unread.iter().any(|item| item.position < INCLUDED_ITEMS);
-        let playlist = match request_playlist(sync, context, self.id, (etag, fails_included)).await {
+        let playlist = match request_playlist(sync, context, self.id, (etag, fails_included(row))).await {
             Ok(Some(playlist)) => playlist,
             Ok(None) => {
                 mark_unchanged(open).await?;
@@ -164,7 +162,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let recent = estimator.sync.full_read_span(context.full_every);
         let known = estimator.snapshots.get(self.id).cloned();
         if known.as_ref().is_some_and(|known| change_detection::is_unchanged(&row, full, &recent, known.as_deref())) {
-            return Ok(CallEstimate::for_unchanged());
+            return Ok(estimate_unchanged(&row));
         }
         let mut estimate = self.estimate_request(estimator, context, (&row, &recent)).await?;
         let is_recent = change_detection::is_full_read_recent(&row, full, &recent);
@@ -190,7 +188,7 @@ impl PlaylistItems<'_> {
             estimator.versions_may_be_known = true;
             return estimate_without_probe(sync, self.id, row, is_recent);
         }
-        let answer = request_playlist(sync, context, self.id, (None, false)).await;
+        let answer = request_playlist(sync, context, self.id, (None, fails_included(row))).await;
         let one_call =
             CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::exactly(1)).with_changes(RowChanges::None);
         let playlist = match estimator.classify_probe(answer)? {
@@ -219,16 +217,24 @@ impl PlaylistItems<'_> {
         }
         let class = sync.app.class().map_err(ApiError::from)?;
         if change_detection::is_unchanged(row, sync.full, recent, playlist.snapshot_id.as_deref()) {
-            return Ok(CallEstimate { unchanged: 1, ..one_call });
+            let mut estimate = one_call;
+            estimate.add(estimate_unchanged(row));
+            return Ok(CallEstimate { asked: 1, ..estimate });
         }
         if playlist.has_no_items(class) {
             return Ok(one_call);
         }
         let is_old_route = playlist.is_old_route(class);
         let page = playlist.page.as_ref();
-        let total = page.map_or(Some(0), |page| page.total);
-        let total_trust = match (page, total) {
-            (Some(page), Some(total)) if !is_whole_list(page, total) => {
+        let total = match page {
+            Some(page) => page.total,
+            None if playlist.is_without_items => row.announced,
+            None => Some(0),
+        };
+        let is_whole =
+            page.map_or(!playlist.is_without_items, |page| total.is_some_and(|all| is_whole_list(page, all)));
+        let total_trust = match total {
+            Some(total) if !is_whole => {
                 let list = playlist_items_request(context, *self, is_old_route);
                 check_total(estimator, context, (&list, row), total).await?
             }
@@ -244,6 +250,23 @@ impl PlaylistItems<'_> {
         };
         Ok(state.estimate_read(row).with_own_proof())
     }
+}
+
+/// Whether the playlist does not come with its items: one of them failed when it was last read.
+fn fails_included(row: &ListRow) -> bool {
+    row.unread.iter().any(|item| item.position < INCLUDED_ITEMS)
+}
+
+/// The cost of a playlist that is known to be unchanged: the items that could not be read are requested again.
+pub(super) fn estimate_unchanged(row: &ListRow) -> CallEstimate {
+    if row.unread.is_empty() {
+        return CallEstimate::for_unchanged();
+    }
+    let calls = CallRange::roughly(row.unread.len() as u64, 1);
+    let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLIST_ITEMS, calls).with_reason(reasons::UNREAD);
+    // The playlist is read again if one of them can be read now.
+    estimate.add_calls(EndpointFamily::PLAYLISTS, CallRange::at_least(0));
+    CallEstimate { unchanged: 1, ..estimate }
 }
 
 /// What Spotify says about a playlist now, or is assumed to say.

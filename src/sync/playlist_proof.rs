@@ -81,8 +81,7 @@ async fn verify(
         let newest = read.row.shared.read_at.clone();
         match publish_staged(&open, list, at, ProofKind::Snapshot, newest).await? {
             PublishOutcome::Stored(stored) => {
-                let (announced, served, skipped) = (at.announced, at.next_offset, at.skipped);
-                let counts = RecordCounts { announced, served, stored, skipped, ..RecordCounts::default() };
+                let counts = RecordCounts::of_read(at, stored, 0);
                 return finish_read(&open, ReadOutcome::published(at, list.with_wrong_total(at, counts))).await;
             }
             PublishOutcome::Suspect { detail } => return leave_out(&open, at, detail).await,

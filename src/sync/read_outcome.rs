@@ -38,7 +38,7 @@ pub(super) struct PendingVerification {
 }
 
 impl ReadOutcome {
-    /// The outcome of a read whose rows are published.
+    /// The outcome of a read, once its rows are published.
     pub(super) fn published(at: &Checkpoint, counts: RecordCounts) -> ReadOutcome {
         match describe_unread(at.announced, &at.unread) {
             None => ReadOutcome::Complete(counts),

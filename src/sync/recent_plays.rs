@@ -7,12 +7,17 @@ use super::estimate::{CallEstimate, JobEstimator};
 use super::list_reader::ListStrategy;
 use super::list_request::ListRequest;
 use super::open_list::OpenList;
-use super::read_outcome::ReadOutcome;
+use super::page_reader::describe_failure;
+use super::read_outcome::{ReadOutcome, describe_unread};
 use super::user_lists::user_list_request;
 use crate::ingest;
-use crate::store::{ListKey, ListProof, ListRow, list_commit, lists};
+use crate::store::{ListKey, ListProof, ListRow, UnreadItem, list_commit, lists};
 use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
+use spotify_client::error::ApiError;
 use spotify_client::page::{Envelope, RawPage};
+
+/// Spotify returns no more plays than this.
+const MAX_PLAYS: i64 = 50;
 
 /// The latest plays of a user.
 #[derive(Debug, Clone, Copy)]
@@ -32,25 +37,33 @@ impl ListStrategy for RecentPlays {
     async fn read(&self, open: &OpenList<'_>) -> Result<ReadOutcome, SyncError> {
         let (sync, context) = (open.sync, open.context);
         let list = self.request(context);
-        let request = ApiRequest::new(list.family, list.path).with_query("limit", "50");
-        let check = |answer: &ApiResponse| {
-            RawPage::read(answer, Envelope::Bare)?.ok_or_else(|| UnusableResponse::new("the answer holds no page"))
-        };
-        let page = match sync.api.get_checked(&context.bearer, &request, check).await {
-            Ok(page) => page,
+        let (page, unread) = match request_plays(open, &list, (MAX_PLAYS, None)).await {
+            Ok(page) => (page, None),
+            Err(e) if e.is_failure() => match request_newest_plays(open, &list, e).await {
+                Ok((page, unread)) => (page, unread),
+                Err(e) => return ReadOutcome::from_error(e.into()),
+            },
             Err(e) => return ReadOutcome::from_error(e.into()),
         };
         let (asked, key, run, id) = (context.asked(sync.now()), list.key, sync.run_id, open.row.id);
         let (served, entry_kind, notes) = (page.served(), list.entry_kind, open.skip_notes(&asked));
+        let unread: Vec<UnreadItem> = unread.into_iter().collect();
+        let problem = describe_unread(None, &unread);
         let written = sync.store.write(move |s| {
             lists::discard_checkpoint(s, id)?;
             let staged = ingest::stage_entries(s, id, entry_kind, "", 0, &page.entries(), &asked)?;
             let skipped = notes.record_page(s, id, staged)?;
+            notes.record_unread(s, &unread)?;
+            let skipped = skipped + i64::try_from(unread.len()).unwrap_or(0);
             let proof = ListProof { served, skipped, ..ListProof::default() };
             Ok((list_commit::commit(s, id, &key, &proof, run, &asked.now)?.stored, skipped))
         });
         let (stored, skipped) = written.await?;
-        Ok(ReadOutcome::Complete(RecordCounts { served, stored, skipped, ..RecordCounts::default() }))
+        let counts = RecordCounts { served, stored, skipped, ..RecordCounts::default() };
+        Ok(match problem {
+            Some(detail) => ReadOutcome::Incomplete { counts, detail: format!("{detail}; nor can those before it") },
+            None => ReadOutcome::Complete(counts),
+        })
     }
 
     async fn estimate(
@@ -77,4 +90,42 @@ impl ListStrategy for RecentPlays {
             )
         })
     }
+}
+
+/// Requests this many of the latest plays, in at most so many attempts.
+async fn request_plays(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    (plays, max_attempts): (i64, Option<u32>),
+) -> Result<RawPage, ApiError> {
+    let mut request = ApiRequest::new(list.family, list.path.clone()).with_query("limit", plays.to_string());
+    request.max_attempts = max_attempts;
+    let check = |answer: &ApiResponse| {
+        RawPage::read(answer, Envelope::Bare)?.ok_or_else(|| UnusableResponse::new("the answer holds no page"))
+    };
+    open.sync.api.get_checked(&open.context.bearer, &request, check).await
+}
+
+/// As many of the latest plays as are answered, after a request for all of them failed, with the play before them,
+/// which cannot be read. The plays have no offset, so nothing leads past that one.
+async fn request_newest_plays(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    failure: ApiError,
+) -> Result<(RawPage, Option<UnreadItem>), ApiError> {
+    let mut newest = match request_plays(open, list, (1, Some(1))).await {
+        Err(e) if e.is_failure() => return Err(failure),
+        other => other?,
+    };
+    let (mut read, mut failing, mut last) = (1, MAX_PLAYS, failure);
+    while failing - read > 1 {
+        let plays = read.midpoint(failing);
+        match request_plays(open, list, (plays, Some(1))).await {
+            Ok(page) if page.served() < plays => return Ok((page, None)),
+            Ok(page) => (newest, read) = (page, plays),
+            Err(e) if e.is_failure() => (failing, last) = (plays, e),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok((newest, Some(UnreadItem { position: read, detail: describe_failure(&last) })))
 }

@@ -9,7 +9,7 @@ use super::error::{SyncError, is_about_one_list};
 use super::estimate::{CallEstimate, CallRange, JobEstimator, RowChanges, reasons};
 use super::missing;
 use super::ordering::IndexedReference;
-use super::search::{SearchPage, request_search_page};
+use super::search_answers::{SearchPage, request_search_page};
 use super::work_result::WorkResult;
 use crate::ingest::{self, CodeCheck, CodeHit, IngestError, SearchedCode};
 use crate::store::{SkippedItem, TimeSpan, code_matches, freshness};
@@ -83,7 +83,7 @@ async fn resolve_code(
     if let Some(known) = missing::missing_ids(sync, context, std::slice::from_ref(&query)).await?.pop().flatten() {
         return missing(WorkResult::from_missing(known));
     }
-    let page = SearchPage { query: &query, kinds: &[code.kind], offset: 0, most: CODE_HITS };
+    let page = SearchPage { query: &query, kinds: &[code.kind], offset: 0, most: CODE_HITS, max_attempts: None };
     let body = match request_search_page(sync, context, page).await {
         Ok((body, _)) => body,
         Err(SyncError::Api(e)) if is_about_one_list(&e) => {

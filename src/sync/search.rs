@@ -1,15 +1,15 @@
 //! Searches: one answer holds a page for each type of hit.
 
-use super::app_facts::SmallerPage;
 use super::change_detection;
 use super::commit::{abandon_read, discard_checkpoint};
-use super::context::{FetchContext, SyncContext};
+use super::context::FetchContext;
 use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::estimate::{CallEstimate, CallRange, JobEstimator, RowChanges, call_count, reasons};
 use super::list_reader::ListStrategy;
 use super::open_list::OpenList;
-use super::read_outcome::ReadOutcome;
+use super::read_outcome::{ReadOutcome, describe_unread};
+use super::search_answers::{SEARCH_PAGING, SearchAnswer, SearchReader, type_list};
 use super::skip_notes::SkipNotes;
 use crate::ingest::{IngestContext, IngestError, SearchWindow, SearchedCode, discard_search, stage_search};
 use crate::store::{
@@ -17,13 +17,8 @@ use crate::store::{
 };
 use crate::stream::Paging;
 use spotify_client::EntityKind;
-use spotify_client::client::{ApiRequest, ApiResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
-use spotify_client::page::{Envelope, RawPage};
-
-/// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
-const SEARCH_PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
 
 /// Spotify serves no hit beyond this offset.
 const MAX_SEARCH_OFFSET: i64 = 1_000;
@@ -51,6 +46,8 @@ struct SearchCommit {
     had_hits: bool,
     /// Hits were missing at an earlier offset.
     missed_hits: bool,
+    /// Why the only hit of each type could not be read, if that is so.
+    unread: Option<String>,
     notes: SkipNotes,
     asked: IngestContext,
     run: i64,
@@ -90,6 +87,7 @@ impl SearchCommit {
             is_second_answer,
             had_hits,
             missed_hits,
+            unread,
             notes,
             asked,
             run,
@@ -97,11 +95,15 @@ impl SearchCommit {
         } = self;
         let text = std::str::from_utf8(body).unwrap_or_default();
         let codes = SearchedCode::in_query(&key.parent_id);
-        let found = match stage_search(s, list, text, &kinds, (window, &codes), &asked) {
+        let mut found = match stage_search(s, list, text, &kinds, (window, &codes), &asked) {
             Ok(found) => found,
             Err(IngestError::Store(e)) => return Err(e),
             Err(IngestError::Malformed(detail)) => return Ok(SearchOutcome::Malformed(detail)),
         };
+        if let Some(detail) = &unread {
+            (found.served, found.repeats_previous) = (0, false);
+            found.staged.unstored = vec![(window.offset, "unread_item", Some(detail.clone()))];
+        }
         let has_none = window.offset == 0 && found.served == 0 && found.missing > 0;
         // Where there were hits before, one run alone does not replace them by none.
         let is_doubtful = has_none && had_hits && !list_proof::was_unproved_since_read(s, list, "short_page")?;
@@ -137,7 +139,7 @@ impl SearchCommit {
         let unstored = i64::try_from(found.staged.unstored.len()).unwrap_or(0);
         let next = Checkpoint {
             next_offset: window.offset + window.limit,
-            announced: at.announced.or(Some(found.announced)),
+            announced: at.announced.or((found.served > 0 || unread.is_none()).then_some(found.announced)),
             skipped: at.skipped + unstored,
             ..at
         };
@@ -181,10 +183,11 @@ impl ListStrategy for SearchRequest {
         let mut at = resume_search(open).await?;
         let (mut counts, skipped_before) = (RecordCounts::default(), at.skipped);
         let (mut suspect_at, mut missed_hits) = (None, false);
+        let mut reader = SearchReader::new(open, self, most);
         loop {
-            let page = SearchPage { query: &self.query, kinds: &self.kinds, offset: at.next_offset, most };
-            let (body, limit) = match request_search_page(sync, context, page).await {
-                Ok(answer) => answer,
+            let SearchAnswer { body, limit, unread } = match reader.next_answer(at.next_offset).await {
+                Ok(Some(answer)) => answer,
+                Ok(None) => continue,
                 Err(e) => return ReadOutcome::from_error(e),
             };
             let asked = context.asked(sync.now());
@@ -197,6 +200,7 @@ impl ListStrategy for SearchRequest {
                 is_second_answer: suspect_at == Some(at.next_offset),
                 had_hits: open.row.stored.is_some_and(|stored| stored > 0),
                 missed_hits,
+                unread,
                 notes: open.skip_notes(&asked),
                 asked,
                 run: sync.run_id,
@@ -205,6 +209,7 @@ impl ListStrategy for SearchRequest {
             match sync.store.write(move |s| commit.write(s, &body)).await? {
                 SearchOutcome::Hits { served, misses_hits, next, stored } => {
                     at = next;
+                    reader.record_success(at.next_offset);
                     counts.served += served;
                     counts.skipped += i64::from(misses_hits);
                     missed_hits |= misses_hits;
@@ -213,7 +218,10 @@ impl ListStrategy for SearchRequest {
                     if let Some(stored) = stored {
                         counts.stored = stored;
                         counts.skipped += at.skipped - skipped_before;
-                        return Ok(ReadOutcome::Complete(counts));
+                        return Ok(match describe_unread(None, &reader.unread) {
+                            Some(detail) => ReadOutcome::Incomplete { counts, detail },
+                            None => ReadOutcome::Complete(counts),
+                        });
                     }
                 }
                 SearchOutcome::Suspect => suspect_at = Some(at.next_offset),
@@ -274,63 +282,4 @@ async fn resume_search(open: &OpenList<'_>) -> Result<Checkpoint, SyncError> {
             Ok(Checkpoint::default())
         }
     }
-}
-
-/// A page of a search.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SearchPage<'a> {
-    pub query: &'a str,
-    pub kinds: &'a [EntityKind],
-    pub offset: i64,
-    /// The offset behind the last hit that is wanted.
-    pub most: i64,
-}
-
-/// Requests a page of a search. Returns the answer and the size of the page.
-pub(super) async fn request_search_page(
-    sync: &SyncContext,
-    context: &FetchContext,
-    page: SearchPage<'_>,
-) -> Result<(bytes::Bytes, u16), SyncError> {
-    let types = type_list(page.kinds);
-    let wanted = page.most - page.offset;
-    let mut smaller: Option<SmallerPage> = None;
-    loop {
-        let largest = match &smaller {
-            Some(page) => page.size,
-            None => sync.app.page_size(EndpointFamily::SEARCH, "/search", SEARCH_PAGING).map_err(ApiError::from)?,
-        };
-        let limit = u16::try_from(wanted.clamp(1, i64::from(largest))).unwrap_or(largest);
-        let mut request = ApiRequest::new(EndpointFamily::SEARCH, "/search")
-            .with_query("q", page.query)
-            .with_query("type", types.as_str());
-        request.query.extend(context.query());
-        let request = request.with_query("limit", limit.to_string()).with_query("offset", page.offset.to_string());
-        let check = |answer: &ApiResponse| {
-            // A type without its page is an answer with rows missing.
-            for kind in page.kinds {
-                RawPage::read(answer, Envelope::Key(kind.plural()))?;
-            }
-            Ok(answer.body.clone())
-        };
-        match sync.api.get_checked(&context.bearer, &request, check).await {
-            Ok(body) => {
-                if let Some(page) = &smaller {
-                    sync.app.record_smaller_page(&context.bearer, (EndpointFamily::SEARCH, "/search"), page).await?;
-                }
-                return Ok((body, limit));
-            }
-            Err(ApiError::BadRequest { message, .. })
-                if let Some(page) = SmallerPage::from_refusal(SEARCH_PAGING, &request, limit, &message) =>
-            {
-                smaller = Some(page);
-            }
-            Err(e) => return Err(e.into()),
-        }
-    }
-}
-
-/// The types of a search, as the request names them.
-fn type_list(kinds: &[EntityKind]) -> String {
-    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(",")
 }

@@ -1,7 +1,7 @@
 //! Items that could not be read because their requests fail: they are requested again, alone, after all others.
 
 use super::commit::mark_unchanged;
-use super::error::SyncError;
+use super::error::{SyncError, is_about_one_list};
 use super::list_request::ListRequest;
 use super::open_list::OpenList;
 use super::page_request::{PageFailure, PagePosition, PageResponse, try_page};
@@ -25,7 +25,9 @@ pub(super) async fn finish_unchanged(
         match try_page(open.sync, open.context, list, PagePosition::of_one_item(item.position)).await {
             Ok(PageResponse::Page(page)) if page.served() > 0 => return Ok(None),
             Ok(_) | Err(PageFailure::OfItems(_)) => {}
-            Err(PageFailure::Other(e)) => return ReadOutcome::from_error(e).map(Some),
+            // The list itself has just been found unchanged: a refusal is about the item.
+            Err(PageFailure::Other(SyncError::Api(e))) if is_about_one_list(&e) => {}
+            Err(PageFailure::Other(e)) => return Err(e),
         }
     }
     mark_unchanged(open).await?;

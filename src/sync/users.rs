@@ -32,7 +32,8 @@ impl UserAccount {
     }
 }
 
-/// With the local name behind it, replaces the id of an account that was not identified yet. No id contains a blank.
+/// The start of a made-up id for an account that was not identified yet; the local name of the user follows. No id of
+/// Spotify has a blank in it.
 pub(super) const UNKNOWN_ACCOUNT: &str = "not known";
 
 /// A user that a job names.

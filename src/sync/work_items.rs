@@ -24,6 +24,7 @@ use super::work_result::WorkResult;
 use crate::job::{AlbumGroup, Fetch};
 use crate::store::{ListKey, freshness};
 use crate::stream::{Paging, ReadStrategy, StreamInput};
+use spotify_client::family::EndpointFamily;
 use spotify_client::{EntityKind, Reference, path_segment};
 
 /// A piece of a fetch that is done or not done as a whole.
@@ -68,7 +69,7 @@ impl WorkItem {
         match result.pending.first() {
             Some(pending) => {
                 let list = &pending.request.key.parent_id;
-                Err(SyncError::InvalidJob(format!("a defect of cratedigger: {list} was not verified")))
+                Err(SyncError::defect(format_args!("{list} was not verified")))
             }
             None => Ok(result),
         }
@@ -84,15 +85,15 @@ impl WorkItem {
             WorkItem::Entities(reader, references) => reader.estimate(estimator, context, references).await,
             WorkItem::AlbumTracks(albums) => estimate_album_tracks(estimator, context, albums).await,
             WorkItem::Playlist(id) => {
-                estimate_list(estimator, context, &PlaylistItems { id, deferred_verification: false, is_listed: false })
-                    .await
+                let items = PlaylistItems { id, deferred_verification: false, is_listed: false };
+                estimate_list(estimator, context, (&items, EndpointFamily::PLAYLISTS)).await
             }
             WorkItem::List(list) => {
                 let mut estimate = estimate_parent_name(estimator, context, list).await?;
-                estimate.add(estimate_list(estimator, context, &**list).await?);
+                estimate.add(estimate_list(estimator, context, (&**list, list.family)).await?);
                 Ok(estimate)
             }
-            WorkItem::Search(search) => estimate_list(estimator, context, search).await,
+            WorkItem::Search(search) => estimate_list(estimator, context, (search, context.stream.family)).await,
             WorkItem::UserLists(lists) => {
                 let mut estimate = CallEstimate::default();
                 for list in lists {
@@ -161,22 +162,27 @@ async fn read_lists(
     Ok(result)
 }
 
+/// What a list costs that begins with a request of this family.
 async fn estimate_list(
     estimator: &mut JobEstimator<'_>,
     context: &FetchContext,
-    strategy: &impl ListStrategy,
+    (strategy, family): (&impl ListStrategy, EndpointFamily),
 ) -> Result<CallEstimate, SyncError> {
     if let Some(id) = strategy.remembered_id()
         && missing::are_missing(estimator.sync, context, &[id.to_owned()]).await? == [true]
     {
         return Ok(CallEstimate::for_unchanged());
     }
+    let answers_before = estimator.probe_answers;
     let mut estimate = strategy.estimate(estimator, context).await?;
+    // A list that was refused before is requested once more if it is refused again. A probe shows whether it is.
     if let Some(id) = strategy.remembered_id()
+        && context.is_listed
         && estimate.calls() != CallRange::NONE
+        && estimator.probe_answers == answers_before
         && missing::were_refused(estimator.sync, context, &[id.to_owned()]).await? == [true]
     {
-        estimate.add_calls(context.stream.family, CallRange::between(0, 1));
+        estimate.add_calls(family, CallRange::between(0, 1));
         estimate.add_reason(reasons::REFUSED);
     }
     Ok(estimate)

@@ -88,15 +88,15 @@ impl RawPage {
     fn parse_page(answer: &ApiResponse, wrapping: Envelope) -> Result<Option<RawPage>, UnusableResponse> {
         let text = utf8(&answer.body)?;
         match wrapping {
-            Envelope::Bare => Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(text)?)?)),
+            Envelope::Bare => Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(text)?, true)?)),
             Envelope::Key(key) => {
                 let mut keys: HashMap<Cow<'_, str>, &RawValue> = json(text)?;
                 let inside =
                     keys.remove(key).ok_or_else(|| UnusableResponse::new(format!("the answer has no {key}")))?;
-                Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(inside.get())?)?))
+                Ok(Some(split_entries(&answer.body, &json::<PageObject<'_>>(inside.get())?, false)?))
             }
             Envelope::InPlaylist => match json::<Playlist<'_>>(text)?.contents() {
-                Some(page) if page.items.is_some() => Ok(Some(split_entries(&answer.body, page)?)),
+                Some(page) if page.items.is_some() => Ok(Some(split_entries(&answer.body, page, false)?)),
                 _ => Ok(None),
             },
             Envelope::Array(key) => {
@@ -125,14 +125,18 @@ fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnusableResponse> {
         .map_err(|e| UnusableResponse::new(format!("the answer is not what Spotify documents: {e}")))
 }
 
-fn split_entries(body: &Bytes, page: &PageObject<'_>) -> Result<RawPage, UnusableResponse> {
+/// Splits a page. `has_short_end` says that its list may end with a cursor and without a total, as the latest plays do.
+fn split_entries(body: &Bytes, page: &PageObject<'_>, has_short_end: bool) -> Result<RawPage, UnusableResponse> {
     let items = page.items.as_ref().ok_or_else(|| UnusableResponse::new("the page has no items"))?;
     // Without these the list would seem to end here. By offset, the total says the same.
     let cursor = page.cursors.as_ref().map(|cursors| &cursors.after);
     let reached = i64::try_from(items.len()).ok().and_then(|served| Some(page.offset.value()?.0 + served));
     let more_by_total = || Some(page.total()? > reached?);
     let has_cursor = cursor.is_some_and(|cursor| cursor.value().is_some());
-    let more_by_cursor = || Some(page.total().is_some_and(|total| i64::try_from(items.len()).is_ok_and(|n| total > n)));
+    let more_by_cursor = || match page.total() {
+        Some(total) => Some(i64::try_from(items.len()).is_ok_and(|served| total > served)),
+        None => has_short_end.then_some(false),
+    };
     let more = match page.next {
         JsonField::Unreadable if page.cursors.is_none() => more_by_total(),
         JsonField::Unreadable => None,
@@ -206,6 +210,17 @@ mod tests {
             let page = RawPage::read(&answer(body), Envelope::Bare).unwrap().unwrap();
             assert_eq!((page.served(), page.total, page.offset, page.more), (2, total, offset, more), "{body}");
         }
+    }
+
+    #[test]
+    fn cursor_without_an_end_is_unusable() {
+        let page = r#"{"items":[1,2],"cursors":{"after":"a"}}"#;
+        let wrapped: &'static str = r#"{"artists":{"items":[1,2],"cursors":{"after":"a"}}}"#;
+        let ended = r#"{"artists":{"items":[1,2],"next":null,"cursors":{"after":"a"}}}"#;
+        assert!(RawPage::read(&answer(wrapped), Envelope::Key("artists")).is_err());
+        assert!(!RawPage::read(&answer(ended), Envelope::Key("artists")).unwrap().unwrap().more);
+        // The latest plays end so.
+        assert!(!RawPage::read(&answer(page), Envelope::Bare).unwrap().unwrap().more);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(in crate::sync) struct JobEstimator<'a> {
     pub streams_before: Vec<&'static Stream>,
     /// The estimate has a batch read by an app of unknown class.
     pub tried_batch: bool,
+    /// How many probes were answered.
+    pub probe_answers: u64,
     /// Families with a page that the estimate counts for an app of unknown class.
     pub tried_pages: HashSet<EndpointFamily>,
 }
@@ -52,20 +54,23 @@ impl<'a> JobEstimator<'a> {
             named_parents: HashSet::new(),
             streams_before: Vec::new(),
             tried_batch: false,
+            probe_answers: 0,
             tried_pages: HashSet::new(),
         }
     }
 
-    /// StreamInput a probe, if one is left and it tells something.
+    /// Takes a probe, if one is left and it tells something.
     pub(in crate::sync) fn take_probe(&self) -> bool {
         !self.skip_probes && self.probes.take()
     }
 
     /// Sorts the answer to a probe.
     pub(in crate::sync) fn classify_probe<T>(
-        &self,
+        &mut self,
         answer: Result<T, SyncError>,
     ) -> Result<ProbeOutcome<T>, SyncError> {
+        let is_refusal = |e: &SyncError| matches!(e, SyncError::Api(e) if is_about_one_list(e));
+        self.probe_answers += u64::from(answer.as_ref().err().is_none_or(is_refusal));
         match answer {
             Ok(found) => Ok(ProbeOutcome::Found(found)),
             Err(SyncError::Api(e)) if is_about_one_list(&e) => Ok(ProbeOutcome::Refused(e)),

@@ -56,7 +56,7 @@ impl ProbeBudget {
         self.is_exact
     }
 
-    /// StreamInput one probe, if one is left.
+    /// Takes one probe, if one is left.
     pub(super) fn take(&self) -> bool {
         let remaining = self.remaining.get();
         self.remaining.set(remaining.saturating_sub(1));

@@ -75,7 +75,7 @@ pub(in crate::sync) fn is_whole_list(page: &RawPage, wanted: i64) -> bool {
 
 /// How far the total of a list can be trusted, confirmed by a probe of its end where probes are not counted.
 pub(in crate::sync) async fn check_total(
-    estimator: &JobEstimator<'_>,
+    estimator: &mut JobEstimator<'_>,
     context: &FetchContext,
     (list, row): (&ListRequest, &ListRow),
     total: i64,

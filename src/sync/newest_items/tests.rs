@@ -41,7 +41,7 @@ impl MadeUpList {
             assert!(requests < 500, "it ends: {newest:?}");
             newest.add_page(offset, &self.page(offset));
         }
-        let (page, _) = newest.into_page();
+        let page = newest.into_page(Vec::new(), known).page;
         let id = |entry: Option<&str>| {
             scan::find_values(entry.unwrap(), ["id"])[0].unwrap().trim_matches('"').parse().unwrap()
         };

@@ -130,3 +130,44 @@ fn outage_asks_nothing_more() {
     world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::Reset));
     world.run(&[]).exits(1);
 }
+
+#[test]
+fn failing_album_costs_its_own_tracks() {
+    let whole = World::development();
+    let mut ids = some_ids(&whole, "albums", 3);
+    ids.insert(1, fixtures::LONG_ALBUM.to_owned());
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let job = by_ids("album_tracks", &ids);
+    let whole = whole.job(&job);
+    whole.run(&[]).exits(0);
+    let tracks_of =
+        |world: &World, id: &str| world.csv("album_tracks.csv").into_iter().filter(|row| row["album_id"] == id).count();
+    // The album itself, and the rest of its tracks.
+    for path in ["", "/tracks"] {
+        for at_first in [true, false] {
+            let world = World::development().settings("concurrency = 1").job(&job);
+            if !at_first {
+                world.run(&[]).exits(0);
+            }
+            let bad = fixtures::LONG_ALBUM;
+            world.sandbox.inject(Fault::on_path(&format!("/v1/albums/{bad}{path}"), FaultAction::status(500)));
+            world.run(&["--full"]).exits(3).says("Spotify failed 5 times");
+            for id in ids.iter().filter(|id| **id != bad) {
+                assert_eq!(tracks_of(&world, id), tracks_of(&whole, id), "{path}");
+            }
+            assert_eq!(tracks_of(&world, bad), if at_first { 0 } else { tracks_of(&whole, bad) }, "{path}");
+            // The next run tries it last, and less often.
+            world.new_calls();
+            world.run(&["--full"]).exits(3);
+            let calls = world.new_calls();
+            let last_good = calls.iter().rposition(|call| !call.contains(bad)).unwrap();
+            let first_bad = calls.iter().position(|call| call.contains(bad)).unwrap();
+            assert!(last_good < first_bad, "{calls:?}");
+            assert!(calls.len() - first_bad <= 6, "{calls:?}");
+            world.sandbox.clear_faults();
+            world.run(&[]).exits(0);
+            assert!(world.csv_bytes("album_tracks.csv") == whole.csv_bytes("album_tracks.csv"), "{path}");
+            world.cli(&["verify"]).exits(0);
+        }
+    }
+}

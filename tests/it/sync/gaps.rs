@@ -118,6 +118,23 @@ fn short_cursor_list_is_partial() {
 }
 
 #[test]
+fn two_ends_by_cursor_prove_nothing() {
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
+    let path = "/v1/me/following";
+    // The first pass ends after fifty of 64 artists, the second after 57.
+    let end = |at: &str| FaultAction::set(at, Value::Null);
+    let actions = vec![end("/artists/next"), end("/artists/cursors")];
+    world.sandbox.inject(Fault::on_path(path, FaultAction::Several { actions }).times(2));
+    world.sandbox.inject(Fault::on_path(path, FaultAction::ShortPage).with_query("after="));
+    world.run(&[]).exits(3).says("cut_short");
+    assert_eq!(world.one("SELECT count(*) FROM followed_artists"), "0");
+    // The next run sees the same end twice.
+    world.run(&[]).exits(0);
+    assert_eq!(world.csv("followed_artists.csv").len(), 57);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
 fn short_cursor_page_is_read_again() {
     for action in [FaultAction::EmptyPage, FaultAction::ShortPage, FaultAction::set("/artists/cursors", Value::Null)] {
         let (world, before) = followed();

@@ -301,3 +301,24 @@ fn project_with_two_names_runs_a_job_once() {
     crate::support::world::ended(first).exits(0);
     assert_eq!(world.rows("SELECT state FROM runs"), [["complete"]]);
 }
+
+#[test]
+fn episode_as_a_track_is_not_read_whole() {
+    let items = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
+    let job = format!("user = \"home\"\nmarket = \"US\"\n{items}{}", by_ids("episodes", &[fixtures::EPISODE]));
+    let show = json!({"type": "show", "id": fixtures::SHOW, "uri": format!("spotify:show:{}", fixtures::SHOW)});
+    let like_a_track =
+        json!({"type": "episode", "id": fixtures::EPISODE, "name": "Part", "album": show, "artists": []});
+    let whole = json!({"type": "episode", "id": fixtures::EPISODE, "name": "Part", "show": show});
+    for (episode, is_requested) in [(like_a_track, true), (whole, false)] {
+        let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
+        let change = FaultAction::set("/items/items/7/item", episode);
+        world.sandbox.inject(Fault::on_path("/v1/playlists/*", change));
+        world.run(&[]).exits(0);
+        let requested = world.new_calls().iter().any(|call| call.starts_with("/episodes/"));
+        assert_eq!(requested, is_requested);
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+        assert!(!world.new_calls().iter().any(|call| call.starts_with("/episodes/")), "it was read then");
+    }
+}

@@ -121,6 +121,18 @@ fn playlist_with_equal_pages_is_read() {
 }
 
 #[test]
+fn accepted_second_answer_is_used() {
+    let (world, id) = plain();
+    edit(&world, json!({"do": "insert", "playlist": id, "position": 50, "items": vec![fixtures::PLAIN_TRACK; 400]}));
+    // The first look from one place aside shows nothing, so that the page is requested once more.
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::EmptyPage).with_query("offset=199").times(1));
+    world.run(&[]).exits(0);
+    assert_eq!(stored_items(&world), expected_items(&world, &id));
+    let calls = world.new_calls();
+    assert_eq!(calls.iter().filter(|call| call.ends_with("offset=200")).count(), 2, "{calls:?}");
+}
+
+#[test]
 fn short_list_is_accepted_after_a_probe() {
     // The unchanged version proves the short playlist, and the difference is noted.
     let (world, id) = plain();

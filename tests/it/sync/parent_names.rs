@@ -70,6 +70,22 @@ fn named_parents_are_not_requested() {
     assert_eq!(names(&both), [true; 3]);
 }
 
+#[test]
+fn second_look_requests_no_name() {
+    let world = world_of(QuotaMode::Development, &job(""));
+    let refuse = |path: String| world.sandbox.inject(Fault::on_path(&path, FaultAction::status(404)));
+    for (_, id, _, parents, _) in LISTS {
+        refuse(format!("{parents}{id}"));
+    }
+    world.run(&[]).exits(0);
+    for (_, id, _, parents, _) in LISTS {
+        refuse(format!("{parents}{id}/*"));
+    }
+    world.new_calls();
+    world.run(&["--full"]).exits(3);
+    assert_eq!(parent_calls(&world), 3);
+}
+
 fn world_without_names() -> World {
     let columns = ["episode_id", "chapter_id", "album_id"];
     let one = |((stream, id, keys, ..), column): ((&str, &str, &str, &str, &str), &str)| {

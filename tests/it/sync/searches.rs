@@ -106,3 +106,50 @@ fn refused_search_is_remembered_for_a_week() {
     assert_eq!(world.new_calls(), [""; 0]);
     assert_eq!(world.column("search-not-found.csv", "requested"), ["a"]);
 }
+
+#[test]
+fn failing_hit_costs_one_row() {
+    let whole = search();
+    whole.run(&[]).exits(0);
+    let (wanted, fewest) = (hits(&whole), whole.new_calls().len());
+    for (from, code) in [(0, 500), (3, 503), (57, 200), (149, 500)] {
+        let world = search();
+        let fail = || {
+            let failing = FaultAction::FailingItems { from, count: 1, code };
+            world.sandbox.inject(Fault::on_path("/v1/search", failing));
+        };
+        fail();
+        let without: Vec<Vec<String>> = wanted.iter().filter(|hit| hit[0] != (from + 1).to_string()).cloned().collect();
+        for extra in [24, 24] {
+            world.run(&[]).exits(3).says(&format!("the item at offset {from} cannot be read"));
+            assert_eq!(hits(&world), without, "{from}");
+            let calls = world.new_calls();
+            assert!(calls.len() <= fewest + extra, "{from}: {calls:?}");
+            let noted = "SELECT position, reason FROM skipped_items WHERE run_id = (SELECT max(id) FROM runs)";
+            assert_eq!(world.rows(noted), [[from.to_string(), "unread_item".to_owned()]]);
+            world.cli(&["verify"]).exits(0);
+        }
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+        assert_eq!(hits(&world), wanted, "{from}");
+    }
+}
+
+#[test]
+fn failing_search_costs_itself_only() {
+    let job = "[[fetch]]\nstream = \"search\"\nqueries = [\"a\", \"b\"]\ntypes = [\"track\", \"album\"]\n";
+    let world = World::extended().settings("concurrency = 1").job(job);
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(500)).with_query("q=a&"));
+    let asked = |world: &World| {
+        let calls = world.new_calls();
+        let of_a: Vec<usize> = (0..).zip(&calls).filter(|(_, call)| call.contains("q=a&")).map(|(n, _)| n).collect();
+        (of_a.len(), of_a.first() > Some(&0))
+    };
+    world.run(&[]).exits(3).says("Spotify failed 5 times");
+    assert_eq!(asked(&world), (8, false));
+    // The next run tries it last, and less often.
+    world.run(&[]).exits(3);
+    let (calls, is_last) = asked(&world);
+    assert!(calls <= 5 && is_last, "{calls}");
+    assert!(world.one("SELECT count(*) FROM search_results").parse::<u32>().unwrap() > 0);
+}

@@ -5,7 +5,7 @@ use spotify_sandbox::{Fault, FaultAction, LibraryEdit, LibrarySection, QuotaMode
 
 use super::odd_pages::{ITEMS, expected_items, plain, stored_items};
 use super::users::both;
-use crate::support::calls_table::digging;
+use crate::support::calls_table::{digging, saved_by, truth};
 use crate::support::world::{World, fetch};
 
 #[test]
@@ -65,6 +65,33 @@ fn page_without_two_items_is_noticed() {
             assert!(calls.len() <= most_calls, "{} calls: {calls:?}", calls.len());
         }
         world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn short_page_that_is_known_costs_one_call() {
+    let tracks = SandboxOptions { digger_tracks: 268, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, tracks, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    // The server cuts the first page short, and the next offset continues there.
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::ShortPage).with_query("offset=0"));
+    world.run(&["x"]).exits(0);
+    world.new_calls();
+    world.run(&["x"]).exits(0);
+    assert_eq!(world.new_calls().len(), 1);
+    assert!(saved_by(&world) == truth(&world));
+}
+
+#[test]
+fn failing_page_is_looked_at_once_more() {
+    let (world, _) = plain();
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::ShortPage).with_query("offset=100"));
+    world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::FailingItems { from: 155, count: 1, code: 500 }));
+    for most in [6, 1] {
+        world.new_calls();
+        world.run(&["--full"]).exits(3).says("the item at offset 155 cannot be read");
+        let calls = world.new_calls();
+        let failing = calls.iter().filter(|call| call.contains("limit=100&offset=150")).count();
+        assert!(failing <= most, "{calls:?}");
     }
 }
 

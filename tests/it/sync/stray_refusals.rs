@@ -4,6 +4,7 @@ use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
 use super::users::signed_in;
+use crate::cli::plan::plan_and_run;
 use crate::support::world::{World, by_ids, fetch};
 
 /// Home's playlists but the one that takes a thousand calls.
@@ -251,4 +252,23 @@ fn refused_library_is_partial_at_every_run() {
     }
     world.sandbox.clear_faults();
     world.run(&[]).exits(0);
+}
+
+#[test]
+fn price_of_a_refused_list_is_exact() {
+    let written = by_ids("playlist_items", &[HOME]);
+    let listed =
+        format!("user = \"home\"\n{}{}", fetch("my_playlists", ""), fetch("playlist_items", "from = \"my_playlists\""));
+    for job in [written, listed] {
+        let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
+        let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
+        world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+        world.run(&[]);
+        remove_first(&world, HOME);
+        world.sandbox.inject(Fault::on_path(&format!("/v1/playlists/{HOME}"), FaultAction::status(404)));
+        for run in 0..3 {
+            let exact = plan_and_run(&world, &format!("run {run}: {job}"));
+            assert!(exact > 0.99 || job.contains("my_playlists"), "run {run}: {exact}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use super::odd_pages::save_another;
 use super::users::signed_in;
+use crate::cli::plan::plan_and_run;
 use crate::support::calls_table::{digging, saved_by, truth};
 use crate::support::world::{World, fetch};
 
@@ -178,6 +179,8 @@ fn failing_item_of_an_unchanged_playlist() {
     world.sandbox.inject(Fault::on_path(&path, FaultAction::FailingItems { from: 4, count: 1, code: 500 }));
     world.run(&[]).exits(3);
     world.new_calls();
+    let noted = "SELECT skipped = (SELECT count(*) FROM skipped_items WHERE run_id = 1) FROM run_fetches";
+    assert_eq!(world.one(noted), "1", "the item is counted as skipped");
     // The list of playlists says that it has not changed: the item alone is requested.
     world.run(&[]).exits(3).says("the item at offset 4 cannot be read");
     let calls = world.new_calls();
@@ -225,4 +228,114 @@ fn list_with_many_failing_items_is_not_published() {
     world.sandbox.clear_faults();
     world.run(&["x"]).exits(0);
     assert_eq!(saved_by(&world), truth(&world));
+}
+
+#[test]
+fn refused_item_is_not_a_refused_playlist() {
+    for status in [404, 403, 410] {
+        let world = signed_in(
+            World::extended().job(&format!("user = \"home\"\n{}", fetch("my_playlist_items", ""))),
+            &[("home", fixtures::HOME_USER)],
+        );
+        let delete = serde_json::json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
+        world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+        let path = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
+        world.sandbox.inject(Fault::on_path(&path, FaultAction::FailingItems { from: 4, count: 1, code: 500 }));
+        world.run(&[]).exits(3);
+        let rows = world.csv("my_playlist_items.csv").len();
+        world.sandbox.clear_faults();
+        world.sandbox.inject(Fault::on_path(&path, FaultAction::status(status)).with_query("limit=1&"));
+        for _ in 0..2 {
+            world.run(&[]).exits(3).says("the item at offset 4 cannot be read");
+            assert_eq!(world.one("SELECT count(*) FROM known_gaps"), "0", "{status}");
+            assert_eq!(world.one("SELECT count(*) FROM playlists WHERE gone_at IS NOT NULL"), "0", "{status}");
+            assert_eq!(world.csv("my_playlist_items.csv").len(), rows, "{status}");
+        }
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn price_has_the_items_that_failed() {
+    let own = format!("user = \"home\"\n{}", fetch("my_playlist_items", ""));
+    let by_id = fetch("playlist_items", &format!("ids = [\"{}\"]", fixtures::HOME_PLAYLIST));
+    let listed = format!("user = \"home\"\n{}{by_id}", fetch("my_playlists", ""));
+    for job in [own, listed, by_id.clone()] {
+        let world = signed_in(World::extended().job(&job), &[("home", fixtures::HOME_USER)]);
+        let delete = serde_json::json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
+        world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+        let path = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
+        for at in [4, 110] {
+            world.sandbox.clear_faults();
+            let failing = FaultAction::FailingItems { from: at, count: 1, code: 500 };
+            world.sandbox.inject(Fault::on_path(&path, failing));
+            world.run(&["--full"]).exits(3);
+            plan_and_run(&world, &format!("unchanged, {at}: {job}"));
+            let edit =
+                serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 1, "count": 1});
+            world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
+            plan_and_run(&world, &format!("changed, {at}: {job}"));
+        }
+        world.sandbox.clear_faults();
+        plan_and_run(&world, &format!("in order again: {job}"));
+    }
+}
+
+#[test]
+fn failing_item_of_a_cursor_keeps_what_is_known() {
+    let job = format!("user = \"home\"\n{}", fetch("followed_artists", ""));
+    let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
+    // The first page fails, or the second, and no cursor leads past it.
+    for query in ["type=artist", "after="] {
+        let failing = FaultAction::FailingItems { from: 0, count: 1, code: 500 };
+        world.sandbox.inject(Fault::on_path("/v1/me/following", failing).with_query(query));
+        let known = world.csv_path("followed_artists.csv").exists().then(|| world.csv_bytes("followed_artists.csv"));
+        world.run(&["--full"]).exits(3).says("Spotify failed 5 times");
+        if let Some(known) = known {
+            assert!(world.csv_bytes("followed_artists.csv") == known, "{query}");
+        }
+        world.new_calls();
+        world.run(&[]).exits(3);
+        assert!(world.new_calls().len() <= 16, "{query}");
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+        assert_eq!(world.csv("followed_artists.csv").len(), 64, "{query}");
+        world.cli(&["verify"]).exits(0);
+    }
+    // Only large pages fail.
+    let failing = FaultAction::FailingItems { from: 20, count: 1, code: 500 };
+    world.sandbox.inject(Fault::on_path("/v1/me/following", failing));
+    world.run(&["--full"]).exits(0);
+    assert_eq!(world.csv("followed_artists.csv").len(), 64);
+}
+
+#[test]
+fn failing_play_costs_the_plays_before_it() {
+    let job = format!("user = \"home\"\n{}", fetch("recently_played", ""));
+    let whole = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
+    whole.run(&[]).exits(0);
+    let plays = whole.column("recently_played.csv", "played_at");
+    let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
+    for from in [7, 20] {
+        world.sandbox.clear_faults();
+        let failing = FaultAction::FailingItems { from, count: 1, code: 502 };
+        world.sandbox.inject(Fault::on_path("/v1/me/player/recently-played", failing));
+        world.new_calls();
+        world.run(&[]).exits(3).says(&format!("the item at offset {from} cannot be read"));
+        assert!(world.new_calls().len() <= 12);
+        let read = world.column("recently_played.csv", "played_at").len();
+        assert_eq!(read, usize::try_from(from).unwrap());
+        world.cli(&["verify"]).exits(0);
+    }
+    world.sandbox.clear_faults();
+    world.sandbox.inject(Fault::on_path("/v1/me/player/recently-played", FaultAction::status(500)));
+    world.new_calls();
+    world.run(&[]).exits(3);
+    assert!(world.new_calls().len() <= 6, "nothing is answered");
+    world.sandbox.clear_faults();
+    world.run(&[]).exits(0);
+    assert_eq!(world.column("recently_played.csv", "played_at"), plays);
+    world.cli(&["verify"]).exits(0);
 }

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, SecondsFormat};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, SecondsFormat};
 use serde::de::MapAccess;
 
 use super::lenient::{Lenient, LenientValue};
@@ -84,7 +84,8 @@ impl<'de: 'a, 'a> LenientValue<'de> for JsonText<'a> {
     }
 }
 
-/// A time. A text is kept as it was sent, and a count of seconds or milliseconds since 1970 is converted.
+/// A time. A text in the usual form is kept as it was sent, one in another form of ISO 8601 is converted, and so is a
+/// count of seconds or milliseconds since 1970 that is a time in the life of Spotify.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JsonTime<'a>(pub Cow<'a, str>);
 
@@ -101,6 +102,27 @@ fn is_time(text: &str) -> bool {
     text.trim().is_empty() || DateTime::parse_from_rfc3339(text).is_ok()
 }
 
+/// Reads a time in a form that RFC 3339 does not allow: a day alone, no seconds, a blank for the `T`, or an offset
+/// without a colon. A time without a zone is in UTC, as all of Spotify's are.
+fn read_other_form(text: &str) -> Option<DateTime<FixedOffset>> {
+    let (day, rest) = text.split_at_checked(10)?;
+    // chrono also reads days of other lengths.
+    let is_day = day.char_indices().all(|(n, c)| if matches!(n, 4 | 7) { c == '-' } else { c.is_ascii_digit() });
+    let day: NaiveDate = day.parse().ok().filter(|_| is_day)?;
+    if rest.is_empty() {
+        return Some(day.and_time(NaiveTime::MIN).and_utc().fixed_offset());
+    }
+    let rest = rest.strip_prefix(['T', 't', ' '])?.trim_end_matches(" UTC");
+    let clock_end = rest.find(['Z', 'z', '+', '-', ' ']).unwrap_or(rest.len());
+    let (clock, zone) = rest.split_at(clock_end);
+    let clock = NaiveTime::parse_from_str(clock, "%H:%M:%S%.f").or_else(|_| NaiveTime::parse_from_str(clock, "%H:%M"));
+    let at = day.and_time(clock.ok()?);
+    match zone.trim_start() {
+        "" => Some(at.and_utc().fixed_offset()),
+        zone => DateTime::parse_from_str(&format!("{}{zone}", at.format("%FT%T%.f")), "%FT%T%.f%#z").ok(),
+    }
+}
+
 impl<'de: 'a, 'a> LenientValue<'de> for JsonTime<'a> {
     fn from_borrowed_text(text: &'de str) -> Lenient<Self> {
         if is_time(text) { Lenient::Expected(JsonTime(Cow::Borrowed(text))) } else { Self::from_text(text) }
@@ -113,16 +135,28 @@ impl<'de: 'a, 'a> LenientValue<'de> for JsonTime<'a> {
         if let Ok(number) = text.trim().parse() {
             return Self::from_int(number);
         }
-        // A time without a zone is in UTC, as all of Spotify's are.
-        let with_zone = format!("{}Z", text.trim().replacen(' ', "T", 1));
-        if is_time(&with_zone) { Lenient::Converted(JsonTime(Cow::Owned(with_zone))) } else { Lenient::Unreadable }
+        match read_other_form(text.trim()) {
+            Some(at) => Lenient::Converted(JsonTime(Cow::Owned(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))),
+            None => Lenient::Unreadable,
+        }
+    }
+
+    fn from_float(number: f64) -> Lenient<Self> {
+        match JsonInt::from_float(number) {
+            Lenient::Expected(JsonInt(number)) => Self::from_int(number),
+            _ => Lenient::Unreadable,
+        }
     }
 
     fn from_int(number: i64) -> Lenient<Self> {
-        // Seconds reach this number in the year 5138. As milliseconds it is a day in 1973.
-        const FIRST_MILLISECONDS: i64 = 100_000_000_000;
-        let milliseconds = if number < FIRST_MILLISECONDS { number.saturating_mul(1000) } else { number };
-        match DateTime::from_timestamp_millis(milliseconds).filter(|_| number > 0) {
+        // From 2000 to 2100. Any other number is hardly a time.
+        const PLAUSIBLE_SECONDS: std::ops::Range<i64> = 946_684_800..4_102_444_800;
+        let milliseconds = match number {
+            _ if PLAUSIBLE_SECONDS.contains(&number) => Some(number * 1000),
+            _ if PLAUSIBLE_SECONDS.contains(&(number / 1000)) => Some(number),
+            _ => None,
+        };
+        match milliseconds.and_then(DateTime::from_timestamp_millis) {
             Some(at) => Lenient::Converted(JsonTime(Cow::Owned(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)))),
             None => Lenient::Unreadable,
         }
@@ -298,6 +332,26 @@ mod tests {
             ("1764410000123", time("2025-11-29T09:53:20.123Z")),
             ("\"1764410000\"", time("2025-11-29T09:53:20Z")),
             ("\"2026-11-29 10:00:00\"", time("2026-11-29T10:00:00Z")),
+            ("1764410000.0", time("2025-11-29T09:53:20Z")),
+            ("\"1764410000123\"", time("2025-11-29T09:53:20.123Z")),
+            ("\"2026-11-29\"", time("2026-11-29T00:00:00Z")),
+            ("\"2026-11-29T10:00Z\"", time("2026-11-29T10:00:00Z")),
+            ("\"2026-11-29T10:00\"", time("2026-11-29T10:00:00Z")),
+            ("\"2026-11-29T10:00:00+0000\"", time("2026-11-29T10:00:00Z")),
+            ("\"2026-11-29T10:00:00.5-0130\"", time("2026-11-29T10:00:00.500-01:30")),
+            ("\"2026-11-29T10:00:00+02\"", time("2026-11-29T10:00:00+02:00")),
+            ("\"2026-11-29 10:00:00 UTC\"", time("2026-11-29T10:00:00Z")),
+            ("\"2026-11-29 10:00:00 +0000\"", time("2026-11-29T10:00:00Z")),
+            ("\"2026-11\"", JsonField::Unreadable),
+            ("\"2026-11-31\"", JsonField::Unreadable),
+            ("\"2026-11-29T25:00Z\"", JsonField::Unreadable),
+            ("\"2026-11-29T10:00:00+99:99\"", JsonField::Unreadable),
+            ("\"2026-11-29 at ten\"", JsonField::Unreadable),
+            ("\"21\"", JsonField::Unreadable),
+            ("21", JsonField::Unreadable),
+            ("-1764410000", JsonField::Unreadable),
+            ("9223372036854775807", JsonField::Unreadable),
+            ("0.5", JsonField::Unreadable),
             ("\"yesterday\"", JsonField::Unreadable),
             ("\"2026-13-29T10:00:00Z\"", JsonField::Unreadable),
             ("0", JsonField::Unreadable),

@@ -1,0 +1,176 @@
+//! Requests the answers of searches, and in smaller ones what fails as a whole.
+
+use std::ops::Range;
+
+use super::app_facts::SmallerPage;
+use super::context::{FetchContext, SyncContext};
+use super::error::SyncError;
+use super::halving::Halving;
+use super::open_list::OpenList;
+use super::page_reader::{MAX_UNREAD_ITEMS, describe_failure};
+use super::search::SearchRequest;
+use crate::store::UnreadItem;
+use crate::stream::Paging;
+use spotify_client::EntityKind;
+use spotify_client::client::{ApiRequest, ApiResponse};
+use spotify_client::error::ApiError;
+use spotify_client::family::EndpointFamily;
+use spotify_client::page::{Envelope, RawPage};
+
+/// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
+pub(super) const SEARCH_PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
+
+/// An answer of a search.
+pub(super) struct SearchAnswer {
+    pub body: bytes::Bytes,
+    /// How many hits of each type it may have.
+    pub limit: u16,
+    /// Why its hit could not be read, if that is so.
+    pub unread: Option<String>,
+}
+
+/// Requests the answers of a search, and in smaller ones what fails as a whole.
+pub(super) struct SearchReader<'a> {
+    open: &'a OpenList<'a>,
+    search: &'a SearchRequest,
+    /// The offset behind the last hit that is wanted.
+    most: i64,
+    has_answered: bool,
+    /// What is read in smaller answers, with the failure of the whole.
+    parts: Option<(Halving, ApiError)>,
+    /// Offsets at which hits could not be read.
+    pub unread: Vec<UnreadItem>,
+}
+
+impl<'a> SearchReader<'a> {
+    /// Reads the hits before the offset `most`.
+    pub(super) fn new(open: &'a OpenList<'a>, search: &'a SearchRequest, most: i64) -> SearchReader<'a> {
+        SearchReader { open, search, most, has_answered: false, parts: None, unread: Vec::new() }
+    }
+
+    async fn request(
+        &mut self,
+        range: Range<i64>,
+        max_attempts: Option<u32>,
+    ) -> Result<(bytes::Bytes, u16), SyncError> {
+        let SearchRequest { query, kinds, .. } = self.search;
+        let page = SearchPage { query, kinds, offset: range.start, most: range.end, max_attempts };
+        let answer = request_search_page(self.open.sync, self.open.context, page).await;
+        self.has_answered |= answer.is_ok();
+        answer
+    }
+
+    /// The answer at an offset. `None`: it has failed, and is requested in parts.
+    pub(super) async fn next_answer(&mut self, offset: i64) -> Result<Option<SearchAnswer>, SyncError> {
+        let part = self.parts.as_mut().and_then(|(halving, _)| halving.next_range());
+        let (range, max_attempts) = match part {
+            Some(part) => (part.clone(), Some(if part.end - part.start == 1 { 2 } else { 1 })),
+            None => (offset..self.most, None),
+        };
+        if max_attempts.is_none() {
+            self.parts = None;
+        }
+        let e = match self.request(range, max_attempts).await {
+            Ok((body, limit)) => return Ok(Some(SearchAnswer { body, limit, unread: None })),
+            Err(SyncError::Api(e)) if e.is_failure() => e,
+            Err(e) => return Err(e),
+        };
+        let Some((halving, whole)) = &mut self.parts else {
+            let app = &self.open.sync.app;
+            let size = app.page_size(EndpointFamily::SEARCH, "/search", SEARCH_PAGING).map_err(ApiError::from)?;
+            let range = offset..(offset + i64::from(size)).min(self.most);
+            let halving = if self.has_answered { Halving::new(range) } else { Halving::first_items(range, 1) };
+            self.parts = Some((halving, e));
+            return Ok(None);
+        };
+        let Some(position) = halving.record_failure() else { return Ok(None) };
+        let (whole, last) = (whole.clone(), halving.next_range().map(|rest| rest.end - 1));
+        // Perhaps the whole search fails.
+        let is_alive = self.has_answered
+            || match last {
+                Some(last) => self.request(last..last + 1, Some(1)).await.is_ok(),
+                None => false,
+            };
+        if !is_alive || self.unread.len() >= MAX_UNREAD_ITEMS {
+            return Err(whole.into());
+        }
+        let detail = describe_failure(&e);
+        self.unread.push(UnreadItem { position, detail: detail.clone() });
+        let more = (position + 1 < self.most).then_some("more");
+        let page = serde_json::json!({ "items": [null], "next": more });
+        let pages = self.search.kinds.iter().map(|kind| (kind.plural().to_owned(), page.clone()));
+        let body = serde_json::Value::Object(pages.collect()).to_string().into();
+        Ok(Some(SearchAnswer { body, limit: 1, unread: Some(detail) }))
+    }
+
+    /// Records that the search is read up to an offset.
+    pub(super) fn record_success(&mut self, offset: i64) {
+        let is_unread = self.unread.last().is_some_and(|item| item.position + 1 == offset);
+        if let Some((halving, _)) = self.parts.as_mut().filter(|_| !is_unread) {
+            halving.record_success(offset);
+        }
+    }
+}
+
+/// A page of a search.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SearchPage<'a> {
+    pub query: &'a str,
+    pub kinds: &'a [EntityKind],
+    pub offset: i64,
+    /// The offset behind the last hit that is wanted.
+    pub most: i64,
+    /// The maximum number of attempts, if it is smaller than usual.
+    pub max_attempts: Option<u32>,
+}
+
+/// Requests a page of a search. Returns the answer and the size of the page.
+pub(super) async fn request_search_page(
+    sync: &SyncContext,
+    context: &FetchContext,
+    page: SearchPage<'_>,
+) -> Result<(bytes::Bytes, u16), SyncError> {
+    let types = type_list(page.kinds);
+    let wanted = page.most - page.offset;
+    let mut smaller: Option<SmallerPage> = None;
+    loop {
+        let largest = match &smaller {
+            Some(page) => page.size,
+            None => sync.app.page_size(EndpointFamily::SEARCH, "/search", SEARCH_PAGING).map_err(ApiError::from)?,
+        };
+        let limit = u16::try_from(wanted.clamp(1, i64::from(largest))).unwrap_or(largest);
+        let mut request = ApiRequest::new(EndpointFamily::SEARCH, "/search")
+            .with_query("q", page.query)
+            .with_query("type", types.as_str());
+        request.query.extend(context.query());
+        let after_failure = context.progress.max_attempts(page.query);
+        request.max_attempts = page.max_attempts.into_iter().chain(after_failure).min();
+        let request = request.with_query("limit", limit.to_string()).with_query("offset", page.offset.to_string());
+        let check = |answer: &ApiResponse| {
+            // A type without its page is an answer with rows missing.
+            for kind in page.kinds {
+                RawPage::read(answer, Envelope::Key(kind.plural()))?;
+            }
+            Ok(answer.body.clone())
+        };
+        match sync.api.get_checked(&context.bearer, &request, check).await {
+            Ok(body) => {
+                if let Some(page) = &smaller {
+                    sync.app.record_smaller_page(&context.bearer, (EndpointFamily::SEARCH, "/search"), page).await?;
+                }
+                return Ok((body, limit));
+            }
+            Err(ApiError::BadRequest { message, .. })
+                if let Some(page) = SmallerPage::from_refusal(SEARCH_PAGING, &request, limit, &message) =>
+            {
+                smaller = Some(page);
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// The types of a search, as the request names them.
+pub(super) fn type_list(kinds: &[EntityKind]) -> String {
+    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(",")
+}
