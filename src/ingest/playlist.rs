@@ -11,7 +11,9 @@ use super::html_entities::decode_html_entities;
 use super::{Fingerprint, IngestContext, IngestError, no_id, parse_object, show, track, user, with_repair, write_row};
 use crate::store::{CellValue, EntityTable, FieldCounts, StagedItem, WriteTx, staging};
 use spotify_client::EntityKind;
-use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count};
+use spotify_client::wire::{
+    EntryDiscriminator, Episode, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count,
+};
 
 /// Writes a playlist without its items and returns its id.
 ///
@@ -157,7 +159,12 @@ fn read_entry(
         return Ok(PlaylistEntry::new(kind, Some(id), uri));
     }
     match entity {
-        EntityKind::Episode => show::write_episode(s, &parse_object(raw, asked)?, asked, None, true)?,
+        EntityKind::Episode => {
+            let episode: Episode<'_> = parse_object(raw, asked)?;
+            // In the shape of a track, it lacks most of its fields.
+            let is_whole = episode.show.is_some();
+            show::write_episode(s, &episode, asked, None, is_whole)?
+        }
         _ => track::write_track(s, &parse_object(raw, asked)?, asked, true)?,
     };
     remember_without_findings(s, &fingerprint, asked, findings);

@@ -205,9 +205,12 @@ mod tests {
             ("https://accounts.spotify.com/authorize?redirect_uri=x&state=the-state", "address to open"),
             (
                 "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=https://evil.example",
-                "another service",
+                "does not come from Spotify",
             ),
-            ("http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=", "another service"),
+            (
+                "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=",
+                "does not come from Spotify",
+            ),
             (CODE, "only the code"),
             ("code=AQDsecretsecretsecret", "only the code"),
             ("AQDsecret secretsecret", "not an address"),

@@ -41,7 +41,7 @@ async fn sign_in_works_in_two_commands() {
         let args = LoginArgs { no_browser: true, ..login("home") };
         let outcome = Start::of(&table, secret).run(&args, &mut person).await.unwrap();
         assert!(matches!(outcome, LoginOutcome::Waits));
-        assert!(person.said().contains("run `cratedigger auth login home --paste` and paste"), "{}", person.said());
+        assert!(person.said().contains("run `cratedigger auth login home --paste`"), "{}", person.said());
         let back = consent(Url::parse(&person.shown[0]).unwrap()).await.to_string();
         // Once through stdin, so that the list of processes does not show it.
         let typed = LoginArgs { paste: Some("-".to_owned()), ..login("home") };

@@ -103,7 +103,10 @@ fn cron_reads_two_users_until_consent_ends() {
 
     // All streams for both users, in cron's environment.
     let first = cron(&world, &["-q", "run", "--due"]).exits(0);
-    assert_eq!((first.stdout.as_str(), first.stderr.as_str()), ("", ""));
+    let warnings: Vec<&str> = first.stderr.lines().filter(|line| line.contains("warning")).collect();
+    let odd = ["album.images", "artists"]
+        .map(|field| format!("  warning: my_playlist_items of home: {field}: 2 of 625 items had a null; left empty"));
+    assert_eq!(warnings, odd, "{}", first.stderr);
     for user in ["home", "studio"] {
         let rows = rows_of(&world, user);
         assert!(rows.iter().all(|rows| *rows > 0), "{user}: {rows:?}");
@@ -120,7 +123,8 @@ fn cron_reads_two_users_until_consent_ends() {
 
     // Two hours later each access token has expired: one refresh for each user.
     world.sandbox.advance(Duration::from_secs(7_200));
-    cron(&world, &["-q", "run", "x"]).exits(0);
+    let second = cron(&world, &["-q", "run", "x"]).exits(0);
+    assert!(!second.stderr.contains("warning:"), "what was odd is reported once: {}", second.stderr);
     assert_eq!(refreshes(&world), 2);
     let days: Vec<i64> =
         sign_in_states(&world, "x").as_array().unwrap().iter().map(|it| it["days_left"].as_i64().unwrap()).collect();

@@ -16,6 +16,12 @@ fn list() -> String {
 
 /// All bytes that arrive for one request, and how the connection ended.
 async fn raw(visit: &Visit, path: &str) -> (Vec<u8>, Option<std::io::ErrorKind>) {
+    // A large answer takes time to make.
+    raw_after(visit, path, Duration::from_secs(20)).await
+}
+
+/// As [`raw`], with the time to wait for the first byte.
+async fn raw_after(visit: &Visit, path: &str, first: Duration) -> (Vec<u8>, Option<std::io::ErrorKind>) {
     let address = visit.sandbox.accounts_url().replace("http://", "");
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let request = format!(
@@ -25,7 +31,8 @@ async fn raw(visit: &Visit, path: &str) -> (Vec<u8>, Option<std::io::ErrorKind>)
     stream.write_all(request.as_bytes()).await.unwrap();
     let (mut bytes, mut chunk) = (Vec::new(), vec![0; 65_536]);
     loop {
-        match tokio::time::timeout(Duration::from_millis(700), stream.read(&mut chunk)).await {
+        let wait = if bytes.is_empty() { first } else { Duration::from_millis(700) };
+        match tokio::time::timeout(wait, stream.read(&mut chunk)).await {
             Err(_) => return (bytes, Some(std::io::ErrorKind::TimedOut)),
             Ok(Err(err)) => return (bytes, Some(err.kind())),
             Ok(Ok(0)) => return (bytes, None),
@@ -50,7 +57,8 @@ fn length(head: &str) -> Option<usize> {
 async fn struck(action: FaultAction) -> (Visit, Vec<u8>, Option<std::io::ErrorKind>) {
     let visit = visit(extended()).await;
     visit.sandbox.inject(Fault::on_path("/v1/playlists/*", action.clone()).times(1));
-    let (bytes, end) = raw(&visit, &list()).await;
+    let wait = if matches!(action, FaultAction::Stall) { 700 } else { 20_000 };
+    let (bytes, end) = raw_after(&visit, &list(), Duration::from_millis(wait)).await;
     let log = visit.sandbox.log();
     assert_eq!(log.last().unwrap().fault, Some(action.name()));
     visit.ok(&list()).await;

@@ -93,7 +93,7 @@ fn slow(ms: u64, hooks: &Hooks) -> World {
     let world = World::extended()
         .job(&job(fixtures::HOME_PLAYLIST))
         .settings(&format!("[schedule]\nmax_runtime = \"1s\"\n[notify]\nwebhook_url = \"{}\"", hooks.url("/hook")));
-    world.project.write("jobs/y.toml", job(fixtures::EDGE_CASE_PLAYLIST));
+    world.project.write("jobs/y.toml", job(fixtures::FOREIGN_PLAYLIST));
     let path = format!("/v1/playlists/{}", fixtures::HOME_PLAYLIST);
     world.sandbox.inject(Fault::on_path(&path, FaultAction::Latency { ms }).times(1));
     world

@@ -3,7 +3,9 @@
 //! Names that break spreadsheets and parsers, dates without days, floats for integers, tracks without artists,
 //! local files, nulls. A new surprise becomes a line here and a row in [`fixtures::EDGE_CASE_PLAYLIST`].
 
-use super::{CatalogIndex, LocalFile, MusicCatalog, PlaylistRow, RowAddedBy, RowContent, TrackEdgeCase, fixtures};
+use super::{
+    CatalogIndex, LocalFile, MusicCatalog, OddShape, PlaylistRow, RowAddedBy, RowContent, TrackEdgeCase, fixtures,
+};
 use crate::rng::SeededRng;
 
 /// Track names that break some reader.
@@ -163,6 +165,9 @@ pub(super) fn edge_case_rows(music: &MusicCatalog) -> Vec<PlaylistRow> {
         add(RowContent::Track(*index));
     });
     add(RowContent::Track(1));
+    for (shape, content) in odd_items() {
+        add(RowContent::Odd(shape, Box::new(content)));
+    }
     rows[undated].added_at = None;
     rows[without_user].added_by = RowAddedBy::Null;
     rows[empty_user].added_by = RowAddedBy::User(String::new());
@@ -183,6 +188,7 @@ pub(super) fn large_playlist_tail(music: &MusicCatalog) -> Vec<PlaylistRow> {
             let name = &music.tracks[*index].name;
             name.contains(['"', '\n', '\u{0}']) || row.added_at.is_none()
         }
+        RowContent::Odd(..) => false,
         RowContent::Null | RowContent::Local(_) | RowContent::Episode(_) => true,
     };
     let mut tail: Vec<PlaylistRow> = rows.iter().filter(is_unusual).take(20).cloned().collect();
@@ -192,7 +198,7 @@ pub(super) fn large_playlist_tail(music: &MusicCatalog) -> Vec<PlaylistRow> {
 
 /// A description that is too long for a spreadsheet cell.
 pub(super) fn long_description() -> String {
-    let mut text = "=Odd, \"all\" of it;\r\n".to_owned();
+    let mut text = "=Odd, &quot;all&quot; of it &amp; more;\r\n".to_owned();
     text.push_str(&"long 🎧 text ".repeat(3_000));
     text
 }
@@ -210,6 +216,25 @@ impl EdgeCaseTracks {
             special: [4, 5, 6, 3, 10, 11, 12, 13].map(by_number).to_vec(),
         }
     }
+}
+
+/// Items in shapes that Spotify does not document, most of which are in the playlist in their usual shape, too.
+fn odd_items() -> [(OddShape, RowContent); 7] {
+    let local = LocalFile {
+        artist: "Salt & Pepper".to_owned(),
+        album: Some("Home tapes".to_owned()),
+        title: "Length as an object".to_owned(),
+        secs: Some(187),
+    };
+    [
+        (OddShape::DurationObject, RowContent::Local(Box::new(local))),
+        (OddShape::NullArtist, RowContent::Track(5)),
+        (OddShape::NullImage, RowContent::Track(6)),
+        (OddShape::ExplicitText, RowContent::Track(7)),
+        (OddShape::UnknownType, RowContent::Track(8)),
+        (OddShape::Blank, RowContent::Track(1)),
+        (OddShape::EpisodeAsTrack, RowContent::Episode(0)),
+    ]
 }
 
 fn local_files() -> [LocalFile; 5] {

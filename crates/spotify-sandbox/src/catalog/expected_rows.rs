@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CatalogKind, CatalogPlaylist, MusicCatalog, PlaylistRow, RowAddedBy, RowContent};
+use super::{CatalogKind, CatalogPlaylist, MusicCatalog, OddShape, PlaylistRow, RowAddedBy, RowContent};
 
 /// The expected row at one position of a playlist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,10 +100,25 @@ fn expected_row(music: &MusicCatalog, row: PlaylistRow, position: usize) -> Expe
         track_number: None,
         disc_number: None,
     };
-    match row.content {
-        RowContent::Null => blank,
+    let content = match &row.content {
+        // Whatever its shape, the values of an item are plain or known from elsewhere.
+        RowContent::Odd(OddShape::UnknownType, content) => {
+            let known = row_of_content(music, content, blank.clone());
+            let uri = known.uri.map(|uri| uri.replace(":track:", ":clip:"));
+            return ExpectedRow { kind: "clip".to_owned(), uri, name: known.name, ..blank };
+        }
+        RowContent::Odd(_, content) => content,
+        content => content,
+    };
+    row_of_content(music, content, blank)
+}
+
+/// The expected row of an item in its usual shape.
+fn row_of_content(music: &MusicCatalog, content: &RowContent, blank: ExpectedRow) -> ExpectedRow {
+    match content {
+        RowContent::Null | RowContent::Odd(..) => blank,
         RowContent::Track(index) => {
-            let track = &music.tracks[index];
+            let track = &music.tracks[*index];
             let album = &music.albums[track.album];
             let artists = || track.artists.iter().map(|artist| &music.artists[*artist]);
             ExpectedRow {
@@ -127,7 +142,7 @@ fn expected_row(music: &MusicCatalog, row: PlaylistRow, position: usize) -> Expe
             }
         }
         RowContent::Episode(index) => {
-            let episode = &music.episodes[index];
+            let episode = &music.episodes[*index];
             let show = &music.shows[episode.show];
             ExpectedRow {
                 kind: "episode".to_owned(),

@@ -21,7 +21,7 @@ pub use libraries::{LibraryEdit, LibrarySection};
 pub(crate) use libraries::{SavedItem, UserLibraries, UserLibrary, recent_plays};
 pub(crate) use names::{MARKETS, market_lists};
 pub(crate) use playlists::{
-    CatalogPlaylist, LocalFile, PlaylistCollection, PlaylistImages, PlaylistRow, RowAddedBy, RowContent,
+    CatalogPlaylist, LocalFile, OddShape, PlaylistCollection, PlaylistImages, PlaylistRow, RowAddedBy, RowContent,
 };
 pub use playlists::{EditError, PlaylistEdit};
 

@@ -3,10 +3,12 @@
 //! Extended Quota Mode has `tracks` and `track`. Development Mode has `items` and `item` since February 2026, and
 //! no items of playlists that the user neither owns nor shares.
 
+use serde_json::{Value, json};
+
 use super::tracks::write_full_track;
 use super::users::display_name;
 use super::{ListPage, RenderContext, shows_and_audiobooks, user_brief, write_images};
-use crate::catalog::{CatalogPlaylist, LocalFile, PlaylistImages, PlaylistRow, RowAddedBy, RowContent};
+use crate::catalog::{CatalogPlaylist, LocalFile, OddShape, PlaylistImages, PlaylistRow, RowAddedBy, RowContent};
 use crate::json::{self, ObjectWriter};
 
 /// The part of the items that a playlist object contains.
@@ -100,7 +102,11 @@ fn write_row(view: &RenderContext<'_>, out: &mut String, row: &PlaylistRow, epis
             RowAddedBy::Null => o.raw("added_by", "null"),
             RowAddedBy::User(id) => o.object("added_by", |o| user_brief(view, o, id)),
         }
-        o.display("is_local", matches!(row.content, RowContent::Local(_)));
+        let content = match &row.content {
+            RowContent::Odd(_, content) => content,
+            content => content,
+        };
+        o.display("is_local", matches!(content, RowContent::Local(_)));
         o.raw("primary_color", "null");
         let (name, other) = if view.extended { ("track", "item") } else { ("item", "track") };
         for key in [Some(name), row.both_keys.then_some(other)].into_iter().flatten() {
@@ -128,6 +134,37 @@ fn write_content(view: &RenderContext<'_>, out: &mut String, content: &RowConten
             shows_and_audiobooks::write_episode_fields(view, o, *index, true);
         }),
         RowContent::Episode(index) => write_episode_as_track(view, out, *index),
+        RowContent::Odd(shape, content) => {
+            let mut usual = String::new();
+            write_content(view, &mut usual, content, episodes && *shape != OddShape::EpisodeAsTrack);
+            let mut item = serde_json::from_str(&usual).unwrap_or_default();
+            distort(*shape, &mut item);
+            out.push_str(&item.to_string());
+        }
+    }
+}
+
+/// Changes an item into one that Spotify does not document.
+fn distort(shape: OddShape, item: &mut Value) {
+    match shape {
+        OddShape::DurationObject => item["duration_ms"] = json!({ "totalMilliseconds": item["duration_ms"] }),
+        OddShape::NullArtist => {
+            item["artists"].as_array_mut().into_iter().for_each(|artists| artists.push(Value::Null))
+        }
+        OddShape::NullImage => item["album"]["images"] = json!([null]),
+        OddShape::ExplicitText => item["explicit"] = json!(item["explicit"].to_string()),
+        OddShape::UnknownType => {
+            let uri = item["uri"].as_str().unwrap_or_default().replace(":track:", ":clip:");
+            *item = json!({ "id": item["id"], "name": item["name"], "type": "clip", "uri": uri });
+        }
+        OddShape::Blank => {
+            item["name"] = json!("");
+            item["duration_ms"] = json!(0);
+            item["album"]["name"] = json!("");
+            item["album"]["release_date"] = json!("0000");
+            item["artists"] = json!([]);
+        }
+        OddShape::EpisodeAsTrack => {}
     }
 }
 

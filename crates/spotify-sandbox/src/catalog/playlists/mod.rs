@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::timestamp;
 use crate::rng;
 pub use edits::{EditError, PlaylistEdit};
-pub(crate) use row::{LocalFile, PlaylistRow, RowAddedBy, RowContent};
+pub(crate) use row::{LocalFile, OddShape, PlaylistRow, RowAddedBy, RowContent};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PlaylistImages {

@@ -8,6 +8,27 @@ pub(crate) enum RowContent {
     Track(CatalogIndex),
     Episode(CatalogIndex),
     Local(Box<LocalFile>),
+    /// Another content, written in a way that Spotify does not document.
+    Odd(OddShape, Box<RowContent>),
+}
+
+/// A way in which Spotify has written an item that it does not document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OddShape {
+    /// The duration is an object.
+    DurationObject,
+    /// One of the artists is null.
+    NullArtist,
+    /// One of the album's images is null.
+    NullImage,
+    /// `explicit` is a text.
+    ExplicitText,
+    /// An item of a type that no documentation names.
+    UnknownType,
+    /// Name, album, artists, date and duration are blank.
+    Blank,
+    /// An episode in the shape of a track.
+    EpisodeAsTrack,
 }
 
 /// A local file of a user. Spotify knows only its tags.
