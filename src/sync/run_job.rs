@@ -191,6 +191,6 @@ impl JobRun<'_> {
             return Ok(self.sync.store.with_connection(move |store| write(Some(store))).await?);
         }
         let written = tokio::task::spawn_blocking(move || write(None)).await;
-        written.map_err(|panic| SyncError::defect(panic))
+        written.map_err(SyncError::defect)
     }
 }
