@@ -185,6 +185,10 @@ impl<'a> ListPass<'a> {
 
     /// Whether the rows of a page and those that are stored add up to the whole list, so that the page lacks nothing.
     fn is_rest_known(&self, at: &Checkpoint, page: &RawPage) -> bool {
+        // A page without a next one says that the list ends there.
+        if !page.more {
+            return false;
+        }
         let (Some(read), Some(total)) = (&self.incremental, at.announced.or(page.total)) else { return false };
         let reached = at.next_offset + page.served();
         let mut read = read.clone();

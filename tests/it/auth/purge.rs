@@ -257,7 +257,7 @@ fn files_without_users_are_made_again_or_left() {
     // Until somebody deletes them, each purge says so.
     let again = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
     assert!(again.stderr.contains("x/old.csv: an earlier purge left it"), "{}", again.stderr);
-    for left in ["x/old.csv", "y/old.csv"] {
+    for left in ["x/old.csv", "x/old.jsonl", "y/old.csv", "y/old.jsonl"] {
         std::fs::remove_file(csv.join(left)).unwrap();
     }
     world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);

@@ -46,6 +46,7 @@ const LONG: &[(&str, &str)] = &[
         "one list of shapes, each a few lines; to be read next to Spotify's own reference",
     ),
     ("src/cli/args.rs", "one list of commands and flags; its comments are the help"),
+    ("src/settings/keys.rs", "one list of settings; its texts are their documentation"),
     (
         "src/sync/by_id.rs",
         "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
