@@ -116,7 +116,7 @@ impl<'a> Reporter<'a> {
             let (text, details) = success_message(report);
             self.send(AlertEvent::Success, &report.job, text, details, Some(report));
         }
-        for warning in &report.warnings {
+        for warning in &report.expiring_grants {
             self.send(AlertEvent::SignIn, &report.job, warning.clone(), Vec::new(), Some(report));
         }
         for RunAlert { event, text, details } in news {
@@ -249,10 +249,10 @@ impl<'a> Reporter<'a> {
         };
         let Some(first) = ended.iter().filter(is_reported).min_by_key(|ended| ended.since) else { return };
         let what = match first.kind {
-            AlertKind::BrokenFile => "its file was invalid",
-            AlertKind::Person => "a user had to act",
-            AlertKind::Overdue => "its data were overdue",
-            AlertKind::Partial => "it was partial",
+            AlertKind::BrokenFile => "its file had been invalid",
+            AlertKind::Person => "a user has had to act",
+            AlertKind::Overdue => "its data had been overdue",
+            AlertKind::Partial => "it had been partial",
             AlertKind::Failed | AlertKind::Deferred | AlertKind::Untold => "it had failed",
         };
         let job = if let AlertScope::Job(job) = scope { job } else { "" };

@@ -17,6 +17,7 @@ use super::sign_in_status;
 use super::summary::{JsonExtras, failed_report_json, report_cut_short, report_json};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::job::{Job, LoadedJobs};
+use crate::notify::Notifier;
 use crate::scheduler::{DueFire, RunHistory, ScheduleTime};
 use crate::settings::Settings;
 use crate::sync::RunReport;
@@ -75,7 +76,10 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         };
         runtime()?.block_on(reporter.run_with_deliveries(&shutdown, work));
     }
-    metrics::write_metrics(context, &settings, &reporter, &loaded.jobs);
+    // The Prometheus file has all jobs, also after a run of some.
+    let has_others = !args.job_names().is_empty() && reporter.notifier().is_some_and(Notifier::has_metrics);
+    let all = has_others.then(|| context.jobs(&settings, &[]));
+    metrics::write_metrics(context, &settings, &reporter, all.as_ref().map_or(&loaded.jobs, |all| &all.jobs));
     let RunResults { reports, mut extras, exits, .. } = command.results;
     let exit = ExitStatus::most_severe(exits);
     if context.json {

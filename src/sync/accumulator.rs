@@ -33,6 +33,8 @@ pub(super) struct RunAccumulator {
     pub users: Vec<JobUser>,
     /// What people should do something about before long.
     pub warnings: Vec<String>,
+    /// Of these, the ones about sign-ins that expire.
+    pub expiring_grants: Vec<String>,
     not_before: Option<DateTime<Utc>>,
     /// Why nothing more is requested, once that is so.
     pub stop_reason: Option<String>,
@@ -168,6 +170,7 @@ impl RunAccumulator {
             state: state.as_str(),
             reasons: self.reasons,
             warnings: self.warnings,
+            expiring_grants: self.expiring_grants,
             hints,
             causes: self.causes,
             not_before,

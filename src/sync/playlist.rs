@@ -355,7 +355,8 @@ pub(super) fn estimate_without_probe(
     row: &ListRow,
     may_be_unchanged: bool,
 ) -> Result<CallEstimate, SyncError> {
-    let Some(last) = row.announced.or(row.served) else {
+    let announced = row.announced.or(row.checkpoint.as_ref().and_then(|at| at.announced));
+    let Some(last) = announced.or(row.served) else {
         return Ok(CallEstimate::for_one(EndpointFamily::PLAYLISTS, CallRange::at_least(1)).with_reason(reasons::NEVER));
     };
     let page_sizes = item_page_sizes(sync, id)?;

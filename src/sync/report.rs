@@ -19,6 +19,9 @@ pub struct RunReport {
     pub reasons: Vec<String>,
     /// What people should do something about before long, such as a sign-in that expires.
     pub warnings: Vec<String>,
+    /// Of these, the ones about sign-ins that expire.
+    #[serde(skip)]
+    pub expiring_grants: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
     /// What kept it from being complete, for alerts.

@@ -118,6 +118,7 @@ impl JobRun<'_> {
             if let Some(days) = days {
                 let text = format!("{name} must sign in again within {days} days: cratedigger auth login {name}");
                 self.sync.observer.note(&text);
+                accumulator.expiring_grants.push(text.clone());
                 accumulator.warnings.push(text);
             }
         }

@@ -73,13 +73,17 @@ fn lasting_problem_is_reported_once() {
 #[test]
 fn success_is_reported_if_asked_for() {
     let hooks = Hooks::listening();
-    let world = plain(&format!("webhook_url = \"{}\"\non = [\"failure\", \"success\"]", hooks.url("/hook")));
+    let world =
+        plain(&format!("webhook_url = \"{}\"\non = [\"failure\", \"sign_in\", \"success\"]", hooks.url("/hook")));
     world.run(&["x"]).exits(0);
     let edit = serde_json::json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]});
     world.sandbox.catalog().edit(serde_json::from_value(edit).unwrap()).unwrap();
     world.run(&["x"]).exits(0);
+    // A field that could not be read is a warning of the run, and no one has to act.
+    world.project.write("jobs/x.toml", by_ids("playlist_items", &[fixtures::EDGE_CASE_PLAYLIST]));
+    assert!(world.run(&["x"]).exits(0).stderr.contains("warning:"));
     let came: Vec<serde_json::Value> = hooks.came().iter().map(|it| serde_json::from_str(&it.body).unwrap()).collect();
-    assert_eq!(came.iter().map(|it| it["event"].as_str().unwrap()).collect::<Vec<_>>(), ["success", "success"]);
+    assert_eq!(came.iter().map(|it| it["event"].as_str().unwrap()).collect::<Vec<_>>(), ["success"; 3]);
     assert_output("success_is_reported_if_asked_for", &format!("{}\n{}", came[1]["text"], came[1]["details"]));
 }
 
@@ -124,6 +128,7 @@ fn hanging_notify_command_is_killed() {
 #[test]
 fn prometheus_file_has_all_metrics() {
     let world = plain("prometheus_file = \"metrics/cratedigger.prom\"");
+    world.project.write("jobs/y.toml", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
     world.run(&["x"]).exits(0);
     let text = std::fs::read_to_string(world.project.root().join("metrics/cratedigger.prom")).unwrap();
     assert_output("prometheus_file_has_all_metrics", &text);
