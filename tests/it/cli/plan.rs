@@ -245,22 +245,19 @@ fn stopped_run_costs_what_is_left() {
 
 #[test]
 fn stopped_first_read_has_its_rest_in_the_plan() {
-    // A playlist by its id, and among the user's own.
-    let by_id = fetch("playlist_items", &format!("ids = [\"{}\"]", fixtures::LARGE_PLAYLIST));
-    for fetch in [by_id, "[[fetch]]\nstream = \"my_playlist_items\"\n".to_owned()] {
-        let world = signed_in(development().job(""), &[("home", fixtures::HOME_USER)]);
-        let cut = PlaylistEdit::Remove { playlist: fixtures::LARGE_PLAYLIST.to_owned(), position: 0, count: 48_000 };
-        world.sandbox.catalog().edit(cut).unwrap();
-        world.project.write("jobs/x.toml", format!("user = \"home\"\n{fetch}"));
-        world.run(&["--max-calls", "6"]).exits(75);
-        let before = plan(&world, &["--offline"]).0[""].clone();
-        let planned = world.cli(&["plan", "--offline"]).exits(0).stdout;
-        let calls = world.run(&["--json"]).json()["calls"].as_u64().unwrap();
-        assert!(calls > 15, "{calls}");
-        before.holds(calls, "the rest: the job");
-        let about = || planned.split_once("about ")?.1.split(' ').next()?.parse().ok();
-        assert!(before.most.or_else(about).unwrap() >= calls, "{calls} calls: {before:?}\n{planned}");
-    }
+    let fetch = fetch("playlist_items", &format!("ids = [\"{}\"]", fixtures::LARGE_PLAYLIST));
+    let world = signed_in(development().job(""), &[("home", fixtures::HOME_USER)]);
+    let cut = PlaylistEdit::Remove { playlist: fixtures::LARGE_PLAYLIST.to_owned(), position: 0, count: 48_000 };
+    world.sandbox.catalog().edit(cut).unwrap();
+    world.project.write("jobs/x.toml", format!("user = \"home\"\n{fetch}"));
+    world.run(&["--max-calls", "6"]).exits(75);
+    let before = plan(&world, &["--offline"]).0[""].clone();
+    let planned = world.cli(&["plan", "--offline"]).exits(0).stdout;
+    let calls = world.run(&["--json"]).exits(0).json()["calls"].as_u64().unwrap();
+    assert!(calls > 10, "{calls}");
+    before.holds(calls, "the rest: the job");
+    let about: u64 = planned.split_once("about ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+    assert!((calls..2 * calls).contains(&about), "{calls} calls: {before:?}\n{planned}");
 }
 
 #[test]
