@@ -71,11 +71,11 @@ impl RefusalScale {
         if !is_listed && !was_read || is_gone {
             return Ok(RefusalWeight { wants_second_look: false, is_settled: true, is_gone });
         }
-        // Of an id that a person wrote down, two runs in a row are evidence enough to look at it once a week.
+        // Until two refusals are that far apart, each run requests the id again. If an earlier run got none of its two
+        // answers, a later one sends one request for an id that a person wrote down.
         let is_second_run = before.is_some_and(|(_, checked)| checked < self.run_started_at);
-        let is_settled = if is_listed { is_old } else { is_second_run };
-        let wants_second_look = !self.is_second_look && !is_settled;
-        Ok(RefusalWeight { wants_second_look, is_settled, is_gone })
+        let wants_second_look = !self.is_second_look && !is_old && (is_listed || !is_second_run);
+        Ok(RefusalWeight { wants_second_look, is_settled: is_old, is_gone })
     }
 
     /// Whether Spotify ever answered for the id.

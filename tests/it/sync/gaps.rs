@@ -19,17 +19,20 @@ fn vanished_playlist_keeps_its_rows() {
     world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
     world.new_calls();
     let gone = "SELECT count(*) FROM playlists WHERE gone_at IS NOT NULL";
-    // A second look in the first run and another one in the next run; then it is a known gap.
-    for (run, code, calls) in [(2, 3, 2), (3, 0, 1), (4, 0, 0)] {
+    // A second look in the first run, and another one in each run of that day.
+    for (run, code, calls) in [(2, 3, 2), (3, 3, 1), (4, 3, 1)] {
         world.run(&[]).exits(code);
         assert!(world.csv_bytes("playlist_items.csv") == before, "run {run}");
         let asked = world.new_calls().iter().filter(|call| call.contains(fixtures::HOME_PLAYLIST)).count();
         assert_eq!((asked, world.one(gone)), (calls, "0".to_owned()), "run {run}");
         assert_eq!(world.one(&format!("SELECT count(*) FROM skipped_items WHERE run_id = {run}")), "1");
     }
-    age_refusals(&world, 24 * 8);
+    age_refusals(&world, 24);
     world.run(&[]).exits(0);
-    assert_eq!(world.one(gone), "1", "a week later it is still missing");
+    assert_eq!(world.one(gone), "1", "a day later it is still missing");
+    world.new_calls();
+    world.run(&[]).exits(0);
+    assert!(world.new_calls().iter().all(|call| !call.contains(fixtures::HOME_PLAYLIST)), "it is a known gap");
     assert!(world.csv_bytes("playlist_items.csv") == before);
     assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
 }
@@ -46,7 +49,7 @@ fn refused_list_keeps_its_rows() {
     let before = files();
     // The old rows are also kept while the list is not requested again.
     world.sandbox.inject(Fault::on_path("/v1/artists/*/albums", FaultAction::status(404)));
-    for (run, code) in [(2, 3), (3, 0), (4, 0)] {
+    for (run, code) in [(2, 3), (3, 3), (4, 3)] {
         world.run(&[]).exits(code);
         assert!(files() == before, "run {run}");
     }
