@@ -398,7 +398,7 @@ pub enum ImportCommand {
 /// `import history`
 #[derive(Debug, Args)]
 pub struct ImportHistoryArgs {
-    /// JSON files of the "Extended streaming history" or of the one-year form, or folders with them
+    /// JSON files of the "Extended streaming history" or of the one-year form, or folders that contain them, also in subfolders
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// The local name of the user [default: the only user of the store]

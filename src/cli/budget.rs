@@ -96,6 +96,11 @@ impl RemainingBudget {
             && price.by_family.iter().all(|(family, calls)| within(*calls, self.left_in_family(family.as_str())))
     }
 
+    /// Whether nothing limits the calls of a run of this price.
+    pub(super) fn has_no_limit(&self, price: &CallEstimate) -> bool {
+        self.account.is_none() && price.by_family.keys().all(|family| self.left_in_family(family.as_str()).is_none())
+    }
+
     /// Subtracts what a run of this price spends, as far as calls are left, and returns the number of calls.
     pub(super) fn spend(&mut self, price: &CallEstimate) -> u64 {
         price.by_family.iter().map(|(family, calls)| self.take(family.as_str(), calls.expected_calls())).sum()
@@ -138,7 +143,9 @@ fn usable(calls: u32, reserve: f64) -> u32 {
 
 /// `12 calls`, `3 to 5 calls`, `7 or more calls`, `about 404 calls (204 or more)`.
 pub(super) fn describe_calls(calls: CallRange) -> String {
-    let noun = if calls.expected_calls() == 1 && calls.at_most == Some(1) { "call" } else { "calls" };
+    // `1 call` and `about 1 call (0 or more)`, but `1 or more calls`.
+    let is_one = calls.at_most == Some(1) || (calls.at_most.is_none() && calls.at_least == 0);
+    let noun = if calls.expected_calls() == 1 && is_one { "call" } else { "calls" };
     match format_calls(calls).split_once(" (") {
         Some((about, least)) => format!("{about} {noun} ({least}"),
         None => format!("{} {noun}", format_calls(calls)),

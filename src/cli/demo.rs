@@ -125,8 +125,11 @@ fn recreate_folder(folder: &Path) -> Result<(), CommandError> {
 
 fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandError> {
     let DemoProject { api_url, accounts_url, client_id, client_secret, .. } = playing;
+    // An absolute path, so that later commands with `--project` find the folder from anywhere.
+    let state = std::path::absolute(folder.join("state")).or_exit(ExitStatus::Storage)?;
+    let state = serde_json::json!(state.to_string_lossy());
     let settings = format!(
-        "[spotify]\napi_url = \"{api_url}\"\naccounts_url = \"{accounts_url}\"\n\n\
+        "# The sandbox of these addresses ended with the demo: commands that only read the store still work.\n[spotify]\napi_url = \"{api_url}\"\naccounts_url = \"{accounts_url}\"\n\n[state]\ndir = {state}\n\n\
          # The sandbox has no limits here. For the real Spotify, keep the default pace.\n\
          [limits]\nrequests_per_second = 100.0\ncalls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"\n"
     );

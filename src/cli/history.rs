@@ -14,11 +14,11 @@ use crate::sync::mark_crashed_runs;
 pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
-    let mut runs =
-        if database.exists() { past_runs(&database, args.limit).or_exit(ExitStatus::Storage)? } else { Vec::new() };
+    let has_store = database.exists();
+    let mut runs = if has_store { past_runs(&database, args.limit).or_exit(ExitStatus::Storage)? } else { Vec::new() };
     if let Some(job) = &args.job {
         runs.retain(|r| r.job == *job);
-        if runs.is_empty() {
+        if runs.is_empty() && has_store {
             print::stderr(&format!("{}: no recorded run\n", printable(job)));
         }
     }
@@ -40,6 +40,19 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
             })
             .collect();
         print::json(&json!({ "runs": values })).or_exit(ExitStatus::Storage)?;
+        return Ok(exit);
+    }
+    if runs.is_empty() {
+        match exit {
+            ExitStatus::Complete if !has_store => {
+                print::stderr(&format!(
+                    "there is no store at {} yet; `cratedigger run` creates one\n",
+                    printable(&database.display().to_string())
+                ));
+            }
+            _ if args.job.is_none() => print::stderr("no recorded run\n"),
+            _ => {}
+        }
         return Ok(exit);
     }
     let mut rows =

@@ -63,8 +63,9 @@ fn import_history(args: &ImportHistoryArgs, context: &CommandContext) -> Result<
             printable(&name),
             printable(&user_id)
         );
-        return Err(CommandError::new(ExitStatus::Usage, error)
-            .with_hint("if they are the same person, or to name another user: --user USER"));
+        return Err(CommandError::new(ExitStatus::Usage, error).with_hint(
+            "if both are the same person, or if the files belong to another user, name the user: --user USER",
+        ));
     }
     let plays = std::mem::take(&mut sum.plays);
     let count = plays.len() as u64;
@@ -110,7 +111,7 @@ fn report(
         (sum.short, "shorter than 30 seconds, which the API does not list either"),
         (sum.other_media, "podcasts, audiobooks and videos"),
         (sum.unreadable, "without a time, a name or a length"),
-        (unplaced, "of tracks that the files name without an id and that the store does not have"),
+        (unplaced, "not imported: the files name the track without an id, and the store does not have it"),
     ] {
         if number > 0 {
             out.push_str(&format!("  {number:>8}  {what}\n"));
@@ -171,7 +172,10 @@ impl HistorySum {
     }
 }
 
-/// The named files, and in folders those with the names of a streaming history.
+/// Folders within folders are read to this depth. The export has one or two levels.
+const MAX_DEPTH: usize = 8;
+
+/// The named files, and in folders and their subfolders those with the names of a streaming history.
 fn history_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
     let mut files = Vec::new();
     for path in named {
@@ -179,21 +183,37 @@ fn history_files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
             files.push(path.clone());
             continue;
         }
-        let shown = printable(&path.display().to_string());
-        let entries = std::fs::read_dir(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|e| anyhow::Error::new(e).context(format!("failed to read {shown}")))
-            .or_exit(ExitStatus::Usage)?;
-        let mut found: Vec<PathBuf> =
-            entries.iter().map(std::fs::DirEntry::path).filter(|path| is_history(path)).collect();
+        let mut found = Vec::new();
+        find_in_folder(path, MAX_DEPTH, &mut found)?;
         found.sort();
         if found.is_empty() {
-            let error = anyhow::anyhow!("the folder {shown} has no file of a streaming history");
+            let shown = printable(&path.display().to_string());
+            let error = anyhow::anyhow!("the folder {shown} and its subfolders have no file of a streaming history");
             return Err(CommandError::new(ExitStatus::Usage, error).with_hint("name the files"));
         }
         files.extend(found);
     }
     Ok(files)
+}
+
+/// Links to folders are not followed, so that no file is read twice.
+fn find_in_folder(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), CommandError> {
+    let shown = printable(&folder.display().to_string());
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|e| anyhow::Error::new(e).context(format!("failed to read {shown}")))
+        .or_exit(ExitStatus::Usage)?;
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            if depth > 0 {
+                find_in_folder(&path, depth - 1, found)?;
+            }
+        } else if is_history(&path) {
+            found.push(path);
+        }
+    }
+    Ok(())
 }
 
 fn is_history(path: &Path) -> bool {

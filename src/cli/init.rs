@@ -54,11 +54,22 @@ include = [\"config/cratedigger.toml\"]
 schema = { path = \"config/settings.schema.json\" }
 ";
 
-const NEXT_STEPS: &str = "
-Next: copy .env.example to .env and fill it in, and edit jobs/artists.csv;
+const NEXT_STEPS: &str = "\
+copy .env.example to .env and fill it in, and edit jobs/artists.csv;
 then run `cratedigger check` and `cratedigger run roster-report`, which costs one call for each artist.
 For your own playlists: `cratedigger auth login home`, then `cratedigger run my-playlists`.
 ";
+
+/// The start of the next steps. They work in the folder of the project.
+fn start_of_next_steps(project: &Project) -> String {
+    let is_here = || Some(project.root.canonicalize().ok()? == std::env::current_dir().ok()?.canonicalize().ok()?);
+    if is_here().unwrap_or(false) {
+        return "\nNext: ".to_owned();
+    }
+    // A quote within single quotes of a shell.
+    let folder = project.root.display().to_string().replace('\'', "'\\''");
+    format!("\nNext: `cd '{}'`;\n", crate::document::printable(&folder))
+}
 
 /// Writes the missing files.
 ///
@@ -102,7 +113,7 @@ pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     }
     match &place {
         Some(place) => out.push_str(&next_with_systemd(&project, place, context)),
-        None => out.push_str(NEXT_STEPS),
+        None => out.push_str(&(start_of_next_steps(&project) + NEXT_STEPS)),
     }
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
@@ -175,7 +186,8 @@ fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &Comm
     }
     let install = place.project.join("systemd/install.sh");
     out.push_str(&format!(
-        "\nNext: edit jobs/artists.csv and run `cratedigger check`; then\n  sudo sh '{}'\n",
+        "{}edit jobs/artists.csv and run `cratedigger check`; then\n  sudo sh '{}'\n",
+        start_of_next_steps(project),
         install.display()
     ));
     out

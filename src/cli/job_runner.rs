@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::app::{App, RunCallLimits};
 use super::error_exits::{ledger_error, sync_error};
+use super::owner_hints::name_signed_in_owners;
 use super::planner::PlannedPrice;
 use super::preflight::require_free_space;
 use super::pricing::{grants_for, job_key, price_job, reserve, run_parameters};
@@ -171,7 +172,8 @@ impl<'a> JobRunner<'a> {
         let parameters = RunParameters { accept, ..run_parameters(app, &history, fire_at, grants) };
         let report = run_job(&sync, job, &parameters, &self.files).await;
         display.finish();
-        let report = report.map_err(sync_error)?;
+        let mut report = report.map_err(sync_error)?;
+        name_signed_in_owners(app, job, &mut report);
         if let Some(price) = &price {
             save_planned_calls(store, started.run_id, price).await?;
         }

@@ -124,7 +124,7 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let mut prices: Vec<_> = prices.into_iter().map(Some).collect();
     let priced = |slot: QueueSlot| {
         let (job, price) = prices[slot.index].take()?;
-        let fits = BudgetFit::from_price(&price, slot.fits);
+        let fits = BudgetFit::from_price(&price, slot.fits, slot.left.has_no_limit(&price.total()));
         let days = whole_days(day.for_job(job, None, 0).days(&price.total()));
         Some(PricedJob { job, price, left: slot.left, fits, days, refused: check::refused_notes(job, &endpoints) })
     };
@@ -136,7 +136,9 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         with_details: !args.jobs.is_empty() || loaded.jobs.len() == 1,
         asked: probes.sent(),
         ended: probes.stopped_by().or_else(|| {
-            is_used_up.then(|| format!("a probe uses at most a quarter of what is left today, {most} calls"))
+            is_used_up.then(|| {
+                format!("a probe uses at most a quarter of what is left today, {}", print::count(most, "call"))
+            })
         }),
     };
     if context.json {
@@ -156,14 +158,14 @@ fn whole_days(days: f64) -> u64 {
 }
 
 impl BudgetFit {
-    /// Of a run of this price, for which enough is left or not.
-    fn from_price(price: &JobEstimate, enough: bool) -> BudgetFit {
+    /// Of a run of this price, for which enough is left or not. Without a limit, any number of calls fits.
+    fn from_price(price: &JobEstimate, enough: bool, no_limit: bool) -> BudgetFit {
         let held = price.fetches.iter().filter_map(|fetch| fetch.not_before).max();
         match held {
             Some(until) => BudgetFit::HeldBack(until),
             None if price.fetches.iter().any(|fetch| fetch.needs_user_action) => BudgetFit::NeedsUserAction,
             None if !enough => BudgetFit::No,
-            None if price.total().calls().at_most.is_none() => BudgetFit::Unknown,
+            None if !no_limit && price.total().calls().at_most.is_none() => BudgetFit::Unknown,
             None => BudgetFit::Yes,
         }
     }

@@ -21,6 +21,8 @@ pub struct Credentials {
     pub client_id_from: String,
     /// The source of the client secret.
     pub client_secret_from: String,
+    /// `.env` has a line for the client secret, without a value.
+    pub client_secret_is_blank: bool,
     /// `SPOTIPY_REDIRECT_URI`, if it is set. It is used unless the settings name another address.
     pub redirect_uri: Option<String>,
 }
@@ -29,12 +31,17 @@ pub struct Credentials {
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// A variable is not set.
-    #[error("no {what}: {variable} is set neither in the environment nor in .env")]
+    #[error(
+        "no {what}: {variable} is {}",
+        if *is_blank { "not set in the environment, and its value in .env is empty" } else { "set neither in the environment nor in .env" }
+    )]
     Missing {
         /// `client id` or `client secret`.
         what: &'static str,
         /// The variable to set.
         variable: &'static str,
+        /// `.env` has a line for it, without a value.
+        is_blank: bool,
     },
     /// A value is empty or cannot be a credential.
     #[error("the {what} from {from} {why}")]
@@ -82,7 +89,12 @@ impl Credentials {
     ///
     /// If there is none.
     pub fn secret(&self) -> Result<&SecretString, CredentialsError> {
-        self.client_secret.as_ref().ok_or(CredentialsError::Missing { what: "client secret", variable: SECRET })
+        let is_blank = self.client_secret_is_blank;
+        self.client_secret.as_ref().ok_or(CredentialsError::Missing {
+            what: "client secret",
+            variable: SECRET,
+            is_blank,
+        })
     }
 }
 
@@ -90,6 +102,9 @@ impl CredentialsError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
+            CredentialsError::Missing { is_blank: true, .. } => {
+                "fill in both lines of .env from https://developer.spotify.com/dashboard"
+            }
             CredentialsError::Missing { .. } => {
                 "copy .env.example to .env and fill in both lines from https://developer.spotify.com/dashboard"
             }
@@ -131,7 +146,15 @@ pub fn find_with(project: &Project, env: impl Fn(&str) -> Option<String>) -> Res
         Err(e) => return Err(e),
     };
     let redirect_uri = look.value("SPOTIPY_REDIRECT_URI").map(|(value, _)| value);
-    Ok(Credentials { client_id, client_secret, client_id_from, client_secret_from, redirect_uri })
+    let client_secret_is_blank = look.is_blank(SECRET);
+    Ok(Credentials {
+        client_id,
+        client_secret,
+        client_id_from,
+        client_secret_from,
+        client_secret_is_blank,
+        redirect_uri,
+    })
 }
 
 struct CredentialLookup<'a, E> {
@@ -143,9 +166,15 @@ struct CredentialLookup<'a, E> {
 impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
     /// The value of a variable from the environment, else from `.env`.
     fn value(&self, name: &str) -> Option<(String, String)> {
-        (self.env)(name)
-            .map(|value| (value, format!("${name}")))
-            .or_else(|| self.file.get(name).map(|value| (value.clone(), format!("{name} in .env"))))
+        (self.env)(name).map(|value| (value, format!("${name}"))).or_else(|| {
+            let value = self.file.get(name).filter(|value| !value.is_empty())?;
+            Some((value.clone(), format!("{name} in .env")))
+        })
+    }
+
+    /// Whether `.env` has the variable without a value, as in the example that `init` writes.
+    fn is_blank(&self, name: &str) -> bool {
+        self.file.get(name).is_some_and(String::is_empty)
     }
 
     fn read_one(
@@ -173,7 +202,7 @@ impl<E: Fn(&str) -> Option<String>> CredentialLookup<'_, E> {
                 return self.read(what, &path, path.display().to_string());
             }
         }
-        Err(CredentialsError::Missing { what, variable })
+        Err(CredentialsError::Missing { what, variable, is_blank: self.is_blank(variable) })
     }
 
     fn read(&self, what: &'static str, path: &Path, from: String) -> Result<(String, String), CredentialsError> {
@@ -202,7 +231,9 @@ fn check_value(what: &'static str, value: &str, from: String) -> Result<(String,
 
 /// The values of `.env` that are ours, if it can be read.
 pub(super) fn env_file_values(path: &Path) -> Option<BTreeMap<String, String>> {
-    read_env_file(path).ok()
+    let mut values = read_env_file(path).ok()?;
+    values.retain(|_, value| !value.is_empty());
+    Some(values)
 }
 
 /// A small reader of `.env`: `NAME=VALUE` lines, `export ` in front, quotes around, `#` comments.
@@ -231,8 +262,8 @@ fn read_env_file(path: &Path) -> Result<BTreeMap<String, String>, CredentialsErr
         }
         let value =
             unquoted(value.trim()).ok_or_else(|| fails(at + 1, format!("the quotes of {name} are not closed")))?;
-        // A line of the example that was not filled in is ignored.
-        if !value.is_empty() {
+        // Of several lines, an empty one does not replace a value.
+        if !value.is_empty() || !found.contains_key(name) {
             found.insert(name.to_owned(), value);
         }
     }

@@ -64,6 +64,8 @@ pub enum StoreError {
         path: PathBuf,
         /// What does not match.
         why: String,
+        /// The state folder that belongs to the store, if the folders differ.
+        state_folder: Option<String>,
     },
     /// The state folder at the known path is not the one with which the store was filled.
     #[error(
@@ -196,6 +198,10 @@ impl StoreError {
                     _ => None,
                 }
             }
+            StoreError::Mismatch { state_folder: Some(folder), .. } => Some(format!(
+                "name the folder of this store: --state-dir '{folder}', or state.dir in the settings; or set \
+                 output.database to another file"
+            )),
             StoreError::Mismatch { .. } => {
                 Some("restore the previous setting, or set output.database to another file".into())
             }

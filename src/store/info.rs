@@ -24,7 +24,7 @@ pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIde
         // A mistyped address at the first try must not force the user to start with another file.
         return write_identity(conn, identity).map_err(sql);
     }
-    let mismatch = |why| StoreError::Mismatch { path: path.to_path_buf(), why };
+    let mismatch = |why| StoreError::Mismatch { path: path.to_path_buf(), why, state_folder: None };
     if let Some(host) = get_value(conn, "api_host").map_err(sql)?
         && host != identity.host
     {
@@ -40,10 +40,14 @@ pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIde
         if folder_path(&known) == folder_path(&identity.state_folder) {
             return Err(StoreError::StateReplaced { path: path.to_path_buf(), folder: folder_path(&known).to_owned() });
         }
-        return Err(mismatch(format!(
-            "was filled with the state folder {known}, but the state folder is now {}",
-            identity.state_folder
-        )));
+        return Err(StoreError::Mismatch {
+            path: path.to_path_buf(),
+            why: format!(
+                "was filled with the state folder {known}, but the state folder is now {}",
+                identity.state_folder
+            ),
+            state_folder: Some(folder_path(&known).to_owned()),
+        });
     }
     write_identity(conn, identity).map_err(sql)
 }

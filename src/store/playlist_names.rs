@@ -57,3 +57,13 @@ pub fn playlist_details_at(
     let found = store.query_row(sql, [playlist, at.unwrap_or("9")], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     Ok(found.unwrap_or_default())
 }
+
+/// The ids of the owners of the playlists whose items a run was refused; `None` for a playlist without a known owner.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn owners_of_refused_playlists(store: &Connection, run: i64) -> rusqlite::Result<Vec<Option<String>>> {
+    let sql = "SELECT DISTINCT p.owner_id FROM skipped_items s LEFT JOIN playlists p ON p.id = s.item_id
+               WHERE s.run_id = ?1 AND s.stream = 'playlist_items' AND s.reason = 'forbidden' AND NOT s.known_gap";
+    store.prepare(sql)?.query_map([run], |row| row.get(0))?.collect()
+}

@@ -163,6 +163,10 @@ impl From<StateError> for ApiError {
     }
 }
 
+/// What to do about a playlist whose items Spotify gives only to its owner and collaborators.
+pub const SIGN_OWNER_IN: &str =
+    "sign its owner or a collaborator in (`auth login USER`), and name that user in the job: user = \"USER\"";
+
 impl ApiError {
     /// Whether Spotify failed to give a usable answer after all attempts, so that it may give one later.
     pub fn is_failure(&self) -> bool {
@@ -179,7 +183,7 @@ impl ApiError {
                 ForbiddenReason::EndpointRemoved => {
                     "Development Mode apps lost it in February 2026; `streams` lists those that are left"
                 }
-                ForbiddenReason::NotYourPlaylist => "sign its owner or a collaborator in: `auth login USER`",
+                ForbiddenReason::NotYourPlaylist => SIGN_OWNER_IN,
                 ForbiddenReason::ScopeMissing => {
                     "sign in again, the new consent has all scopes that jobs need: `auth login USER`"
                 }

@@ -136,7 +136,7 @@ fn job_text(priced: &PricedJob<'_>, shown: &PlanReport<'_>) -> String {
         let part = |(fetch, calls, of): (&FetchEstimate, u64, CallRange)| {
             (of != CallRange::NONE).then(|| match of.expected_calls() {
                 likely if calls >= likely => format!("all of {} ({calls})", fetch_name(fetch)),
-                likely => format!("{calls} of {likely} calls of {}", fetch_name(fetch)),
+                likely => format!("{calls} of {} of {}", count(likely, "call"), fetch_name(fetch)),
             })
         };
         let first: Vec<String> = priced.done_today().into_iter().filter_map(part).collect();

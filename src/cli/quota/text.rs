@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::QuotaReport;
 use crate::cli::local_time::{format_clock_time, format_local};
+use crate::cli::print::count;
 use crate::cli::table::format_table;
 use crate::document::printable;
 use spotify_client::Deferral;
@@ -37,7 +38,7 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
         out.push_str("\nceilings learned from refusals; they rise by a twentieth per day, up to the setting\n");
         let row = |it: &spotify_client::state::LearnedCeiling| {
             let of = if it.family.is_empty() { "all".to_owned() } else { it.family.clone() };
-            let now = format!("{} calls per day, now {}", it.calls, it.now);
+            let now = format!("{} per day, now {}", count(it.calls, "call"), it.now);
             vec![format!("  {of}"), now, format!("since {}", format_day(it.at)), printable(&it.evidence)]
         };
         out.push_str(&format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));

@@ -71,13 +71,16 @@ fn question(job: &Job, price: &JobEstimate, left: &RemainingBudget, pace: f64, s
     // Without an upper bound, a percentage would be misleading.
     let share = calls.at_most.and_then(|most| left.share(most)).filter(|share| share.is_finite());
     let (account, time) = (left.account.unwrap_or(0), format_duration(seconds_for_calls(calls.expected_calls(), pace)));
-    let part = share.map_or_else(String::new, |share| format!(" ({:.0}%)", share * 100.0));
+    let part = match share {
+        Some(share) => format!("that is {:.0}% of the {account} that it may use today", share * 100.0),
+        None => format!("it may use {account} today"),
+    };
     let asked = match sent {
         0 => String::new(),
         n => format!("; sent {} to find out", print::count(n, "call")),
     };
     format!(
-        "{} would use {} of the {account} that it may use today{part}, {time} at the current pace{asked}\n\
+        "{} would use {}, {time} at the current pace{asked}; {part}\n\
          continue? [y/N] ",
         printable(&job.name),
         describe_calls(calls),

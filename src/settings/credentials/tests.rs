@@ -32,8 +32,15 @@ fn a_missing_one_names_its_variable() {
     let error = find_with(&project, env(&[])).unwrap().secret().map(|_| ()).expect_err("no secret");
     assert_eq!(
         error.to_string(),
-        "no client secret: SPOTIFY_CLIENT_SECRET is set neither in the environment nor in .env"
+        "no client secret: SPOTIFY_CLIENT_SECRET is not set in the environment, and its value in .env is empty"
     );
+    assert!(error.hint().starts_with("fill in both lines of .env"));
+    std::fs::write(&project.env_file, "SPOTIFY_CLIENT_ID=\n").expect("a file");
+    let error = find_with(&project, env(&[])).expect_err("no id");
+    assert!(error.to_string().contains("SPOTIFY_CLIENT_ID is not set in the environment, and its value"), "{error}");
+    std::fs::remove_file(&project.env_file).expect("a file");
+    let error = find_with(&project, env(&[])).expect_err("no id");
+    assert_eq!(error.to_string(), "no client id: SPOTIFY_CLIENT_ID is set neither in the environment nor in .env");
 }
 
 #[test]

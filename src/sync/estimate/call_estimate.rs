@@ -9,8 +9,8 @@ use spotify_client::family::EndpointFamily;
 pub(in crate::sync) mod reasons {
     pub const CLASS: &str = "the class of the app is not known yet, and with it the sizes of pages and batches";
     pub const CHANGED: &str = "one call tells whether a playlist changed; it is read whole if it did";
-    pub const NEVER: &str = "how long a list is that was never read, only Spotify knows";
-    pub const LAST_TIME: &str = "lists are taken to be about as long as at the last look";
+    pub const NEVER: &str = "the length of a list is not known before its first read";
+    pub const LAST_TIME: &str = "each list is assumed to be about as long as when it was last read";
     pub const HEAD: &str = "lists with the newest items first are read down to the known items";
     pub const CONTINUES: &str = "an interrupted read continues, unless its list changed meanwhile";
     pub const RESTLESS: &str = "a playlist with a new version at every check is read until two reads are the same";
@@ -21,11 +21,11 @@ pub(in crate::sync) mod reasons {
     pub const HITS: &str = "a search ends where its hits end";
     pub const CODES: &str = "a UPC costs a search, and the album another call if it is found";
     pub const ALONG: &str = "some may come along in the answers of the fetches before";
-    pub const FOREIGN: &str = "whether Spotify gives the items of others' playlists shows when they are requested";
-    pub const ANNOUNCED: &str = "lists that were never read to their end are taken to be as long as Spotify says";
+    pub const FOREIGN: &str = "Spotify may refuse the items of other people's playlists, which only a request shows";
+    pub const ANNOUNCED: &str = "a list that was never read to its end is assumed to be as long as Spotify says";
     pub const WRONG: &str = "Spotify was wrong about the length of a list before";
     pub const UNREAD: &str = "items that could not be read before are requested again, one by one";
-    pub const ALBUMS: &str = "how many tracks an album has that was never read, only Spotify knows";
+    pub const ALBUMS: &str = "the number of tracks of an album is not known before its first read";
 }
 
 /// What something costs.

@@ -100,3 +100,19 @@ fn sign_in_reports_broken_jobs() {
     let said = stderr(&output);
     assert_output("sign_in_reports_broken_jobs", &said);
 }
+
+#[test]
+fn demo_folder_works_as_a_project_afterwards() {
+    let project = Project::new();
+    assert_eq!(project.run(&["-q", "demo"]).status.code(), Some(0));
+    let output = project.run(&["--project", "output/demo", "export", "search"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    // The sandbox has ended, so a run fails, but its state folder is found.
+    let output = project.run(&["--project", "output/demo", "run", "search", "--full"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    // Another folder is refused, and the hint names the right one.
+    let output = project.run(&["--project", "output/demo", "--state-dir", "other", "run", "search"]);
+    let said = stderr(&output);
+    assert!(output.status.code() == Some(74) && said.contains("--state-dir '"), "{said}");
+    assert!(said.contains("output/demo/state', or state.dir"), "{said}");
+}

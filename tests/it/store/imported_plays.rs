@@ -63,7 +63,7 @@ fn import_adds_what_the_api_did_not_send() {
     short["ms_played"] = 29_999.into();
     plays.push(short);
     plays.push(json!({"ts": "2015-03-02T00:00:00Z", "ms_played": 900_000, "episode_name": "Talk"}));
-    write(&world, "export/Streaming_History_Audio_2015.json", &plays);
+    write(&world, "export/my_spotify_data/Spotify Extended/Streaming_History_Audio_2015.json", &plays);
     write(&world, "export/Userdata.json", &[]);
     let imported = import(&world, &["export"]);
     assert_eq!((imported["added"].as_u64(), imported["known"].as_u64()), (Some(3), Some(known)), "{imported}");
@@ -152,7 +152,7 @@ fn wrong_files_and_users_are_refused() {
     for (args, code, says) in [
         (&["missing.json"][..], 2, "failed to read missing.json"),
         (&["other.json"], 2, "is not a list of plays in JSON"),
-        (&["jobs"], 2, "has no file of a streaming history"),
+        (&["jobs"], 2, "and its subfolders have no file of a streaming history"),
         (&["plays.json", "--user", "nobody"], 77, "no user nobody"),
     ] {
         world.cli(&[&["import", "history"], args].concat()).exits(code).says(says);

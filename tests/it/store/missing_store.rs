@@ -10,6 +10,16 @@ fn plain() -> World {
 }
 
 #[test]
+fn history_without_a_store_says_so() {
+    let world = plain();
+    let said = world.cli(&["history"]).exits(0);
+    assert!(said.stderr.contains("there is no store at ./output/cratedigger.db yet"), "{}", said.stderr);
+    assert!(said.stdout.is_empty() && !world.database().exists());
+    world.run(&[]).exits(0);
+    assert!(world.cli(&["history"]).exits(0).stdout.contains("complete"));
+}
+
+#[test]
 fn moved_project_keeps_its_store() {
     let world = plain();
     world.run(&[]).exits(0);

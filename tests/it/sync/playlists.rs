@@ -4,6 +4,7 @@ use spotify_sandbox::{ExpectedRow, PlaylistEdit, QuotaMode, SandboxOptions, fixt
 
 use crate::support::snapshot::Shows as _;
 use crate::support::world::{Row, World, by_ids};
+use crate::sync::users::signed_in;
 
 fn text(value: &Option<String>) -> String {
     value.clone().unwrap_or_default()
@@ -146,6 +147,33 @@ fn foreign_playlist_costs_one_call_a_week() {
     assert_eq!(world.new_calls().len(), 0);
     world.run(&["--full"]).exits(0);
     assert_eq!(world.new_calls().len(), 1, "--full reads the playlist again");
+}
+
+#[test]
+fn signed_in_owner_of_a_refusal_is_named() {
+    let job = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
+    let world = knows_home(&job);
+    let run = world.run(&["x"]).exits(3);
+    let hint = "the owner of a refused playlist is signed in as me.at.home: the job needs user = \"me.at.home\"";
+    assert!(run.stderr.contains(hint) && !run.stderr.contains("auth login USER"), "{}", run.stderr);
+    // Another playlist, whose owner is not signed in.
+    let job = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST, fixtures::FOREIGN_PLAYLIST]);
+    let world = knows_home(&job);
+    let run = world.run(&["x"]).exits(3);
+    assert!(run.stderr.contains(hint) && run.stderr.contains("auth login USER"), "{}", run.stderr);
+    world.project.write(
+        "jobs/x.toml",
+        format!("user = \"me.at.home\"\n{}", by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])),
+    );
+    world.run(&["x"]).exits(0);
+}
+
+/// A world with a job in which a user has signed in whose account is known.
+fn knows_home(job: &str) -> World {
+    let world = signed_in(World::development().job(job), &[("me.at.home", fixtures::HOME_USER)]);
+    world.project.write("jobs/me.toml", "user = \"me.at.home\"\n[[fetch]]\nstream = \"me\"\n");
+    world.run(&["me"]).exits(0);
+    world
 }
 
 #[test]

@@ -328,7 +328,10 @@ impl CallLimiter {
             until: self.clock.now().wall,
             scope: DeferralScope::Client,
             reason: DeferralReason::MaxCalls,
-            evidence: format!("{} calls were allowed", self.rules.max_calls.unwrap_or(0)),
+            evidence: match self.rules.max_calls.unwrap_or(0) {
+                1 => "1 call was allowed".to_owned(),
+                calls => format!("{calls} calls were allowed"),
+            },
         }
     }
 

@@ -46,6 +46,7 @@ pub struct CeilingReached {
 impl From<CeilingReached> for Deferral {
     fn from(reached: CeilingReached) -> Deferral {
         let CeilingReached { scope, used, usable, resume_at, share, .. } = reached;
+        let calls = if used == 1 { "call" } else { "calls" };
         let of_job = if share.is_some() { " of this job" } else { "" };
         Deferral {
             scope,
@@ -55,7 +56,7 @@ impl From<CeilingReached> for Deferral {
                 Some(JobShare::Calls(_)) => DeferralReason::JobCalls,
             },
             until: resume_at,
-            evidence: format!("{used} calls{of_job} in the last 24 hours, {usable} may be used"),
+            evidence: format!("{used} {calls}{of_job} in the last 24 hours, {usable} may be used"),
         }
     }
 }
