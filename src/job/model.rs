@@ -16,7 +16,7 @@ use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
 use crate::settings::FileFormat;
-use crate::stream::{Column, Stream};
+use crate::stream::{Column, ReadStrategy, Stream, StreamTable};
 use spotify_client::{EntityKind, Reference};
 
 /// One checked job.
@@ -313,6 +313,16 @@ impl Fetch {
     /// The name of its file of a format, if it writes one.
     pub fn file_name(&self, format: FileFormat) -> Option<&OutputName> {
         self.files.iter().find(|file| file.format == format).map(|file| &file.name)
+    }
+
+    /// Whether it reads the items of every playlist in a user's library.
+    pub fn reads_library_playlists(&self) -> bool {
+        self.stream.strategy == ReadStrategy::OwnPlaylists
+    }
+
+    /// Whether its rows are the releases of artists.
+    pub fn lists_releases(&self) -> bool {
+        matches!(self.stream.table, StreamTable::Members(members) if members.table == "artist_releases")
     }
 }
 

@@ -10,6 +10,16 @@ pub(super) fn minute(time: &str) -> String {
     }
 }
 
+/// A time as pages write it, if the text is one: `2026-11-30T06:17:02.123Z` is `2026-11-30 06:17`. A day stays as it is.
+pub(super) fn time_of(text: &str) -> Option<String> {
+    let is_time = || text.as_bytes().get(10) == Some(&b'T') && text.parse::<DateTime<Utc>>().is_ok();
+    match text.len() {
+        10 if text.parse::<NaiveDate>().is_ok() => Some(text.to_owned()),
+        17.. if is_time() => Some(minute(text)),
+        _ => None,
+    }
+}
+
 /// `30 Nov`
 pub(super) fn short_day(day: &str) -> String {
     day.parse::<NaiveDate>().map_or_else(|_| day.to_owned(), |day| day.format("%-d %b").to_string())
@@ -18,6 +28,11 @@ pub(super) fn short_day(day: &str) -> String {
 /// `Nov 26` of a month; a year stays as it is.
 pub(super) fn short_month(date: &str) -> String {
     format!("{date}-01").parse::<NaiveDate>().map_or_else(|_| date.to_owned(), |day| day.format("%b %y").to_string())
+}
+
+/// `November 2026` of a month; a year stays as it is.
+pub(super) fn long_month(date: &str) -> String {
+    format!("{date}-01").parse::<NaiveDate>().map_or_else(|_| date.to_owned(), |day| day.format("%B %Y").to_string())
 }
 
 /// Every month from one to that of a time, also those without a release.

@@ -6,10 +6,12 @@
 
 mod chart;
 mod dates;
+mod fetch_section;
 mod job_page;
 mod page;
 mod playlist_sections;
 mod query_rows;
+mod release_section;
 
 pub use job_page::{JobPage, ReportError, render_job_page};
 pub use query_rows::PageQuery;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Duration, Utc};
 
 use super::chart::{TimePoint, bars, steps};
 use super::dates::{minute, short_day};
-use super::job_page::{Facts, PageScope, ReportError, rest, rows, track_table};
+use super::job_page::{Facts, MORE_ROWS, PageScope, ReportError, rest, rows, track_table};
 use super::page::{PageCell, PageTable, Section, counted, grouped};
 use crate::store::report_rows::{self, NamedLink};
 
@@ -16,26 +16,40 @@ const MAX_LINES: usize = 12;
 impl PageScope<'_> {
     /// What was added to and removed from the playlists of the job.
     pub(super) fn changes(&self, facts: &mut Facts) -> Result<Option<Section>, ReportError> {
-        let (store, job) = (self.store, &self.job.name);
+        let (store, job) = (self.store, &self.reported);
         if report_rows::playlist_sizes(store, job)?.is_empty() {
             return Ok(None);
         }
         let counts = report_rows::change_counts(store, job, &self.since)?;
         let newest = report_rows::newest_changes(store, job, &self.since, self.report.rows)?;
         let (added, removed) = counts.iter().fold((0, 0), |(a, r), count| (a + count.added, r + count.removed));
-        facts.push((format!("added since {}", short_day(self.since_day())), grouped(added)));
-        facts.push((format!("removed since {}", short_day(self.since_day())), grouped(removed)));
         let mut section = Section { id: "changes", title: "Changes", ..Section::default() };
+        let first = report_rows::first_playlist_reads(store, job, &self.started_at())?;
+        if first.in_this_run == first.lists {
+            section.lead = "This run read the playlists for the first time, so nothing counts as added or removed. \
+                            Later runs are compared with it."
+                .to_owned();
+            return Ok(Some(section));
+        }
+        let (day, since) = self.new_since(&first);
+        facts.push((format!("added since {}", short_day(day)), grouped(added)));
+        facts.push((format!("removed since {}", short_day(day)), grouped(removed)));
         section.lead = match counts.len() {
-            0 => format!("No playlist of this job has changed since {}.", self.since_day()),
+            0 => format!("No playlist of this job has changed {since}."),
             n => format!(
-                "{n} of {} changed since {}: {} added, {} removed.",
-                counted(self.playlist_count()?, "playlist"),
-                self.since_day(),
+                "{n} of {} changed {since}: {} added, {} removed.",
+                counted(first.lists, "playlist"),
                 grouped(added),
                 grouped(removed)
             ),
         };
+        if first.in_this_run > 0 {
+            section.lead.push_str(&format!(
+                " {} of {} were read for the first time, and their items do not count as added.",
+                first.in_this_run,
+                counted(first.lists, "playlist")
+            ));
+        }
         let monday =
             self.started.date_naive() - Duration::days(i64::from(self.started.weekday().num_days_from_monday()));
         let first = monday - Duration::weeks(i64::from(self.report.weeks) - 1);
@@ -49,7 +63,7 @@ impl PageScope<'_> {
                 })
                 .collect();
             let named: Vec<_> = weeks.iter().map(|(week, up, down)| (short_day(week), *up, *down)).collect();
-            let mut chart = bars("changes-weeks".into(), "Added (up) and removed (down) a week", &named, true);
+            let mut chart = bars("changes-weeks".into(), "Items added (up) and removed (down) by week", &named, true);
             let sum = weeks.iter().fold((0, 0), |sum, week| (sum.0 + week.1, sum.1 + week.2));
             chart.finding = format!(
                 "In {} weeks, {} items were added and {} removed.",
@@ -70,6 +84,7 @@ impl PageScope<'_> {
         if counts.is_empty() {
             return Ok(Some(section));
         }
+        let all = format!("`cratedigger diff {} --since {}` shows all.", self.job.name, self.since_day());
         let mut table = PageTable::new("Changes by playlist", &["playlist", "#added", "#removed", "#moved"]);
         let shown = counts.iter().take(rows(self.report.rows));
         table.rows = shown
@@ -78,7 +93,7 @@ impl PageScope<'_> {
                 [vec![PageCell::named(&count.playlist)], numbers.to_vec()].concat()
             })
             .collect();
-        table.note = rest(table.rows.len(), counts.len() as u64, "all in the table playlist_changes of the store");
+        table.note = rest(table.rows.len(), counts.len() as u64, "playlists", &all);
         section.tables.push(table);
         let mut table = PageTable::new("Newest changes", &["title", "artists", "change", "playlist", "seen"]);
         table.rows = newest
@@ -95,23 +110,16 @@ impl PageScope<'_> {
                 ]
             })
             .collect();
-        table.note = rest(table.rows.len(), newest.total, "all in the table playlist_changes of the store");
+        table.note = rest(table.rows.len(), newest.total, "changes", &all);
         if !table.rows.is_empty() {
             section.tables.push(table);
         }
         Ok(Some(section))
     }
 
-    fn playlist_count(&self) -> Result<u64, ReportError> {
-        let mut ids: Vec<String> =
-            report_rows::playlist_sizes(self.store, &self.job.name)?.into_iter().map(|size| size.playlist_id).collect();
-        ids.dedup();
-        Ok(ids.len() as u64)
-    }
-
     /// The size of each playlist over time.
     pub(super) fn growth(&self) -> Result<Option<Section>, ReportError> {
-        let sizes = report_rows::playlist_sizes(self.store, &self.job.name)?;
+        let sizes = report_rows::playlist_sizes(self.store, &self.reported)?;
         let mut lists: Vec<(NamedLink, Vec<TimePoint>, String)> = Vec::new();
         let mut of = None;
         for size in sizes {
@@ -130,9 +138,11 @@ impl PageScope<'_> {
         let moved = lists.iter().filter(|(_, points, _)| points.len() > 1).count();
         let mut section = Section { id: "growth", title: "Growth", ..Section::default() };
         section.lead = match (moved, lists.len()) {
+            (0, 1) => {
+                "The playlist has not changed since it was first read. A change appears here as a line.".to_owned()
+            }
             (0, n) => format!(
-                "{} so far in one version only. A line appears once a playlist has changed.",
-                counted(n as u64, "playlist")
+                "None of the {n} playlists has changed since it was first read. A change appears here as a line."
             ),
             (n, all) => format!("{n} of {} changed since they were first read.", counted(all as u64, "playlist")),
         };
@@ -178,15 +188,15 @@ impl PageScope<'_> {
                 ]
             })
             .collect();
-        table.note = rest(table.rows.len(), lists.len() as u64, "all in the table playlist_versions of the store");
+        table.note = rest(table.rows.len(), lists.len() as u64, "playlists", MORE_ROWS);
         section.tables.push(table);
         Ok(Some(section))
     }
 
     /// Tracks in several playlists, or twice in one.
     pub(super) fn duplicates(&self, facts: &mut Facts) -> Result<Option<Section>, ReportError> {
-        let (store, job) = (self.store, &self.job.name);
-        if self.playlist_count()? == 0 {
+        let (store, job) = (self.store, &self.reported);
+        if report_rows::first_playlist_reads(store, job, &self.started_at())?.lists == 0 {
             return Ok(None);
         }
         let found = report_rows::repeated_tracks(store, job, self.report.rows)?;

@@ -7,7 +7,8 @@ use spotify_sandbox::{PlaylistEdit, fixtures};
 use crate::support::moved_clock::clock;
 use crate::support::project::Project;
 use crate::support::snapshot::{Cases, assert_output};
-use crate::support::world::{Ran, World, by_ids, ran};
+use crate::support::world::{Ran, World, by_ids, fetch, ran};
+use crate::sync::users::signed_in;
 
 fn run_on_day(world: &World, day: i64) -> Ran {
     let mut command = world.command(&["run"]);
@@ -80,7 +81,12 @@ fn page_shows_what_the_store_has() {
     let world = World::extended().job(&job());
     run_on_day(&world, 0);
     let first = text(&page(&world));
-    assert!(first.contains("No playlist of this job has changed") && first.contains("in one version only"), "{first}");
+    for said in ["read the playlists for the first time", "read the releases for the first time", "| first read |"] {
+        assert!(first.contains(said), "{said}: {first}");
+    }
+    for not_said in ["added since", "new since", "earlier", "No release"] {
+        assert!(!page(&world).contains(not_said), "{not_said}");
+    }
     for day in 1..4 {
         edit(&world, json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 1, "count": day}));
         let track = fixtures::PLAIN_TRACK;
@@ -92,10 +98,75 @@ fn page_shows_what_the_store_has() {
     }
     let page = page(&world);
     let total = world.one("SELECT count(*) FROM playlist_changes WHERE change <> 'moved'");
-    assert!(page.contains(&format!("5 of {total}; all in the table playlist_changes")));
+    assert!(page.contains(&format!("5 of {total} changes are shown. `cratedigger diff x --since ")));
     assert!(page.contains("<bdi>") && page.len() < 1 << 20 && !page.contains("<script"));
     assert_output("several_runs", &text(&page));
     world.cli(&["verify"]).exits(0);
+}
+
+fn sections(page: &str) -> Vec<&str> {
+    page.split("<section id=\"").skip(1).map(|part| part.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn playlists_of_a_library_fill_all_sections() {
+    let job = [
+        "user = \"studio\"\n".to_owned(),
+        fetch("my_playlist_items", ""),
+        fetch("saved_tracks", ""),
+        "[[query]]\ncsv = \"who.csv\"\nsql = \"SELECT added_at, added_by, added_by AS 'Added By' FROM my_playlist_items \
+         WHERE added_by IS NOT NULL ORDER BY position LIMIT 3\"\n[report]\nsince = \"30d\"\n"
+            .to_owned(),
+    ]
+    .concat();
+    let world = signed_in(World::extended().job(&job), &[("studio", fixtures::STUDIO_USER)]);
+    let list_alone = format!("user = \"studio\"\n{}[report]\n", fetch("my_playlists", ""));
+    world.project.write("jobs/names.toml", list_alone);
+    run_on_day(&world, 0).exits(0);
+    let all = ["changes", "growth", "codes", "duplicates", "fetches", "queries"];
+    let first = page(&world);
+    assert_eq!(sections(&first), all);
+    assert!(first.contains("read the playlists for the first time"), "{}", text(&first));
+    let playlist = &world.column("my_playlist_items.csv", "playlist_id")[0];
+    edit(&world, json!({"do": "remove", "playlist": playlist, "position": 1, "count": 2}));
+    run_on_day(&world, 7).exits(0);
+    let second = page(&world);
+    assert_eq!(sections(&second), all);
+    let lists = world.one("SELECT count(DISTINCT playlist_id) FROM playlist_versions");
+    let found = text(&second);
+    for said in [format!("1 of {lists} playlists changed since the first read"), ": 0 added, 2 removed.".to_owned()] {
+        assert!(found.contains(&said), "{said}: {found}");
+    }
+    let mut tracks =
+        [world.column("my_playlist_items.csv", "track_id"), world.column("saved_tracks.csv", "track_id")].concat();
+    tracks.retain(|id| !id.is_empty());
+    tracks.sort();
+    tracks.dedup();
+    assert!(found.contains(&format!("different tracks{}\n", tracks.len())), "{} tracks: {found}", tracks.len());
+    // Who added what is in the CSV only, and times are written as elsewhere.
+    let added = &world.csv("who.csv")[0];
+    assert_eq!(added["added_by"], added["Added By"]);
+    assert!(!second.contains(&added["added_by"]) && !second.contains(&added["added_at"]), "{found}");
+    assert!(found.contains("The columns added_by, Added By are left out"), "{found}");
+    // The list of playlists alone has no items, though the store does.
+    let names = std::fs::read_to_string(world.project.root().join("output/csv/names/report.html")).unwrap();
+    assert_eq!(sections(&names), ["fetches"]);
+}
+
+#[test]
+fn requests_without_result_are_counted() {
+    let job = "[[fetch]]\nstream = \"tracks\"\nids_file = \"ids.csv\"\n[report]\n";
+    let world = World::extended().job(job);
+    let ids = "id\nQZ-SBX-26-00001\nisrc:ZZXXX0000000\nisrc:ZZXXX0000001\nnot an id\n";
+    world.project.write("jobs/ids.csv", ids);
+    world.run(&[]).exits(3);
+    assert_output("without_result", &text(&page(&world)));
+    // Without any track, the codes are still there.
+    world.project.write("jobs/ids.csv", "id\nisrc:ZZXXX0000001\n");
+    world.run(&[]);
+    let page = page(&world);
+    assert_eq!(sections(&page), ["codes", "fetches"]);
+    assert!(text(&page).contains("Spotify has nothing for 1 code that this job requests."), "{}", text(&page));
 }
 
 #[test]
@@ -120,8 +191,7 @@ fn sections_are_those_of_the_job_file() {
     let world = World::extended().job(&chosen);
     world.run(&[]);
     let page = page(&world);
-    let ids: Vec<&str> = page.split("<section id=\"").skip(1).map(|part| part.split('"').next().unwrap()).collect();
-    assert_eq!(ids, ["codes", "fetches"]);
+    assert_eq!(sections(&page), ["codes", "fetches"]);
 }
 
 #[test]

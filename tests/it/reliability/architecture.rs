@@ -277,6 +277,7 @@ const TEXTS_LIKE_STREAM_NAMES: &[(&str, &str)] = &[
     ("src/ingest/flaws.rs", "fields of Spotify's objects"),
     ("src/report/job_page.rs", "headings of tables"),
     ("src/report/playlist_sections.rs", "headings of tables"),
+    ("src/report/release_section.rs", "headings of tables"),
     ("src/settings/keys.rs", "keys of the settings"),
     ("src/store/entity_table.rs", "tables"),
     ("src/store/freshness.rs", "tables"),
