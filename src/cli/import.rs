@@ -1,5 +1,6 @@
 //! `import history FILE…`: adds the plays of Spotify's privacy export to the store. It sends no call.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
@@ -14,11 +15,12 @@ use super::store_file::require_store;
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::input_file::{self, InputFileError};
 use crate::store::{ExportedPlay, ImportedPlays, accounts, import_plays, open_current_schema, timestamp};
 use crate::sync::ExportedHistory;
 
 /// A larger file is not one of the export, whose files have about 12 MB each.
-const MAX_FILE_BYTES: u64 = 512 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// Songs without a place that are listed for people.
 const MAX_LISTED: usize = 20;
@@ -37,7 +39,7 @@ struct HistorySum {
     short: u64,
     other_media: u64,
     unreadable: u64,
-    usernames: Vec<String>,
+    usernames: BTreeSet<String>,
     plays: Vec<ExportedPlay>,
 }
 
@@ -144,10 +146,9 @@ fn count_entries(entries: u64) -> String {
 impl HistorySum {
     fn read(&mut self, path: &Path) -> Result<(), CommandError> {
         let shown = printable(&path.display().to_string());
-        let size = std::fs::metadata(path).map_or(0, |found| found.len());
-        let read = match std::fs::read(path) {
-            Err(e) => Err(anyhow::Error::new(e).context(format!("failed to read {shown}"))),
-            Ok(_) if size > MAX_FILE_BYTES => Err(anyhow::anyhow!("{shown} is larger than any file of the export")),
+        let read = match input_file::read_file(path, MAX_FILE_BYTES) {
+            Err(InputFileError::Io(e)) => Err(anyhow::Error::new(e).context(format!("failed to read {shown}"))),
+            Err(refused) => Err(anyhow::anyhow!("{shown} {refused}")),
             Ok(bytes) => ExportedHistory::read(&bytes).map_err(|why| anyhow::anyhow!("{shown} {why}")),
         };
         let history = read.or_exit(ExitStatus::Usage).map_err(|error| {
@@ -162,11 +163,7 @@ impl HistorySum {
         self.other_media += history.other_media;
         self.unreadable += history.unreadable;
         self.plays.extend(history.plays);
-        for name in history.usernames {
-            if !self.usernames.contains(&name) {
-                self.usernames.push(name);
-            }
-        }
+        self.usernames.extend(history.usernames);
         Ok(())
     }
 }

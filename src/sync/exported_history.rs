@@ -3,15 +3,21 @@
 //! Spotify documents neither form. Extended: `ts` is the end of the play in UTC, and music has a
 //! `spotify_track_uri`. One year: `endTime` is the same to the minute, and names are all that there is.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
-use serde::Deserialize;
+use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::store::ExportedPlay;
 use spotify_client::{EntityKind, SpotifyId};
 
 /// Spotify's API lists a play only if it lasted this long.
 const MIN_PLAY_MS: i64 = 30_000;
+
+/// An entry has about 800 bytes. A longer one is not parsed, because values take much more memory than their text.
+const MAX_ENTRY_BYTES: usize = 64 << 10;
 
 /// What a file contains.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -27,11 +33,11 @@ pub struct ExportedHistory {
     /// Entries without a time, a name or a length.
     pub unreadable: u64,
     /// The accounts that the entries name.
-    pub usernames: Vec<String>,
+    pub usernames: BTreeSet<String>,
 }
 
 /// An entry of either form, each field read on its own.
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct ExportedEntry {
     ts: Option<Value>,
     #[serde(rename = "endTime")]
@@ -56,6 +62,29 @@ struct ExportedEntry {
     episode_name_year: Option<Value>,
 }
 
+/// Reads the entries of a file one by one, so that only plays take memory.
+struct EntryReader<'h>(&'h mut ExportedHistory);
+
+impl<'de> Visitor<'de> for EntryReader<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of plays")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(entry) = entries.next_element::<&RawValue>()? {
+            self.0.entries += 1;
+            let text = Some(entry.get()).filter(|text| text.len() <= MAX_ENTRY_BYTES);
+            match text.and_then(|text| serde_json::from_str::<ExportedEntry>(text).ok()) {
+                Some(entry) => self.0.add(&entry),
+                None => self.0.unreadable += 1,
+            }
+        }
+        Ok(())
+    }
+}
+
 impl ExportedHistory {
     /// Reads a file.
     ///
@@ -66,15 +95,10 @@ impl ExportedHistory {
         if text.starts_with(b"PK\x03\x04") {
             return Err("is a ZIP file; unpack it first".to_owned());
         }
-        let entries: Vec<Value> =
-            serde_json::from_slice(text).map_err(|e| format!("is not a list of plays in JSON: {e}"))?;
-        let mut history = ExportedHistory { entries: entries.len() as u64, ..ExportedHistory::default() };
-        for entry in entries {
-            match serde_json::from_value::<ExportedEntry>(entry) {
-                Ok(entry) => history.add(&entry),
-                Err(_) => history.unreadable += 1,
-            }
-        }
+        let mut history = ExportedHistory::default();
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let read = json.deserialize_seq(EntryReader(&mut history)).and_then(|()| json.end());
+        read.map_err(|e| format!("is not a list of plays in JSON: {e}"))?;
         if history.entries > 0 && history.unreadable == history.entries {
             return Err("has no entry with a time and a length, so it is not a streaming history".to_owned());
         }
@@ -83,9 +107,9 @@ impl ExportedHistory {
 
     fn add(&mut self, entry: &ExportedEntry) {
         if let Some(name) = text(&entry.username)
-            && !self.usernames.iter().any(|known| known == name)
+            && !self.usernames.contains(name)
         {
-            self.usernames.push(name.to_owned());
+            self.usernames.insert(name.to_owned());
         }
         let extended = text(&entry.ts).and_then(|at| at.parse::<DateTime<Utc>>().ok());
         let to_the_minute = text(&entry.end_time).and_then(parse_minute);
@@ -161,7 +185,7 @@ mod tests {
         ]"#;
         let history = ExportedHistory::read(text.as_bytes()).unwrap();
         assert_eq!((history.entries, history.short, history.other_media, history.unreadable), (8, 1, 2, 3));
-        assert_eq!(history.usernames, ["ada"]);
+        assert_eq!(history.usernames, BTreeSet::from(["ada".to_owned()]));
         let plays: Vec<_> =
             history.plays.iter().map(|p| (p.at.to_rfc3339(), p.is_to_the_minute, p.track_id.is_some())).collect();
         assert_eq!(
@@ -171,6 +195,14 @@ mod tests {
                 ("2024-01-02T03:04:00+00:00".to_owned(), true, false)
             ]
         );
+    }
+
+    #[test]
+    fn an_endless_entry_is_not_parsed() {
+        let play = r#"{"endTime": "2024-01-02 03:04", "artistName": "Ada", "trackName": "Two", "msPlayed": 30000"#;
+        let file = format!("[{play}}}, {play}, \"x\": [1{}]}}]", ",1".repeat(MAX_ENTRY_BYTES));
+        let history = ExportedHistory::read(file.as_bytes()).unwrap();
+        assert_eq!((history.entries, history.plays.len(), history.unreadable), (2, 1, 1));
     }
 
     #[test]
