@@ -1,5 +1,6 @@
 //! `import history FILE…`: adds the plays of Spotify's privacy export to the store. It sends no call.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
@@ -14,11 +15,12 @@ use super::store_file::require_store;
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
+use crate::input_file::{self, InputFileError};
 use crate::store::{ExportedPlay, ImportedPlays, accounts, import_plays, open_current_schema, timestamp};
 use crate::sync::ExportedHistory;
 
 /// A larger file is not one of the export, whose files have about 12 MB each.
-const MAX_FILE_BYTES: u64 = 512 << 20;
+const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// Songs without a place that are listed for people.
 const MAX_LISTED: usize = 20;
@@ -36,8 +38,9 @@ struct HistorySum {
     entries: u64,
     short: u64,
     other_media: u64,
+    wrong_time: u64,
     unreadable: u64,
-    usernames: Vec<String>,
+    usernames: BTreeSet<String>,
     plays: Vec<ExportedPlay>,
 }
 
@@ -93,7 +96,8 @@ fn report(
             .collect();
         print::json(&json!({
             "user": user, "files": sum.files, "entries": sum.entries, "plays": plays, "added": imported.added,
-            "known": imported.known, "short": sum.short, "other_media": sum.other_media, "unreadable": sum.unreadable,
+            "known": imported.known, "short": sum.short, "other_media": sum.other_media,
+            "wrong_time": sum.wrong_time, "unreadable": sum.unreadable,
             "unplaced": unplaced, "unplaced_songs": songs,
         }))
         .or_exit(ExitStatus::Storage)?;
@@ -110,6 +114,7 @@ fn report(
         (imported.known, "known already, from the API, from an earlier import or from another of these files"),
         (sum.short, "shorter than 30 seconds, which the API does not list either"),
         (sum.other_media, "podcasts, audiobooks and videos"),
+        (sum.wrong_time, "before 2006 or in the future, when nobody can have listened to Spotify"),
         (sum.unreadable, "without a time, a name or a length"),
         (unplaced, "not imported: the files name the track without an id, and the store does not have it"),
     ] {
@@ -145,11 +150,10 @@ fn count_entries(entries: u64) -> String {
 impl HistorySum {
     fn read(&mut self, path: &Path) -> Result<(), CommandError> {
         let shown = printable(&path.display().to_string());
-        let size = std::fs::metadata(path).map_or(0, |found| found.len());
-        let read = match std::fs::read(path) {
-            Err(e) => Err(anyhow::Error::new(e).context(format!("failed to read {shown}"))),
-            Ok(_) if size > MAX_FILE_BYTES => Err(anyhow::anyhow!("{shown} is larger than any file of the export")),
-            Ok(bytes) => ExportedHistory::read(&bytes).map_err(|why| anyhow::anyhow!("{shown} {why}")),
+        let read = match input_file::read_file(path, MAX_FILE_BYTES) {
+            Err(InputFileError::Io(e)) => Err(anyhow::Error::new(e).context(format!("failed to read {shown}"))),
+            Err(refused) => Err(anyhow::anyhow!("{shown} {refused}")),
+            Ok(bytes) => ExportedHistory::read(&bytes, Utc::now()).map_err(|why| anyhow::anyhow!("{shown} {why}")),
         };
         let history = read.or_exit(ExitStatus::Usage).map_err(|error| {
             error.with_hint(
@@ -161,13 +165,10 @@ impl HistorySum {
         self.entries += history.entries;
         self.short += history.short;
         self.other_media += history.other_media;
+        self.wrong_time += history.wrong_time;
         self.unreadable += history.unreadable;
         self.plays.extend(history.plays);
-        for name in history.usernames {
-            if !self.usernames.contains(&name) {
-                self.usernames.push(name);
-            }
-        }
+        self.usernames.extend(history.usernames);
         Ok(())
     }
 }

@@ -30,7 +30,7 @@ pub fn printable(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() || is_steering(c) => out.extend(c.escape_unicode()),
+            c if controls_terminal(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -41,7 +41,7 @@ pub fn printable(text: &str) -> String {
 pub fn printable_json(line: &str) -> String {
     let mut out = String::with_capacity(line.len());
     for c in line.chars() {
-        if c.is_control() || is_steering(c) {
+        if controls_terminal(c) {
             out.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             out.push(c);
@@ -53,7 +53,7 @@ pub fn printable_json(line: &str) -> String {
 /// The text for a terminal: like [`printable`], but lines and tabs stay. What a program composed of several texts
 /// passes through here last.
 pub fn terminal_safe(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |c: char| !matches!(c, '\n' | '\t') && (c.is_control() || is_steering(c));
+    let is_unsafe = |c: char| !matches!(c, '\n' | '\t') && controls_terminal(c);
     if !text.contains(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -62,6 +62,11 @@ pub fn terminal_safe(text: &str) -> Cow<'_, str> {
         if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
     Cow::Owned(out)
+}
+
+/// Whether a terminal may do something else than show this character.
+pub(super) fn controls_terminal(c: char) -> bool {
+    c.is_control() || is_steering(c)
 }
 
 /// Characters that reorder or hide what follows them, or that some programs take for the end of a line.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::diagnostic::{Diagnostic, DiagnosticSeverity};
-use super::quote::{mask, printable};
+use super::quote::{controls_terminal, mask, printable};
 
 /// Renders diagnostics as text.
 pub struct DiagnosticRenderer {
@@ -50,11 +50,11 @@ impl DiagnosticRenderer {
                 if let Some(label) = &problem.label {
                     mark = mark.label(printable(label));
                 }
-                group.element(Snippet::source(text).path(&document.file).annotation(mark))
+                group.element(Snippet::source(text).path(printable(&document.file)).annotation(mark))
             }
             _ => group.element(match problem.line {
-                Some(line) => Origin::path(&problem.file).line(line),
-                None => Origin::path(&problem.file),
+                Some(line) => Origin::path(printable(&problem.file)).line(line),
+                None => Origin::path(printable(&problem.file)),
             }),
         };
         if let Some(hint) = &problem.hint {
@@ -65,10 +65,16 @@ impl DiagnosticRenderer {
     }
 }
 
-/// The text of a file for messages: secrets are masked and control characters replaced. Every character
-/// keeps its position.
+/// The text of a file for messages: secrets are masked, and characters that control a terminal are replaced by others
+/// with as many bytes, so that every character keeps its position.
 fn visible(text: &str) -> String {
-    mask(text).chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '?' } else { c }).collect()
+    let shown = |c: char| match c.len_utf8() {
+        _ if matches!(c, '\n' | '\r' | '\t') || !controls_terminal(c) => c,
+        1 => '?',
+        2 => '\u{bf}',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    mask(text).chars().map(shown).collect()
 }
 
 /// A span that is within the text, on character boundaries and within one line.

@@ -3,7 +3,8 @@
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
-use crate::support::world::{Ran, World, by_ids, fetch};
+use crate::support::project::Project;
+use crate::support::world::{Ran, World, by_ids, fetch, ran};
 use crate::sync::users::signed_in;
 
 /// Sets the title of the window, clears it, reorders what follows, and begins a line of its own.
@@ -88,6 +89,25 @@ fn names_control_no_terminal() {
                 // Escapes change no value.
                 assert!(ran.json()[0]["display_name"].as_str().unwrap().starts_with(NAME), "{}", ran.stdout);
             }
+        }
+    }
+}
+
+#[test]
+fn file_names_control_no_terminal() {
+    let project = Project::new();
+    let written: String = NAME.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+    let fetch = |more: &str| format!("[[fetch]]\nstream = \"tracks\"\n{more}");
+    // A wrong line in the job file, one in the file of ids, and a name that no job may have.
+    project.write(&format!("jobs/{NAME}.toml"), fetch("ids = [\"no\u{202e} \u{9b}31m id\"]\nodd = 1\n"));
+    project.write("jobs/x.toml", fetch(&format!("ids_file = \"{written}.csv\"\n")));
+    project.write(&format!("jobs/{NAME}.csv"), "id\nno id\n");
+    for args in [&["check"][..], &["run"], &["plan"], &["export"], &["diff", "x"], &["reset", "x"], &["jobs"]] {
+        let ran = ran(&mut project.command(args));
+        controls_nothing(args, &ran);
+        if args[0] == "check" {
+            let at = ran.stderr.lines().filter(|line| line.contains("--> ")).collect::<Vec<_>>();
+            assert!(at.len() > 1 && at.iter().all(|line| line.contains("\\u{1b}]0;x\\u{7}")), "{}", ran.stderr);
         }
     }
 }

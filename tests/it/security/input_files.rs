@@ -140,6 +140,30 @@ fn pipes_and_devices_are_errors() {
     }
 }
 
+#[test]
+fn imported_plays_come_from_files() {
+    let project = Project::new();
+    let at = |name: &str| project.root().join(name);
+    for (name, text) in [("output/cratedigger.db", ""), ("export/.keep", ""), ("pipes/.keep", ""), ("large.json", "")] {
+        project.write(name, text);
+    }
+    pipe(&at("plays.json"));
+    pipe(&at("pipes/endsong_0.json"));
+    symlink("/dev/zero", at("export/Streaming_History_Audio_1.json")).unwrap();
+    std::fs::File::options().write(true).open(at("large.json")).unwrap().set_len((64 << 20) + 1).unwrap();
+    for (named, why) in [
+        ("plays.json", "plays.json is a named pipe and not a file"),
+        ("/dev/zero", "/dev/zero is a device and not a file"),
+        ("export", "Streaming_History_Audio_1.json is a device and not a file"),
+        ("pipes", "endsong_0.json is a named pipe and not a file"),
+        ("large.json", "large.json is larger than 67108864 bytes, which is the limit"),
+    ] {
+        let output = project.run(&["import", "history", named]);
+        assert_eq!(output.status.code(), Some(2), "{named}: {}", stderr(&output));
+        assert!(stderr(&output).contains(why), "{named}: {}", stderr(&output));
+    }
+}
+
 /// Runs `check` with at most so much memory.
 fn check_within_mib(project: &Project, mib: u32) -> (Option<i32>, String) {
     let limited = format!("ulimit -v {}; exec \"$0\" check", mib * 1024);
