@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::open::{BUSY_TIMEOUT, create_file, quick_check, reapply_access, refuse_odd_path, set_busy_handler, sqlite_error};
+use super::open::{
+    BUSY_TIMEOUT, create_file, quick_check, reapply_access, refuse_odd_path, set_busy_handler, sqlite_error,
+};
 use super::{FileAccess, StoreError, migrations, schema};
 
 const SAFE_WAL: i32 = 3_051_003;

@@ -265,9 +265,8 @@ fn purge_local_files(tx: &WriteTx) -> Result<(), StoreError> {
         ("staged_items", "item_id"),
         ("requested", "item_id"),
     ];
-    let unread = lists.map(|(table, column)| {
-        format!("AND id NOT IN (SELECT {column} FROM {table} WHERE {})", is_local(column))
-    });
+    let unread =
+        lists.map(|(table, column)| format!("AND id NOT IN (SELECT {column} FROM {table} WHERE {})", is_local(column)));
     execute(tx, &format!("DELETE FROM tracks WHERE {} {}", is_local("id"), unread.concat()))?;
     let local_tracks = format!("SELECT id FROM tracks WHERE {}", is_local("id"));
     let unread = format!(
