@@ -15,7 +15,7 @@ pub(super) fn write_album(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Album) else { return Ok(None) };
+    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Album, asked) else { return Ok(None) };
     let artists = write_mentioned(s, &a.artists, asked)?;
     let cells = [
         required_text(&a.name),

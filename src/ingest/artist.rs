@@ -14,7 +14,7 @@ pub(super) fn write_artist(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Artist) else { return Ok(None) };
+    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Artist, asked) else { return Ok(None) };
     if !whole && was_mentioned(s, id, a) {
         return Ok(Some(id.to_owned()));
     }

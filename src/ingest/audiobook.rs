@@ -18,7 +18,7 @@ pub(super) fn write_audiobook(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&b.id, &b.uri, EntityKind::Audiobook) else { return Ok(None) };
+    let Some(id) = id_of(&b.id, &b.uri, EntityKind::Audiobook, asked) else { return Ok(None) };
     let cells = [
         required_text(&b.name),
         required_text(&b.uri),
@@ -56,7 +56,8 @@ pub(super) fn write_chapter(
     book: Option<&str>,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&c.id, &c.uri, EntityKind::Chapter).or_else(|| id_of(&c.id, &c.uri, EntityKind::Episode))
+    let Some(id) =
+        id_of(&c.id, &c.uri, EntityKind::Chapter, asked).or_else(|| id_of(&c.id, &c.uri, EntityKind::Episode, asked))
     else {
         return Ok(None);
     };

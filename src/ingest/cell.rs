@@ -1,7 +1,8 @@
 //! Converts fields of a response to cells of a row.
 
-use crate::store::CellValue;
-pub(super) use spotify_client::wire::id_of;
+use super::IngestContext;
+use crate::store::{CellValue, FieldProblem};
+use spotify_client::EntityKind;
 use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText, JsonTime};
 
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
@@ -10,6 +11,20 @@ pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
         JsonField::Null => CellValue::Null,
         JsonField::Value(text) => CellValue::Text(text),
     }
+}
+
+/// Returns the id of an object. An own id that yields to the one in the URI is noted.
+pub(super) fn id_of<'a>(
+    id: &'a JsonField<JsonText<'_>>,
+    uri: &'a JsonField<JsonText<'_>>,
+    kind: EntityKind,
+    asked: &IngestContext,
+) -> Option<&'a str> {
+    let found = spotify_client::wire::id_of(id, uri, kind);
+    if let Some(own) = full_text(id).filter(|own| found.is_some_and(|found| found != *own)) {
+        asked.findings.note("id", FieldProblem::Unreadable, "text", Some(own.chars().take(80).collect()));
+    }
+    found
 }
 
 /// Converts a text that every object of its kind has, such as a name. Spotify blanks these fields of objects that

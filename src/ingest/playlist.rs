@@ -12,7 +12,7 @@ use super::{
     Fingerprint, IngestContext, IngestError, no_id, parse_object, track, user, with_repair, write_listed_entity,
     write_row,
 };
-use crate::store::{CellValue, EntityTable, FieldCounts, StagedItem, WriteTx, staging};
+use crate::store::{CellValue, EntityTable, FieldCounts, FieldProblem, StagedItem, WriteTx, staging};
 use spotify_client::EntityKind;
 use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count};
 
@@ -26,7 +26,7 @@ pub(super) fn write_playlist(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<String, IngestError> {
-    let id = id_of(&p.id, &p.uri, EntityKind::Playlist).ok_or_else(no_id)?;
+    let id = id_of(&p.id, &p.uri, EntityKind::Playlist, asked).ok_or_else(no_id)?;
     let description = plain(&p.description).map(decode_html_entities);
     let owner = p.owner.value().map(|owner| user::write_user(s, owner, asked, false)).transpose()?.flatten();
     let total = p.contents().and_then(|page| page.total()).map_or(CellValue::Absent, CellValue::Int);
@@ -147,9 +147,17 @@ fn read_entry(
         }
         return Ok(PlaylistEntry::new("local", None, Some(uri.clone())));
     }
-    // `type` decides: boolean keys of the same name in the object have contradicted it. Without it, the URI does.
-    let in_uri = || uri.as_deref()?.strip_prefix("spotify:")?.split_once(':').map(|(kind, _)| kind);
-    let kind = full_text(&what.kind).or_else(in_uri).unwrap_or("track").trim().to_ascii_lowercase();
+    // A URI of a track or an episode decides, and `type` otherwise. Boolean keys of the same name in the object have
+    // contradicted both.
+    let in_uri = uri.as_deref().and_then(|uri| uri.strip_prefix("spotify:")?.split_once(':')).map(|(kind, _)| kind);
+    let known = in_uri.filter(|kind| matches!(*kind, "track" | "episode"));
+    let sent = full_text(&what.kind).map(|kind| kind.trim().to_ascii_lowercase());
+    if let (Some(known), Some(sent)) = (known, &sent)
+        && known != sent
+    {
+        asked.findings.note("type", FieldProblem::Unreadable, "text", Some(sent.chars().take(80).collect()));
+    }
+    let kind = known.map(str::to_owned).or(sent).or(in_uri.map(str::to_owned)).unwrap_or_else(|| "track".to_owned());
     let (kind, entity) = match kind.as_str() {
         "track" => ("track", EntityKind::Track),
         "episode" => ("episode", EntityKind::Episode),
@@ -160,7 +168,7 @@ fn read_entry(
             return Ok(PlaylistEntry::new(kind, None, Some(uri)));
         }
     };
-    let id = id_of(&what.id, &what.uri, entity).ok_or_else(no_id)?.to_owned();
+    let id = id_of(&what.id, &what.uri, entity, asked).ok_or_else(no_id)?.to_owned();
     let uri = uri.or_else(|| Some(format!("spotify:{kind}:{id}")));
     if fingerprint.was_written(s) {
         return Ok(PlaylistEntry::new(kind, Some(id), uri));

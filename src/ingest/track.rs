@@ -36,7 +36,7 @@ pub(super) fn write_track_of_album(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&t.id, &t.uri, EntityKind::Track) else { return Ok(None) };
+    let Some(id) = id_of(&t.id, &t.uri, EntityKind::Track, asked) else { return Ok(None) };
     let artists = write_mentioned(s, &t.artists, asked)?;
     let cells = [
         required_text(&t.name),

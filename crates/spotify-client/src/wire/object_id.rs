@@ -3,10 +3,14 @@
 use super::field::{JsonField, JsonText};
 use crate::EntityKind;
 
+/// Ids of all kinds but users have this length.
+const USUAL_LENGTH: usize = 22;
+
 /// No id is longer. Those of users are free text.
 const MAX_LENGTH: usize = 128;
 
-/// The id of an object: its own, or the one in its URI. An id that would lead to another address counts as none.
+/// The id of an object: its own, or the one in its URI. An id that would lead to another address counts as none, and one
+/// that does not look like an id of Spotify yields to one that does.
 pub fn id_of<'a>(
     id: &'a JsonField<JsonText<'_>>,
     uri: &'a JsonField<JsonText<'_>>,
@@ -18,7 +22,17 @@ pub fn id_of<'a>(
         let (owner, id) = rest.rsplit_once(':')?;
         (owner.rsplit(':').next() == Some(kind.as_str())).then_some(id)
     };
-    own.filter(|id| is_usable(id, kind)).or_else(|| in_uri().filter(|id| is_usable(id, kind)))
+    let own = own.filter(|id| is_usable(id, kind));
+    if own.is_some_and(is_usual) || kind == EntityKind::User {
+        return own.or_else(|| in_uri().filter(|id| is_usable(id, kind)));
+    }
+    let in_uri = in_uri().filter(|id| is_usable(id, kind));
+    in_uri.filter(|id| is_usual(id)).or(own).or(in_uri)
+}
+
+/// Whether it looks like the ids of all kinds but users.
+fn is_usual(id: &str) -> bool {
+    id.len() == USUAL_LENGTH && id.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 fn is_usable(id: &str, kind: EntityKind) -> bool {
@@ -41,6 +55,8 @@ mod tests {
         let cases = [
             (EntityKind::Album, "4aawyAB9vmqN3uQ7FjRGTy", "", Some("4aawyAB9vmqN3uQ7FjRGTy")),
             (EntityKind::Album, "", "spotify:album:a1", Some("a1")),
+            (EntityKind::Album, "undefined", "spotify:album:4aawyAB9vmqN3uQ7FjRGTy", Some("4aawyAB9vmqN3uQ7FjRGTy")),
+            (EntityKind::Album, "undefined", "spotify:artist:4aawyAB9vmqN3uQ7FjRGTy", Some("undefined")),
             (EntityKind::Playlist, " ", "spotify:user:x:playlist:p1", Some("p1")),
             (EntityKind::Album, "x/../../me", "spotify:album:a1", Some("a1")),
             (EntityKind::Album, "x/../../me", "spotify:album:..", None),
