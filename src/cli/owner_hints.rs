@@ -1,4 +1,5 @@
-//! The hint for playlists whose items Spotify gave only to their owners, if these owners are signed in: the job has to name them.
+//! The hint for playlists whose items Spotify gives only to their owners, if these owners are signed in: the job has to
+//! name them.
 
 use super::app::App;
 use super::sign_in_status::open_existing_grants;

@@ -288,23 +288,6 @@ fn plan_shows_its_share_of_today() {
 }
 
 #[test]
-fn any_run_fits_where_nothing_is_limited() {
-    let job = fetch("artist_albums", &format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST));
-    let unlimited = "calls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"";
-    for (limits, fits, text) in [
-        (unlimited, Value::Bool(true), "no daily limit, 1 job fits\n"),
-        ("calls_per_day = 1000", Value::Null, "1 may fit\n"),
-    ] {
-        let world = development().settings(limits).job(&job);
-        let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
-        let of_job = &shown["jobs"][0];
-        assert_eq!((&of_job["fits"], &of_job["calls"]["most"]), (&fits, &Value::Null), "{limits}");
-        let said = world.cli(&["plan", "--offline"]).exits(0).stdout;
-        assert!(said.contains(text) && said.contains("the length of a list is not known"), "{said}");
-    }
-}
-
-#[test]
 fn plan_without_a_store_creates_none() {
     let world = development();
     let world = {

@@ -5,11 +5,12 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use super::quota::{a_day_later, development, ids, said_to_be, track_ids, tracks};
 use crate::support::snapshot::{Shows as _, assert_output};
-use crate::support::world::{World, by_ids};
+use crate::support::world::{World, by_ids, fetch};
 
 /// A backfill that needs far more calls than a day has, and a small job of the same endpoint family.
 fn backfill_and_daily(backfill: &str, daily: &str) -> World {
@@ -287,4 +288,21 @@ fn sweeps_larger_than_a_day_take_turns() {
     }
     // Two jobs have half a day each. The one that got nothing is the first of the next day.
     assert_eq!(days, [[10, 10, 0], [20, 10, 10], [20, 20, 20]]);
+}
+
+#[test]
+fn any_run_fits_where_nothing_is_limited() {
+    let job = fetch("artist_albums", &format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST));
+    let unlimited = "calls_per_day = \"unlimited\"\ncalls_per_family = \"unlimited\"";
+    for (limits, fits, text) in [
+        (unlimited, Value::Bool(true), "no daily limit, 1 job fits\n"),
+        ("calls_per_day = 1000", Value::Null, "1 may fit\n"),
+    ] {
+        let world = development().settings(limits).job(&job);
+        let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
+        let of_job = &shown["jobs"][0];
+        assert_eq!((&of_job["fits"], &of_job["calls"]["most"]), (&fits, &Value::Null), "{limits}");
+        let said = world.cli(&["plan", "--offline"]).exits(0).stdout;
+        assert!(said.contains(text) && said.contains("the length of a list is not known"), "{said}");
+    }
 }
