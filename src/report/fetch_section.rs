@@ -33,14 +33,14 @@ impl PageScope<'_> {
                 let noted = notes.iter().filter(|note| note.fetch == result.fetch).map(|note| note.items).sum();
                 let numbers = [result.asked, result.unchanged, result.calls, result.stored, noted];
                 let state = PageCell { state: Some(PageState(state(&result.state))), ..PageCell::time("") };
-                let texts = vec![PageCell::text(&result.fetch), state, PageCell::text(&result.stream)];
+                let texts = vec![PageCell::time(&result.fetch), state, PageCell::time(&result.stream)];
                 [texts, numbers.map(PageCell::number).to_vec()].concat()
             })
             .collect();
         section.tables.push(table);
         let reasons = results.iter().filter_map(|result| Some((result, result.reason.as_ref()?)));
         let reasons: Vec<_> =
-            reasons.map(|(result, reason)| vec![PageCell::text(&result.fetch), PageCell::text(reason)]).collect();
+            reasons.map(|(result, reason)| vec![PageCell::time(&result.fetch), PageCell::wide(reason)]).collect();
         if !reasons.is_empty() {
             section.tables.push(PageTable {
                 rows: reasons,
@@ -50,8 +50,12 @@ impl PageScope<'_> {
         if !notes.is_empty() {
             let mut table = PageTable::new("What was noted", &["fetch", "reason", "meaning", "#number"]);
             let line = |note: &NotedReason| {
-                let texts = [note.fetch.as_str(), &words(&note.reason), meaning(&note.reason)].map(PageCell::text);
-                [texts.to_vec(), vec![PageCell::number(note.items)]].concat()
+                vec![
+                    PageCell::time(&note.fetch),
+                    PageCell::time(words(&note.reason)),
+                    PageCell::wide(meaning(&note.reason)),
+                    PageCell::number(note.items),
+                ]
             };
             table.rows = notes.iter().map(line).collect();
             table.note = Some(format!("`cratedigger skipped {}` lists each of them.", self.job.name));

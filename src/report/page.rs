@@ -147,9 +147,14 @@ impl PageCell {
         PageCell { text: grouped(n), class: "n", ..PageCell::default() }
     }
 
-    /// A date or time, which is not broken.
+    /// A date, time or name, which is not broken.
     pub(super) fn time(text: impl Into<String>) -> PageCell {
         PageCell { text: text.into(), class: "t", ..PageCell::default() }
+    }
+
+    /// A text of several words or a long address, which gets more space.
+    pub(super) fn wide(text: impl Into<String>) -> PageCell {
+        PageCell { text: text.into(), class: "w", ..PageCell::default() }
     }
 
     pub(super) fn named(named: &NamedLink) -> PageCell {

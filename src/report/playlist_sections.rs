@@ -35,6 +35,9 @@ impl PageScope<'_> {
         facts.push((format!("added since {}", short_day(day)), grouped(added)));
         facts.push((format!("removed since {}", short_day(day)), grouped(removed)));
         section.lead = match counts.len() {
+            0 if day != self.since_day() => {
+                format!("The playlists were first read on {day}, and none has changed since then.")
+            }
             0 => format!("No playlist of this job has changed {since}."),
             n => format!(
                 "{n} of {} changed {since}: {} added, {} removed.",

@@ -27,6 +27,9 @@ impl PageScope<'_> {
                                            Later runs are compared with it."
                     .to_owned()
             }
+            (_, 0) if day != self.since_day() => {
+                format!("The releases were first read on {day}, and no other release was seen since then.")
+            }
             (_, 0) => format!("No release was seen for the first time {since}."),
             (_, 1) => format!("1 release was seen for the first time {since}."),
             (_, n) => format!("{} were seen for the first time {since}.", counted(n, "release")),

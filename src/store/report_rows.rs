@@ -133,7 +133,8 @@ pub fn change_counts(store: &Connection, job: &ReportedJob, since: &str) -> rusq
     store.prepare(&sql)?.query_map(params![job.name, job.library_fetches, since], read)?.collect()
 }
 
-/// Returns the newest changes of the playlists since a time. Items that only moved are left out.
+/// Returns the newest changes of the playlists since a time: run by run, in each by playlist. Items that only moved are
+/// left out.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -150,7 +151,7 @@ pub fn newest_changes(
     let sql = format!(
         "{OWN} SELECT c.change, coalesce(p.name, p.id), p.spotify_url, coalesce(t.name, e.name, f.name, c.uri, ''),
            coalesce(t.spotify_url, e.spotify_url), coalesce(nullif({ARTISTS}, ''), f.artist_names, ''),
-           coalesce(t.explicit, e.explicit, 0), c.seen_at {from} ORDER BY c.seen_at DESC, c.id LIMIT ?4"
+           coalesce(t.explicit, e.explicit, 0), c.seen_at {from} ORDER BY c.run_id DESC, 2, p.id, c.id LIMIT ?4"
     );
     let read = |row: &Row<'_>| {
         Ok(ChangedItem {
