@@ -20,6 +20,9 @@ pub use files::{
 };
 pub use person::PurgedUser;
 
+/// The start of the URIs of local files.
+const LOCAL_URI: &str = "spotify:local:";
+
 /// Tables with personal rows besides the lists of a user.
 const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
 
@@ -243,14 +246,35 @@ fn purge_playlists(tx: &WriteTx) -> Result<usize, StoreError> {
         tx,
         "DELETE FROM imported_tracks WHERE track_id NOT IN (SELECT track_id FROM plays WHERE imported_at IS NOT NULL)",
     )?;
-    // The names of files on the user's own machine.
-    execute(
-        tx,
+    purge_local_files(tx)?;
+    Ok(deleted)
+}
+
+/// Deletes the names of files on the user's own machine that no list of another user has. In a library or a list of plays, such
+/// a file is also a track whose id is its URI.
+fn purge_local_files(tx: &WriteTx) -> Result<(), StoreError> {
+    let is_local = |column: &str| format!("{column} >= '{LOCAL_URI}' AND {column} < 'spotify:local;'");
+    let lists = [
+        ("playlist_items", "track_id"),
+        ("playlist_changes", "track_id"),
+        ("saved_tracks", "track_id"),
+        ("album_tracks", "track_id"),
+        ("artist_top_tracks", "track_id"),
+        ("plays", "track_id"),
+        ("top_items", "item_id"),
+        ("staged_items", "item_id"),
+        ("requested", "item_id"),
+    ];
+    let unread =
+        lists.map(|(table, column)| format!("AND id NOT IN (SELECT {column} FROM {table} WHERE {})", is_local(column)));
+    execute(tx, &format!("DELETE FROM tracks WHERE {} {}", is_local("id"), unread.concat()))?;
+    let local_tracks = format!("SELECT id FROM tracks WHERE {}", is_local("id"));
+    let unread = format!(
         "DELETE FROM local_files WHERE uri NOT IN (SELECT uri FROM playlist_items WHERE uri IS NOT NULL)
          AND uri NOT IN (SELECT uri FROM playlist_changes WHERE uri IS NOT NULL)
-         AND uri NOT IN (SELECT uri FROM staged_items WHERE uri IS NOT NULL)",
-    )?;
-    Ok(deleted)
+         AND uri NOT IN (SELECT uri FROM staged_items WHERE uri IS NOT NULL) AND uri NOT IN ({local_tracks})"
+    );
+    execute(tx, &unread).map(drop)
 }
 
 /// Deletes what runs, files and entity tags record about the user.
