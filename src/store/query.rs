@@ -120,6 +120,9 @@ impl QueryReader {
         // With these on, SQLite takes a misspelled "column" for a text.
         store.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DDL, false)?;
         store.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
+        // What a query sorts and collects is not written to a file, so that the limit of memory applies. Setting this deletes
+        // temporary tables, so it comes first.
+        store.execute_batch("PRAGMA temp_store = MEMORY;")?;
         for fetch in &fetches {
             let scope = RowScope::FetchUnordered { job, fetch: &fetch.name };
             let select = ViewSelect::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
