@@ -60,6 +60,12 @@ impl From<Errno> for InputFileError {
     }
 }
 
+/// What is at a path, if that is something whose opening may wait or have an effect: a pipe, a socket or a device.
+pub fn special_at(path: &Path) -> Option<&'static str> {
+    let kind = std::fs::metadata(path).ok()?.file_type();
+    special_kind(kind).filter(|_| !kind.is_dir())
+}
+
 /// Opens a file of the operator for reading. Links are followed.
 ///
 /// # Errors

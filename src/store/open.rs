@@ -10,6 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{FileAccess, StoreError, schema};
+use crate::input_file;
 
 /// How long to wait for another program's lock on the store.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -94,7 +95,7 @@ pub fn quick_check(conn: &Connection, path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// If it does not exist, cannot be opened, is not a cratedigger store, or has a newer schema.
 pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    refuse_uri(path)?;
+    refuse_odd_path(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite_error(path, "cannot be opened"))?;
     set_busy_handler(&mut conn).map_err(sqlite_error(path, "cannot be opened"))?;
@@ -164,11 +165,18 @@ pub(super) fn reapply_access(path: &Path, access: FileAccess) -> Result<(), Stor
     Ok(())
 }
 
-/// SQLite would read `file:…?…` as a URI with options.
-pub(super) fn refuse_uri(path: &Path) -> Result<(), StoreError> {
+/// SQLite would read `file:…?…` as a URI with options, and wait for a pipe.
+pub(super) fn refuse_odd_path(path: &Path) -> Result<(), StoreError> {
     if path.to_string_lossy().starts_with("file:") {
         let why = "its path starts with file:, which SQLite reads as a URI".to_owned();
         return Err(StoreError::ForeignFile { path: path.to_path_buf(), why });
+    }
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut path = path.to_path_buf();
+        path.as_mut_os_string().push(suffix);
+        if let Some(kind) = input_file::special_at(&path) {
+            return Err(StoreError::ForeignFile { path, why: format!("it is {kind} and not a file") });
+        }
     }
     Ok(())
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::open::{BUSY_TIMEOUT, create_file, quick_check, reapply_access, refuse_uri, set_busy_handler, sqlite_error};
+use super::open::{
+    BUSY_TIMEOUT, create_file, quick_check, reapply_access, refuse_odd_path, set_busy_handler, sqlite_error,
+};
 use super::{FileAccess, StoreError, migrations, schema};
 
 const SAFE_WAL: i32 = 3_051_003;
@@ -23,7 +25,7 @@ const QUICK_CHECK_LIMIT: u64 = 64 << 20;
 /// # Errors
 /// If it cannot be opened, is not a cratedigger store, or has a newer schema.
 pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreError> {
-    refuse_uri(path)?;
+    refuse_odd_path(path)?;
     assert!(rusqlite::version_number() >= SAFE_WAL, "the bundled SQLite has the WAL-reset bug");
     if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
         create_folder(folder, access).map_err(|source| StoreError::Io {
