@@ -38,6 +38,7 @@ struct HistorySum {
     entries: u64,
     short: u64,
     other_media: u64,
+    wrong_time: u64,
     unreadable: u64,
     usernames: BTreeSet<String>,
     plays: Vec<ExportedPlay>,
@@ -94,7 +95,8 @@ fn report(
             .collect();
         print::json(&json!({
             "user": user, "files": sum.files, "entries": sum.entries, "plays": plays, "added": imported.added,
-            "known": imported.known, "short": sum.short, "other_media": sum.other_media, "unreadable": sum.unreadable,
+            "known": imported.known, "short": sum.short, "other_media": sum.other_media,
+            "wrong_time": sum.wrong_time, "unreadable": sum.unreadable,
             "unplaced": unplaced, "unplaced_songs": songs,
         }))
         .or_exit(ExitStatus::Storage)?;
@@ -111,6 +113,7 @@ fn report(
         (imported.known, "known already, from the API, from an earlier import or from another of these files"),
         (sum.short, "shorter than 30 seconds, which the API does not list either"),
         (sum.other_media, "podcasts, audiobooks and videos"),
+        (sum.wrong_time, "before 2006 or in the future, when nobody can have listened to Spotify"),
         (sum.unreadable, "without a time, a name or a length"),
         (unplaced, "of tracks that the files name without an id and that the store does not have"),
     ] {
@@ -149,7 +152,7 @@ impl HistorySum {
         let read = match input_file::read_file(path, MAX_FILE_BYTES) {
             Err(InputFileError::Io(e)) => Err(anyhow::Error::new(e).context(format!("failed to read {shown}"))),
             Err(refused) => Err(anyhow::anyhow!("{shown} {refused}")),
-            Ok(bytes) => ExportedHistory::read(&bytes).map_err(|why| anyhow::anyhow!("{shown} {why}")),
+            Ok(bytes) => ExportedHistory::read(&bytes, Utc::now()).map_err(|why| anyhow::anyhow!("{shown} {why}")),
         };
         let history = read.or_exit(ExitStatus::Usage).map_err(|error| {
             error.with_hint(
@@ -161,6 +164,7 @@ impl HistorySum {
         self.entries += history.entries;
         self.short += history.short;
         self.other_media += history.other_media;
+        self.wrong_time += history.wrong_time;
         self.unreadable += history.unreadable;
         self.plays.extend(history.plays);
         self.usernames.extend(history.usernames);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -15,6 +15,9 @@ use spotify_client::{EntityKind, SpotifyId};
 
 /// Spotify's API lists a play only if it lasted this long.
 const MIN_PLAY_MS: i64 = 30_000;
+
+/// Spotify was founded in this year.
+const FIRST_YEAR: i32 = 2006;
 
 /// An entry has about 800 bytes. A longer one is not parsed, because values take much more memory than their text.
 const MAX_ENTRY_BYTES: usize = 64 << 10;
@@ -30,6 +33,8 @@ pub struct ExportedHistory {
     pub short: u64,
     /// Podcasts, audiobooks and videos, which the API does not list either.
     pub other_media: u64,
+    /// Plays at a time before Spotify existed or in the future.
+    pub wrong_time: u64,
     /// Entries without a time, a name or a length.
     pub unreadable: u64,
     /// The accounts that the entries name.
@@ -63,7 +68,10 @@ struct ExportedEntry {
 }
 
 /// Reads the entries of a file one by one, so that only plays take memory.
-struct EntryReader<'h>(&'h mut ExportedHistory);
+struct EntryReader<'h> {
+    history: &'h mut ExportedHistory,
+    now: DateTime<Utc>,
+}
 
 impl<'de> Visitor<'de> for EntryReader<'_> {
     type Value = ();
@@ -74,11 +82,11 @@ impl<'de> Visitor<'de> for EntryReader<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         while let Some(entry) = entries.next_element::<&RawValue>()? {
-            self.0.entries += 1;
+            self.history.entries += 1;
             let text = Some(entry.get()).filter(|text| text.len() <= MAX_ENTRY_BYTES);
             match text.and_then(|text| serde_json::from_str::<ExportedEntry>(text).ok()) {
-                Some(entry) => self.0.add(&entry),
-                None => self.0.unreadable += 1,
+                Some(entry) => self.history.add(&entry, self.now),
+                None => self.history.unreadable += 1,
             }
         }
         Ok(())
@@ -90,14 +98,14 @@ impl ExportedHistory {
     ///
     /// # Errors
     /// Why it is no such file, as the end of a sentence about it.
-    pub fn read(bytes: &[u8]) -> Result<ExportedHistory, String> {
+    pub fn read(bytes: &[u8], now: DateTime<Utc>) -> Result<ExportedHistory, String> {
         let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         if text.starts_with(b"PK\x03\x04") {
             return Err("is a ZIP file; unpack it first".to_owned());
         }
         let mut history = ExportedHistory::default();
         let mut json = serde_json::Deserializer::from_slice(text);
-        let read = json.deserialize_seq(EntryReader(&mut history)).and_then(|()| json.end());
+        let read = json.deserialize_seq(EntryReader { history: &mut history, now }).and_then(|()| json.end());
         read.map_err(|e| format!("is not a list of plays in JSON: {e}"))?;
         if history.entries > 0 && history.unreadable == history.entries {
             return Err("has no entry with a time and a length, so it is not a streaming history".to_owned());
@@ -105,7 +113,7 @@ impl ExportedHistory {
         Ok(history)
     }
 
-    fn add(&mut self, entry: &ExportedEntry) {
+    fn add(&mut self, entry: &ExportedEntry, now: DateTime<Utc>) {
         if let Some(name) = text(&entry.username)
             && !self.usernames.contains(name)
         {
@@ -138,6 +146,10 @@ impl ExportedHistory {
         };
         if ms_played < MIN_PLAY_MS {
             self.short += 1;
+            return;
+        }
+        if at.year() < FIRST_YEAR || at > now {
+            self.wrong_time += 1;
             return;
         }
         let id = text(&entry.spotify_track_uri).and_then(|uri| SpotifyId::parse(uri, EntityKind::Track).ok());
@@ -183,7 +195,7 @@ mod tests {
           {"endTime": "2024-01-02 03:04", "podcastName": "P", "episodeName": "E", "msPlayed": 900000},
           {"ts": "yesterday", "ms_played": 1}, {"ts": 5, "ms_played": null}, 7
         ]"#;
-        let history = ExportedHistory::read(text.as_bytes()).unwrap();
+        let history = ExportedHistory::read(text.as_bytes(), Utc::now()).unwrap();
         assert_eq!((history.entries, history.short, history.other_media, history.unreadable), (8, 1, 2, 3));
         assert_eq!(history.usernames, BTreeSet::from(["ada".to_owned()]));
         let plays: Vec<_> =
@@ -198,10 +210,20 @@ mod tests {
     }
 
     #[test]
+    fn plays_at_impossible_times_are_left_out() {
+        let now: DateTime<Utc> = "2024-06-01T12:00:00Z".parse().unwrap();
+        let times = ["1970-01-01 00:00", "2005-12-31 23:59", "2006-01-01 00:00", "2024-06-01 12:00", "2024-06-01 12:01"];
+        let play = |at: &str| format!(r#"{{"endTime": "{at}", "artistName": "A", "trackName": "B", "msPlayed": 30000}}"#);
+        let file = format!("[{}]", times.map(play).join(","));
+        let history = ExportedHistory::read(file.as_bytes(), now).unwrap();
+        assert_eq!((history.entries, history.plays.len(), history.wrong_time), (5, 2, 3));
+    }
+
+    #[test]
     fn an_endless_entry_is_not_parsed() {
         let play = r#"{"endTime": "2024-01-02 03:04", "artistName": "Ada", "trackName": "Two", "msPlayed": 30000"#;
         let file = format!("[{play}}}, {play}, \"x\": [1{}]}}]", ",1".repeat(MAX_ENTRY_BYTES));
-        let history = ExportedHistory::read(file.as_bytes()).unwrap();
+        let history = ExportedHistory::read(file.as_bytes(), Utc::now()).unwrap();
         assert_eq!((history.entries, history.plays.len(), history.unreadable), (2, 1, 1));
     }
 
@@ -213,9 +235,9 @@ mod tests {
             ("PK\u{3}\u{4}", "unpack it first"),
             ("", "is not a list of plays in JSON"),
         ] {
-            let refused = ExportedHistory::read(text.as_bytes()).unwrap_err();
+            let refused = ExportedHistory::read(text.as_bytes(), Utc::now()).unwrap_err();
             assert!(refused.contains(says), "{refused}");
         }
-        assert_eq!(ExportedHistory::read(b"[]"), Ok(ExportedHistory::default()));
+        assert_eq!(ExportedHistory::read(b"[]", Utc::now()), Ok(ExportedHistory::default()));
     }
 }

@@ -63,11 +63,14 @@ fn import_adds_what_the_api_did_not_send() {
     short["ms_played"] = 29_999.into();
     plays.push(short);
     plays.push(json!({"ts": "2015-03-02T00:00:00Z", "ms_played": 900_000, "episode_name": "Talk"}));
+    plays.push(older("1970-01-01T00:00:00Z", UNKNOWN, "Before Spotify"));
+    plays.push(older("9000-01-01T00:00:00Z", UNKNOWN, "Not yet"));
     write(&world, "export/Streaming_History_Audio_2015.json", &plays);
     write(&world, "export/Userdata.json", &[]);
     let imported = import(&world, &["export"]);
     assert_eq!((imported["added"].as_u64(), imported["known"].as_u64()), (Some(3), Some(known)), "{imported}");
     assert_eq!((imported["short"].as_u64(), imported["other_media"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(imported["wrong_time"], 2, "{imported}");
     // Again, and the file under another name: nothing is new.
     write(&world, "again.json", &plays);
     let again = import(&world, &["export", "again.json"]);
