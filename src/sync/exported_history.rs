@@ -212,8 +212,10 @@ mod tests {
     #[test]
     fn plays_at_impossible_times_are_left_out() {
         let now: DateTime<Utc> = "2024-06-01T12:00:00Z".parse().unwrap();
-        let times = ["1970-01-01 00:00", "2005-12-31 23:59", "2006-01-01 00:00", "2024-06-01 12:00", "2024-06-01 12:01"];
-        let play = |at: &str| format!(r#"{{"endTime": "{at}", "artistName": "A", "trackName": "B", "msPlayed": 30000}}"#);
+        let times =
+            ["1970-01-01 00:00", "2005-12-31 23:59", "2006-01-01 00:00", "2024-06-01 12:00", "2024-06-01 12:01"];
+        let play =
+            |at: &str| format!(r#"{{"endTime": "{at}", "artistName": "A", "trackName": "B", "msPlayed": 30000}}"#);
         let file = format!("[{}]", times.map(play).join(","));
         let history = ExportedHistory::read(file.as_bytes(), now).unwrap();
         assert_eq!((history.entries, history.plays.len(), history.wrong_time), (5, 2, 3));
