@@ -103,7 +103,10 @@ fn api_replaces_imported_plays() {
         plays.push(json!({"ts": "2015-01-01T00:00:00Z", "ms_played": 60_000, "master_metadata_track_name": "Old",
             "master_metadata_album_artist_name": "A", "spotify_track_uri": format!("spotify:track:{UNKNOWN}")}));
         write(&world, "endsong_0.json", &plays);
-        assert_eq!(import(&world, &["endsong_0.json"])["added"], rows.len() as u64 + 1);
+        let imported = import(&world, &["endsong_0.json"]);
+        // A play of a moment ago can be in the future after the shift.
+        let future = imported["wrong_time"].as_u64().unwrap();
+        assert_eq!(imported["added"].as_u64(), Some(rows.len() as u64 + 1 - future), "{imported}");
         world.run(&["x"]).exits(0);
         assert_eq!(
             world.one("SELECT count(*) FROM plays WHERE imported_at IS NULL"),
