@@ -73,8 +73,7 @@ fn import_history(args: &ImportHistoryArgs, context: &CommandContext) -> Result<
     let plays = std::mem::take(&mut sum.plays);
     let count = plays.len() as u64;
     let (user, now) = (user_id, timestamp(Utc::now()));
-    let imported =
-        runtime.block_on(store.write(move |tx| import_plays(tx, &user, &plays, &now))).map_err(store_error)?;
+    let imported = runtime.block_on(import_plays(&store, user, plays, now)).map_err(store_error)?;
     app.close();
     report(&sum, count, &imported, &name, context)
 }
@@ -114,7 +113,7 @@ fn report(
         (imported.known, "known already, from the API, from an earlier import or from another of these files"),
         (sum.short, "shorter than 30 seconds, which the API does not list either"),
         (sum.other_media, "podcasts, audiobooks and videos"),
-        (sum.wrong_time, "before 2006 or in the future, when nobody can have listened to Spotify"),
+        (sum.wrong_time, "at a time before 2006, when Spotify was founded, or in the future"),
         (sum.unreadable, "without a time, a name or a length"),
         (unplaced, "not imported: the files name the track without an id, and the store does not have it"),
     ] {

@@ -97,3 +97,64 @@ pub fn shorten(text: &str) -> String {
     const WIDTH: usize = 80;
     shorten_to(&printable(text), WIDTH)
 }
+
+/// Writes text for a terminal, without anything that could control it.
+pub struct TerminalWriter<W> {
+    out: W,
+    /// The start of a character or line end whose rest is not written yet.
+    pending: Vec<u8>,
+}
+
+impl<W: Write> TerminalWriter<W> {
+    pub fn new(out: W) -> TerminalWriter<W> {
+        TerminalWriter { out, pending: Vec::new() }
+    }
+
+    fn write_text(&mut self, text: &str) -> io::Result<()> {
+        // A mark at the start and the line ends of Excel are none of the text.
+        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+        self.out.write_all(terminal_safe(&text).as_bytes())
+    }
+}
+
+impl<W: Write> Write for TerminalWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.pending.extend_from_slice(bytes);
+        let mut whole = match std::str::from_utf8(&self.pending) {
+            Err(e) if e.error_len().is_none() => e.valid_up_to(),
+            _ => self.pending.len(),
+        };
+        if self.pending[..whole].ends_with(b"\r") {
+            whole -= 1;
+        }
+        let rest = self.pending.split_off(whole);
+        let text = std::mem::replace(&mut self.pending, rest);
+        self.write_text(&String::from_utf8_lossy(&text))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let rest = std::mem::take(&mut self.pending);
+        self.write_text(&String::from_utf8_lossy(&rest))?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_gets_no_control_character() {
+        let text = "\u{feff}a,b\r\n\u{1b}]0;x\u{7},\u{9b}é\u{202e}\rz\r\n";
+        for size in [1, 2, 3, 100] {
+            let mut out = TerminalWriter::new(Vec::new());
+            for part in text.as_bytes().chunks(size) {
+                out.write_all(part).unwrap();
+            }
+            out.flush().unwrap();
+            let written = String::from_utf8(out.out).unwrap();
+            assert_eq!(written, "a,b\n\\u{1b}]0;x\\u{7},\\u{9b}é\\u{202e}\\u{d}z\n", "{size}");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! `sql [JOB] SELECT`: runs one SELECT over the store, read-only, with the views and bound values of a job.
 
 use std::cell::RefCell;
-use std::io::{self, BufWriter, Read as _, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Read as _, Write};
 
 use chrono::Utc;
 use rusqlite::types::ValueRef;
@@ -70,7 +70,12 @@ pub fn run(args: &SqlArgs, context: &CommandContext) -> Result<ExitStatus, Comma
         let own = job.as_ref().map(|job| job.csv_options.clone()).unwrap_or_default();
         let style = csv_style(&own.layered_over(&settings.csv));
         print::mark_written();
-        write_query_csv(&reader, &sql, &bound, &style, io::stdout().lock())
+        let out = io::stdout().lock();
+        if out.is_terminal() {
+            write_query_csv(&reader, &sql, &bound, &style, print::TerminalWriter::new(out))
+        } else {
+            write_query_csv(&reader, &sql, &bound, &style, out)
+        }
     } else {
         print_table(&reader, &sql, &bound)
     };

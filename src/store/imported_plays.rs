@@ -5,17 +5,25 @@
 //! another id, since Spotify replaces tracks. A play of the export is therefore known if the user has a play of the
 //! same recording or of the same title and artist close to it, and each known play stands for one play of the export.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::params;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::list_kinds::plays_kind;
 use super::lists::{self, ListKey};
-use super::{CellValue, EntityTable, StoreError, WriteTx, entity, timestamp};
+use super::{CellValue, EntityTable, Store, StoreError, WriteTx, entity, open, timestamp};
 use spotify_client::EntityKind;
 
 /// How far the times of one play may differ in addition to its length.
 const SLACK_MS: i64 = 60_000;
+
+/// A longer play is not compared with times that are further away.
+const MAX_LENGTH_MS: i64 = 24 * 3_600_000;
+
+/// Plays of one transaction, which takes a fraction of a second.
+const BATCH: usize = 5_000;
 
 /// A play of the export.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,85 +57,190 @@ enum SongKey {
     Names(String, String),
 }
 
-/// A play of the store that no play of the export stands for yet.
+/// A play of the store.
 #[derive(Debug)]
 struct KnownPlay {
     at_ms: i64,
-    is_imported: bool,
-    is_taken: bool,
+    source: PlaySource,
+    songs: Vec<usize>,
 }
 
-/// The plays of a user by song.
+/// Where a play of the store came from, and how exact its time is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlaySource {
+    Api,
+    Import,
+    ImportToTheMinute,
+}
+
+/// The plays of one song that no play of the export stands for yet, by source: their times and their places.
+type FreePlays = [BTreeSet<(i64, usize)>; 3];
+
+/// The plays of a user by song. Finding the nearest one takes the same time however many plays a song has.
 #[derive(Default)]
 struct KnownPlays {
     plays: Vec<KnownPlay>,
-    by_song: FxHashMap<SongKey, Vec<usize>>,
+    songs: FxHashMap<SongKey, usize>,
+    free: Vec<FreePlays>,
 }
 
-/// Adds the plays that the user does not have yet.
+/// A play of the export that the store does not have by its exact time.
+struct NewPlay {
+    play: ExportedPlay,
+    track: String,
+    songs: Vec<SongKey>,
+}
+
+/// An import of several transactions.
+struct PlayImport {
+    user_id: String,
+    now: String,
+    list: i64,
+    known: KnownPlays,
+    /// When plays of the API were first seen, up to the start of the import.
+    api_times: FxHashSet<String>,
+    /// The tracks that plays without an id may mean.
+    tracks: FxHashMap<(String, String), String>,
+    /// Plays of the current form, since the files overlap.
+    seen: FxHashSet<(DateTime<Utc>, String)>,
+    unplaced: FxHashMap<(String, String), u64>,
+    result: ImportedPlays,
+}
+
+/// Adds the plays that the user does not have yet, in transactions of [`BATCH`] plays, between which others can write.
 ///
 /// # Errors
-/// If the store cannot be read or written. Nothing is added then.
-pub fn import_plays(
-    tx: &mut WriteTx,
-    user_id: &str,
-    plays: &[ExportedPlay],
-    now: &str,
+/// If the store cannot be read or written. Earlier transactions stay; the next import of the same files knows their plays.
+pub async fn import_plays(
+    store: &Store,
+    user_id: String,
+    plays: Vec<ExportedPlay>,
+    now: String,
 ) -> Result<ImportedPlays, StoreError> {
-    let key = ListKey {
-        kind: plays_kind(),
-        parent_id: String::new(),
-        audience: user_id.to_owned(),
-        market: String::new(),
-        variant: String::new(),
-    };
-    let list = lists::open(tx, &key)?.id;
-    let mut known = KnownPlays::read(tx, user_id, plays)?;
-    let mut result = ImportedPlays::default();
-    let mut unplaced: FxHashMap<(String, String), u64> = FxHashMap::default();
+    let times = || plays.iter().map(|play| play.at);
+    let Some((from, to)) = times().min().zip(times().max()) else { return Ok(ImportedPlays::default()) };
+    let mut import = store.write(move |tx| PlayImport::begin(tx, user_id, (from, to), now)).await?;
     // Plays with an id first: they bring the names that the others need.
-    let (with_id, without_id): (Vec<&ExportedPlay>, Vec<_>) = plays.iter().partition(|play| play.track_id.is_some());
+    let (with_id, without_id): (Vec<_>, Vec<_>) = plays.into_iter().partition(|play| play.track_id.is_some());
     for part in [with_id, without_id] {
-        // The two forms describe the same plays, so each is compared with all known plays.
-        known.release_all();
-        let mut seen = FxHashSet::default();
-        let tracks =
-            if part.iter().any(|play| play.track_id.is_none()) { tracks_by_name(tx)? } else { FxHashMap::default() };
         let mut rest = Vec::new();
-        for play in part {
-            let track = play.track_id.clone().or_else(|| tracks.get(&name_key(&play.artist, &play.title)).cloned());
-            let Some(track) = track else {
-                *unplaced.entry((play.artist.clone(), play.title.clone())).or_default() += 1;
+        import = store.write(move |tx| import.begin_form(tx)).await?;
+        for batch in batches(part) {
+            let found;
+            (import, found) = store.write(move |tx| import.find_new(tx, batch)).await?;
+            rest.extend(found);
+        }
+        for batch in batches(rest) {
+            import = store.write(move |tx| import.add(tx, batch)).await?;
+            // Another process that waits for the lock looks for it at least this often, and has to find it free.
+            tokio::time::sleep(open::MAX_LOCK_PAUSE).await;
+        }
+    }
+    store.write(move |tx| import.finish(tx)).await
+}
+
+fn batches<T>(items: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let mut items = items.into_iter();
+    std::iter::from_fn(move || Some(items.by_ref().take(BATCH).collect::<Vec<T>>()).filter(|batch| !batch.is_empty()))
+}
+
+impl PlayImport {
+    fn begin(
+        tx: &mut WriteTx,
+        user_id: String,
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        now: String,
+    ) -> Result<PlayImport, StoreError> {
+        let key = ListKey {
+            kind: plays_kind(),
+            parent_id: String::new(),
+            audience: user_id.clone(),
+            market: String::new(),
+            variant: String::new(),
+        };
+        let list = lists::open(tx, &key)?.id;
+        let (from, to) = (timestamp(from - TimeDelta::days(1)), timestamp(to + TimeDelta::days(1)));
+        let known = KnownPlays::read_between(tx, &user_id, (&from, &to), None)?;
+        let api_times = times_of_api_plays(tx, &user_id)?;
+        Ok(PlayImport {
+            user_id,
+            now,
+            list,
+            known,
+            api_times,
+            tracks: FxHashMap::default(),
+            seen: FxHashSet::default(),
+            unplaced: FxHashMap::default(),
+            result: ImportedPlays::default(),
+        })
+    }
+
+    /// The two forms describe the same plays, so the plays of each are compared with all known plays.
+    fn begin_form(mut self, tx: &WriteTx) -> Result<PlayImport, StoreError> {
+        self.known.release_all();
+        self.seen.clear();
+        self.tracks = tracks_by_name(tx)?;
+        Ok(self)
+    }
+
+    /// Counts plays that the store has at the same time, and returns the others. Equal times come first, so that a play of a
+    /// loop does not take the place of its neighbor.
+    fn find_new(mut self, tx: &WriteTx, plays: Vec<ExportedPlay>) -> Result<(PlayImport, Vec<NewPlay>), StoreError> {
+        let mut found = Vec::new();
+        for play in plays {
+            let named = || self.tracks.get(&name_key(&play.artist, &play.title)).cloned();
+            let Some(track) = play.track_id.clone().or_else(named) else {
+                *self.unplaced.entry((play.artist, play.title)).or_default() += 1;
                 continue;
             };
-            if !seen.insert((play.at, track.clone())) {
-                // The files overlap.
-                result.known += 1;
+            if !self.seen.insert((play.at, track.clone())) {
+                self.result.known += 1;
                 continue;
             }
-            let songs = songs_of(tx, &track, play)?;
-            // Equal times first, so that a play of a loop does not take the place of its neighbor.
-            match known.take(&songs, play.at.timestamp_millis(), 0) {
-                true => result.known += 1,
-                false => rest.push((play, track, songs)),
+            let songs = songs_of(tx, &track, &play)?;
+            if self.known.take(&songs, play.at.timestamp_millis()) {
+                self.result.known += 1;
+            } else {
+                found.push(NewPlay { play, track, songs });
             }
         }
-        for (play, track, songs) in rest {
-            if known.take_near(&songs, play) {
-                result.known += 1;
+        Ok((self, found))
+    }
+
+    /// Writes the plays that the store does not have at a time nearby either.
+    fn add(mut self, tx: &mut WriteTx, plays: Vec<NewPlay>) -> Result<PlayImport, StoreError> {
+        for NewPlay { play, track, songs } in plays {
+            if self.known.take_near(&songs, &play) {
+                self.result.known += 1;
                 continue;
             }
-            insert(tx, user_id, list, &track, play, now)?;
-            known.add(songs, play.at.timestamp_millis(), true, true);
-            result.added += 1;
+            insert(tx, &self.user_id, self.list, &track, &play, &self.now)?;
+            self.known.add_taken(songs, play.at.timestamp_millis());
+            self.result.added += 1;
+            tx.mark_all_changed();
         }
+        Ok(self)
     }
-    if result.added > 0 {
-        tx.mark_all_changed();
+
+    /// Gives way to plays that the API sent meanwhile, and returns the counts.
+    fn finish(mut self, tx: &mut WriteTx) -> Result<ImportedPlays, StoreError> {
+        for time in times_of_api_plays(tx, &self.user_id)?.difference(&self.api_times) {
+            let doubles = u64::try_from(drop_imported_doubles(tx, &self.user_id, time)?).unwrap_or_default();
+            self.result.added = self.result.added.saturating_sub(doubles);
+            self.result.known += doubles;
+        }
+        self.result.unplaced = self.unplaced.into_iter().collect();
+        self.result.unplaced.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
+        Ok(self.result)
     }
-    result.unplaced = unplaced.into_iter().collect();
-    result.unplaced.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
-    Ok(result)
+}
+
+/// When the plays of a user that the API sent were first seen.
+fn times_of_api_plays(tx: &WriteTx, user_id: &str) -> Result<FxHashSet<String>, StoreError> {
+    let sql = "SELECT DISTINCT first_seen_at FROM plays WHERE user_id = ?1 AND imported_at IS NULL";
+    let mut statement = tx.prepare(sql)?;
+    let times = statement.query_map([user_id], |row| row.get(0)).and_then(Iterator::collect);
+    times.map_err(|e| tx.error("cannot be read", e))
 }
 
 /// Deletes imported plays that the API has sent now, so that each play has one row: that of the API.
@@ -180,14 +293,6 @@ pub(super) fn drop_imported_doubles(tx: &mut WriteTx, user_id: &str, new_since: 
 }
 
 impl KnownPlays {
-    /// The plays of a user in the time of an export.
-    fn read(tx: &WriteTx, user_id: &str, plays: &[ExportedPlay]) -> Result<KnownPlays, StoreError> {
-        let times = || plays.iter().map(|play| play.at);
-        let Some((from, to)) = times().min().zip(times().max()) else { return Ok(KnownPlays::default()) };
-        let (from, to) = (timestamp(from - TimeDelta::days(1)), timestamp(to + TimeDelta::days(1)));
-        KnownPlays::read_between(tx, user_id, (&from, &to), None)
-    }
-
     /// The plays of a user in a time. With `new_since`, only those of the API that were first seen then.
     fn read_between(
         tx: &WriteTx,
@@ -213,55 +318,84 @@ impl KnownPlays {
                 Ok((at, row.get::<_, bool>(2)?, song_keys(&id, isrc, &artist, &title)))
             };
             let (at, is_imported, songs) = read().map_err(unreadable)?;
-            if let Some(at) = parse(&at) {
-                known.add(songs, at.timestamp_millis(), is_imported, false);
+            if let Some(at_ms) = parse(&at).map(|at| at.timestamp_millis()) {
+                let place = known.add_taken(songs, at_ms);
+                known.plays[place].source = match is_imported {
+                    false => PlaySource::Api,
+                    true if at_ms % 60_000 == 0 => PlaySource::ImportToTheMinute,
+                    true => PlaySource::Import,
+                };
+                known.release(place);
             }
         }
         Ok(known)
     }
 
-    /// Lets every play stand for a play of another source.
+    /// Lets every play stand for a play of another form.
     fn release_all(&mut self) {
-        self.plays.iter_mut().for_each(|play| play.is_taken = false);
+        (0..self.plays.len()).for_each(|place| self.release(place));
     }
 
-    fn add(&mut self, songs: Vec<SongKey>, at_ms: i64, is_imported: bool, is_taken: bool) {
-        let place = self.plays.len();
-        self.plays.push(KnownPlay { at_ms, is_imported, is_taken });
-        for song in songs {
-            self.by_song.entry(song).or_default().push(place);
+    fn release(&mut self, place: usize) {
+        let play = &self.plays[place];
+        for song in &play.songs {
+            self.free[*song][play.source as usize].insert((play.at_ms, place));
         }
+    }
+
+    /// Adds an imported play that stands for one of the current form already.
+    fn add_taken(&mut self, songs: Vec<SongKey>, at_ms: i64) -> usize {
+        let mut numbers = Vec::with_capacity(songs.len());
+        for song in songs {
+            let next = self.free.len();
+            let number = *self.songs.entry(song).or_insert(next);
+            if number == next {
+                self.free.push(FreePlays::default());
+            }
+            numbers.push(number);
+        }
+        let source = if at_ms % 60_000 == 0 { PlaySource::ImportToTheMinute } else { PlaySource::Import };
+        self.plays.push(KnownPlay { at_ms, source, songs: numbers });
+        self.plays.len() - 1
     }
 
     /// Takes the nearest play of the song that stands for no other one yet.
     fn take_near(&mut self, songs: &[SongKey], play: &ExportedPlay) -> bool {
         let minute = if play.is_to_the_minute { 60_000 } else { 0 };
-        let at_ms = play.at.timestamp_millis();
+        let length = play.ms_played.clamp(0, MAX_LENGTH_MS);
         // Two imported times are both ends, so only their precision differs.
-        self.take_nearest(songs, at_ms, |known| match known.is_imported {
-            true if play.is_to_the_minute || known.at_ms % 60_000 == 0 => 60_000,
-            true => 0,
-            false => play.ms_played.max(0) + SLACK_MS + minute,
+        self.take_nearest(songs, play.at.timestamp_millis(), |source| match source {
+            PlaySource::Api => length + SLACK_MS + minute,
+            PlaySource::Import => minute,
+            PlaySource::ImportToTheMinute => 60_000,
         })
     }
 
-    fn take(&mut self, songs: &[SongKey], at_ms: i64, tolerance_ms: i64) -> bool {
-        self.take_nearest(songs, at_ms, |_| tolerance_ms)
+    /// Takes a play of the song at exactly this time.
+    fn take(&mut self, songs: &[SongKey], at_ms: i64) -> bool {
+        self.take_nearest(songs, at_ms, |_| 0)
     }
 
-    fn take_nearest(&mut self, songs: &[SongKey], at_ms: i64, tolerance_ms: impl Fn(&KnownPlay) -> i64) -> bool {
-        let places = songs.iter().filter_map(|song| self.by_song.get(song)).flatten().copied();
-        let near = places
-            .map(|place| (place, (self.plays[place].at_ms - at_ms).abs()))
-            .filter(|(place, apart)| {
-                let known = &self.plays[*place];
-                !known.is_taken && *apart <= tolerance_ms(known)
-            })
-            .min_by_key(|(place, apart)| (*apart, *place));
-        if let Some((place, _)) = near {
-            self.plays[place].is_taken = true;
+    fn take_nearest(&mut self, songs: &[SongKey], at_ms: i64, tolerance_ms: impl Fn(PlaySource) -> i64) -> bool {
+        let mut nearest: Option<(i64, usize)> = None;
+        for song in songs.iter().filter_map(|song| self.songs.get(song)) {
+            for source in [PlaySource::Api, PlaySource::Import, PlaySource::ImportToTheMinute] {
+                let free = &self.free[*song][source as usize];
+                let before = free.range(..(at_ms, 0)).next_back().and_then(|(last, _)| free.range((*last, 0)..).next());
+                for (time, place) in before.into_iter().chain(free.range((at_ms, 0)..).next()) {
+                    let apart = (time - at_ms).abs();
+                    if apart <= tolerance_ms(source) && nearest.is_none_or(|near| (apart, *place) < near) {
+                        nearest = Some((apart, *place));
+                    }
+                }
+            }
         }
-        near.is_some()
+        let Some((_, place)) = nearest else { return false };
+        let play = &self.plays[place];
+        for song in &play.songs {
+            self.free[*song][play.source as usize].remove(&(play.at_ms, place));
+        }
+        true
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::project::stdout;
@@ -225,6 +226,39 @@ fn only_what_others_have_read_is_kept() {
     store.execute("DELETE FROM playlist_changes WHERE added_by LIKE 'qq-%'", []).unwrap();
     drop(store);
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn local_files_go_with_their_last_reader() {
+    let world = world();
+    let read = |job: &str, local_name: &str, titles: [&str; 2]| {
+        world.sandbox.clear_faults();
+        for path in ["/v1/me/tracks", "/v1/me/top/tracks", "/v1/me/player/recently-played"] {
+            let actions = titles.iter().enumerate().map(|(index, title)| {
+                let local = json!({"type": "track", "id": null, "uri": format!("spotify:local:A:B:{title}:10"),
+                    "name": title, "is_local": true, "duration_ms": 9000, "artists": [{"name": "A", "id": null}],
+                    "album": {"name": "B", "id": null}});
+                let at = if path.contains("top") { "" } else { "/track" };
+                FaultAction::set(&format!("/items/{index}{at}"), local)
+            });
+            world.sandbox.inject(Fault::on_path(path, FaultAction::Several { actions: actions.collect() }));
+        }
+        let streams = ["saved_tracks", "top_tracks", "recently_played"].map(|stream| fetch(stream, ""));
+        world.project.write(&format!("jobs/{job}.toml"), format!("user = \"{local_name}\"\n{}", streams.concat()));
+        world.run(&[job]).exits(0);
+    };
+    read("studio", STUDIO, ["Mine", "Ours"]);
+    read("digger", DIGGER, ["Ours", "Theirs"]);
+    let tracks = "SELECT group_concat(id, ' ') FROM (SELECT id FROM tracks WHERE id LIKE 'spotify:local:%' ORDER BY 1)";
+    let files = "SELECT group_concat(uri, ' ') FROM (SELECT uri FROM local_files ORDER BY 1)";
+    let uris =
+        |titles: &[&str]| titles.iter().map(|it| format!("spotify:local:A:B:{it}:10")).collect::<Vec<_>>().join(" ");
+    assert_eq!(world.one(tracks), uris(&["Mine", "Ours", "Theirs"]));
+    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    assert_eq!((world.one(tracks), world.one(files)), (uris(&["Ours", "Theirs"]), uris(&["Ours", "Theirs"])));
+    world.cli(&["verify"]).exits(0);
+    world.cli(&["auth", "logout", DIGGER, "--purge"]).exits(0);
+    assert_eq!((world.one(tracks), world.one(files)), ("-".to_owned(), "-".to_owned()), "an empty list");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Names and errors that strangers chose control no terminal, whatever prints them.
 
+use std::process::Command;
+
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
@@ -60,6 +62,15 @@ fn names_control_no_terminal() {
     for args in [&["run"][..], &["-vv", "run", "--full"], &["--log-format", "json", "-vv", "run", "--full"]] {
         controls_nothing(args, &world.cli(args));
     }
+    // A terminal gets no such name, and a pipe gets the name itself.
+    let sql = ["sql", "--csv", "SELECT name FROM main.playlists"];
+    let line = format!("'{}' sql --csv '{}'", env!("CARGO_BIN_EXE_cratedigger"), sql[2]);
+    let mut terminal = Command::new("script");
+    let mut terminal = ran(terminal.args(["-qec", &line, "/dev/null"]).current_dir(world.project.root()));
+    terminal.stdout = terminal.stdout.replace("\r\n", "\n");
+    assert!(terminal.stdout.chars().all(is_safe), "{:?}", terminal.stdout);
+    assert!(terminal.stdout.contains("\\u{1b}]0;x\\u{7}"), "{}", terminal.stdout);
+    assert!(world.cli(&sql).exits(0).stdout.contains(NAME));
     // Another name, so that there are changes to show.
     rename(&world, &format!("{NAME} again"));
     let at = ["show", fixtures::HOME_PLAYLIST];
@@ -106,8 +117,8 @@ fn file_names_control_no_terminal() {
         let ran = ran(&mut project.command(args));
         controls_nothing(args, &ran);
         if args[0] == "check" {
-            let at = ran.stderr.lines().filter(|line| line.contains("--> ")).collect::<Vec<_>>();
-            assert!(at.len() > 1 && at.iter().all(|line| line.contains("\\u{1b}]0;x\\u{7}")), "{}", ran.stderr);
+            let at = ran.stderr.lines().filter(|line| line.contains("--> jobs/\\u{1b}]0;x\\u{7}"));
+            assert!(at.count() > 1, "{}", ran.stderr);
         }
     }
 }

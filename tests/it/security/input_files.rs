@@ -164,6 +164,26 @@ fn imported_plays_come_from_files() {
     }
 }
 
+#[test]
+fn pipes_in_place_of_the_store_are_errors() {
+    let project = Project::with_job("[[fetch]]\nstream = \"markets\"\n");
+    let store = project.root().join("output/cratedigger.db");
+    project.write("output/.keep", "");
+    let refuses = |why: &str| {
+        for args in [&["export"][..], &["verify"], &["sql", "SELECT 1"], &["history"]] {
+            let output = project.run(args);
+            let said = format!("{}{}", stderr(&output), stdout(&output));
+            assert!(!output.status.success() && said.contains(why), "{args:?}: {said}");
+        }
+    };
+    pipe(&store);
+    assert!(!project.run(&["doctor", "--offline"]).status.success(), "it waits for no pipe");
+    refuses("it is a named pipe and not a file");
+    std::fs::remove_file(&store).unwrap();
+    symlink("/dev/zero", &store).unwrap();
+    refuses("it is a device and not a file");
+}
+
 /// Runs `check` with at most so much memory.
 fn check_within_mib(project: &Project, mib: u32) -> (Option<i32>, String) {
     let limited = format!("ulimit -v {}; exec \"$0\" check", mib * 1024);

@@ -50,6 +50,19 @@ fn greedy_query_costs_its_own_file_only() {
     assert!(!world.csv("playlist_items.csv").is_empty() && !world.csv_path("q.csv").exists());
 }
 
+#[test]
+fn endless_sort_fills_memory_and_no_disk() {
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    world.run(&["x"]).exits(0);
+    let n = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
+    for sort in
+        ["SELECT hex(randomblob(5000)) AS x FROM n ORDER BY x", "SELECT DISTINCT hex(randomblob(5000)) AS x FROM n"]
+    {
+        let refused = world.cli(&["sql", "--csv", &format!("{n} {sort} LIMIT 1 OFFSET 1000000")]).exits(2);
+        refused.says("it needs more than 256 MiB of memory, which is the limit");
+    }
+}
+
 fn wait_until(what: &str, holds: impl Fn() -> bool) {
     let began = Instant::now();
     while !holds() {
