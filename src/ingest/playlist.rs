@@ -37,7 +37,8 @@ pub(super) fn write_playlist(
         owner.as_deref().map_or(CellValue::Absent, CellValue::Text),
         boolean(&p.public),
         required_boolean(&p.collaborative),
-        required_text(&p.snapshot_id),
+        // An old version would say that the playlist is unchanged.
+        p.snapshot_id.value().map_or(CellValue::Null, |version| CellValue::Text(version)),
         total,
         inner(&p.followers, |f| int(&f.total)),
         link(&p.external_urls),

@@ -79,11 +79,11 @@ pub const ANOMALIES: &[Anomaly] = &[
     Anomaly {
         reason: "listed_twice",
         what: "an item is twice in a list that cannot hold it twice",
-        evidence: "up to five items that are far from each other: the answer; more, or closer: the same rows in two reads",
-        stored: "one row of each item",
+        evidence: "the same rows in two reads; up to five items that are far from each other and known, or leave as many others as announced: the answer",
+        stored: "one row of each item; a known item in its place stays if the total says that nothing was removed",
         effect: AnomalyEffect::Noted,
         calls: "none, or one more read of the list",
-        tests: &["null_rows_and_duplicates_are_noted"],
+        tests: &["null_rows_and_duplicates_are_noted", "item_in_place_of_another_is_noticed"],
     },
     Anomaly {
         reason: "not_found",

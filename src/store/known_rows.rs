@@ -4,6 +4,8 @@
 //! A null does not say which item it was. The items around it do: where one item of the old list is missing
 //! between two items that are still neighbors of the null, it is that item. It stays, and counts as skipped.
 
+use std::collections::HashSet;
+
 use rusqlite::params;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -47,24 +49,65 @@ pub(super) fn stage_known(
     }
     let (old, new) = (members::current(tx, list, key.kind)?, members::staged(tx, list, 0, i64::MAX)?);
     let read = proof.kind.read_count().unwrap_or(proof.served);
-    let by_position = |rows: Vec<members::ListMember>, length: i64| {
-        let length = rows.iter().map(|row| row.position + 1).fold(length, i64::max);
-        let mut places = vec![KnownRow::default(); usize::try_from(length).unwrap_or(0)];
-        for row in rows {
-            let place = usize::try_from(row.position).ok().and_then(|position| places.get_mut(position));
-            if let Some(place) = place {
-                *place = KnownRow { name: Some(row.id), added_at: row.added_at, ..KnownRow::default() };
-            }
-        }
-        places
-    };
     let old = by_position(old, 0);
     // Positions behind the first items that are wanted are no nulls.
     let length = if proof.first_items_only { read.min(row_count(old.len())) } else { read };
     let new = by_position(new, length);
+    stage_matched(tx, (list, key), &old, &new)
+}
+
+/// Stages the known items in whose place the list repeats another one, where its total says that nothing was removed.
+/// Two reads have shown the same by then.
+pub(super) fn stage_displaced(
+    tx: &mut WriteTx,
+    list: i64,
+    key: &ListKey,
+    proof: &ListProof,
+) -> Result<Vec<KeptRow>, StoreError> {
+    let is_partial = proof.first_items_only || proof.ended_early || proof.kind.read_count().is_some();
+    let duplicates = members::duplicates(tx, list, key, i64::MAX)?;
+    let before: Option<i64> = tx.query_one("SELECT announced FROM lists WHERE id = ?1", params![list])?;
+    let Some((announced, before)) = proof.announced.zip(before) else { return Ok(Vec::new()) };
+    if is_partial || duplicates.is_empty() || announced < before || announced > proof.served {
+        return Ok(Vec::new());
+    }
+    let old = by_position(members::current(tx, list, key.kind)?, 0);
+    let mut new = by_position(members::staged(tx, list, 0, i64::MAX)?, proof.served);
+    // Of the places of a repeated item, the one that it had before is right, and else the first.
+    let is_known: HashSet<usize> = same_items(&old, &new).into_iter().map(|(at, _)| at).collect();
+    for row in &duplicates {
+        let places: Vec<usize> = (0..new.len()).filter(|at| new[*at].name.as_ref() == Some(&row.id)).collect();
+        let right = places.iter().copied().find(|at| is_known.contains(at)).or(places.first().copied());
+        for at in places.into_iter().filter(|at| Some(*at) != right && !is_known.contains(at)) {
+            new[at] = KnownRow::default();
+        }
+    }
+    stage_matched(tx, (list, key), &old, &new)
+}
+
+/// The rows of a list by their positions.
+fn by_position(rows: Vec<members::ListMember>, length: i64) -> Vec<KnownRow> {
+    let length = rows.iter().map(|row| row.position + 1).fold(length, i64::max);
+    let mut places = vec![KnownRow::default(); usize::try_from(length).unwrap_or(0)];
+    for row in rows {
+        let place = usize::try_from(row.position).ok().and_then(|position| places.get_mut(position));
+        if let Some(place) = place {
+            *place = KnownRow { name: Some(row.id), added_at: row.added_at, ..KnownRow::default() };
+        }
+    }
+    places
+}
+
+/// Stages the old items that belong in the empty places of a new list.
+fn stage_matched(
+    tx: &mut WriteTx,
+    (list, key): (i64, &ListKey),
+    old: &[KnownRow],
+    new: &[KnownRow],
+) -> Result<Vec<KeptRow>, StoreError> {
     let kind = membership_table(key.kind).map(|table| table.item_kind).unwrap_or_default();
     let mut kept = Vec::new();
-    for (at, from) in match_nulls(&old, &new) {
+    for (at, from) in match_nulls(old, new) {
         let Some(id) = &old[from].name else { continue };
         let (position, added_at) = (row_count(at), old[from].added_at.as_deref());
         staging::stage(tx, list, &StagedItem { position, kind, item_id: Some(id), added_at, ..StagedItem::default() })?;

@@ -27,8 +27,10 @@ pub fn commit(
     now: &str,
 ) -> Result<ListCommit, StoreError> {
     list_proof::refuse_missing_rows(tx, list, key, proof)?;
-    let kept = known_rows::stage_known(tx, list, key, proof)?;
+    let mut kept = known_rows::stage_known(tx, list, key, proof)?;
+    // The hash is that of what Spotify sends, so that the same answer is known again.
     let hash = staging::hash(tx, list)?;
+    kept.extend(known_rows::stage_displaced(tx, list, key, proof)?);
     let known: Option<String> = tx.query_one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
     let same = known.as_deref() == Some(hash.as_str());
     let seen = &*later_than_before(tx, list, key, now)?;

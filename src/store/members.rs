@@ -169,6 +169,19 @@ pub fn duplicates(tx: &WriteTx, list: i64, key: &ListKey, below: i64) -> Result<
     )
 }
 
+/// Whether these duplicates include an item that the published list does not have twice.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn repeats_more(tx: &WriteTx, list: i64, duplicates: &[ListMember]) -> Result<bool, StoreError> {
+    if duplicates.is_empty() {
+        return Ok(false);
+    }
+    let sql = "SELECT d.value ->> 0, d.value ->> 1, d.value ->> 2 FROM lists l, json_each(l.doubled) d WHERE l.id = ?1";
+    let known = read(tx, sql, params![list])?;
+    Ok(duplicates.iter().any(|row| known.iter().all(|known| known.id != row.id)))
+}
+
 /// Whether an item appears twice in a staged list within the length of a page.
 ///
 /// # Errors

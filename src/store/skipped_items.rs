@@ -131,9 +131,10 @@ pub fn name_null(
 ) -> Result<(), StoreError> {
     // If a fetch has two users, the one with the list that was read last.
     tx.execute(
-        "UPDATE skipped_items SET item_id = ?5, detail = 'the last known row stays' WHERE id = (
+        "UPDATE skipped_items SET item_id = iif(reason = 'listed_twice', item_id, ?5),
+         detail = iif(reason = 'listed_twice', 'it came in place of ' || ?5 || ', and ', '') || 'the last known row stays' WHERE id = (
            SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)
-         AND reason IN ('null_item', 'malformed', 'unread_item')",
+         AND reason IN ('null_item', 'malformed', 'unread_item', 'listed_twice')",
         params![run, fetch, parent, position, item],
     )
 }

@@ -5,7 +5,7 @@ use super::context::{FetchContext, SyncContext};
 use super::publication::{Publication, PublishOutcome, publish};
 use super::skip_notes::SkipNotes;
 use crate::ingest::{self, IngestContext, IngestError};
-use crate::store::{Checkpoint, ListKey, ListProof, WriteTx, list_proof, lists};
+use crate::store::{Checkpoint, ListKey, ListProof, WriteTx, entity, list_proof, lists};
 use crate::stream::{ALBUM_TRACKS, EntryKind};
 use spotify_client::client::ApiResponse;
 use spotify_client::page::{Envelope, RawPage};
@@ -60,12 +60,21 @@ pub(super) fn write_album_tracks(
     reading: &AlbumReading,
 ) -> Result<IncludedTracks, IngestError> {
     let (asked, run) = (&reading.asked, reading.notes.run);
-    let Ok(Some(page)) = RawPage::read(answer, Envelope::Key("tracks")) else { return Ok(IncludedTracks::default()) };
-    let is_whole = page.total.is_none_or(|total| page.served() >= total);
+    let key = album_tracks_key(album, asked);
+    let Ok(Some(page)) = RawPage::read(answer, Envelope::Key("tracks")) else {
+        if start_read {
+            // The tracks are requested by themselves.
+            let list = lists::open(s, &key)?.id;
+            lists::discard_checkpoint(s, list)?;
+            lists::save_checkpoint(s, list, run, &Checkpoint::default(), &asked.now)?;
+        }
+        return Ok(IncludedTracks::default());
+    };
+    let announced = announced_tracks(s, album, &page)?;
+    let is_whole = !page.more && announced.is_none_or(|total| page.served() >= total);
     if !is_whole && !start_read {
         return Ok(IncludedTracks::default());
     }
-    let key = album_tracks_key(album, asked);
     let row = lists::open(s, &key)?;
     let list = row.id;
     lists::discard_checkpoint(s, list)?;
@@ -73,7 +82,7 @@ pub(super) fn write_album_tracks(
     let notes = SkipNotes { parent_id: Some(album.to_owned()), ..reading.notes.clone() };
     let skipped = notes.record_page(s, list, staged)?;
     if is_whole {
-        let proof = ListProof { announced: page.total, served: page.served(), skipped, ..ListProof::default() };
+        let proof = ListProof { announced, served: page.served(), skipped, ..ListProof::default() };
         let is_accepted = reading.accepts_batch;
         let publication = Publication {
             list,
@@ -97,8 +106,19 @@ pub(super) fn write_album_tracks(
         }
         Ok(IncludedTracks { skipped, left_out: None })
     } else {
-        let at = Checkpoint { next_offset: page.served(), announced: page.total, skipped, ..Checkpoint::default() };
+        let announced = announced.filter(|total| *total > page.served());
+        let at = Checkpoint { next_offset: page.served(), announced, skipped, ..Checkpoint::default() };
         lists::save_checkpoint(s, list, run, &at, &asked.now)?;
         Ok(IncludedTracks::default())
+    }
+}
+
+/// The number of an album's tracks: the total of the page in its answer, if that fits the page, and otherwise the
+/// album's own number.
+fn announced_tracks(s: &WriteTx, album: &str, page: &RawPage) -> Result<Option<i64>, IngestError> {
+    let fits = |total: &i64| *total > page.served() || (*total == page.served() && !page.more);
+    match page.total.filter(fits) {
+        Some(total) => Ok(Some(total)),
+        None => Ok(entity::album_track_counts(s, &[album.to_owned()])?.into_iter().next().flatten()),
     }
 }

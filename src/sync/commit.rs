@@ -116,8 +116,15 @@ pub(super) async fn commit_page(
             }
         }
         let duplicates = if finish.is_some() { members::duplicates(s, id, &key, i64::MAX)? } else { Vec::new() };
-        // An item that is added or removed while the list is read shows at the edge of two pages.
-        if duplicates.len() > ACCEPTED_DUPLICATES || (!duplicates.is_empty() && members::has_duplicate_nearby(s, id)?) {
+        // An item that is added or removed while the list is read shows at the edge of two pages, and one that comes
+        // in place of another leaves fewer different items than were announced.
+        let is_odd = !duplicates.is_empty()
+            && (duplicates.len() > ACCEPTED_DUPLICATES
+                || members::has_duplicate_nearby(s, id)?
+                || (!has_version
+                    && lacks_items(&at, max_items, duplicates.len())
+                    && members::repeats_more(s, id, &duplicates)?));
+        if is_odd {
             let hash = staging::hash(s, id)?;
             if !known_hashes.contains(&hash) {
                 staging::discard_from(s, id, offset + i64::from(overlap))?;
@@ -168,6 +175,23 @@ pub(super) async fn commit_page(
         Ok(CommitOutcome::Staged { skipped, rows })
     };
     Ok(if finishes { sync.store.write(write).await? } else { sync.store.write_page(write).await? })
+}
+
+/// Whether a list has fewer different items than it announced.
+fn lacks_items(at: &Checkpoint, max_items: Option<i64>, duplicates: usize) -> bool {
+    let as_wanted = |count: i64| max_items.map_or(count, |max| max.min(count));
+    let repeated = i64::try_from(duplicates).unwrap_or(i64::MAX);
+    at.announced.is_some_and(|announced| as_wanted(at.next_offset) - repeated < as_wanted(announced))
+}
+
+/// Whether the pages that were read so far repeat items that the list did not repeat before.
+pub(super) async fn repeats_items(open: &OpenList<'_>, list: &ListRequest, at: &Checkpoint) -> Result<bool, SyncError> {
+    let (id, key, up_to) = (open.row.id, list.key.clone(), at.next_offset);
+    let repeats = open.sync.store.write(move |s| {
+        let duplicates = members::duplicates(s, id, &key, up_to)?;
+        members::repeats_more(s, id, &duplicates)
+    });
+    Ok(repeats.await?)
 }
 
 /// Whether a list begins with its staged rows, up to an offset that an interrupted read has reached.

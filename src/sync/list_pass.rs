@@ -10,7 +10,8 @@ use super::anomalies::{
 };
 use super::brake::SUSPECT_BATCH;
 use super::commit::{
-    CommitOutcome, PageCommit, commit_page, publish_incremental, publish_staged, staged_hash, starts_with_page,
+    CommitOutcome, PageCommit, commit_page, publish_incremental, publish_staged, repeats_items, staged_hash,
+    starts_with_page,
 };
 use super::counts::RecordCounts;
 use super::error::SyncError;
@@ -464,6 +465,11 @@ impl<'a> ListPass<'a> {
         let is_enough =
             |read: &&IncrementalRead| !self.ends_early && at.announced.is_some_and(|total| read.is_enough(total));
         let Some(read) = self.incremental.as_ref().filter(is_enough) else { return Ok(None) };
+        if repeats_items(self.open, self.list, at).await? {
+            // A repeated item may have come in place of another one. The whole list shows it.
+            self.incremental = None;
+            return Ok(None);
+        }
         at.unread.extend(read.presumed_unread(&self.open.row.unread));
         self.pages.retry_unread(at).await?;
         let (outcome, duplicates) = publish_incremental(self.open, self.list, at, read).await?;

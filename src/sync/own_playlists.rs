@@ -457,16 +457,17 @@ async fn estimate_each_playlist(
         let snapshot_id = list.snapshot_id.clone();
         let state = PlaylistState { snapshot_id, total, total_trust, included: INCLUDED_ITEMS, page_sizes };
         let read = state.estimate_read(&row);
-        if list.is_own() {
+        let has_version = list.snapshot_id.is_some();
+        if list.is_own() && has_version {
             group.or_default().add(&read);
             estimate.add(read.estimate);
         } else {
             let mut one = read.with_own_proof();
-            if class != Some(AppClass::Extended) {
-                // It may come without its items.
+            // It may come without its items, or name the version that is known.
+            if class != Some(AppClass::Extended) || !has_version {
                 one.make_optional();
                 one.by_family.entry(EndpointFamily::PLAYLISTS).or_default().at_least = 1;
-                one.add_reason(reasons::FOREIGN);
+                one.add_reason(if list.is_own() { reasons::CHANGED } else { reasons::FOREIGN });
             }
             estimate.add(one);
         }

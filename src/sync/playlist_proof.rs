@@ -19,8 +19,8 @@ use super::work_result::WorkResult;
 use crate::store::{Checkpoint, ListRow, ProofKind, lists};
 use spotify_client::wire::Playlist;
 
-/// Versions of playlists by their ids.
-type ListedVersions = HashMap<String, Option<String>>;
+/// Versions of playlists by their ids. A playlist that is listed without a version is not in it.
+type ListedVersions = HashMap<String, String>;
 
 /// Verifies lists that are on one page of the list of playlists, and publishes them. A list that changed
 /// is read and verified again.
@@ -59,7 +59,7 @@ async fn verify(
     let (list, at) = (&read.request, &read.checkpoint);
     let id = &list.key.parent_id;
     let snapshot_id = match (listed.get(id), &list.version) {
-        (Some(snapshot_id), _) => snapshot_id.clone(),
+        (Some(snapshot_id), _) => Some(snapshot_id.clone()),
         (None, Some(version)) => match request_version(sync, context, version).await {
             Ok(snapshot_id) => snapshot_id,
             Err(SyncError::Api(e)) if is_about_one_list(&e) => {
@@ -138,7 +138,7 @@ async fn request_versions(
     };
     let version = |entry: Option<&str>| {
         let list: Playlist<'_> = serde_json::from_str(entry?).ok()?;
-        Some((list.id_or_uri()?, list.snapshot_id.value().map(|id| id.to_string())))
+        Some((list.id_or_uri()?, list.snapshot_id.value()?.to_string()))
     };
     Ok(page.entries().into_iter().filter_map(version).collect())
 }

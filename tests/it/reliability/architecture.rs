@@ -61,6 +61,7 @@ const LONG: &[(&str, &str)] = &[
     ),
     ("src/store/imported_plays.rs", "one comparison of two sources: the steps of an import share what it knows"),
     ("src/sync/list_pass.rs", "one pass over a list: its steps share their state and call each other in a loop"),
+    ("tests/it/cli/plan.rs", "independent tests that are read one at a time"),
     ("tests/it/limits/api_calls.rs", "independent tests that are read one at a time"),
     ("tests/it/sync/streams.rs", "one test for each stream that needs no user"),
 ];

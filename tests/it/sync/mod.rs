@@ -18,6 +18,7 @@ pub mod parent_names;
 pub mod playlists;
 pub mod readers;
 pub mod release_watch;
+pub mod repeated_items;
 pub mod resume;
 pub mod searches;
 pub mod short_pages;

@@ -322,3 +322,38 @@ fn episode_as_a_track_is_not_read_whole() {
         assert!(!world.new_calls().iter().any(|call| call.starts_with("/episodes/")), "it was read then");
     }
 }
+
+#[test]
+fn odd_album_totals_lose_no_track() {
+    let job = by_ids("album_tracks", &[fixtures::LONG_ALBUM]);
+    let rows = "SELECT count(*) FROM album_tracks WHERE removed_at IS NULL";
+    let odd = [json!(0), json!(null), json!("120 items"), json!({}), json!(-1), json!(50)].map(Some);
+    for (n, total) in odd.into_iter().chain([None]).enumerate() {
+        let world = if n % 2 == 0 { World::extended() } else { World::development() }.job(&job);
+        for (path, at) in [("/v1/albums/*", "/tracks/total"), ("/v1/albums/*/tracks", "/total")] {
+            let action = match &total {
+                Some(total) => FaultAction::set(at, total.clone()),
+                None => FaultAction::Remove { at: at.to_owned() },
+            };
+            world.sandbox.inject(Fault::on_path(path, action));
+        }
+        for arguments in [&[][..], &["--full"], &[]] {
+            world.run(arguments).exits(0);
+            assert_eq!(world.one(rows), "120", "{total:?}");
+        }
+        assert_eq!(world.one("SELECT count(*) FROM album_tracks"), "120", "{total:?}");
+        world.cli(&["verify"]).exits(0);
+    }
+    // An album without a page of tracks: they are requested by themselves.
+    for tracks in [json!({}), json!({"error": {"status": 500}}), json!(null), json!({"items": null})] {
+        let world = World::extended().job(&job);
+        world.sandbox.inject(Fault::on_path("/v1/albums/*", FaultAction::set("/tracks", tracks.clone())));
+        for _ in 0..2 {
+            world.new_calls();
+            world.run(&[]).exits(0);
+            assert_eq!(world.one(rows), "120", "{tracks}");
+            let pages = world.new_calls().iter().filter(|call| call.contains("/tracks")).count();
+            assert!(pages >= 3, "{tracks}: {pages}");
+        }
+    }
+}

@@ -98,6 +98,37 @@ fn odd_owners_are_read() {
 }
 
 #[test]
+fn lists_without_a_version_are_requested() {
+    let at = "/items/0/snapshot_id";
+    let odd = [Value::Null, json!(""), json!(" "), json!(7), json!({})].map(|value| set(at, value));
+    for (n, action) in odd.into_iter().chain([remove(at)]).enumerate() {
+        let (world, ids) = library(MODES[n % 2], 2, JOB);
+        world.run(&["x"]).exits(0);
+        listing(&world, vec![action]);
+        for left in [4, 3] {
+            let edit = PlaylistEdit::Remove { playlist: ids[0].clone(), position: 0, count: 1 };
+            world.sandbox.catalog().edit(edit).unwrap();
+            world.run(&["x"]).exits(0);
+            assert_eq!(rows(&world, &ids).iter().filter(|list| **list == 0).count(), left, "{n}");
+        }
+        // The playlist itself names the version that is known.
+        world.new_calls();
+        world.run(&["x"]).exits(0);
+        assert_eq!(asked(&world.new_calls()).len(), 1, "{n}");
+        // Nor does the playlist itself name a version.
+        let fault = if n == 5 { remove("/snapshot_id") } else { set("/snapshot_id", json!(7)) };
+        world.sandbox.inject(Fault::on_path("/v1/playlists/*", fault));
+        for left in [2, 1] {
+            let edit = PlaylistEdit::Remove { playlist: ids[0].clone(), position: 0, count: 1 };
+            world.sandbox.catalog().edit(edit).unwrap();
+            world.run(&["x"]).exits(0);
+            assert_eq!(rows(&world, &ids).iter().filter(|list| **list == 0).count(), left, "{n}");
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
 fn refused_lists_are_noted_and_tried_once() {
     for mode in MODES {
         let (world, ids) = library(mode, 6, JOB);

@@ -7,6 +7,7 @@ mod object_id;
 mod objects;
 mod page;
 pub mod scan;
+mod version;
 
 pub use field::{HasNextPage, JsonField, JsonInt, JsonList, JsonText, JsonTime};
 pub use lenient::{FieldAnomaly, find_field_anomalies, take_anomaly_count};
@@ -17,3 +18,4 @@ pub use objects::{
     Restrictions, ResumePoint, SavedObject, Show, Track, UserProfile,
 };
 pub use page::{PageCursors, PageObject, RawEntry};
+pub use version::JsonVersion;

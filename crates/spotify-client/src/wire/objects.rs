@@ -14,6 +14,7 @@ use super::lenient::{self, Lenient, LenientValue};
 use super::object_id::id_of;
 use super::page::{PageCursors, PageObject, RawEntry};
 use super::scan;
+use super::version::JsonVersion;
 
 type TextField<'a> = JsonField<JsonText<'a>>;
 
@@ -306,7 +307,7 @@ pub struct Playlist<'a> {
     #[serde(default)]
     pub collaborative: JsonField<bool>,
     #[serde(borrow, default)]
-    pub snapshot_id: TextField<'a>,
+    pub snapshot_id: JsonField<JsonVersion<'a>>,
     #[serde(default)]
     pub followers: JsonField<Followers>,
     #[serde(borrow, default)]

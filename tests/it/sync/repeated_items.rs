@@ -1,0 +1,58 @@
+//! Libraries in which an item comes twice, once in place of another one.
+
+use serde_json::json;
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions};
+
+use crate::support::calls_table::{digging, saved_by, truth};
+use crate::support::world::World;
+
+/// The item at position 5 comes again at this position.
+fn repeats_at(world: &World, position: usize) -> Fault {
+    let id = truth(world)[5].0.clone();
+    let at = format!("/items/{}/track", position % 50);
+    let set = |key: &str, to: String| FaultAction::set(&format!("{at}/{key}"), json!(to));
+    let actions = vec![set("id", id.clone()), set("uri", format!("spotify:track:{id}"))];
+    let page = format!("offset={}", position / 50 * 50);
+    Fault::on_path("/v1/me/tracks", FaultAction::Several { actions }).with_query(&page)
+}
+
+#[test]
+fn item_in_place_of_another_is_noticed() {
+    let tracks = SandboxOptions { digger_tracks: 120, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, tracks, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    let removed = "SELECT count(*) FROM saved_tracks WHERE removed_at IS NOT NULL";
+    let mut ids: Vec<String> = truth(&world).into_iter().map(|row| row.0).collect();
+    ids.sort();
+    let stored = || {
+        let mut ids: Vec<String> = saved_by(&world).into_iter().map(|row| row.0).collect();
+        ids.sort();
+        ids
+    };
+    // Once: the list is read once more, in a first read, a whole one and one from its start.
+    for (position, arguments) in [(100, &["x"][..]), (100, &["x", "--full"]), (40, &["x"])] {
+        world.sandbox.inject(repeats_at(&world, position).times(1));
+        world.run(arguments).exits(0);
+        assert!(saved_by(&world) == truth(&world), "{position} {arguments:?}");
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0", "{position} {arguments:?}");
+    }
+    // For good: the item whose place it has stays.
+    for (position, arguments) in [(100, &["x", "--full"][..]), (40, &["x"])] {
+        world.sandbox.clear_faults();
+        world.sandbox.inject(repeats_at(&world, position));
+        for most_calls in [6, 3] {
+            world.new_calls();
+            world.run(arguments).exits(0);
+            assert!(stored() == ids, "{position}");
+            assert_eq!(world.one(removed), "0", "{position}");
+            let noted = "SELECT position, reason FROM skipped_items WHERE run_id = (SELECT max(id) FROM runs)";
+            assert_eq!(world.rows(noted), [[position.to_string(), "listed_twice".to_owned()]]);
+            let calls = world.new_calls();
+            assert!(calls.len() <= most_calls, "{position}: {calls:?}");
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+    world.sandbox.clear_faults();
+    world.run(&["x", "--full"]).exits(0);
+    assert!(saved_by(&world) == truth(&world));
+    assert_eq!(world.one(removed), "0");
+}
