@@ -73,7 +73,7 @@ fn import_history(args: &ImportHistoryArgs, context: &CommandContext) -> Result<
     let plays = std::mem::take(&mut sum.plays);
     let count = plays.len() as u64;
     let (user, now) = (user_id, timestamp(Utc::now()));
-    let imported = runtime.block_on(import_plays(&store, user, plays, now)).map_err(store_error)?;
+    let imported = runtime.block_on(import_plays(store, user, plays, now)).map_err(store_error)?;
     app.close();
     report(&sum, count, &imported, &name, context)
 }
