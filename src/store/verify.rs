@@ -177,7 +177,8 @@ fn check_lists(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<
 /// Compares the staged rows of interrupted reads with their checkpoints.
 fn check_checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::Result<()> {
     let sql =
-        "SELECT l.kind, l.parent_id, l.id, c.next_offset, c.skipped, count(s.position), coalesce(max(s.position), -1)
+        "SELECT l.kind, l.parent_id, l.id, c.next_offset, c.skipped, count(s.position), coalesce(max(s.position), -1),
+                    coalesce(json_array_length(c.unread), 0)
                FROM checkpoints c JOIN lists l ON l.id = c.list_id LEFT JOIN staged_items s ON s.list_id = c.list_id
                WHERE l.kind <> 'search' GROUP BY c.list_id";
     let mut statement = conn.prepare(sql)?;
@@ -185,7 +186,8 @@ fn check_checkpoints(conn: &Connection, report: &mut StoreReport) -> rusqlite::R
     while let Some(row) = rows.next()? {
         let (kind, parent, id): (String, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let (next, skipped, staged, last): (i64, i64, i64, i64) = (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?);
-        let without_row = if super::list_kinds::is_playlist(&kind) { 0 } else { skipped };
+        let unread: i64 = row.get(7)?;
+        let without_row = if super::list_kinds::is_playlist(&kind) { 0 } else { skipped + unread };
         if staged + without_row < next || last >= next {
             let name = list_label(&kind, &parent, id);
             report.add("checkpoint", format!("{name}: the checkpoint has {next} items, {staged} are staged"));
