@@ -209,6 +209,15 @@ struct KeptRows {
     dropped: u64,
 }
 
+impl KeptRows {
+    fn add_part(&mut self, next: Range<u64>) {
+        match self.parts.last_mut().filter(|part| part.end == next.start) {
+            Some(part) => part.end = next.end,
+            None => self.parts.push(next),
+        }
+    }
+}
+
 /// Finds the rows of other users in a file of this length. `None` if the file has no column that says whose row it is.
 fn rows_to_keep(file: impl Read, length: u64, user: &PurgedUser) -> std::io::Result<Option<KeptRows>> {
     let mut file = BufReader::with_capacity(1 << 16, file);
@@ -234,19 +243,13 @@ fn rows_to_keep(file: impl Read, length: u64, user: &PurgedUser) -> std::io::Res
             kept.dropped += 1;
         } else {
             kept.rows += 1;
-            match kept.parts.last_mut().filter(|part| part.end == from) {
-                Some(part) => part.end = until,
-                None => kept.parts.push(from..until),
-            }
+            kept.add_part(from..until);
         }
         from = until;
     }
     // A record ends with the return, so the line feed of the last one is left.
     if from < length {
-        match kept.parts.last_mut().filter(|part| part.end == from) {
-            Some(part) => part.end = length,
-            None => kept.parts.push(from..length),
-        }
+        kept.add_part(from..length);
     }
     Ok(column.is_some().then_some(kept))
 }
@@ -264,10 +267,7 @@ fn lines_to_keep(file: impl Read, user: &PurgedUser) -> std::io::Result<Option<K
             kept.dropped += 1;
         } else {
             kept.rows += 1;
-            match kept.parts.last_mut().filter(|part| part.end == from) {
-                Some(part) => part.end = until,
-                None => kept.parts.push(from..until),
-            }
+            kept.add_part(from..until);
         }
         line.clear();
         from = until;

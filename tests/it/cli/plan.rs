@@ -170,7 +170,7 @@ fn plan_is_exact_for_user_libraries() {
     for (class, world) in [("development", development()), ("extended", said_to_be("extended", World::extended()))] {
         let world = signed_in(world, &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)]);
         // It takes a thousand calls.
-        world.sandbox.catalog().edit(PlaylistEdit::Delete { playlist: fixtures::LARGE_PLAYLIST.to_owned() }).unwrap();
+        world.delete_large_playlist();
         // One call for each user finds the account.
         world.project.write("jobs/x.toml", "users = [\"home\", \"studio\"]\n[[fetch]]\nstream = \"me\"\n");
         world.run(&[]).exits(0);

@@ -156,7 +156,7 @@ fn random_jobs_cost_what_the_plan_says() {
         let world =
             signed_in(said_to_be(class, world), &[("home", fixtures::HOME_USER), ("studio", fixtures::STUDIO_USER)]);
         // It takes a thousand calls.
-        world.sandbox.catalog().edit(PlaylistEdit::Delete { playlist: fixtures::LARGE_PLAYLIST.to_owned() }).unwrap();
+        world.delete_large_playlist();
         let text = job(&world, dice);
         let world = world.job(&text);
         for turn in 0..3 {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
-use spotify_sandbox::{QuotaMode, Sandbox, SandboxOptions};
+use spotify_sandbox::{PlaylistEdit, QuotaMode, Sandbox, SandboxOptions, fixtures};
 use tokio::sync::oneshot;
 
 use super::project::Project;
@@ -74,6 +74,12 @@ impl Ran {
 pub type Row = HashMap<String, String>;
 
 impl World {
+    /// Deletes the playlist that takes a thousand calls.
+    pub fn delete_large_playlist(&self) {
+        let playlist = fixtures::LARGE_PLAYLIST.to_owned();
+        self.sandbox.catalog().edit(PlaylistEdit::Delete { playlist }).unwrap();
+    }
+
     pub fn with(options: SandboxOptions) -> World {
         let (serving, over) = oneshot::channel::<()>();
         let (started, start) = std::sync::mpsc::channel();

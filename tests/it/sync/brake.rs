@@ -214,8 +214,7 @@ fn second_answer_confirms_an_empty_list() {
 fn library_without_playlists_is_believed() {
     let job = format!("user = \"home\"\n{}", fetch("my_playlist_items", ""));
     let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
-    let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
-    world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+    world.delete_large_playlist();
     world.run(&[]).exits(0);
     world.new_calls();
     world.sandbox.inject(no_items("/v1/me/playlists", ""));

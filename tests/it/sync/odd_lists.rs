@@ -18,8 +18,7 @@ fn of_home(streams: &[&str]) -> String {
 /// The playlists of the user home, except the one that takes a thousand calls.
 fn lists_of_home() -> World {
     let world = signed_in(World::development().job(&of_home(&["my_playlist_items"])), &[("home", fixtures::HOME_USER)]);
-    let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
-    world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+    world.delete_large_playlist();
     world
 }
 

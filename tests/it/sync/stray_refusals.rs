@@ -11,8 +11,7 @@ use crate::support::world::{World, by_ids, fetch};
 fn own_playlists() -> World {
     let job = format!("user = \"home\"\n{}", fetch("my_playlist_items", ""));
     let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
-    let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
-    world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+    world.delete_large_playlist();
     world
 }
 
@@ -263,8 +262,7 @@ fn price_of_a_refused_list_is_exact() {
         format!("user = \"home\"\n{}{}", fetch("my_playlists", ""), fetch("playlist_items", "from = \"my_playlists\""));
     for job in [written, listed] {
         let world = signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)]);
-        let delete = json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
-        world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+        world.delete_large_playlist();
         world.run(&[]);
         remove_first(&world, HOME);
         world.sandbox.inject(Fault::on_path(&format!("/v1/playlists/{HOME}"), FaultAction::status(404)));

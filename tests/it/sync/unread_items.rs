@@ -167,17 +167,22 @@ fn failing_item_costs_one_call_a_day() {
     world.cli(&["verify"]).exits(0);
 }
 
-#[test]
-fn failing_item_of_an_unchanged_playlist() {
+/// A user whose playlist has an item that fails, after a run, and the path of that playlist.
+fn library_with_a_failing_item() -> (World, String) {
     let world = signed_in(
         World::extended().job(&format!("user = \"home\"\n{}", fetch("my_playlist_items", ""))),
         &[("home", fixtures::HOME_USER)],
     );
-    let delete = serde_json::json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
-    world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+    world.delete_large_playlist();
     let path = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
     world.sandbox.inject(Fault::on_path(&path, FaultAction::FailingItems { from: 4, count: 1, code: 500 }));
     world.run(&[]).exits(3);
+    (world, path)
+}
+
+#[test]
+fn failing_item_of_an_unchanged_playlist() {
+    let (world, _) = library_with_a_failing_item();
     world.new_calls();
     let noted = "SELECT skipped = (SELECT count(*) FROM skipped_items WHERE run_id = 1) FROM run_fetches";
     assert_eq!(world.one(noted), "1", "the item is counted as skipped");
@@ -234,15 +239,7 @@ fn list_with_many_failing_items_is_not_published() {
 #[test]
 fn refused_item_is_not_a_refused_playlist() {
     for status in [404, 403, 410] {
-        let world = signed_in(
-            World::extended().job(&format!("user = \"home\"\n{}", fetch("my_playlist_items", ""))),
-            &[("home", fixtures::HOME_USER)],
-        );
-        let delete = serde_json::json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
-        world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
-        let path = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
-        world.sandbox.inject(Fault::on_path(&path, FaultAction::FailingItems { from: 4, count: 1, code: 500 }));
-        world.run(&[]).exits(3);
+        let (world, path) = library_with_a_failing_item();
         let rows = world.csv("my_playlist_items.csv").len();
         world.sandbox.clear_faults();
         world.sandbox.inject(Fault::on_path(&path, FaultAction::status(status)).with_query("limit=1&"));
@@ -265,8 +262,7 @@ fn price_has_the_items_that_failed() {
     let listed = format!("user = \"home\"\n{}{by_id}", fetch("my_playlists", ""));
     for job in [own, listed, by_id.clone()] {
         let world = signed_in(World::extended().job(&job), &[("home", fixtures::HOME_USER)]);
-        let delete = serde_json::json!({"do": "delete", "playlist": fixtures::LARGE_PLAYLIST});
-        world.sandbox.catalog().edit(serde_json::from_value(delete).unwrap()).unwrap();
+        world.delete_large_playlist();
         let path = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
         for at in [4, 110] {
             world.sandbox.clear_faults();
