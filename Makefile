@@ -18,7 +18,7 @@ ADVISORIES := $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 FUZZ_CASES ?= 50000
 # Where they start.
 FUZZ_SEED := $(or $(FUZZ_SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' '))
-FUZZED := arbitrary_input:: random_input:: functions_give any_header any_id schedule::tests render::tests scan::tests guard::tests
+FUZZED := arbitrary_input:: arbitrary_job_files:: random_input:: functions_give any_header any_id schedule::tests render::tests scan::tests guard::tests page::tests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' \

@@ -46,7 +46,7 @@ done
 [ "$(id -u)" = 0 ] || fail "this needs root: sudo sh $0"
 [ -x "$program" ] || fail "$program does not exist: \`sudo make install PREFIX=/usr/local\` installs it"
 
-# A user who can change a folder above could put a link in the place of what root creates.
+# A user who can change a folder above could replace what root creates with a link.
 plain() { # $1: a folder that may not exist yet
     [ ! -L "$1" ] || fail "$1 is a symbolic link; replace it with a folder, or name its target in the settings"
     above=$(dirname "$1")

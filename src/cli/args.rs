@@ -365,7 +365,7 @@ pub struct ShowArgs {
 /// `find`
 #[derive(Debug, Args)]
 pub struct FindArgs {
-    /// Words of the title, the artists or the album; or an id, URI, link or ISRC
+    /// Words of the title, the artists or the album; or an id, URI, link, ISRC or UPC
     #[arg(value_name = "TEXT", required = true, num_args = 1..)]
     pub text: Vec<String>,
 }
@@ -390,7 +390,7 @@ pub struct ImportFilesArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum ImportCommand {
-    /// Add the plays of a privacy export to those that the API sent, without doubles and without a call
+    /// Add the plays of a privacy export to those that the API sent, without duplicates and without a call
     #[command(after_help = IMPORT_EXAMPLES)]
     History(ImportHistoryArgs),
 }

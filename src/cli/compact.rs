@@ -66,6 +66,14 @@ pub(super) fn lock_store(app: &App<'_>, so_far: &str) -> Result<StoreLock, Comma
     })
 }
 
+/// Shares the store with runs, so that no purge is in progress. `so_far` says what the command has done.
+pub(super) fn share_store(app: &App<'_>, so_far: &str) -> Result<StoreLock, CommandError> {
+    StoreLock::share(app.state.path(), &app.database_path()).map_err(|e| match e {
+        LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),
+        _ => CommandError::new(ExitStatus::Deferred, e).with_hint(format!("{so_far}; try again later")),
+    })
+}
+
 /// Describes the run that uses the store.
 fn describe_lock_holder(state_folder: &Path, database: &Path) -> String {
     let mut newest: Vec<RunRow> =

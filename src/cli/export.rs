@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::app::App;
 use super::args::ExportArgs;
+use super::compact::share_store;
 use super::error_exits::{file_error, store_error};
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
@@ -15,19 +16,12 @@ use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles, forget_m
 use crate::job::{Job, LoadedJobs};
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, open_writer, state_after_run};
-use crate::sync::{LockError, StoreLock, mark_crashed_runs, query_bindings};
+use crate::sync::{StoreLock, mark_crashed_runs, query_bindings};
 
 /// Rewrites the CSV files of jobs as of their newest run.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     // What it has read must not be written after a purge.
-    let lock = |app: &App<'_>| match StoreLock::share(app.state.path(), &app.database_path()) {
-        Err(error @ LockError::Io { .. }) => Err(CommandError::new(ExitStatus::Storage, error)),
-        Err(error) => {
-            Err(CommandError::new(ExitStatus::Deferred, error).with_hint("no file was written; try again later"))
-        }
-        Ok(lock) => Ok(Some(lock)),
-    };
-    run_with(args, context, lock)
+    run_with(args, context, |app| share_store(app, "no file was written").map(Some))
 }
 
 /// The same for a command that has locked the store.

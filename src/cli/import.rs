@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::app::App;
 use super::args::{ImportCommand, ImportFilesArgs, ImportHistoryArgs};
-use super::error_exits::{store_error, unreadable_store};
+use super::compact::share_store;
+use super::error_exits::{grant_error, store_error, unreadable_store};
 use super::runtime::runtime;
 use super::sign_in_status::open_existing_grants;
 use super::store_file::require_store;
@@ -52,13 +53,15 @@ fn import_history(args: &ImportHistoryArgs, context: &CommandContext) -> Result<
         sum.read(&path)?;
     }
     let app = App::open(context, &settings)?;
+    // What it has read must not be written after a purge.
+    let _lock = share_store(&app, "nothing was imported")?;
     let (name, user_id) = find_user(args.user.as_deref(), &app)?;
     let store = app.store()?;
     let runtime = runtime()?;
     let known_as = user_id.clone();
     let ids = runtime.block_on(store.write(move |tx| accounts::ids_of(tx, &known_as))).map_err(store_error)?.user_ids;
     let is_foreign = |username: &&String| !ids.iter().any(|id| id.to_lowercase() == username.to_lowercase());
-    // An old account may have another user name than id. Who names the user knows whose files they are.
+    // An old account may have another user name than id. With `--user`, the caller has decided who owns the files.
     if let Some(other) = sum.usernames.iter().find(is_foreign).filter(|_| args.user.is_none()) {
         let error = anyhow::anyhow!(
             "the files contain plays of the account {}, and user {} is the account {}; nothing was imported",
@@ -86,7 +89,6 @@ fn report(
     context: &CommandContext,
 ) -> Result<ExitStatus, CommandError> {
     let unplaced: u64 = imported.unplaced.iter().map(|(_, plays)| plays).sum();
-    // Plays that are twice in the files have one row.
     if context.json {
         let songs: Vec<_> = imported
             .unplaced
@@ -104,7 +106,7 @@ fn report(
     }
     let mut out = format!(
         "{} in {}: {} added for {}\n",
-        count_entries(sum.entries),
+        print::count(sum.entries, "entry"),
         print::count(sum.files, "file"),
         print::count(imported.added, "play"),
         printable(user)
@@ -140,10 +142,6 @@ fn report(
     }
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
-}
-
-fn count_entries(entries: u64) -> String {
-    if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") }
 }
 
 impl HistorySum {
@@ -247,10 +245,10 @@ fn find_user(wanted: Option<&str>, app: &App<'_>) -> Result<(String, String), Co
             }
         }
     }
-    // A user who is signed in, and whose first run is still to come.
+    // The user is signed in and has no run yet.
     let wanted = wanted.unwrap_or_default();
     let grants = open_existing_grants(app.context, app.settings)?;
-    let grant = grants.and_then(|grants| grants.get(wanted).ok().flatten());
+    let grant = grants.map(|grants| grants.get(wanted)).transpose().map_err(grant_error)?.flatten();
     let Some(account) = grant.and_then(|grant| grant.account) else {
         let error = anyhow::anyhow!("there is no user {} in the store or among the sign-ins", printable(wanted));
         let hint = format!("cratedigger auth login {}", printable(wanted));
@@ -260,6 +258,10 @@ fn find_user(wanted: Option<&str>, app: &App<'_>) -> Result<(String, String), Co
     let (local, now) = (wanted.to_owned(), timestamp(Utc::now()));
     let stored = runtime()?.block_on(store.write(move |tx| {
         let id = accounts::stored_id(tx, account.account_id.as_deref(), &account.user_id)?;
+        // Another sign-in of an account that has a name already.
+        if users.iter().any(|(_, known)| *known == id) {
+            return Ok(id);
+        }
         accounts::name_user(tx, &id, &local, &now)?;
         Ok(id)
     }));

@@ -56,7 +56,7 @@ schema = { path = \"config/settings.schema.json\" }
 
 const NEXT_STEPS: &str = "\
 copy .env.example to .env and fill it in, and edit jobs/artists.csv;
-then run `cratedigger check` and `cratedigger run roster-report`, which costs one call for each artist.
+then run `cratedigger check` and `cratedigger run roster-report`, which costs at most one call for each artist.
 For your own playlists: `cratedigger auth login home`, then `cratedigger run my-playlists`.
 ";
 

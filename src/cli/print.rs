@@ -111,7 +111,7 @@ impl<W: Write> TerminalWriter<W> {
     }
 
     fn write_text(&mut self, text: &str) -> io::Result<()> {
-        // A mark at the start and the line ends of Excel are none of the text.
+        // The byte order mark and Excel's line ends are not part of the text.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         self.out.write_all(terminal_safe(&text).as_bytes())
     }

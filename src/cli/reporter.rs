@@ -13,7 +13,7 @@ use chrono::Utc;
 
 use super::command_error::CommandError;
 use super::local_time::{format_local, format_stored};
-use super::print::count;
+use super::print::{count, file_content};
 use super::shutdown::Shutdown;
 use super::summary::{describe_changes, report_run};
 use super::{CommandContext, ExitStatus};
@@ -250,7 +250,7 @@ impl<'a> Reporter<'a> {
         let Some(first) = ended.iter().filter(is_reported).min_by_key(|ended| ended.since) else { return };
         let what = match first.kind {
             AlertKind::BrokenFile => "its file had been invalid",
-            AlertKind::Person => "a user has had to act",
+            AlertKind::Person => "it had needed a user",
             AlertKind::Overdue => "its data had been overdue",
             AlertKind::Partial => "it had been partial",
             AlertKind::Failed | AlertKind::Deferred | AlertKind::Untold => "it had failed",
@@ -293,7 +293,7 @@ fn success_message(report: &RunReport) -> (String, Vec<String>) {
         text.push_str(&format!("; {changes}"));
     }
     let written = report.files.iter().filter(|file| file.outcome == "written");
-    (text, written.map(|file| format!("{} ({})", file.path, count(file.rows, "row"))).collect())
+    (text, written.map(|file| format!("{} ({})", file.path, file_content(&file.path, file.rows))).collect())
 }
 
 /// The scope of a job, or of the project if the name is empty.

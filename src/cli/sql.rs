@@ -100,7 +100,10 @@ fn read_sql(text: &str) -> Result<String, CommandError> {
         return Ok(text.to_owned());
     }
     let mut sql = String::new();
-    io::stdin().lock().take(MAX_SQL_BYTES).read_to_string(&mut sql).or_exit(ExitStatus::Usage)?;
+    io::stdin().lock().take(MAX_SQL_BYTES + 1).read_to_string(&mut sql).or_exit(ExitStatus::Usage)?;
+    if sql.len() as u64 > MAX_SQL_BYTES {
+        return Err(CommandError::new(ExitStatus::Usage, anyhow::anyhow!("the SQL is longer than 1 MiB")));
+    }
     Ok(sql)
 }
 

@@ -179,6 +179,8 @@ impl JobFiles {
         let all = query_fetches(job, shown.fire_at, job.queries.iter().map(|query| query.sql.as_str()));
         let input_files = fingerprint_inputs(job);
         let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
+        let inputs = format!("{version} {}{input_files}", job.hash);
+        let is_kept = held_back || !shown.unfinished.is_empty();
         let mut sheets = Vec::new();
         for plan in &plans {
             let source = match &plan.content {
@@ -190,11 +192,10 @@ impl JobFiles {
                     let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
                     RowSource::from_fetch(&job.name, rows, columns.as_deref(), style)?
                 }
-                FileContent::Query { .. } if held_back || !shown.unfinished.is_empty() => RowSource::Kept,
+                FileContent::Query { .. } if is_kept => RowSource::Kept,
                 FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
             };
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
-            let inputs = format!("{version} {}{input_files}", job.hash);
             let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && fetch.stream.strategy == ReadStrategy::Playlist
@@ -235,7 +236,9 @@ impl JobFiles {
             }
         }
         if let Some(report) = &job.report {
-            sheets.push(report_file(shown, report, &plans, &reader, version));
+            // A page shows a query only if the query's own files show it too.
+            let queries = if is_kept { &[][..] } else { &plans[..] };
+            sheets.push(report_file(shown, report, queries, &reader, &inputs));
         }
         let now = Utc::now();
         let run = RunInfo {
@@ -297,7 +300,7 @@ fn report_file<'s>(
     report: &'s JobReport,
     plans: &'s [PlannedFile<'_>],
     reader: &'s QueryReader,
-    version: i64,
+    inputs: &str,
 ) -> OutputFile<'s> {
     let job = shown.job;
     let mut queries: Vec<PageQuery<'_>> = Vec::new();
@@ -312,9 +315,9 @@ fn report_file<'s>(
     OutputFile {
         path: REPORT_PAGE.into(),
         name: REPORT_SOURCE.into(),
-        title: "a page to look at".into(),
+        title: "report page".into(),
         source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries }),
-        inputs: format!("{version} {} {} {state:?} {reasons:?}", job.hash, shown.run),
+        inputs: format!("{inputs} {} {state:?} {reasons:?}", shown.run),
         version: None,
         force: shown.force_render.contains(REPORT_PAGE),
     }

@@ -41,7 +41,7 @@ impl NotFoundFile {
             return None;
         }
         let format = FileFormat::of_path(path);
-        let end = format!(".{}", format.as_str());
+        let end = format!(".{}", if format == FileFormat::Csv { "csv" } else { extension(path) });
         let path = format!("{}{NOT_FOUND}{end}", path.strip_suffix(&end).unwrap_or(path));
         Some(NotFoundFile { fetch: fetch.name.clone(), path, sql: not_found_query(run, &fetch.name) })
     }

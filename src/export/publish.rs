@@ -248,7 +248,11 @@ impl JobExport<'_> {
         inputs: &str,
         package: &DataPackage,
     ) -> Result<bool, ExportError> {
-        let volatile = matches!(&sheet.source, RowSource::Query { sql, .. } if is_volatile(sql));
+        let volatile = match &sheet.source {
+            RowSource::Query { sql, .. } => is_volatile(sql),
+            RowSource::Page(page) => page.queries.iter().any(|query| is_volatile(query.sql)),
+            _ => false,
+        };
         if sheet.force || volatile {
             return Ok(false);
         }

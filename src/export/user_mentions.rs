@@ -1,9 +1,9 @@
-//! Finds out whether a CSV file that shows many people mentions the deleted user.
+//! Finds out whether a file that shows many people mentions the deleted user.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 
-use crate::store::purge::PurgedUser;
+use crate::store::purge::{PurgedUser, written_forms};
 
 /// Shorter ids are also words, and count only as a whole cell or at the end of an address.
 const LONG_ID_BYTES: usize = 16;
@@ -24,13 +24,8 @@ impl UserMentions {
         let ids = user.ids().chain(playlists.iter().map(|(id, _)| id.as_str()));
         let names: Vec<&str> = user.names().chain(playlists.iter().filter_map(|(_, name)| name.as_deref())).collect();
         let owned = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
-        // Quotes are doubled within a quoted cell.
-        let quoted = names.iter().map(|name| name.replace('"', "\"\""));
-        let on_a_page =
-            names.iter().map(|name| askama::filters::escape(name, askama::filters::Html).map(|text| text.to_string()));
-        let quoted: Vec<String> = quoted.chain(on_a_page.flatten()).collect();
-        let names = names.into_iter().chain(quoted.iter().map(String::as_str));
-        UserMentions { ids: ids.filter_map(owned).collect(), names: names.filter_map(owned).collect() }
+        let names = names.into_iter().flat_map(written_forms);
+        UserMentions { ids: ids.filter_map(owned).collect(), names: names.filter_map(|name| owned(&name)).collect() }
     }
 
     /// Whether a file has one of the ids or, with `names`, one of the names as a whole cell. The title of a track may be the name
@@ -62,7 +57,7 @@ impl UserMentions {
             line.match_indices(name.as_str()).any(|(at, name)| {
                 let (before, after) = (&line[..at], &line[at + name.len()..]);
                 // The formula guard puts an apostrophe before a name.
-                let before = before.strip_suffix('\'').unwrap_or(before).chars().next_back();
+                let before = before.strip_suffix('\'').unwrap_or(before).trim_end_matches(' ').chars().next_back();
                 before.is_none_or(ends_cell) && after.chars().next().is_none_or(ends_cell)
             })
         })
@@ -101,7 +96,14 @@ mod tests {
         for text in ["hanna,anna karenina\n", "31abcdefghijklmnopqrstu", "a\nAnna, B C\n", ""] {
             assert!(!found(text, true), "{text}");
         }
-        for text in ["1,\"Anna, B\"\n", "=My \"Mix\"", "x,\"'=My \"\"Mix\"\"\"\r\n"] {
+        for text in [
+            "1,\"Anna, B\"\n",
+            "=My \"Mix\"",
+            "x,\"'=My \"\"Mix\"\"\"\r\n",
+            "\"x; Anna, B\"",
+            "{\"a\":\"=My \\\"Mix\\\"\"}",
+            "<td>=My &#34;Mix&#34;</td>",
+        ] {
             assert!(found(text, true) && !found(text, false), "{text}");
         }
     }

@@ -25,7 +25,7 @@ use crate::store::{RecordedFile, recorded_files, run_state};
 const MAX_PACKAGE_BYTES: u64 = 256 << 20;
 
 /// Files with these endings are the program's own, unless a person put them there.
-const EXPORTED_ENDINGS: [&str; 2] = ["csv", "jsonl"];
+const EXPORTED_ENDINGS: [&str; 3] = ["csv", "jsonl", "ndjson"];
 
 /// The detail for files of an unfinished export.
 const UNRECORDED: &str = "written by an interrupted export; the next export records it";
@@ -323,12 +323,13 @@ impl FolderCheck<'_> {
             }
             if name.starts_with(".cratedigger-") {
                 self.add(found, &path, FileIssue::Leftover, "the next export removes it".into());
-            } else if EXPORTED_ENDINGS.contains(&extension(&name)) && !known.contains(&path) {
-                let (matter, detail) = match self.is_under_way(&path) {
-                    true => (FileIssue::Behind, UNRECORDED),
-                    false => (FileIssue::Stray, "no recorded run wrote it, and no data package lists it"),
-                };
-                self.add(found, &path, matter, detail.into());
+            } else if known.contains(&path) {
+                // It was compared with its record.
+            } else if self.is_under_way(&path) {
+                self.add(found, &path, FileIssue::Behind, UNRECORDED.into());
+            } else if EXPORTED_ENDINGS.contains(&extension(&name)) {
+                let detail = "no recorded run wrote it, and no data package lists it";
+                self.add(found, &path, FileIssue::Stray, detail.into());
             }
         }
     }

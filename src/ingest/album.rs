@@ -1,7 +1,7 @@
 //! Albums.
 
 use super::artist::{write_images, write_mentioned, write_metrics};
-use super::cell::{id_of, inner, int, link, number, plain, positive_int, release_date, required_text, text};
+use super::cell::{inner, int, link, noted_id, number, plain, positive_int, release_date, required_text, text};
 use super::{IngestContext, IngestError, write_row};
 use crate::store::children;
 use crate::store::{CreditedEntity, EntityTable, WriteTx};
@@ -15,7 +15,7 @@ pub(super) fn write_album(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Album, asked) else { return Ok(None) };
+    let Some(id) = noted_id(&a.id, &a.uri, EntityKind::Album, asked) else { return Ok(None) };
     let artists = write_mentioned(s, &a.artists, asked)?;
     let cells = [
         required_text(&a.name),

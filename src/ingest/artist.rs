@@ -1,6 +1,6 @@
 //! Artists.
 
-use super::cell::{full_text, id_of, inner, int, link, number, plain, required_text};
+use super::cell::{full_text, inner, int, link, noted_id, number, plain, required_text};
 use super::{IngestContext, IngestError, write_row};
 use crate::store::{CreditedEntity, EntityTable, WriteTx, children};
 use spotify_client::EntityKind;
@@ -14,7 +14,7 @@ pub(super) fn write_artist(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&a.id, &a.uri, EntityKind::Artist, asked) else { return Ok(None) };
+    let Some(id) = noted_id(&a.id, &a.uri, EntityKind::Artist, asked) else { return Ok(None) };
     if !whole && was_mentioned(s, id, a) {
         return Ok(Some(id.to_owned()));
     }

@@ -2,7 +2,7 @@
 
 use super::artist::write_images;
 use super::cell::{
-    id_of, link, plain, positive_int, release_date, required_boolean, required_int, required_text, text,
+    link, noted_id, plain, positive_int, release_date, required_boolean, required_int, required_text, text,
 };
 use super::show::{write_languages, write_market};
 use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
@@ -18,7 +18,7 @@ pub(super) fn write_audiobook(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&b.id, &b.uri, EntityKind::Audiobook, asked) else { return Ok(None) };
+    let Some(id) = noted_id(&b.id, &b.uri, EntityKind::Audiobook, asked) else { return Ok(None) };
     let cells = [
         required_text(&b.name),
         required_text(&b.uri),
@@ -56,8 +56,8 @@ pub(super) fn write_chapter(
     book: Option<&str>,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) =
-        id_of(&c.id, &c.uri, EntityKind::Chapter, asked).or_else(|| id_of(&c.id, &c.uri, EntityKind::Episode, asked))
+    let Some(id) = noted_id(&c.id, &c.uri, EntityKind::Chapter, asked)
+        .or_else(|| noted_id(&c.id, &c.uri, EntityKind::Episode, asked))
     else {
         return Ok(None);
     };

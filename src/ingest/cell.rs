@@ -14,7 +14,7 @@ pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
 }
 
 /// Returns the id of an object. An own id that yields to the one in the URI is noted.
-pub(super) fn id_of<'a>(
+pub(super) fn noted_id<'a>(
     id: &'a JsonField<JsonText<'_>>,
     uri: &'a JsonField<JsonText<'_>>,
     kind: EntityKind,
@@ -22,7 +22,7 @@ pub(super) fn id_of<'a>(
 ) -> Option<&'a str> {
     let found = spotify_client::wire::id_of(id, uri, kind);
     if let Some(own) = full_text(id).filter(|own| found.is_some_and(|found| found != *own)) {
-        asked.findings.note("id", FieldProblem::Unreadable, "text", Some(own.chars().take(80).collect()));
+        asked.findings.note("id", FieldProblem::Converted, "text", Some(own.chars().take(80).collect()));
     }
     found
 }

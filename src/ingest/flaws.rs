@@ -39,7 +39,7 @@ pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: &str, has_anomalie
             add_anomalies::<SavedObject<'_>>(raw, "", &mut flaws);
         }
         if !is_local {
-            add_entity_anomalies(entity_kind(shape, kind), object, &mut flaws);
+            add_entity_anomalies(entity_kind(shape, kind, uri), object, &mut flaws);
         }
     }
     if flaws.is_empty() { None } else { serde_json::to_string(&flaws).ok() }
@@ -52,10 +52,13 @@ pub(super) fn object_in(shape: EntryKind, raw: &str) -> &str {
     object.filter(|value| value.starts_with('{')).unwrap_or(raw)
 }
 
-/// The kind of the entities in a list. In a playlist, each item says it.
-fn entity_kind(shape: EntryKind, sent: Option<&str>) -> Option<EntityKind> {
+/// The kind of the entities in a list. In a playlist, the URI of each item says it, or its type.
+fn entity_kind(shape: EntryKind, sent: Option<&str>, uri: Option<&str>) -> Option<EntityKind> {
+    let in_uri = |kind: &str| uri.is_some_and(|uri| uri.starts_with(&format!("\"spotify:{kind}:")));
     match shape {
-        EntryKind::PlaylistItems if sent == Some("\"episode\"") => Some(EntityKind::Episode),
+        EntryKind::PlaylistItems if in_uri("episode") || sent == Some("\"episode\"") && !in_uri("track") => {
+            Some(EntityKind::Episode)
+        }
         EntryKind::PlaylistItems | EntryKind::Tracks | EntryKind::AlbumTracks => Some(EntityKind::Track),
         EntryKind::Saved(kind) => Some(kind),
         EntryKind::Albums => Some(EntityKind::Album),

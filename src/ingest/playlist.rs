@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::artist::{write_images, write_metrics};
 use super::cell::{
-    LOCAL_URI, boolean, full_text, id_of, inner, int, link, local_uri, number, plain, required_boolean, required_text,
-    text, time,
+    LOCAL_URI, boolean, full_text, inner, int, link, local_uri, noted_id, number, plain, required_boolean,
+    required_text, text, time,
 };
 use super::html_entities::decode_html_entities;
 use super::{
@@ -26,7 +26,7 @@ pub(super) fn write_playlist(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<String, IngestError> {
-    let id = id_of(&p.id, &p.uri, EntityKind::Playlist, asked).ok_or_else(no_id)?;
+    let id = noted_id(&p.id, &p.uri, EntityKind::Playlist, asked).ok_or_else(no_id)?;
     let description = plain(&p.description).map(decode_html_entities);
     let owner = p.owner.value().map(|owner| user::write_user(s, owner, asked, false)).transpose()?.flatten();
     let total = p.contents().and_then(|page| page.total()).map_or(CellValue::Absent, CellValue::Int);
@@ -156,7 +156,7 @@ fn read_entry(
     if let (Some(known), Some(sent)) = (known, &sent)
         && known != sent
     {
-        asked.findings.note("type", FieldProblem::Unreadable, "text", Some(sent.chars().take(80).collect()));
+        asked.findings.note("type", FieldProblem::Converted, "text", Some(sent.chars().take(80).collect()));
     }
     let kind = known.map(str::to_owned).or(sent).or(in_uri.map(str::to_owned)).unwrap_or_else(|| "track".to_owned());
     let (kind, entity) = match kind.as_str() {
@@ -169,7 +169,7 @@ fn read_entry(
             return Ok(PlaylistEntry::new(kind, None, Some(uri)));
         }
     };
-    let id = id_of(&what.id, &what.uri, entity, asked).ok_or_else(no_id)?.to_owned();
+    let id = noted_id(&what.id, &what.uri, entity, asked).ok_or_else(no_id)?.to_owned();
     let uri = uri.or_else(|| Some(format!("spotify:{kind}:{id}")));
     if fingerprint.was_written(s) {
         return Ok(PlaylistEntry::new(kind, Some(id), uri));

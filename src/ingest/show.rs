@@ -2,7 +2,7 @@
 
 use super::artist::write_images;
 use super::cell::{
-    full_text, id_of, link, number, plain, positive_int, release_date, required_boolean, required_text, text,
+    full_text, link, noted_id, number, plain, positive_int, release_date, required_boolean, required_text, text,
 };
 use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
 use crate::store::children;
@@ -17,7 +17,7 @@ pub(super) fn write_show(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&w.id, &w.uri, EntityKind::Show, asked) else { return Ok(None) };
+    let Some(id) = noted_id(&w.id, &w.uri, EntityKind::Show, asked) else { return Ok(None) };
     let cells = [
         required_text(&w.name),
         required_text(&w.uri),
@@ -54,7 +54,7 @@ pub(super) fn write_episode(
     show: Option<&str>,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&e.id, &e.uri, EntityKind::Episode, asked) else { return Ok(None) };
+    let Some(id) = noted_id(&e.id, &e.uri, EntityKind::Episode, asked) else { return Ok(None) };
     let own_show = write_own_show(s, e, asked)?;
     let show = own_show.as_deref().or(show);
     let cells = [

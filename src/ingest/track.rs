@@ -2,7 +2,7 @@
 
 use super::artist::{write_mentioned, write_metrics};
 use super::cell::{
-    LOCAL_URI, full_text, id_of, inner, int, link, local_uri, number, plain, positive_int, required_boolean,
+    LOCAL_URI, full_text, inner, int, link, local_uri, noted_id, number, plain, positive_int, required_boolean,
     required_text, text,
 };
 use super::{Fingerprint, IngestContext, IngestError, album, inner_object, parse_object, write_row};
@@ -36,7 +36,7 @@ pub(super) fn write_track_of_album(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&t.id, &t.uri, EntityKind::Track, asked) else { return Ok(None) };
+    let Some(id) = noted_id(&t.id, &t.uri, EntityKind::Track, asked) else { return Ok(None) };
     let artists = write_mentioned(s, &t.artists, asked)?;
     let cells = [
         required_text(&t.name),

@@ -1,7 +1,7 @@
 //! Users: owners, people who added items, and the signed-in user.
 
 use super::artist::write_images;
-use super::cell::{id_of, inner, int, link, plain, required_text, text};
+use super::cell::{inner, int, link, noted_id, plain, required_text, text};
 use super::{IngestContext, IngestError, write_row};
 use crate::store::{CellValue, EntityTable, WriteTx};
 use spotify_client::EntityKind;
@@ -15,7 +15,7 @@ pub(super) fn write_user(
     asked: &IngestContext,
     whole: bool,
 ) -> Result<Option<String>, IngestError> {
-    let Some(id) = id_of(&u.id, &u.uri, EntityKind::User, asked) else { return Ok(None) };
+    let Some(id) = noted_id(&u.id, &u.uri, EntityKind::User, asked) else { return Ok(None) };
     let text_hash = |field| xxh3_64(plain(field).unwrap_or_default().as_bytes());
     let content =
         text_hash(&u.display_name) ^ text_hash(&u.account_id).rotate_left(1) ^ u64::from(u.display_name.is_present());

@@ -123,6 +123,8 @@ impl FileSearches {
 
     /// The search of the next row; none if it has none.
     pub(super) fn of_row(&mut self, row: &InputRow<'_>, template: Option<&str>) -> Option<String> {
+        // A row that repeats an earlier search has it, too.
+        self.seen.clear();
         self.add(&row.cells, row.line, template);
         self.found.pop()
     }

@@ -144,11 +144,13 @@ fn read_ids(
         let keys = IdsFileKeys { name, span: entry.value.span(), column };
         if let Some((file, references)) = reference_file::read_references(keys, context.dir, kind, checker) {
             let bytes = references.iter().map(|reference| size_of::<Reference>() + reference.to_string().len()).sum();
-            if let Err(why) = context.inputs.add(bytes) {
-                checker.report(entry.value.span(), "fetch.ids_file", format!("{} {why}", quote(name)));
-            }
             *ids_file = Some(file);
-            found.extend(references.into_iter().filter(|reference| seen.insert(reference.clone())));
+            match context.inputs.add(bytes) {
+                Ok(()) => found.extend(references.into_iter().filter(|reference| seen.insert(reference.clone()))),
+                Err(why) => {
+                    checker.report(entry.value.span(), "fetch.ids_file", format!("{} {why}", quote(name)));
+                }
+            }
         }
     }
     FetchSource::Ids(found)

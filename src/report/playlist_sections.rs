@@ -10,27 +10,27 @@ use super::job_page::{Facts, MORE_ROWS, PageScope, ReportError, rest, rows, trac
 use super::page::{PageCell, PageTable, Section, counted, grouped};
 use crate::store::report_rows::{self, NamedLink};
 
-/// At most this many lines of sizes: more are in the table only.
-const MAX_LINES: usize = 12;
+/// Maximum number of charts of sizes. The table has the other playlists.
+const MAX_CHARTS: usize = 12;
 
 impl PageScope<'_> {
     /// What was added to and removed from the playlists of the job.
     pub(super) fn changes(&self, facts: &mut Facts) -> Result<Option<Section>, ReportError> {
         let (store, job) = (self.store, &self.reported);
-        if report_rows::playlist_sizes(store, job)?.is_empty() {
+        let first = report_rows::first_playlist_reads(store, job, &self.started_at())?;
+        if first.lists == 0 {
             return Ok(None);
         }
-        let counts = report_rows::change_counts(store, job, &self.since)?;
-        let newest = report_rows::newest_changes(store, job, &self.since, self.report.rows)?;
-        let (added, removed) = counts.iter().fold((0, 0), |(a, r), count| (a + count.added, r + count.removed));
         let mut section = Section { id: "changes", title: "Changes", ..Section::default() };
-        let first = report_rows::first_playlist_reads(store, job, &self.started_at())?;
         if first.in_this_run == first.lists {
             section.lead = "This run read the playlists for the first time, so nothing counts as added or removed. \
                             Later runs are compared with it."
                 .to_owned();
             return Ok(Some(section));
         }
+        let counts = report_rows::change_counts(store, job, &self.since)?;
+        let newest = report_rows::newest_changes(store, job, &self.since, self.report.rows)?;
+        let (added, removed) = counts.iter().fold((0, 0), |(a, r), count| (a + count.added, r + count.removed));
         let (day, since) = self.new_since(&first);
         facts.push((format!("added since {}", short_day(day)), grouped(added)));
         facts.push((format!("removed since {}", short_day(day)), grouped(removed)));
@@ -151,7 +151,7 @@ impl PageScope<'_> {
         };
         let now = self.started.timestamp();
         for (n, (playlist, points, first)) in
-            lists.iter().filter(|(_, points, _)| points.len() > 1).take(MAX_LINES).enumerate()
+            lists.iter().filter(|(_, points, _)| points.len() > 1).take(MAX_CHARTS).enumerate()
         {
             let mut points = points.clone();
             let last = points[points.len() - 1];

@@ -72,7 +72,7 @@ pub(super) fn first_rows(query: &PageQuery<'_>, most: usize) -> PageTable {
     }
     let note = match ended {
         Err(RowsEnd::Enough) => Some(format!("Only the first {most} rows are shown. All are in {}.", query.path)),
-        Err(RowsEnd::Failed) => Some("The query failed; `cratedigger check` says why.".to_owned()),
+        Err(RowsEnd::Failed) => Some("The query failed; `cratedigger export` shows why.".to_owned()),
         Ok(()) if table.rows.is_empty() => Some("The query has no rows.".to_owned()),
         Ok(()) => None,
     };

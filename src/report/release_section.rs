@@ -47,7 +47,8 @@ impl PageScope<'_> {
         let from = (self.started - Duration::days(730)).format("%Y-%m").to_string();
         let by_month = report_rows::releases_by_date(store, job, 7, &from)?;
         // Bars of single releases between empty months say less than years.
-        let recent: u64 = by_month.iter().map(|(_, n)| n).sum();
+        let this_month = self.started.format("%Y-%m").to_string();
+        let recent: u64 = by_month.iter().filter(|(month, _)| *month <= this_month).map(|(_, n)| n).sum();
         let (title, unit, values) = if recent >= 12 && recent >= newest.total / 10 {
             ("Releases by month", "month", months(&from, &self.started, &by_month))
         } else {
@@ -106,7 +107,7 @@ fn most_releases(values: &[(String, u64)], unit: &str) -> String {
     let most = values.iter().map(|(_, n)| *n).max().unwrap_or(0);
     let with_most: Vec<&str> = values.iter().filter(|(_, n)| *n == most).map(|(date, _)| date.as_str()).collect();
     match with_most.as_slice() {
-        [date] => format!("{} has the most releases: {}.", long_month(date), grouped(most)),
+        [date] => format!("Of these, {} has the most releases: {}.", long_month(date), grouped(most)),
         dates => format!("No {unit} has more than {}, and {} have as many.", counted(most, "release"), dates.len()),
     }
 }

@@ -10,7 +10,7 @@ pub enum FileFormat {
     Csv,
     /// One JSON object a line (`.jsonl`, `.ndjson`), with typed values.
     JsonL,
-    /// A page to look at, which has no rows of its own.
+    /// A report page. It has no rows of its own.
     Html,
 }
 

@@ -54,7 +54,7 @@ pub(super) fn read_hook_files(
         let path = match (&file, &credentials) {
             (Some(file), _) => Some(project.root.join(file)),
             (None, Some(folder)) if url.is_none() => credential_path(folder, credential).unwrap_or_else(|error| {
-                // The folder may contain the address, and messages would be lost without a word.
+                // The folder may contain the address, and messages would be lost silently.
                 fails(&Path::new(folder).join(credential), format!("cannot be read ({error})"));
                 None
             }),

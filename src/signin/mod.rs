@@ -63,8 +63,8 @@ pub struct CompletedSignIn {
     pub also: Option<String>,
 }
 
-/// Creates the address for the browser. Nothing is stored or sent, and of the grants only that of the user is read. A sign-in that another process
-/// finishes must be stored with [`GrantStore::save_pending`].
+/// Creates the address for the browser. Nothing is stored or sent; the user's present grant is read. If another process
+/// finishes the sign-in, store it with [`GrantStore::save_pending`].
 ///
 /// # Errors
 ///

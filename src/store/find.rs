@@ -38,7 +38,7 @@ const FOUND: &str = "
       FROM tracks t LEFT JOIN albums al ON al.id = t.album_id
       UNION ALL SELECT 'episode', e.id, e.name, s.name, NULL, NULL FROM episodes e LEFT JOIN shows s ON s.id = e.show_id
       UNION ALL SELECT 'album', b.id, b.name, (SELECT group_concat(a.name, ', ') FROM (SELECT a.name FROM album_artists x
-        JOIN artists a ON a.id = x.artist_id WHERE x.album_id = b.id ORDER BY x.position) a), NULL, NULL FROM albums b
+        JOIN artists a ON a.id = x.artist_id WHERE x.album_id = b.id ORDER BY x.position) a), NULL, b.upc FROM albums b
       UNION ALL SELECT 'artist', id, name, NULL, NULL, NULL FROM artists
       UNION ALL SELECT 'show', id, name, publisher, NULL, NULL FROM shows
       UNION ALL SELECT 'audiobook', id, name, NULL, NULL, NULL FROM audiobooks

@@ -1,4 +1,4 @@
-//! Plays from the files of Spotify's privacy export, without doubles against the plays that the API sent.
+//! Plays from the files of Spotify's privacy export, each of which is stored once even if the API sent it, too.
 //!
 //! The two sources describe one play differently. The API's time has milliseconds, that of the export has seconds or
 //! only minutes. They may be the start or the end of the play, so they differ by up to its length. The track may have

@@ -4,7 +4,7 @@
 //! A null does not say which item it was. The items around it do: where one item of the old list is missing
 //! between two items that are still neighbors of the null, it is that item. It stays, and counts as skipped.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::params;
 use xxhash_rust::xxh3::xxh3_64;
@@ -75,8 +75,13 @@ pub(super) fn stage_displaced(
     let mut new = by_position(members::staged(tx, list, 0, i64::MAX)?, proof.served);
     // Of the places of a repeated item, the one that it had before is right, and else the first.
     let is_known: HashSet<usize> = same_items(&old, &new).into_iter().map(|(at, _)| at).collect();
-    for row in &duplicates {
-        let places: Vec<usize> = (0..new.len()).filter(|at| new[*at].name.as_ref() == Some(&row.id)).collect();
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, row) in new.iter().enumerate() {
+        if let Some(name) = &row.name {
+            places.entry(name.clone()).or_default().push(at);
+        }
+    }
+    for places in places.into_values().filter(|places| places.len() > 1) {
         let right = places.iter().copied().find(|at| is_known.contains(at)).or(places.first().copied());
         for at in places.into_iter().filter(|at| Some(*at) != right && !is_known.contains(at)) {
             new[at] = KnownRow::default();

@@ -18,7 +18,7 @@ pub use files::{
     UserFileFate, files_of_user, forget_inputs, forget_left_file, is_rendered, left_files, note_left_file,
     record_dropped_rows,
 };
-pub use person::PurgedUser;
+pub use person::{PurgedUser, written_forms};
 
 /// The start of the URIs of local files.
 const LOCAL_URI: &str = "spotify:local:";

@@ -122,7 +122,7 @@ impl QueryReader {
         store.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         // What a query sorts and collects is not written to a file, so that the limit of memory applies. Setting this deletes
         // temporary tables, so it comes first.
-        store.execute_batch("PRAGMA temp_store = MEMORY;")?;
+        store.execute_batch(&format!("PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {MAX_HEAP_BYTES};"))?;
         for fetch in &fetches {
             let scope = RowScope::FetchUnordered { job, fetch: &fetch.name };
             let select = ViewSelect::new(fetch.stream, fetch.stream.columns().map(|c| c.name))
@@ -133,9 +133,7 @@ impl QueryReader {
             store.execute_batch(&format!("CREATE TEMP VIEW {} AS {}", identifier(&fetch.name), select.sql()))?;
         }
         inputs::create_tables(&store, &fetches, has_rows)?;
-        store.execute_batch(&format!(
-            "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF; PRAGMA hard_heap_limit = {MAX_HEAP_BYTES};"
-        ))?;
+        store.execute_batch("PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;")?;
         for (limit, most) in QUERY_LIMITS {
             store.set_limit(limit, most)?;
         }

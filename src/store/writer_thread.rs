@@ -13,6 +13,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 
+use super::error::with_causes;
 use super::open_writer::{check_small_store, open_writer};
 use super::write_tx::WriteTx;
 use super::{CompactReport, FileAccess, StoreError, StoreIdentity, compact, info, open};
@@ -44,8 +45,7 @@ impl FatalError {
         if !tx.is_abandoned() {
             return AfterTask::Continue;
         }
-        let source = std::error::Error::source(e).map_or_else(String::new, |source| format!(": {source}"));
-        let _ = self.description.set((format!("{e}{source}"), e.hint()));
+        let _ = self.description.set((with_causes(e), e.hint()));
         AfterTask::Stop
     }
 
@@ -231,7 +231,7 @@ impl Store {
             let _ = thread.join();
         }
         if let Some(error) = self.fatal_error.unreported().take() {
-            tracing::error!(error = %error, "the last pages were not saved");
+            tracing::error!(error = %with_causes(&error), "the last pages were not saved");
         }
     }
 

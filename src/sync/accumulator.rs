@@ -152,6 +152,14 @@ impl RunAccumulator {
             app_class: sync.app.class().map_err(ApiError::from)?.map(AppClass::as_str),
         };
         let (run, now) = (sync.run_id, finished.clone());
+        // Before the run is recorded as finished, because an error here makes it a failed one.
+        let (name, started) = (job.name.clone(), timestamp(sync.started_at));
+        let changes = sync.store.with_connection(move |store| changes_of_run(store, &name, run, &started)).await?;
+        let changes = changes.map_err(|source| StoreError::Sqlite {
+            path: sync.store.path().to_path_buf(),
+            what: "cannot be read",
+            source,
+        })?;
         sync.store.write(move |s| runs::finish(s, run, &record, &now)).await?;
         let mut hints: Vec<String> = Vec::new();
         for hint in self.hints {
@@ -159,12 +167,8 @@ impl RunAccumulator {
                 hints.push(hint);
             }
         }
-        let (name, started) = (job.name.clone(), timestamp(sync.started_at));
-        let counted = sync.store.with_connection(move |store| changes_of_run(store, &name, run, &started)).await?;
-        let unreadable =
-            |source| StoreError::Sqlite { path: sync.store.path().to_path_buf(), what: "cannot be read", source };
         Ok(RunReport {
-            changes: counted.map_err(unreadable)?,
+            changes,
             job: job.name.clone(),
             run: sync.run_id,
             state: state.as_str(),

@@ -172,8 +172,8 @@ impl<'a> ListPass<'a> {
             is_known_shortfall(&self.open.row, announced, end.offset)
         };
         if !self.pages.reads_parts()
-            && !self.is_rest_known(at, page)
             && let Some(end) = short_page_end(self.list, at, page, offset).filter(|end| !is_known(end))
+            && !self.is_rest_known(at, page)
             && let Some(next) = self.pages.look_ahead(end.offset).await
         {
             self.ends_early = next.served() == 0;
@@ -292,6 +292,10 @@ impl<'a> ListPass<'a> {
                 AnomalyDecision::ReadAgain => {
                     self.suspect_at = Some(offset);
                     return Ok(false);
+                }
+                // Smaller pages come in the order of the list, which need not be that of the newest items.
+                AnomalyDecision::Divide if offset == 0 && self.list.wanted_newest().is_some() => {
+                    return Err(rejected(anomaly).into());
                 }
                 AnomalyDecision::Divide => {
                     self.suspect_at = None;

@@ -218,7 +218,7 @@ impl<'a> PageReader<'a> {
     }
 
     /// The page at an offset, where all of its items were served or could not be read. A part of it comes where it is
-    /// read in parts. A short page that is stored already is not looked behind.
+    /// read in parts. The page behind a short one is not requested if the short one is already stored.
     pub(super) async fn whole_page(
         &mut self,
         at: &mut Checkpoint,

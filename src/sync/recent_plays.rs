@@ -61,7 +61,10 @@ impl ListStrategy for RecentPlays {
         let (stored, skipped) = written.await?;
         let counts = RecordCounts { served, stored, skipped, ..RecordCounts::default() };
         Ok(match problem {
-            Some(detail) => ReadOutcome::Incomplete { counts, detail: format!("{detail}; nor can those before it") },
+            Some(detail) => ReadOutcome::Incomplete {
+                counts,
+                detail: format!("{detail}; older plays cannot be requested without it"),
+            },
             None => ReadOutcome::Complete(counts),
         })
     }

@@ -71,8 +71,8 @@ impl RefusalScale {
         if !is_listed && !was_read || is_gone {
             return Ok(RefusalWeight { wants_second_look: false, is_settled: true, is_gone });
         }
-        // Until two refusals are that far apart, each run requests the id again. If an earlier run got none of its two
-        // answers, a later one sends one request for an id that a person wrote down.
+        // Until two refusals are a day apart, each run requests the id again. An id that a person wrote down gets a second
+        // look in the first run that it is refused in; later runs request it once.
         let is_second_run = before.is_some_and(|(_, checked)| checked < self.run_started_at);
         let wants_second_look = !self.is_second_look && !is_old && (is_listed || !is_second_run);
         Ok(RefusalWeight { wants_second_look, is_settled: is_old, is_gone })

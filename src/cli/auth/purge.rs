@@ -155,8 +155,7 @@ impl PurgeOutcome {
             print::stderr(&format!("left      {} still mentions this user\n", shown(&path)));
         }
         print::stderr(
-            "not deleted: backups and copies of the store elsewhere, the system's log, files of earlier days that show \
-             results of queries, and copies that others have made\n",
+            "not deleted: backups and copies of the store elsewhere, the system's log, and copies that others have made\n",
         );
         for path in &self.held {
             print::stderr(&format!(

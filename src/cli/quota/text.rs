@@ -28,7 +28,8 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
             .take(REFUSALS_SHOWN)
             .map(|it| vec![format!("  {}", format_local(it.at)), it.family.clone(), printable(&it.evidence)])
             .collect();
-        out.push_str(&format_table(&rows));
+        let header = ["  WHEN", "ENDPOINT", "ANSWER"].map(str::to_owned).to_vec();
+        out.push_str(&format_table(&[vec![header], rows].concat()));
         let more = usage.refusals.len().saturating_sub(REFUSALS_SHOWN);
         if more > 0 {
             out.push_str(&format!("  and {more} more, see --json\n"));
@@ -41,7 +42,8 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
             let now = format!("{} per day, now {}", count(it.calls, "call"), it.now);
             vec![format!("  {of}"), now, format!("since {}", format_day(it.at)), printable(&it.evidence)]
         };
-        out.push_str(&format_table(&usage.learned.iter().map(row).collect::<Vec<_>>()));
+        let header = ["  ENDPOINT", "CEILING", "LEARNED", "ANSWER"].map(str::to_owned).to_vec();
+        out.push_str(&format_table(&[vec![header], usage.learned.iter().map(row).collect()].concat()));
     }
     if let Some((calls, window_ms, at)) = usage.pace {
         let secs = window_ms / 1_000;

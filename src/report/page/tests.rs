@@ -35,7 +35,8 @@ fn policy_allows_only_the_style_of_the_page() {
     let page = page_with("x");
     let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
     let hash = STANDARD.encode(Sha256::digest(style.as_bytes()));
-    assert!(page.contains(&format!("style-src 'sha256-{hash}'")) && page.contains("default-src 'none'"));
+    let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'");
+    assert!(page.contains(&format!("content=\"{policy}\"")));
     for forbidden in ["<script", " style=", " onclick", "<iframe", "<link", "@import", "url("] {
         assert!(!page.contains(forbidden), "{forbidden}");
     }

@@ -20,6 +20,14 @@ pub struct PurgedUser {
     pub display_names: BTreeSet<String>,
 }
 
+/// A name as files have it: as it is, in a quoted cell of a CSV, in JSON, and on a page.
+pub fn written_forms(name: &str) -> [String; 4] {
+    let in_json = serde_json::to_string(name).unwrap_or_default();
+    let in_json = in_json.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default().to_owned();
+    let on_a_page = askama::filters::escape(name, askama::filters::Html).map(|text| text.to_string());
+    [name.to_owned(), name.replace('"', "\"\""), in_json, on_a_page.unwrap_or_default()]
+}
+
 impl PurgedUser {
     /// Finds everything that is known about a local name and the account of its grant. `None` if the store knows
     /// neither. A name that was given to another account with `--replace` has several accounts.

@@ -14,8 +14,9 @@ use rusqlite::{Connection, Error, Result, ffi};
 
 use super::limits::MAX_VALUE_BYTES;
 
-/// `json_patch` compares each key of one object with each of the other. With two of these lengths, one call takes a second.
-const MAX_PATCHED_BYTES: usize = 1 << 31;
+/// `json_patch` compares each key of one object with each of the other. At this product of their lengths, one call takes a
+/// second.
+const MAX_PATCH_PRODUCT: usize = 1 << 31;
 
 /// Replaces the functions on a connection.
 pub(super) fn replace_functions(store: &Connection) -> Result<()> {
@@ -112,9 +113,9 @@ fn patch(context: &mut Context<'_>, own: &Connection, sql: &str) -> Result<Value
         _ => 0,
     };
     let (target, change) = (length(0), length(1));
-    if target.saturating_mul(change) > MAX_PATCHED_BYTES {
+    if target.saturating_mul(change) > MAX_PATCH_PRODUCT {
         let why = format!(
-            "json_patch would take too long for {target} and {change} bytes; the limit is {MAX_PATCHED_BYTES} for their product"
+            "json_patch would take too long for {target} and {change} bytes; the limit is {MAX_PATCH_PRODUCT} for their product"
         );
         return Err(Error::UserFunctionError(why.into()));
     }

@@ -26,8 +26,8 @@ pub(super) const QUERY_LIMITS: [(Limit, i32); 9] = [
     (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
     (Limit::SQLITE_LIMIT_COLUMN, 500),
 ];
-/// SQLite instructions between two checks of the clock. One instruction can be a function that takes milliseconds.
-pub(super) const PROGRESS_INTERVAL: i32 = 1_000;
+/// SQLite instructions between two checks of the clock. One instruction can be a function that takes seconds.
+pub(super) const PROGRESS_INTERVAL: i32 = 100;
 
 /// How much a query may take and return.
 #[derive(Debug, Clone, Copy)]

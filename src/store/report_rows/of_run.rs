@@ -31,8 +31,10 @@ pub struct NotedReason {
 /// # Errors
 /// If the store cannot be read.
 pub fn fetch_results(store: &Connection, run: i64) -> rusqlite::Result<Vec<FetchResult>> {
-    let sql = "SELECT fetch, min(stream), max(state), max(reason), sum(asked), sum(unchanged), sum(calls), sum(stored)
+    let sql = "SELECT fetch, stream, state, reason, sum(asked), sum(unchanged), sum(calls), sum(stored),
+              max(CASE state WHEN 'failed' THEN 3 WHEN 'deferred' THEN 2 WHEN 'partial' THEN 1 ELSE 0 END)
          FROM run_fetches WHERE run_id = ?1 GROUP BY fetch ORDER BY fetch";
+    // Of the users of a fetch, SQLite takes the plain columns from the row with the maximum.
     let read = |row: &Row<'_>| {
         Ok(FetchResult {
             fetch: row.get(0)?,

@@ -1,4 +1,4 @@
-//! What is read in smaller pages, down to single items.
+//! Reads a failing range in smaller pages, down to single items.
 
 use std::ops::Range;
 

@@ -167,7 +167,9 @@ fn exports_and_purges_wait_for_each_other() {
     std::fs::remove_file(world.csv_path("saved_tracks.csv")).unwrap();
     let mut export = world.command(&["export"]).spawn().unwrap();
     // The first file is there, so the export is at the query, which would take minutes.
+    let began = std::time::Instant::now();
     while !world.csv_path("saved_tracks.csv").exists() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the export writes nothing");
         assert!(export.try_wait().unwrap().is_none(), "the export has ended");
         std::thread::sleep(Duration::from_millis(20));
     }

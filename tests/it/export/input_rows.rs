@@ -57,14 +57,30 @@ fn searches_bring_their_rows_along() {
                [[query]]\ncsv = \"hits.csv\"\nsql = \"SELECT i.label, i.input_query, h.name FROM inputs i LEFT JOIN hits h \
                ON h.query = i.input_query ORDER BY i.input_row\"\n";
     let world = World::extended().job(job);
-    world.project.write("jobs/songs.csv", format!("label,code\nA,{CODE}\nB,ZZXXX0000000\nC,\n"));
+    world.project.write("jobs/songs.csv", format!("label,code\nA,{CODE}\nB,ZZXXX0000000\nC,\nD,{CODE}\n"));
     world.run(&["x"]).exits(0);
-    assert_eq!(world.column("hits.csv", "label"), ["A", "B", "C"]);
+    assert_eq!(world.column("hits.csv", "label"), ["A", "B", "C", "D"]);
     assert_eq!(
         world.column("hits.csv", "input_query"),
-        [format!("isrc:{CODE}"), "isrc:ZZXXX0000000".into(), String::new()]
+        [format!("isrc:{CODE}"), "isrc:ZZXXX0000000".into(), String::new(), format!("isrc:{CODE}")]
     );
-    assert!(!world.column("hits.csv", "name")[0].is_empty());
+    let names = world.column("hits.csv", "name");
+    assert!(!names[0].is_empty() && names[3] == names[0], "a repeated search has its row, too: {names:?}");
+}
+
+#[test]
+fn page_follows_its_input_file() {
+    let job = "[[fetch]]\nstream = \"artists\"\nids_file = \"a.csv\"\ncsv = false\n\
+               [[query]]\ncsv = \"q.csv\"\nsql = \"SELECT note FROM inputs ORDER BY 1\"\n[report]\n";
+    let world = World::extended().job(job);
+    let note = |text: &str| world.project.write("jobs/a.csv", format!("id,note\n{},{text}\n", fixtures::BUSY_ARTIST));
+    note("earlier words");
+    world.run(&["x"]).exits(0);
+    let page = || std::fs::read_to_string(world.csv_path("report.html")).unwrap();
+    assert!(page().contains("earlier words"));
+    note("later words");
+    world.cli(&["export", "x"]).exits(0);
+    assert!(page().contains("later words") && !page().contains("earlier words"));
 }
 
 #[test]

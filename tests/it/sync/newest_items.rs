@@ -264,6 +264,22 @@ fn short_pages_hide_none_of_the_newest() {
 }
 
 #[test]
+fn empty_pages_hide_none_of_the_newest() {
+    let [show, albums, _] = STREAMS;
+    for (stream, order) in [(&show, "newest first"), (&show, "oldest first"), (&albums, "mixed")] {
+        let world = stream.world(QuotaMode::Extended, false, 5);
+        let (_, positions) = orders(stream.length(&world)).into_iter().find(|(one, _)| *one == order).unwrap();
+        // Only answers of the usual size are empty.
+        stream.change(&world, positions, "limit=50", FaultAction::EmptyPage);
+        world.run(&[]).exits(3);
+        let (state, reasons) = ending(&world);
+        assert_eq!((state.as_str(), reasons.len()), ("partial", 1), "{}, {order}", stream.stream);
+        assert!(!world.csv_path("few.csv").exists(), "{}, {order}", stream.stream);
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
 fn failing_item_costs_one_of_the_newest() {
     let [show, albums, _] = STREAMS;
     for (stream, order) in [(&show, "newest first"), (&show, "oldest first"), (&albums, "mixed")] {

@@ -124,7 +124,7 @@ fn playlist_with_equal_pages_is_read() {
 fn accepted_second_answer_is_used() {
     let (world, id) = plain();
     edit(&world, json!({"do": "insert", "playlist": id, "position": 50, "items": vec![fixtures::PLAIN_TRACK; 400]}));
-    // The first look from one place aside shows nothing, so that the page is requested once more.
+    // The first look at an offset that differs by one shows nothing, so that the page is requested once more.
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::EmptyPage).with_query("offset=199").times(1));
     world.run(&[]).exits(0);
     assert_eq!(stored_items(&world), expected_items(&world, &id));

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::store::PurgedUser;
+use crate::store::purge::written_forms;
 
 /// No file of a job is in a deeper folder.
 const MAX_DEPTH: usize = 12;
@@ -44,9 +45,7 @@ fn collect_files(folder: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) {
 /// Whether the bytes of a file contain an id of the user, or a name as a whole cell or string.
 fn mentions(path: &Path, user: &PurgedUser) -> bool {
     let Ok(mut file) = File::open(path) else { return false };
-    // Also as a CSV and as JSON write a name with quotes.
-    let forms = |name: &str| [name.to_owned(), name.replace('"', "\"\""), name.replace('"', "\\\"")];
-    let names: BTreeSet<String> = user.names().flat_map(forms).collect();
+    let names: BTreeSet<String> = user.names().flat_map(written_forms).collect();
     let longest = user.ids().chain(names.iter().map(String::as_str)).map(str::len).max().unwrap_or(0);
     let mut chunk: Vec<u8> = Vec::new();
     let mut is_binary = None;
@@ -63,7 +62,7 @@ fn mentions(path: &Path, user: &PurgedUser) -> bool {
             true => id.len() >= SHORTEST_BINARY_MARK && positions(&chunk, id).next().is_some(),
             false => is_apart(&chunk, id, |byte| !byte.is_ascii_alphanumeric()),
         };
-        let has_name = |name: &String| !is_binary && is_apart(&chunk, name, |byte| b",;\t|\"'\r\n ".contains(&byte));
+        let has_name = |name: &String| !is_binary && is_apart(&chunk, name, |byte| b",;\t|\"'<>\r\n ".contains(&byte));
         if user.ids().any(has_id) || names.iter().any(has_name) {
             return true;
         }
