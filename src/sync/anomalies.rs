@@ -248,7 +248,9 @@ pub(super) fn find_page_anomaly(
     // they have. A list that was never read replaces nothing. Any other list that ends early has rows missing, and so
     // has one whose cursor leads to an empty page.
     let is_first_read = row.whole_at.is_none() && (!has_cursor || page.served() > 0);
-    let is_plausible = !has_cursor && (list.version.is_some() || list.total_is_unreliable || is_first_read);
+    // Only the version of a list shows that none of the announced items is there.
+    let is_plausible =
+        !has_cursor && (list.version.is_some() || reached > 0 && (list.total_is_unreliable || is_first_read));
     Some(PageAnomaly::CutShort { reached, announced, is_plausible, is_first_read })
 }
 
