@@ -119,6 +119,9 @@ pub struct InitArgs {
     /// Add systemd units and an installer in systemd/, and keep the state in /var/lib/cratedigger
     #[arg(long)]
     pub systemd: bool,
+    /// Ask nothing, also on a terminal, and write all example jobs
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// The class of a Spotify app.
