@@ -96,7 +96,7 @@ mod writer_thread;
 pub use access::{AccessTarget, FileAccess};
 pub use accounts::{AccountIds, OwnerClaim, PlaylistOwner};
 pub use anomaly_table::{Anomaly, AnomalyEffect};
-pub use backup::backup;
+pub use backup::{backup, copy_database, create_draft, remove_abandoned_drafts};
 pub use cell_value::CellValue;
 pub use changes::{ListChange, ListName, changes_of_job, title_and_owner};
 pub use children::{CreditedEntity, ImageRows, MarketAvailability, MarketTable, TextValues};
