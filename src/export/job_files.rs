@@ -25,7 +25,8 @@ use crate::settings::FileFormat;
 use crate::store::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
 use crate::store::{
-    FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
+    FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, files_of_earlier_titles,
+    fingerprint_lists,
     has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
 };
 use crate::stream::ReadStrategy;
@@ -163,12 +164,13 @@ impl JobFiles {
         let version = data_version(store).map_err(unreadable)?;
         let held_back = shown.is_incomplete && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(unreadable)?;
-        let mut plans: Vec<PlannedFile<'_>> = planned_files(job, shown.bound, shown.fire_at, &users);
+        let mut plans: Vec<PlannedFile<'_>> = planned_files(store, job, shown.bound, shown.fire_at, &users).map_err(unreadable)?;
         let local = shown.fire_at.with_timezone(&job.timezone);
         let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
         let mut since = Vec::with_capacity(plans.len());
         for plan in &mut plans {
-            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let list = plan.list_name();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let last_file = last_file_of(store, (&plan.file.name, &plan.source()), &expansion, shown.run);
             let last_file = last_file.map_err(unreadable)?;
             if let FileContent::Query { bound, .. } = &mut plan.content {
@@ -190,12 +192,13 @@ impl JobFiles {
                 FileContent::Fetch { rows, columns, .. } => {
                     let typed = CsvStyle::typed();
                     let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
-                    RowSource::from_fetch(&job.name, rows, columns.as_deref(), style)?
+                    RowSource::from_fetch(&job.name, rows, columns.as_deref(), style)?.of_list(plan.list.as_ref())
                 }
                 FileContent::Query { .. } if is_kept => RowSource::Kept,
                 FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
             };
-            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let list = plan.list_name();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && fetch.stream.strategy == ReadStrategy::Playlist
@@ -218,10 +221,17 @@ impl JobFiles {
         }
         let is_finished = |fetch: &Fetch| !held_back && !shown.unfinished.contains(&fetch.name);
         let requested = sheets.iter().zip(&plans).filter_map(|(sheet, plan)| match &plan.content {
-            FileContent::Fetch { fetch, .. } if is_finished(fetch) => Some((sheet.path.as_str(), *fetch)),
+            FileContent::Fetch { fetch, .. } if is_finished(fetch) && plan.list.is_none() => {
+                Some((sheet.path.clone(), *fetch))
+            }
             _ => None,
         });
-        let listed = NotFoundFile::beside_all(requested, shown.run);
+        // One file beside all files of the lists of a fetch.
+        let of_lists = job.fetches.iter().filter(|fetch| is_finished(fetch)).flat_map(|fetch| {
+            let files = fetch.files.iter().filter(|file| file.name.list_placeholder().is_some());
+            files.map(move |file| (file.format.replace_extension(&format!("{}.csv", fetch.name)), fetch))
+        });
+        let listed = NotFoundFile::beside_all(requested.chain(of_lists), shown.run);
         let no_names = QueryParameters::default();
         for file in &listed {
             let path = format!("{}/{}", job.name, file.path);
@@ -241,6 +251,11 @@ impl JobFiles {
             sheets.push(report_file(shown, report, queries, &reader, &inputs));
         }
         let now = Utc::now();
+        let of_lists = plans.iter().zip(&sheets).filter(|(plan, _)| plan.list.is_some() && !plan.file.name.is_dated());
+        let current: Vec<(String, String)> =
+            of_lists.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
+        let mut outdated = self.outdated(store, job, now).map_err(unreadable)?;
+        outdated.extend(files_of_earlier_titles(store, &job.name, &current).map_err(unreadable)?);
         let run = RunInfo {
             job: job.name.clone(),
             description: job.description.clone(),
@@ -248,11 +263,12 @@ impl JobFiles {
             state: PackageRunState::from_run(shown.state),
             reasons: shown.reasons.to_vec(),
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
-            outdated: self.outdated(store, job, now).map_err(unreadable)?,
+            outdated,
         };
         let outcome = publish(store, &self.target, &style, &sheets, &run)?;
         let written = |((plan, since), sheet): ((&PlannedFile<'_>, &Option<String>), &OutputFile<'_>)| {
-            let rows = outcome.rows_of_run(&job.name, &sheet.path)?;
+            // Only queries ask for the time of the last file, and they have no file per list.
+            let rows = outcome.rows_of_run(&job.name, &sheet.path).filter(|_| plan.list.is_none())?;
             Some(MarkedFile { source: plan.source(), path: sheet.path.clone(), since: since.clone(), rows })
         };
         let good: Vec<MarkedFile> = plans.iter().zip(&since).zip(&sheets).filter_map(written).collect();
@@ -272,7 +288,7 @@ impl JobFiles {
         });
         if outcome.deleted > 0 {
             let deleted = outcome.deleted;
-            tracing::info!(job = job.name, deleted, "dated CSVs older than the retention are deleted");
+            tracing::info!(job = job.name, deleted, "files of earlier dates or titles are deleted");
         }
         Ok(JobExportReport { files: files.collect(), failed: outcome.failed, deleted: outcome.deleted })
     }

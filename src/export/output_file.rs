@@ -3,6 +3,7 @@
 use super::csv_column::CsvColumn;
 use super::error::ExportError;
 use super::exportify;
+use super::planned_file::FileList;
 use super::style::CsvStyle;
 use crate::report::JobPage;
 use crate::settings::{CsvProfile, FileFormat, TimeFormat};
@@ -113,6 +114,16 @@ impl<'a> RowSource<'a> {
             keys: if has_keys { stream.keys.to_vec() } else { Vec::new() },
             select,
         }))
+    }
+}
+
+impl RowSource<'_> {
+    /// The rows of one list of a fetch.
+    pub(super) fn of_list(mut self, list: Option<&FileList>) -> Self {
+        if let RowSource::Fetch(rows) = &mut self {
+            rows.select = rows.select.clone().of_list(list.map(|list| list.id.clone()));
+        }
+        self
     }
 }
 

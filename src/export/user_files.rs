@@ -187,6 +187,11 @@ fn shorten_below(
     if kept.dropped == 0 {
         return Ok(FileResult::Unchanged);
     }
+    if kept.rows == 0 && record.shows_one_list() {
+        // Its name is the title of a list that only this user had.
+        drop(draft);
+        return folder.delete(path).map(|()| FileResult::Deleted);
+    }
     for part in &kept.parts {
         file.seek(SeekFrom::Start(part.start)).map_err(|e| draft.failed(e))?;
         std::io::copy(&mut (&file).take(part.end - part.start), &mut draft).map_err(|e| draft.failed(e))?;

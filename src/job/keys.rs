@@ -176,7 +176,7 @@ pub static FETCH: &[KeySpec] = &[
         "csv",
         OUTPUT,
         "",
-        "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. Default: NAME.csv.",
+        "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. {playlist}, {artist}, {show}, {album} and {audiobook} make one file for each list of the fetch, named after its title and id. Default: NAME.csv.",
     ),
     KeySpec::new(
         "jsonl",

@@ -33,7 +33,7 @@ pub use load::{LoadedJobs, load};
 pub use model::{
     AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobReport, JobUsers, ReportSection, RowFile, SinceRule, TimeRange,
 };
-pub use output_name::{OutputName, TemplateValues};
+pub use output_name::{OutputName, TemplateValues, list_file_name};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::{json_schema, markdown};

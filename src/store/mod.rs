@@ -97,7 +97,7 @@ mod writer_thread;
 pub use access::{AccessTarget, FileAccess};
 pub use accounts::{AccountIds, OwnerClaim, PlaylistOwner};
 pub use anomaly_table::{Anomaly, AnomalyEffect};
-pub use backup::backup;
+pub use backup::{backup, copy_database, create_draft, remove_abandoned_drafts};
 pub use cell_value::CellValue;
 pub use changes::{ListChange, ListName, changes_of_job, title_and_owner};
 pub use children::{CreditedEntity, ImageRows, MarketAvailability, MarketTable, TextValues};
@@ -129,8 +129,7 @@ pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;
 pub use playlist_names::{NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at};
 pub use published_files::{
-    KnownFile, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, forget_files, has_duplicate_requests,
-    known_file, largest_file, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
+    OF_LIST, REPORT_SOURCE, KnownFile, OutdatedFile, PublishedFile, RecordedFile, RequestedList, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file, lists_of_fetch, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
 };
 pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::FORGOTTEN_AUDIENCE;
 use super::person::PurgedUser;
-use crate::store::{RecordedFile, info, recorded_files};
+use crate::store::{OF_LIST, RecordedFile, info, recorded_files};
 use crate::stream::{self, Stream};
 use spotify_client::EntityKind;
 
@@ -74,8 +74,9 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
     if let Some(of) = of {
         return user.is_recorded_as(of).then_some(UserFileFate::Delete);
     }
-    // The files of a fetch in other formats are `saved_tracks as jsonl`.
+    // The files of a fetch in other formats are `saved_tracks as jsonl`, and those of one list `playlist_items list ID`.
     let name = name.split_once(" as ").map_or(name, |(name, _)| name);
+    let name = name.split_once(OF_LIST).map_or(name, |(name, _)| name);
     let is_query = file.shows_a_query();
     let fetches = readers.get(&file.job);
     let of_file: Vec<&String> = match is_query {

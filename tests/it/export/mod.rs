@@ -1,6 +1,7 @@
 //! Tests of the files that jobs write.
 
 pub mod changed_files;
+pub mod files_per_list;
 mod input_rows;
 mod jobs_without_file;
 mod json_lines;

@@ -7,6 +7,7 @@ pub mod made_up_time;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub mod moved_clock;
 pub mod project;
+pub mod pseudo_terminal;
 pub mod sign_in;
 pub mod snapshot;
 pub mod strace;
