@@ -9,6 +9,7 @@ use super::app::App;
 use super::args::ExportArgs;
 use super::compact::share_store;
 use super::error_exits::{file_error, store_error};
+use super::overview::write_overview_of_project;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
@@ -90,13 +91,20 @@ fn run_with(
             }
         }
     }
+    let overview = write_overview_of_project(context, app.settings).unwrap_or_else(|failure| {
+        exit = exit.more_severe(failure.exit());
+        print::stderr_colored(&failure.report(context.colour));
+        failures.push(failure.json());
+        None
+    });
     if context.json {
         print::json(&json!({
-            "files": written, "files_deleted": deleted, "files_forgotten": forgotten, "errors": failures,
+            "files": written, "files_deleted": deleted, "files_forgotten": forgotten, "overview": overview,
+            "errors": failures,
         }))
         .map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     } else if !context.quiet {
-        for file in &written {
+        for file in written.iter().chain(&overview) {
             print::stderr(&format!(
                 "{:<9} {} ({})\n",
                 file.outcome,
@@ -156,11 +164,10 @@ pub(super) fn export_job_as_of(
     let last_run_at = left.last_usable_at.as_deref().and_then(parse);
     let reasons: Vec<String> = newest.reason.iter().cloned().collect();
     let bound = query_bindings(job, fire_at, last_run_at);
-    let state = match newest.state.as_str() {
-        "complete" => RunState::Complete,
-        "partial" => RunState::Partial,
-        "deferred" => RunState::Deferred,
-        _ => RunState::Failed,
+    let state = match RunState::from_word(&newest.state) {
+        // Whoever calls this knows that no run is in progress.
+        RunState::Running => RunState::Failed,
+        ended => ended,
     };
     // Each fetch shows the data of its last finished read; a fetch that never finished has no data to show.
     let unfinished: BTreeSet<String> = job

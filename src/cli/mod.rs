@@ -32,6 +32,7 @@ mod local_time;
 mod logging;
 mod man;
 mod metrics;
+mod overview;
 mod owner_hints;
 mod plan;
 mod planner;

@@ -21,6 +21,8 @@ pub(super) struct Chart {
     pub lines: Vec<String>,
     pub dots: Vec<(f64, f64)>,
     pub labels: Vec<ChartLabel>,
+    /// A line that the values should stay below.
+    pub limit: Option<GridLine>,
 }
 
 #[derive(Debug)]
@@ -83,8 +85,23 @@ pub(super) fn steps(id: String, title: &str, points: &[TimePoint], ends: (&str, 
     chart
 }
 
+/// A limit this many times higher than the highest bar would leave no height for the bars, and is not drawn.
+const FAR_ABOVE: u64 = 6;
+
+/// Bars by name below a limit, which has a line of its own.
+pub(super) fn bars_below(id: String, title: &str, values: &[(String, u64)], limit: Option<u64>) -> Chart {
+    let highest = values.iter().map(|value| value.1).max().unwrap_or(0);
+    let limit = limit.filter(|limit| *limit > 0 && *limit <= highest.saturating_mul(FAR_ABOVE));
+    let values: Vec<(String, u64, u64)> = values.iter().map(|(name, n)| (name.clone(), *n, 0)).collect();
+    draw_bars(id, title, &values, false, limit)
+}
+
 /// Bars by name, with an optional second value that goes down. Names are written as far as there is space.
 pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: bool) -> Chart {
+    draw_bars(id, title, values, has_minus, None)
+}
+
+fn draw_bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: bool, limit: Option<u64>) -> Chart {
     let mut chart = Chart { id, title: title.to_owned(), height: 168, ..Chart::default() };
     let bottom = 146.0;
     let highest = values.iter().map(|value| value.1).max().unwrap_or(0);
@@ -96,7 +113,7 @@ pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_m
         }
         false => bottom,
     };
-    let scale = Scale::fitting(0, highest.max(1), (zero, TOP + 4.0));
+    let scale = Scale::fitting(0, highest.max(1).max(limit.unwrap_or(0)), (zero, TOP + 4.0));
     let unit = if has_minus {
         ((zero - TOP - 4.0) / scale.high).min((bottom - zero - 8.0) / lowest.max(1) as f64)
     } else {
@@ -108,6 +125,8 @@ pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_m
         ticks.retain(|tick| tick.at >= TOP);
     }
     chart.grid = ticks;
+    chart.limit =
+        limit.map(|limit| GridLine { at: round(at(limit as f64)), label: super::page::grouped(limit), is_base: false });
     let slot = (RIGHT - LEFT) / values.len().max(1) as f64;
     let width = (slot * 0.72).min(28.0);
     let text_every = (values.len() as f64 * 46.0 / (RIGHT - LEFT)).ceil().max(1.0) as usize;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
-use super::page::{Page, PageCell, PageState, PageTable, Section, counted, grouped};
+use super::page::{Page, PageCell, PageTable, Section, counted, grouped};
 use super::query_rows::{PageQuery, first_rows};
 use crate::job::{Job, JobReport, ReportSection};
 use crate::store::report_rows::{self, FirstReads, ReportedJob, SomeRows, TrackNote};
@@ -54,7 +54,7 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Vec<u8
         started,
         since: timestamp(since),
     };
-    let mut page = Page::new("cratedigger job", &job.name, PageState(shown.state));
+    let mut page = Page::new("cratedigger job", &job.name, shown.state);
     page.description.clone_from(&job.description);
     page.reasons = shown.reasons.to_vec();
     page.has_content = true;
@@ -171,8 +171,7 @@ impl PageScope<'_> {
             return None;
         }
         let mut section = Section { id: "queries", title: "Queries", ..Section::default() };
-        section.lead =
-            format!("The first rows of {}.", counted(queries.len() as u64, "query").replace("querys", "queries"));
+        section.lead = format!("The first rows of {}.", counted(queries.len() as u64, "query"));
         section.tables = queries.iter().map(|query| first_rows(query, rows(self.report.rows))).collect();
         Some(section)
     }

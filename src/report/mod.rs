@@ -8,10 +8,12 @@ mod chart;
 mod dates;
 mod fetch_section;
 mod job_page;
+mod overview;
 mod page;
 mod playlist_sections;
 mod query_rows;
 mod release_section;
 
 pub use job_page::{JobPage, ReportError, render_job_page};
+pub use overview::{Overview, OverviewJob, OverviewSignIn, OverviewStart, render_overview};
 pub use query_rows::PageQuery;

@@ -80,7 +80,7 @@ impl PageScope<'_> {
             table.rows = weeks
                 .iter()
                 .rev()
-                .map(|(week, up, down)| vec![PageCell::time(week), PageCell::number(*up), PageCell::number(*down)])
+                .map(|(week, up, down)| vec![PageCell::unbroken(week), PageCell::number(*up), PageCell::number(*down)])
                 .collect();
             section.tables.push(table);
         }
@@ -107,9 +107,9 @@ impl PageScope<'_> {
                 vec![
                     PageCell::named(&item.item).explicit(item.explicit),
                     PageCell::text(&item.artists),
-                    PageCell::time(format!("{sign} {}", item.change)),
+                    PageCell::unbroken(format!("{sign} {}", item.change)),
                     PageCell::named(&item.playlist),
-                    PageCell::time(minute(&item.seen_at)),
+                    PageCell::unbroken(minute(&item.seen_at)),
                 ]
             })
             .collect();
@@ -186,7 +186,7 @@ impl PageScope<'_> {
                     PageCell::named(playlist),
                     PageCell::number(points[points.len() - 1].1),
                     change,
-                    PageCell::time(first.get(..10).unwrap_or_default()),
+                    PageCell::unbroken(first.get(..10).unwrap_or_default()),
                     PageCell::number(points.len() as u64),
                 ]
             })

@@ -100,9 +100,9 @@ fn cell(value: ValueRef<'_>) -> PageCell {
         ValueRef::Text(text) => {
             let text = String::from_utf8_lossy(text).into_owned();
             match time_of(&text) {
-                Some(time) => PageCell::time(time),
+                Some(time) => PageCell::unbroken(time),
                 // Ids and codes are not broken.
-                None if text.len() <= 24 && !text.contains(char::is_whitespace) => PageCell::time(text),
+                None if text.len() <= 24 && !text.contains(char::is_whitespace) => PageCell::unbroken(text),
                 None if text.starts_with("https://") => {
                     PageCell { class: "w", ..PageCell::named(&NamedLink { url: Some(text.clone()), name: text }) }
                 }

@@ -9,7 +9,7 @@ use super::*;
 
 /// A page with this text wherever a text can be.
 fn page_with(text: &str) -> String {
-    let mut page = Page::new("job", text, PageState(RunState::Partial));
+    let mut page = Page::new("job", text, RunState::Partial);
     page.description = Some(text.to_owned());
     page.reasons = vec![text.to_owned()];
     page.facts = vec![(text.to_owned(), text.to_owned())];

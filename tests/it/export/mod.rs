@@ -5,5 +5,6 @@ mod input_rows;
 mod jobs_without_file;
 mod json_lines;
 mod killed_exports;
-mod report_pages;
+mod overview;
+pub mod report_pages;
 mod restored_stores;
