@@ -17,7 +17,9 @@ use super::print::count;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::export::{ExportError, FileFinding, FileIssue, FilesReport, JobFiles, OVERVIEW_FILE, verify_files};
+use crate::export::{
+    ExportError, ExportedParts, FileFinding, FileIssue, FilesReport, JobFiles, OVERVIEW_FILE, verify_files,
+};
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::settings::Settings;
@@ -146,7 +148,7 @@ fn rewrite_job(
         done.left.insert(job.name.clone());
         return Ok(Vec::new());
     };
-    let written = export_job_as_of(files, job, newest, rewritable)?;
+    let written = export_job_as_of(files, job, newest, rewritable, ExportedParts::All)?;
     done.current.insert(format!("{}/datapackage.json", job.name));
     for file in written.files {
         let below = Path::new(&file.path).strip_prefix(&files.target.csv_dir).unwrap_or(Path::new(&file.path));

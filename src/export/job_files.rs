@@ -13,14 +13,14 @@ use serde::Serialize;
 use super::error::ExportError;
 use super::last_files::last_file_of;
 use super::not_found_file::{NotFoundFile, path_beside};
-use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
+use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::planned_file::{FileContent, PlannedFile, planned_files};
 use super::publish::{check_target, publish};
 use super::query_fetches::{fingerprint_inputs, query_fetches};
 use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
-use crate::report::{JobPage, PageQuery};
+use crate::report::{JobPage, PageChart, PageQuery};
 use crate::settings::FileFormat;
 use crate::store::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
@@ -70,6 +70,17 @@ pub struct ExportedRun<'a> {
     pub fire_at: DateTime<Utc>,
     /// Files that are rendered whatever is known about them, by their paths below the job's folder.
     pub force_render: &'a BTreeSet<String>,
+    pub parts: ExportedParts,
+}
+
+/// Which files of a job are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExportedParts {
+    /// All that the job file names.
+    #[default]
+    All,
+    /// Only its page, even if the job file does not ask for one. The other files stay as they are.
+    Page,
 }
 
 /// A file of a run.
@@ -127,6 +138,8 @@ pub struct JobExportReport {
     pub failed: Vec<ExportError>,
     /// Files of earlier fires that were deleted.
     pub deleted: u64,
+    /// What files do not show, and why.
+    pub warnings: Vec<String>,
 }
 
 impl JobFiles {
@@ -155,7 +168,8 @@ impl JobFiles {
     /// If the store cannot be read, or a file cannot be written.
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
-        if job.files().next().is_none() && job.report.is_none() {
+        let only_page = shown.parts == ExportedParts::Page;
+        if job.files().next().is_none() && job.report.is_none() && !only_page {
             return Ok(JobExportReport::default());
         }
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
@@ -176,14 +190,18 @@ impl JobFiles {
             }
             since.push(last_file);
         }
-        let all = query_fetches(job, shown.fire_at, job.queries.iter().map(|query| query.sql.as_str()));
+        let all = query_fetches(job, shown.fire_at, job.sql());
         let input_files = fingerprint_inputs(job);
         let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
+        // The page shows the first rows of the queries that fill the files.
+        let reader = reader
+            .remembering(job.report.as_ref().map_or(0, |report| usize::try_from(report.rows).unwrap_or(usize::MAX)));
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
         let mut sheets = Vec::new();
         for plan in &plans {
             let source = match &plan.content {
+                _ if only_page => RowSource::Kept,
                 FileContent::Fetch { fetch, .. } if held_back || shown.unfinished.contains(&fetch.name) => {
                     RowSource::Kept
                 }
@@ -229,16 +247,21 @@ impl JobFiles {
                 continue;
             }
             // Once it was written it stays, without rows if all is found: a file of an earlier run would not be true.
-            if has_not_found(store, shown.run, &file.fetch).map_err(unreadable)?
-                || known_file(store, &path).map_err(unreadable)?.is_some()
-            {
-                sheets.push(file.output_file(&reader, &no_names, shown.force_render));
+            let is_known = known_file(store, &path).map_err(unreadable)?.is_some();
+            if is_known || !only_page && has_not_found(store, shown.run, &file.fetch).map_err(unreadable)? {
+                let mut sheet = file.output_file(&reader, &no_names, shown.force_render);
+                if only_page {
+                    sheet.source = RowSource::Kept;
+                }
+                sheets.push(sheet);
             }
         }
-        if let Some(report) = &job.report {
+        let on_request = JobReport::default();
+        let chart_values = QueryParameters { user_id: only_user(&users), ..shown.bound.clone() };
+        if let Some(report) = job.report.as_ref().or(only_page.then_some(&on_request)) {
             // A page shows a query only if the query's own files show it too.
             let queries = if is_kept { &[][..] } else { &plans[..] };
-            sheets.push(report_file(shown, report, queries, &reader, &inputs));
+            sheets.push(report_file(shown, report, queries, &chart_values, &reader, &inputs));
         }
         let now = Utc::now();
         let run = RunInfo {
@@ -248,7 +271,7 @@ impl JobFiles {
             state: PackageRunState::from_run(shown.state),
             reasons: shown.reasons.to_vec(),
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
-            outdated: self.outdated(store, job, now).map_err(unreadable)?,
+            outdated: if only_page { Vec::new() } else { self.outdated(store, job, now).map_err(unreadable)? },
         };
         let outcome = publish(store, &self.target, &style, &sheets, &run)?;
         let written = |((plan, since), sheet): ((&PlannedFile<'_>, &Option<String>), &OutputFile<'_>)| {
@@ -258,7 +281,8 @@ impl JobFiles {
         let good: Vec<MarkedFile> = plans.iter().zip(&since).zip(&sheets).filter_map(written).collect();
         let by_reads = job.fetches.iter().any(|f| matches!(f.source, FetchSource::From { filter: Some(_), .. }));
         record_marks(store, (&job.name, shown.run), &good, by_reads, &timestamp(now)).map_err(unreadable)?;
-        let files = outcome.files.into_iter().map(|file| FileReport {
+        let is_reported = |file: &ExportedFile| !only_page || file.path.ends_with(REPORT_PAGE);
+        let files = outcome.files.into_iter().filter(is_reported).map(|file| FileReport {
             path: file.path.display().to_string(),
             rows: file.rows,
             bytes: file.bytes,
@@ -274,7 +298,8 @@ impl JobFiles {
             let deleted = outcome.deleted;
             tracing::info!(job = job.name, deleted, "dated CSVs older than the retention are deleted");
         }
-        Ok(JobExportReport { files: files.collect(), failed: outcome.failed, deleted: outcome.deleted })
+        let (failed, deleted, warnings) = (outcome.failed, outcome.deleted, outcome.warnings);
+        Ok(JobExportReport { files: files.collect(), failed, deleted, warnings })
     }
 
     /// Files with a date in their name that are older than the retention.
@@ -291,6 +316,11 @@ impl JobFiles {
     }
 }
 
+/// The id of the user of a job with just one.
+fn only_user(users: &[(String, String)]) -> Option<String> {
+    users.first().filter(|_| users.len() == 1).map(|(id, _)| id.clone())
+}
+
 /// The name of the page of a job.
 const REPORT_PAGE: &str = "report.html";
 
@@ -299,6 +329,7 @@ fn report_file<'s>(
     shown: &'s ExportedRun<'_>,
     report: &'s JobReport,
     plans: &'s [PlannedFile<'_>],
+    chart_values: &'s QueryParameters,
     reader: &'s QueryReader,
     inputs: &str,
 ) -> OutputFile<'s> {
@@ -311,12 +342,13 @@ fn report_file<'s>(
             queries.push(PageQuery { path: plan.file.name.template().to_owned(), sql: &query.sql, reader, bound });
         }
     }
+    let charts = job.charts.iter().map(|chart| PageChart { chart, reader, bound: chart_values }).collect();
     let (state, reasons) = (shown.state, shown.reasons);
     OutputFile {
         path: REPORT_PAGE.into(),
         name: REPORT_SOURCE.into(),
         title: "report page".into(),
-        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries }),
+        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries, charts }),
         inputs: format!("{inputs} {} {state:?} {reasons:?}", shown.run),
         version: None,
         force: shown.force_render.contains(REPORT_PAGE),

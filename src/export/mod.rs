@@ -40,7 +40,7 @@ mod verify;
 pub use csv_column::CsvColumn;
 pub use error::ExportError;
 pub use guard::{is_guarded, unguard};
-pub use job_files::{ExportedRun, FileReport, JobExportReport, JobFiles, JobFilesError, csv_style};
+pub use job_files::{ExportedParts, ExportedRun, FileReport, JobExportReport, JobFiles, JobFilesError, csv_style};
 pub use jobs_without_file::{forget_missing_files, forget_missing_files_of_other_jobs};
 pub use last_files::last_file_of_job;
 pub use name::{FileNameError, check_name};

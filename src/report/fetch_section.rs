@@ -16,7 +16,7 @@ impl PageScope<'_> {
         results.sort_by_key(|result| place(&result.fetch));
         let calls = results.iter().map(|result| result.calls).sum();
         let notes = report_rows::noted_by_reason(self.store, self.run)?;
-        let mut section = Section { id: "fetches", title: "Fetches", ..Section::default() };
+        let mut section = Section { id: "fetches".into(), title: "Fetches".into(), ..Section::default() };
         section.lead = format!(
             "{} with {}. {}",
             counted(results.len() as u64, "fetch"),

@@ -273,11 +273,11 @@ impl OverviewScope<'_> {
                 vec![job.cell(), state, PageCell::wide(&status.why), PageCell::code(&status.command)]
             })
             .collect();
-        Some(Section { id: "attention", title, lead, tables: vec![table], ..Section::default() })
+        Some(Section { id: "attention".into(), title: title.into(), lead, tables: vec![table], ..Section::default() })
     }
 
     fn jobs(&self, jobs: &[(&OverviewJob, JobStatus)]) -> Option<Section> {
-        let mut section = Section { id: "jobs", title: "Jobs", ..Section::default() };
+        let mut section = Section { id: "jobs".into(), title: "Jobs".into(), ..Section::default() };
         section.lead = match jobs.len() {
             0 => "There is no job file yet; `cratedigger init` writes examples.".to_owned(),
             _ => format!(
@@ -329,7 +329,7 @@ impl OverviewScope<'_> {
         if most.1 == 0 {
             return None;
         }
-        let mut section = Section { id: "calls", title: "Calls", ..Section::default() };
+        let mut section = Section { id: "calls".into(), title: "Calls".into(), ..Section::default() };
         let share = |calls: u64, budget: u64| (calls as f64 / budget.max(1) as f64 * 100.0).ceil();
         let budget = match self.shown.calls_per_day {
             Some(budget) => format!(
@@ -394,7 +394,7 @@ impl OverviewScope<'_> {
         reads.sort_by(|(a, one), (b, other)| {
             (&one.complete_at, a, &one.fetch).cmp(&(&other.complete_at, b, &other.fetch))
         });
-        let mut section = Section { id: "ages", title: "Age of the data", ..Section::default() };
+        let mut section = Section { id: "ages".into(), title: "Age of the data".into(), ..Section::default() };
         let without = reads.iter().filter(|(_, read)| read.complete_at.is_none()).count() as u64;
         section.lead = match without {
             0 => format!("The oldest data are from {}.", minute(&oldest)),
@@ -434,7 +434,7 @@ impl OverviewScope<'_> {
         }
         let mut reasons: Vec<_> = reasons.into_iter().collect();
         reasons.sort_by(|(a, one), (b, other)| (Reverse(one.0), a).cmp(&(Reverse(other.0), b)));
-        let mut section = Section { id: "missing", title: "What could not be had", ..Section::default() };
+        let mut section = Section { id: "missing".into(), title: "What could not be had".into(), ..Section::default() };
         let total = reasons.iter().map(|(_, (items, _))| items).sum();
         section.lead = format!("The newest runs noted {}, by reason.", counted(total, "item"));
         let mut table = PageTable::new("Notes of the newest runs", &["reason", "meaning", "#items", "jobs"]);
@@ -461,7 +461,7 @@ impl OverviewScope<'_> {
 
     /// The sign-ins with the days that were left when the page was written.
     fn sign_ins(&self) -> Option<Section> {
-        let mut section = Section { id: "sign-ins", title: "Sign-ins", ..Section::default() };
+        let mut section = Section { id: "sign-ins".into(), title: "Sign-ins".into(), ..Section::default() };
         let mut sign_ins: Vec<&OverviewSignIn> = self.shown.sign_ins.iter().collect();
         sign_ins.sort_by_key(|sign_in| (sign_in.status(), sign_in.days_left, sign_in.jobs.clone()));
         let of = |state| sign_ins.iter().filter(|sign_in| sign_in.status() == state).count() as u64;

@@ -131,8 +131,8 @@ impl RunStrip {
 /// A part of a page under its own heading.
 #[derive(Debug, Default)]
 pub(super) struct Section {
-    pub id: &'static str,
-    pub title: &'static str,
+    pub id: String,
+    pub title: String,
     /// The finding, in a sentence.
     pub lead: String,
     pub charts: Vec<Chart>,

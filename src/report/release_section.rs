@@ -18,7 +18,7 @@ impl PageScope<'_> {
         }
         let new = report_rows::new_release_count(store, job, &self.since)?;
         facts.push(("releases".into(), grouped(newest.total)));
-        let mut section = Section { id: "releases", title: "Releases", ..Section::default() };
+        let mut section = Section { id: "releases".into(), title: "Releases".into(), ..Section::default() };
         let first = report_rows::first_release_reads(store, job, &self.started_at())?;
         let (day, since) = self.new_since(&first);
         section.lead = match (first.in_this_run, new) {

@@ -20,7 +20,8 @@ fn page_with(text: &str) -> String {
         vec![vec![PageCell::named(&NamedLink { name: text.to_owned(), url }).explicit(true), PageCell::text(text)]];
     table.note = Some(text.to_owned());
     let charts = vec![bars("c".into(), text, &[(text.to_owned(), 3, 2)], true)];
-    page.sections = vec![Section { id: "s", title: "S", lead: text.to_owned(), charts, tables: vec![table] }];
+    page.sections =
+        vec![Section { id: "s".into(), title: "S".into(), lead: text.to_owned(), charts, tables: vec![table] }];
     String::from_utf8(page.to_bytes().unwrap()).unwrap()
 }
 

@@ -1,10 +1,12 @@
 //! Tests of the files that jobs write.
 
 pub mod changed_files;
+mod charts;
 mod input_rows;
 mod jobs_without_file;
 mod json_lines;
 mod killed_exports;
 mod overview;
+mod report_command;
 pub mod report_pages;
 mod restored_stores;
