@@ -70,6 +70,8 @@ pub enum Command {
     Jobs(JobsArgs),
     /// Show past runs with their API calls and rows
     History(HistoryArgs),
+    /// Write pages to look at, one of each job and one of all jobs, offline
+    Report(ReportArgs),
     /// Show what changed in a job's lists
     Diff(DiffArgs),
     /// Show a playlist as it is now, or as it was at an earlier time
@@ -247,6 +249,17 @@ pub struct ExportArgs {
     /// Jobs to rewrite the CSV files of [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Jobs to write the pages of, also without [report] in their files [default: all with [report]]
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Open the page of the named job, or the overview, in a browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// `jobs`

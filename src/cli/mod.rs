@@ -32,6 +32,7 @@ mod local_time;
 mod logging;
 mod man;
 mod metrics;
+mod overview;
 mod owner_hints;
 mod plan;
 mod planner;
@@ -40,6 +41,7 @@ mod pricing;
 pub mod print;
 mod progress;
 mod quota;
+mod report;
 mod reporter;
 mod reset;
 mod restore;
@@ -142,6 +144,7 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Report(args) => report::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Find(args) => find::run(&args, context),

@@ -169,7 +169,8 @@ fn refuse_existing(
     let existing = parts.into_iter().chain(others).chain(unpacked.has_env().then_some(env)).find(|path| path.exists());
     let Some(existing) = existing else { return Ok(()) };
     let error = anyhow::anyhow!("{} exists, and nothing was restored", existing.display());
-    let hint = "name another folder with --project, and another state folder with --state-dir, or replace both with --replace";
+    let hint =
+        "name another folder with --project, and another state folder with --state-dir, or replace both with --replace";
     Err(CommandError::new(ExitStatus::Usage, error).with_hint(hint))
 }
 
@@ -240,7 +241,10 @@ fn report(
         ));
     }
     if context.credentials().is_err() {
-        steps.push("the id and secret of the app are not in the archive: copy .env, or fill in .env.example as .env".to_owned());
+        steps.push(
+            "the id and secret of the app are not in the archive: copy .env, or fill in .env.example as .env"
+                .to_owned(),
+        );
     }
     if unpacked.has_grants() {
         steps.push(format!(

@@ -13,21 +13,21 @@ use serde::Serialize;
 use super::error::ExportError;
 use super::last_files::last_file_of;
 use super::not_found_file::{NotFoundFile, path_beside};
-use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
+use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::planned_file::{FileContent, PlannedFile, planned_files};
 use super::publish::{check_target, publish};
 use super::query_fetches::{fingerprint_inputs, query_fetches};
 use super::style::CsvStyle;
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
-use crate::report::{JobPage, PageQuery};
+use crate::report::{JobPage, PageChart, PageQuery};
 use crate::settings::FileFormat;
 use crate::store::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, files_of_earlier_titles,
-    fingerprint_lists,
-    has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
+    fingerprint_lists, has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks,
+    timestamp, users_of_job,
 };
 use crate::stream::ReadStrategy;
 
@@ -71,6 +71,17 @@ pub struct ExportedRun<'a> {
     pub fire_at: DateTime<Utc>,
     /// Files that are rendered whatever is known about them, by their paths below the job's folder.
     pub force_render: &'a BTreeSet<String>,
+    pub parts: ExportedParts,
+}
+
+/// Which files of a job are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExportedParts {
+    /// All that the job file names.
+    #[default]
+    All,
+    /// Only its page, even if the job file does not ask for one. The other files stay as they are.
+    Page,
 }
 
 /// A file of a run.
@@ -128,6 +139,8 @@ pub struct JobExportReport {
     pub failed: Vec<ExportError>,
     /// Files of earlier fires that were deleted.
     pub deleted: u64,
+    /// What files do not show, and why.
+    pub warnings: Vec<String>,
 }
 
 impl JobFiles {
@@ -156,7 +169,8 @@ impl JobFiles {
     /// If the store cannot be read, or a file cannot be written.
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
-        if job.files().next().is_none() && job.report.is_none() {
+        let only_page = shown.parts == ExportedParts::Page;
+        if job.files().next().is_none() && job.report.is_none() && !only_page {
             return Ok(JobExportReport::default());
         }
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
@@ -164,7 +178,8 @@ impl JobFiles {
         let version = data_version(store).map_err(unreadable)?;
         let held_back = shown.is_incomplete && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(unreadable)?;
-        let mut plans: Vec<PlannedFile<'_>> = planned_files(store, job, shown.bound, shown.fire_at, &users).map_err(unreadable)?;
+        let mut plans: Vec<PlannedFile<'_>> =
+            planned_files(store, job, shown.bound, shown.fire_at, &users).map_err(unreadable)?;
         let local = shown.fire_at.with_timezone(&job.timezone);
         let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
         let mut since = Vec::with_capacity(plans.len());
@@ -178,14 +193,18 @@ impl JobFiles {
             }
             since.push(last_file);
         }
-        let all = query_fetches(job, shown.fire_at, job.queries.iter().map(|query| query.sql.as_str()));
+        let all = query_fetches(job, shown.fire_at, job.sql());
         let input_files = fingerprint_inputs(job);
         let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
+        // The page shows the first rows of the queries that fill the files.
+        let reader = reader
+            .remembering(job.report.as_ref().map_or(0, |report| usize::try_from(report.rows).unwrap_or(usize::MAX)));
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
         let mut sheets = Vec::new();
         for plan in &plans {
             let source = match &plan.content {
+                _ if only_page => RowSource::Kept,
                 FileContent::Fetch { fetch, .. } if held_back || shown.unfinished.contains(&fetch.name) => {
                     RowSource::Kept
                 }
@@ -239,23 +258,31 @@ impl JobFiles {
                 continue;
             }
             // Once it was written it stays, without rows if all is found: a file of an earlier run would not be true.
-            if has_not_found(store, shown.run, &file.fetch).map_err(unreadable)?
-                || known_file(store, &path).map_err(unreadable)?.is_some()
-            {
-                sheets.push(file.output_file(&reader, &no_names, shown.force_render));
+            let is_known = known_file(store, &path).map_err(unreadable)?.is_some();
+            if is_known || !only_page && has_not_found(store, shown.run, &file.fetch).map_err(unreadable)? {
+                let mut sheet = file.output_file(&reader, &no_names, shown.force_render);
+                if only_page {
+                    sheet.source = RowSource::Kept;
+                }
+                sheets.push(sheet);
             }
         }
-        if let Some(report) = &job.report {
+        let on_request = JobReport::default();
+        let chart_values = QueryParameters { user_id: only_user(&users), ..shown.bound.clone() };
+        if let Some(report) = job.report.as_ref().or(only_page.then_some(&on_request)) {
             // A page shows a query only if the query's own files show it too.
             let queries = if is_kept { &[][..] } else { &plans[..] };
-            sheets.push(report_file(shown, report, queries, &reader, &inputs));
+            sheets.push(report_file(shown, report, queries, &chart_values, &reader, &inputs));
         }
         let now = Utc::now();
         let of_lists = plans.iter().zip(&sheets).filter(|(plan, _)| plan.list.is_some() && !plan.file.name.is_dated());
         let current: Vec<(String, String)> =
             of_lists.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
-        let mut outdated = self.outdated(store, job, now).map_err(unreadable)?;
-        outdated.extend(files_of_earlier_titles(store, &job.name, &current).map_err(unreadable)?);
+        let mut outdated = Vec::new();
+        if !only_page {
+            outdated = self.outdated(store, job, now).map_err(unreadable)?;
+            outdated.extend(files_of_earlier_titles(store, &job.name, &current).map_err(unreadable)?);
+        }
         let run = RunInfo {
             job: job.name.clone(),
             description: job.description.clone(),
@@ -274,7 +301,8 @@ impl JobFiles {
         let good: Vec<MarkedFile> = plans.iter().zip(&since).zip(&sheets).filter_map(written).collect();
         let by_reads = job.fetches.iter().any(|f| matches!(f.source, FetchSource::From { filter: Some(_), .. }));
         record_marks(store, (&job.name, shown.run), &good, by_reads, &timestamp(now)).map_err(unreadable)?;
-        let files = outcome.files.into_iter().map(|file| FileReport {
+        let is_reported = |file: &ExportedFile| !only_page || file.path.ends_with(REPORT_PAGE);
+        let files = outcome.files.into_iter().filter(is_reported).map(|file| FileReport {
             path: file.path.display().to_string(),
             rows: file.rows,
             bytes: file.bytes,
@@ -290,7 +318,8 @@ impl JobFiles {
             let deleted = outcome.deleted;
             tracing::info!(job = job.name, deleted, "files of earlier dates or titles are deleted");
         }
-        Ok(JobExportReport { files: files.collect(), failed: outcome.failed, deleted: outcome.deleted })
+        let (failed, deleted, warnings) = (outcome.failed, outcome.deleted, outcome.warnings);
+        Ok(JobExportReport { files: files.collect(), failed, deleted, warnings })
     }
 
     /// Files with a date in their name that are older than the retention.
@@ -307,6 +336,11 @@ impl JobFiles {
     }
 }
 
+/// The id of the user of a job with just one.
+fn only_user(users: &[(String, String)]) -> Option<String> {
+    users.first().filter(|_| users.len() == 1).map(|(id, _)| id.clone())
+}
+
 /// The name of the page of a job.
 const REPORT_PAGE: &str = "report.html";
 
@@ -315,6 +349,7 @@ fn report_file<'s>(
     shown: &'s ExportedRun<'_>,
     report: &'s JobReport,
     plans: &'s [PlannedFile<'_>],
+    chart_values: &'s QueryParameters,
     reader: &'s QueryReader,
     inputs: &str,
 ) -> OutputFile<'s> {
@@ -327,12 +362,13 @@ fn report_file<'s>(
             queries.push(PageQuery { path: plan.file.name.template().to_owned(), sql: &query.sql, reader, bound });
         }
     }
+    let charts = job.charts.iter().map(|chart| PageChart { chart, reader, bound: chart_values }).collect();
     let (state, reasons) = (shown.state, shown.reasons);
     OutputFile {
         path: REPORT_PAGE.into(),
         name: REPORT_SOURCE.into(),
         title: "report page".into(),
-        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries }),
+        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries, charts }),
         inputs: format!("{inputs} {} {state:?} {reasons:?}", shown.run),
         version: None,
         force: shown.force_render.contains(REPORT_PAGE),

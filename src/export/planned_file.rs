@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::output_file::{OutputFile, RowSource, suffix_of};
 use super::query_fetches::fetched_rows;
 use crate::job::{Fetch, Job, JobQuery, RowFile, TemplateValues, list_file_name};
-use crate::store::{OF_LIST, lists_of_fetch};
 use crate::store::query::{QueryFetch, QueryParameters};
+use crate::store::{OF_LIST, lists_of_fetch};
 use crate::stream::Column;
 
 /// One file to be written: of a fetch or a query, of all users or of one.

@@ -44,7 +44,11 @@ pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -
             Ok(fate) => {
                 deleted += u64::from(fate == PruneOutcome::Deleted);
                 if fate == PruneOutcome::Foreign {
-                    tracing::warn!(job, path, "keeping a file of an earlier date or title because it was changed after the export");
+                    tracing::warn!(
+                        job,
+                        path,
+                        "keeping a file of an earlier date or title because it was changed after the export"
+                    );
                 }
                 forgotten.push(file.path.clone());
             }

@@ -25,6 +25,8 @@ use crate::stream::ColumnType;
 pub(super) struct FileStats {
     pub rows: u64,
     pub columns: Vec<ColumnStats>,
+    /// What the file does not show, and why.
+    pub warnings: Vec<String>,
 }
 
 /// Counters of one column.

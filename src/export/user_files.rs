@@ -126,6 +126,9 @@ fn clear_file(
     (user, mentions): (&PurgedUser, &UserMentions),
 ) -> Result<FileResult, ExportError> {
     let below = file.path_below_job();
+    if file.is_of_all_jobs() {
+        return Ok(FileResult::ToRender);
+    }
     let valid = check_name(&file.job).and_then(|()| check_name(below));
     valid.map_err(|source| ExportError::Name { path: file.path.clone(), source })?;
     let folder = root.existing_folder(&file.job)?;

@@ -16,8 +16,7 @@ pub(super) const PATTERN_JSONL: &str = "^(?=.*\\.([Jj][Ss][Oo][Nn][Ll]|[Nn][Dd][
 /// The longest path after templates are filled in, in bytes.
 const MAX_PATH_BYTES: usize = 200;
 
-const PLACEHOLDERS: [&str; 9] =
-    ["job", "date", "datetime", "user", "playlist", "artist", "show", "album", "audiobook"];
+const PLACEHOLDERS: [&str; 9] = ["job", "date", "datetime", "user", "playlist", "artist", "show", "album", "audiobook"];
 
 /// Placeholders that make one file for each list of a fetch.
 const LIST_PLACEHOLDERS: [&str; 5] = ["playlist", "artist", "show", "album", "audiobook"];

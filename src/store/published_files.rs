@@ -1,4 +1,4 @@
-//! `published_files`: which CSV files were written, so that an unchanged file is not even rendered.
+//! `published_files`: which files were written, so that an unchanged file is not even rendered.
 //!
 //! A record is written after the files. If the process is killed in between, the next export renders them
 //! again, finds the same bytes and records them.
@@ -7,6 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 
 /// The source of the page of a job.
 pub const REPORT_SOURCE: &str = "report page";
+
+/// The source of the overview of all jobs. Its record has an empty name of the job: it is in no job's folder.
+pub const OVERVIEW_SOURCE: &str = "overview";
 
 /// A CSV file that was written.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -259,6 +262,11 @@ impl RecordedFile {
     /// Whether it has the rows of one list of a fetch.
     pub fn shows_one_list(&self) -> bool {
         self.source.contains(OF_LIST)
+    }
+
+    /// Whether it is the overview, which belongs to no job.
+    pub fn is_of_all_jobs(&self) -> bool {
+        self.job.is_empty()
     }
 
     /// Whether it has the result of a query or is a page, and not the rows of a fetch.

@@ -171,12 +171,7 @@ fn add_files(path: &Path, name: &str, sources: &mut Vec<Source>, left_out: &mut 
 }
 
 /// Adds the files of the state folder. Locks belong to processes, and the mark of a copy to the folder.
-fn add_state(
-    folder: &Path,
-    with_secrets: bool,
-    draft: &Path,
-    sources: &mut Vec<Source>,
-) -> Result<(), CommandError> {
+fn add_state(folder: &Path, with_secrets: bool, draft: &Path, sources: &mut Vec<Source>) -> Result<(), CommandError> {
     let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
     let mut entries = entries.or_exit(ExitStatus::Storage)?;
     entries.sort_by_key(fs::DirEntry::file_name);

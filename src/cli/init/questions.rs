@@ -221,12 +221,14 @@ impl Questions<'_> {
             return Ok((None, true));
         }
         loop {
-            let id = self.text(&format!("Client id of your app at {DASHBOARD} [later]")).or_exit(ExitStatus::Storage)?;
+            let id =
+                self.text(&format!("Client id of your app at {DASHBOARD} [later]")).or_exit(ExitStatus::Storage)?;
             if id.is_empty() {
                 print::stderr("Copy .env.example to .env later, and fill it in.\n");
                 return Ok((None, false));
             }
-            let asked = Password::new().with_prompt("Client secret (not shown)").allow_empty_password(true).report(false);
+            let asked =
+                Password::new().with_prompt("Client secret (not shown)").allow_empty_password(true).report(false);
             let secret = self.terminal.answer(asked.interact()).or_exit(ExitStatus::Storage)?;
             let secret = SecretString::from(secret.trim().to_owned());
             let typed = match Credentials::from_user(&id, &secret) {

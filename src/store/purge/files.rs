@@ -66,6 +66,10 @@ fn is_about_people(name: &str) -> bool {
 }
 
 fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Option<UserFileFate> {
+    if file.is_of_all_jobs() {
+        // Every purge writes the overview again, from what is left.
+        return Some(UserFileFate::Render);
+    }
     // The name of a fetch contains no blank, so the last word of `saved_tracks of home` is a user.
     let (name, of) = match file.source.rsplit_once(" of ") {
         Some((name, of)) => (name, Some(of)),

@@ -1,10 +1,13 @@
 //! Tests of the files that jobs write.
 
 pub mod changed_files;
+mod charts;
 pub mod files_per_list;
 mod input_rows;
 mod jobs_without_file;
 mod json_lines;
 mod killed_exports;
-mod report_pages;
+mod overview;
+mod report_command;
+pub mod report_pages;
 mod restored_stores;
