@@ -127,8 +127,9 @@ pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;
 pub use playlist_names::{NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at};
 pub use published_files::{
-    KnownFile, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, forget_files, has_duplicate_requests,
-    known_file, largest_file, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
+    KnownFile, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, WORKBOOK_SOURCE, forget_files,
+    has_duplicate_requests, known_file, largest_file, no_list_was_read, outdated_files, record_files, recorded_files,
+    run_state,
 };
 pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;

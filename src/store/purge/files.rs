@@ -67,15 +67,10 @@ fn is_about_people(name: &str) -> bool {
 
 fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Option<UserFileFate> {
     // The name of a fetch contains no blank, so the last word of `saved_tracks of home` is a user.
-    let (name, of) = match file.source.rsplit_once(" of ") {
-        Some((name, of)) => (name, Some(of)),
-        None => (file.source.as_str(), None),
-    };
-    if let Some(of) = of {
+    if let Some((_, of)) = file.source.rsplit_once(" of ") {
         return user.is_recorded_as(of).then_some(UserFileFate::Delete);
     }
-    // The files of a fetch in other formats are `saved_tracks as jsonl`.
-    let name = name.split_once(" as ").map_or(name, |(name, _)| name);
+    let name = file.source_without_format();
     let is_query = file.shows_a_query();
     let fetches = readers.get(&file.job);
     let of_file: Vec<&String> = match is_query {
