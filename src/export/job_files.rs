@@ -15,10 +15,12 @@ use super::last_files::last_file_of;
 use super::not_found_file::{NotFoundFile, path_beside};
 use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
-use super::planned_file::{FileContent, PlannedFile, planned_files};
+use super::planned_file::{FileContent, PlannedFile, fetches_without_file, planned_files};
 use super::publish::{check_target, publish};
 use super::query_fetches::{fingerprint_inputs, query_fetches};
+use super::row_sources::RowSources;
 use super::style::CsvStyle;
+use super::workbook::{planned_sheets, workbook_files};
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
 use crate::report::{JobPage, PageChart, PageQuery};
 use crate::settings::FileFormat;
@@ -149,7 +151,7 @@ impl JobFiles {
     /// # Errors
     /// If it cannot. Nothing is left there either way.
     pub fn check(&self, job: &Job) -> Result<(), JobFilesError> {
-        if job.files().next().is_none() && job.report.is_none() {
+        if !job.writes_files() {
             return Ok(());
         }
         Ok(check_target(&self.target, &job.name)?)
@@ -170,7 +172,7 @@ impl JobFiles {
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
         let only_page = shown.parts == ExportedParts::Page;
-        if job.files().next().is_none() && job.report.is_none() && !only_page {
+        if !job.writes_files() && !only_page {
             return Ok(JobExportReport::default());
         }
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
@@ -201,27 +203,21 @@ impl JobFiles {
             .remembering(job.report.as_ref().map_or(0, |report| usize::try_from(report.rows).unwrap_or(usize::MAX)));
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
+        let typed = CsvStyle::typed();
+        let sources = RowSources { job, reader: &reader, held_back, unfinished: shown.unfinished };
         let mut sheets = Vec::new();
         for plan in &plans {
-            let source = match &plan.content {
-                _ if only_page => RowSource::Kept,
-                FileContent::Fetch { fetch, .. } if held_back || shown.unfinished.contains(&fetch.name) => {
-                    RowSource::Kept
-                }
-                FileContent::Fetch { rows, columns, .. } => {
-                    let typed = CsvStyle::typed();
-                    let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
-                    RowSource::from_fetch(&job.name, rows, columns.as_deref(), style)?.of_list(plan.list.as_ref())
-                }
-                FileContent::Query { .. } if is_kept => RowSource::Kept,
-                FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
+            let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
+            let source = match only_page {
+                true => RowSource::Kept,
+                false => sources.rows_of(&plan.content, style)?.of_list(plan.list.as_ref()),
             };
             let list = plan.list_name();
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && fetch.stream.strategy == ReadStrategy::Playlist
-                && !plan.changes_every_run()
+                && !plan.content.changes_every_run()
             {
                 // The version covers the rows of the lists. The entities in them are compared one by one.
                 let shows = FetchRef { job: &job.name, fetch: &fetch.name };
@@ -266,6 +262,22 @@ impl JobFiles {
                 }
                 sheets.push(sheet);
             }
+        }
+        let mut not_read = Vec::new();
+        let without_file = fetches_without_file(job, shown.fire_at);
+        if job.xlsx {
+            let planned = planned_sheets(job, &plans, &without_file, (&date, &datetime));
+            for sheet in &planned {
+                let fetch = sheet.fetch_name().unwrap_or_default();
+                if no_list_was_read(store, &job.name, fetch).map_err(unreadable)? {
+                    not_read.push(fetch.to_owned());
+                }
+            }
+            let mut workbooks = workbook_files(shown, &sources, planned, &not_read, &inputs)?;
+            if only_page {
+                workbooks.iter_mut().for_each(|workbook| workbook.source = RowSource::Kept);
+            }
+            sheets.extend(workbooks);
         }
         let on_request = JobReport::default();
         let chart_values = QueryParameters { user_id: only_user(&users), ..shown.bound.clone() };

@@ -5,6 +5,7 @@ use super::error::ExportError;
 use super::exportify;
 use super::planned_file::FileList;
 use super::style::CsvStyle;
+use super::workbook::JobWorkbook;
 use crate::report::JobPage;
 use crate::settings::{CsvProfile, FileFormat, TimeFormat};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
@@ -44,6 +45,8 @@ pub enum RowSource<'a> {
         /// The values of its parameters.
         bound: &'a QueryParameters,
     },
+    /// A workbook of the job.
+    Workbook(JobWorkbook<'a>),
     /// A page of the job.
     Page(JobPage<'a>),
     /// No rows: the run has not finished the fetch, so the file stays as it is.

@@ -32,6 +32,32 @@ pub(super) enum FileContent<'a> {
     Query { number: usize, query: &'a JobQuery, bound: QueryParameters },
 }
 
+impl FileContent<'_> {
+    /// A description of one row.
+    pub(super) fn title(&self) -> String {
+        match self {
+            FileContent::Fetch { fetch, .. } => {
+                format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about)
+            }
+            FileContent::Query { .. } => "what a query of the job gives".into(),
+        }
+    }
+
+    /// Whether it has columns that change with every read, so that the file changes with every run.
+    pub(super) fn changes_every_run(&self) -> bool {
+        let FileContent::Fetch { columns, .. } = self else { return false };
+        columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at")
+    }
+}
+
+/// The rows of fetches that write no file of their own and have a sheet in the workbook of the job.
+pub(super) fn fetches_without_file(job: &Job, fire_at: DateTime<Utc>) -> Vec<FileContent<'_>> {
+    let fetches = job.fetches.iter().filter(|fetch| fetch.files.is_empty() && fetch.in_workbook);
+    let content =
+        |fetch| FileContent::Fetch { fetch, rows: fetched_rows(fetch, fire_at, None), columns: column_names(fetch) };
+    fetches.map(content).collect()
+}
+
 /// The files of a job; a name with `{user}` in it makes one for each user, and one with `{playlist}` or the like one for
 /// each list that the store has for the fetch.
 ///
@@ -103,12 +129,6 @@ impl PlannedFile<'_> {
         }
     }
 
-    /// Whether it has columns that change with every read, so that the file changes with every run.
-    pub(super) fn changes_every_run(&self) -> bool {
-        let FileContent::Fetch { columns, .. } = &self.content else { return false };
-        columns.iter().flatten().any(|c| c == "fetched_at" || c == "first_seen_at")
-    }
-
     /// The file to be rendered; `inputs` is what all rows of the job depend on.
     pub(super) fn output_file<'s>(
         &self,
@@ -120,12 +140,12 @@ impl PlannedFile<'_> {
         let path = self.file.name.expand(expansion);
         let name = self.source();
         match &self.content {
-            FileContent::Fetch { fetch, rows, .. } => {
-                let changes_every_run = self.changes_every_run();
+            FileContent::Fetch { rows, .. } => {
+                let changes_every_run = self.content.changes_every_run();
                 OutputFile {
                     path,
                     name,
-                    title: format!("{}, one row each: {}", fetch.stream.name, fetch.stream.about),
+                    title: self.content.title(),
                     source,
                     inputs: format!(
                         "{inputs} {} {}",
@@ -139,7 +159,7 @@ impl PlannedFile<'_> {
             FileContent::Query { .. } => OutputFile {
                 path,
                 name,
-                title: "what a query of the job gives".into(),
+                title: self.content.title(),
                 source,
                 // The export itself checks the names that the query uses.
                 inputs: inputs.to_owned(),

@@ -14,7 +14,12 @@ use super::folder::OutputFolder;
 use super::jobs_without_file::forget_missing_files;
 use super::name::check_name;
 use super::outcome::ExportTarget;
+#[cfg(feature = "lake")]
+use super::parquet_purge;
+#[cfg(feature = "lake")]
+use super::render::RenderError;
 use super::user_mentions::UserMentions;
+use super::workbook::workbook_mentions;
 use crate::settings::FileFormat;
 use crate::store::RecordedFile;
 use crate::store::purge::{
@@ -111,6 +116,31 @@ pub fn left_by_earlier_purges(store: &Connection, target: &ExportTarget) -> rusq
     Ok(left)
 }
 
+/// Deletes those of these files that are workbooks, and their records. A workbook that no job writes again cannot be shortened,
+/// and its rows are also in other files.
+///
+/// # Errors
+/// If the store or a folder cannot be read or written.
+pub fn delete_workbooks(
+    store: &Connection,
+    target: &ExportTarget,
+    paths: &[String],
+) -> Result<Vec<PathBuf>, ExportError> {
+    let workbooks = paths.iter().filter(|path| FileFormat::of_path(path) == FileFormat::Xlsx);
+    let mut deleted = Vec::new();
+    for path in workbooks {
+        let Some((job, below)) = path.split_once('/') else { continue };
+        let valid = check_name(job).and_then(|()| check_name(below));
+        valid.map_err(|source| ExportError::Name { path: path.clone(), source })?;
+        let root = OutputFolder::root(&target.csv_dir, target.access)?;
+        delete_below(&root.existing_folder(job)?, below)?;
+        let unreadable = |source| ExportError::Store { path: target.csv_dir.clone(), source };
+        forget_files(store, std::slice::from_ref(path)).map_err(unreadable)?;
+        deleted.push(target.csv_dir.join(path));
+    }
+    Ok(deleted)
+}
+
 enum FileResult {
     Deleted,
     Shortened,
@@ -138,12 +168,26 @@ fn clear_file(
         UserFileFate::RenderIfMentioned => match open_below(&folder, below)? {
             Some(opened) => {
                 let unreadable = |source| ExportError::Write { path: folder.path_of(below), written: 0, source };
-                let is_mentioned = mentions.are_in(opened, file.shows_a_query()).map_err(unreadable)?;
+                let is_mentioned = is_mentioned(opened, file, mentions).map_err(unreadable)?;
                 Ok(if is_mentioned { FileResult::ToRender } else { FileResult::Unchanged })
             }
             None => Ok(FileResult::Unchanged),
         },
         UserFileFate::DropRows => shorten_below(store, &folder, below, file, user),
+    }
+}
+
+/// Whether a file mentions the user.
+fn is_mentioned(opened: std::fs::File, file: &RecordedFile, mentions: &UserMentions) -> std::io::Result<bool> {
+    let names = file.shows_a_query();
+    match FileFormat::of_path(&file.path) {
+        #[cfg(feature = "lake")]
+        FileFormat::Parquet => parquet_purge::mentions(opened, |texts| mentions.are_in(texts, names)),
+        // This program cannot read it.
+        #[cfg(not(feature = "lake"))]
+        FileFormat::Parquet => Ok(true),
+        FileFormat::Xlsx => workbook_mentions(opened, |texts| mentions.are_in(texts, names)),
+        FileFormat::Csv | FileFormat::JsonL | FileFormat::Html => mentions.are_in(opened, names),
     }
 }
 
@@ -177,36 +221,59 @@ fn shorten_below(
     }
     let Some(mut file) = folder.open(path)? else { return Ok(FileResult::Unchanged) };
     let mut draft = folder.draft(path)?;
-    let length = file.metadata().map_err(|e| draft.failed(e))?.len();
     let kept = match FileFormat::of_path(path) {
-        FileFormat::Csv => rows_to_keep(&file, length, user),
-        FileFormat::JsonL => lines_to_keep(&file, user),
-        FileFormat::Html => Ok(None),
+        FileFormat::Csv | FileFormat::JsonL => copy_lines(&mut file, path, user, &mut draft),
+        #[cfg(feature = "lake")]
+        FileFormat::Parquet => {
+            let copied = parquet_purge::copy_rows(file, USER_COLUMN, |name| user.is_recorded_as(name), &mut draft);
+            copied.map_err(|error| match error {
+                RenderError::Io(error) => error,
+                other => std::io::Error::other(other.to_string()),
+            })
+        }
+        #[cfg(not(feature = "lake"))]
+        FileFormat::Parquet => Ok(None),
+        FileFormat::Xlsx | FileFormat::Html => Ok(None),
     };
-    let kept = match kept.map_err(|e| draft.failed(e))? {
-        Some(kept) => kept,
+    let rows = match kept.map_err(|e| draft.failed(e))? {
         None => return Ok(FileResult::ToRender),
+        Some((_, 0)) => return Ok(FileResult::Unchanged),
+        Some((rows, _)) => rows,
     };
-    if kept.dropped == 0 {
-        return Ok(FileResult::Unchanged);
-    }
-    if kept.rows == 0 && record.shows_one_list() {
+    if rows == 0 && record.shows_one_list() {
         // Its name is the title of a list that only this user had.
         drop(draft);
         return folder.delete(path).map(|()| FileResult::Deleted);
-    }
-    for part in &kept.parts {
-        file.seek(SeekFrom::Start(part.start)).map_err(|e| draft.failed(e))?;
-        std::io::copy(&mut (&file).take(part.end - part.start), &mut draft).map_err(|e| draft.failed(e))?;
     }
     draft.flush().map_err(|e| draft.failed(e))?;
     let written = draft.written();
     // The record comes first: if the command is killed in between, the next one finds the rows again.
     draft.publish_with(|| {
-        record_dropped_rows(store, &record.path, &written.sha256, written.bytes, kept.rows)
+        record_dropped_rows(store, &record.path, &written.sha256, written.bytes, rows)
             .map_err(|source| ExportError::Store { path: folder.path_of(path), source })
     })?;
     Ok(FileResult::Shortened)
+}
+
+/// Copies a file of lines without the rows of a user. Returns how many rows were kept and how many not; none if no column
+/// says whose row it is.
+fn copy_lines(
+    file: &mut std::fs::File,
+    path: &str,
+    user: &PurgedUser,
+    out: &mut impl std::io::Write,
+) -> std::io::Result<Option<(u64, u64)>> {
+    let length = file.metadata()?.len();
+    let kept = match FileFormat::of_path(path) {
+        FileFormat::JsonL => lines_to_keep(&*file, user)?,
+        _ => rows_to_keep(&*file, length, user)?,
+    };
+    let Some(kept) = kept else { return Ok(None) };
+    for part in kept.parts.iter().filter(|_| kept.dropped > 0) {
+        file.seek(SeekFrom::Start(part.start))?;
+        std::io::copy(&mut (&*file).take(part.end - part.start), out)?;
+    }
+    Ok(Some((kept.rows, kept.dropped)))
 }
 
 /// The parts of a file without the rows of a user.

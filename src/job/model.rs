@@ -66,6 +66,8 @@ pub struct Job {
     pub fetches: Vec<Fetch>,
     /// Its own queries over the store.
     pub queries: Vec<JobQuery>,
+    /// Whether it writes a workbook.
+    pub xlsx: bool,
     /// Its page, if it has one.
     pub report: Option<JobReport>,
     /// Charts of its page from its own SQL.
@@ -257,6 +259,8 @@ pub struct Fetch {
     pub input_file: Option<Arc<InputFile>>,
     /// Its files, at most one of each format.
     pub files: Vec<RowFile>,
+    /// Whether it has a sheet in the workbook of the job: not if the job file wants no file of its rows.
+    pub in_workbook: bool,
     /// Columns of the files; without a value the stream's default columns.
     pub columns: Option<Vec<&'static Column>>,
     /// The market: its own, or the job's.
@@ -412,6 +416,11 @@ impl Job {
     /// Every file of its fetches and queries.
     pub fn files(&self) -> impl Iterator<Item = &RowFile> {
         self.fetches.iter().flat_map(|fetch| &fetch.files).chain(self.queries.iter().flat_map(|query| &query.files))
+    }
+
+    /// Whether it writes files at all.
+    pub fn writes_files(&self) -> bool {
+        self.xlsx || self.report.is_some() || self.files().next().is_some()
     }
 
     /// Whether any of its fetches reads a user's own data.

@@ -13,6 +13,9 @@ pub(super) const PATTERN_CSV: &str = "^(?!.*\\.(jsonl|ndjson|xlsx|xls|ods|parque
 /// The same for a file of JSON Lines.
 pub(super) const PATTERN_JSONL: &str = "^(?=.*\\.([Jj][Ss][Oo][Nn][Ll]|[Nn][Dd][Jj][Ss][Oo][Nn])$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user|playlist|artist|show|album|audiobook)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user|playlist|artist|show|album|audiobook)\\}[A-Za-z0-9._ -]*)*)*$";
 
+/// The same for a Parquet file.
+pub(super) const PATTERN_PARQUET: &str = "^(?=.*\\.[Pp][Aa][Rr][Qq][Uu][Ee][Tt]$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+
 /// The longest path after templates are filled in, in bytes.
 const MAX_PATH_BYTES: usize = 200;
 

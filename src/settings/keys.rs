@@ -125,9 +125,15 @@ pub static SECTIONS: &[SettingsSection] = &[
             ),
             KeySpec::new(
                 "formats",
-                ValueShape::List(&ValueShape::OneOf(|| FileFormat::ALL.map(FileFormat::as_str).to_vec())),
+                ValueShape::List(&ValueShape::OneOf(|| FileFormat::OF_ROWS.map(FileFormat::as_str).to_vec())),
                 "[\"csv\"]",
-                "Formats of the files that fetches and queries write. `csv` and `jsonl` in a [[fetch]] or [[query]] override it.",
+                "Formats of the files that fetches and queries write. `csv`, `jsonl` and `parquet` in a [[fetch]] or [[query]] override it.",
+            ),
+            KeySpec::new(
+                "xlsx",
+                ValueShape::Flag,
+                "false",
+                "Also write a workbook for each job, with a sheet for each of its fetches and queries. `xlsx` in a job overrides it.",
             ),
             KeySpec::new(
                 "mode",

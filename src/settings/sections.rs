@@ -133,6 +133,8 @@ pub struct OutputSettings {
     pub csv_dir: PathBuf,
     /// Formats of the files of fetches and queries that name none.
     pub formats: Vec<FileFormat>,
+    /// Whether jobs that do not say so write a workbook.
+    pub xlsx: bool,
     /// Mode of the files. Folders also get `x` wherever this has `r`.
     #[serde(deserialize_with = "mode")]
     pub mode: u32,

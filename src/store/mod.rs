@@ -130,8 +130,8 @@ pub use planned_calls::PlannedCalls;
 pub use playlist_names::{NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at};
 pub use published_files::{
     KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,
-    files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file, lists_of_fetch,
-    no_list_was_read, outdated_files, record_files, recorded_files, run_state,
+    WORKBOOK_SOURCE, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file,
+    lists_of_fetch, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
 };
 pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;

@@ -10,6 +10,8 @@ pub const REPORT_SOURCE: &str = "report page";
 
 /// The source of the overview of all jobs. Its record has an empty name of the job: it is in no job's folder.
 pub const OVERVIEW_SOURCE: &str = "overview";
+/// The source of the workbook of a job.
+pub const WORKBOOK_SOURCE: &str = "job workbook";
 
 /// A CSV file that was written.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -269,11 +271,17 @@ impl RecordedFile {
         self.job.is_empty()
     }
 
-    /// Whether it has the result of a query or is a page, and not the rows of a fetch.
+    /// The source without its format: `query 1` of `query 1 as jsonl`.
+    pub fn source_without_format(&self) -> &str {
+        self.source.split_once(" as ").map_or(self.source.as_str(), |(name, _)| name)
+    }
+
+    /// Whether it has the result of a query or is a page or workbook, and not the rows of a fetch.
     pub fn shows_a_query(&self) -> bool {
-        // A page shows something of all fetches, as a query may. A query in another format is `query 1 as jsonl`.
-        let name = self.source.split_once(" as ").map_or(self.source.as_str(), |(name, _)| name);
-        name == REPORT_SOURCE || name.strip_prefix("query ").is_some_and(|number| number.parse::<u32>().is_ok())
+        // A page and a workbook show something of all fetches, as a query may.
+        let name = self.source_without_format();
+        [REPORT_SOURCE, WORKBOOK_SOURCE].contains(&name)
+            || name.strip_prefix("query ").is_some_and(|number| number.parse::<u32>().is_ok())
     }
 }
 

@@ -8,6 +8,9 @@ mod jobs_without_file;
 mod json_lines;
 mod killed_exports;
 mod overview;
+#[cfg(feature = "lake")]
+mod parquet;
 mod report_command;
 pub mod report_pages;
 mod restored_stores;
+mod workbooks;
