@@ -31,7 +31,7 @@ pub use layers::SettingFlags;
 pub use limits::LimitsInForce;
 pub use open_secrets::{OpenSecretFile, open_secret_files};
 pub use origin::SettingOrigin;
-pub use policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
+pub use policy::{DigestInterval, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 pub use project::Project;
 pub use schema::{commented_file, json_schema, markdown};
 pub(crate) use schema::{key_row, key_schema};

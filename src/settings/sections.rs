@@ -11,7 +11,7 @@ use url::Url;
 use super::csv::CsvOptions;
 use super::file_format::FileFormat;
 use super::origin::SettingOrigin;
-use super::policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use super::policy::{DigestInterval, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::{self, Diagnostic};
 use spotify_client::AppClass;
 
@@ -214,6 +214,8 @@ pub struct NotifySettings {
     pub command: Option<Vec<String>>,
     /// The events that are reported.
     pub on: Vec<String>,
+    /// How often a digest is sent, if `on` names it.
+    pub digest: DigestInterval,
     /// Time limit for a ping, webhook or command.
     #[serde(deserialize_with = "duration")]
     pub timeout: Duration,
