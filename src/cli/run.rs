@@ -37,6 +37,11 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if loaded.has_errors() && !args.job_names().is_empty() {
         return Err(CommandError::Problems(loaded.problems));
     }
+    if !args.job_names().is_empty()
+        && let (Some(shard), false) = (settings.shard, loaded.elsewhere.is_empty())
+    {
+        context.notice(&format!("not read by shard {shard}: {}", loaded.elsewhere.join(", ")));
+    }
     if let (Some(fetch), [job]) = (args.accepted_fetch(), &loaded.jobs[..]) {
         require_fetch(job, fetch)?;
     }

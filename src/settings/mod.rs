@@ -24,6 +24,7 @@ mod project;
 pub(crate) mod rules;
 mod schema;
 mod sections;
+mod shard;
 
 pub use csv::{CsvOptions, CsvProfile, FormulaGuard, LineEnding, TimeFormat};
 pub use file_format::{FileFormat, extension};
@@ -39,3 +40,4 @@ pub use sections::{
     AppMode, CallsSetting, HookUrl, JobDefaults, LimitSettings, NotifySettings, OutputSettings, RefreshAges,
     RetentionSettings, ScheduleSettings, Settings, SpotifySettings, StateSettings,
 };
+pub use shard::Shard;

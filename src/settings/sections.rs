@@ -12,6 +12,7 @@ use super::csv::CsvOptions;
 use super::file_format::FileFormat;
 use super::origin::SettingOrigin;
 use super::policy::{DigestInterval, FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use super::shard::Shard;
 use crate::document::{self, Diagnostic};
 use spotify_client::AppClass;
 
@@ -44,6 +45,9 @@ pub struct Settings {
     /// What is wrong with the files of hook addresses. Commands that send messages refuse to start, `check` and `doctor` report them, and the others ignore them.
     #[serde(skip)]
     pub hook_problems: Vec<Diagnostic>,
+    /// The part of the users that this process reads (`--shard`).
+    #[serde(skip)]
+    pub shard: Option<Shard>,
 }
 
 /// The app class according to the operator.
