@@ -15,7 +15,7 @@ use super::reference_file::IdsFile;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
-use crate::settings::FileFormat;
+use crate::settings::{FileFormat, Shard};
 use crate::stream::{Column, ReadStrategy, Stream, StreamTable};
 use spotify_client::{EntityKind, Reference};
 
@@ -218,8 +218,8 @@ pub enum JobUsers {
     None,
     /// These users, by local name.
     Named(Vec<String>),
-    /// All signed-in users (`users = "*"`).
-    All,
+    /// All signed-in users (`users = "*"`), or those of a shard.
+    All(Option<Shard>),
 }
 
 impl JobUsers {
@@ -228,7 +228,7 @@ impl JobUsers {
         match self {
             JobUsers::None => false,
             JobUsers::Named(users) => users.iter().any(|it| it == user),
-            JobUsers::All => true,
+            JobUsers::All(shard) => shard.is_none_or(|shard| shard.contains(user)),
         }
     }
 }

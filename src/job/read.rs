@@ -148,7 +148,7 @@ fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -
     }
     let Some(value) = values.get("users") else { return JobUsers::None };
     if as_text(value) == Some("*") {
-        return JobUsers::All;
+        return JobUsers::All(None);
     }
     let mut named: Vec<String> = Vec::new();
     for (user, span) in texts(value) {

@@ -285,10 +285,16 @@ pub static SECTIONS: &[SettingsSection] = &[
             KeySpec::new(
                 "on",
                 ValueShape::List(&ValueShape::OneOf(|| {
-                    vec!["failure", "partial", "sign_in", "overdue", "recovery", "success"]
+                    vec!["failure", "partial", "sign_in", "overdue", "recovery", "success", "digest"]
                 })),
                 "[\"failure\", \"sign_in\", \"overdue\", \"recovery\"]",
-                "Which events are reported. `success` sends a message for every complete run.",
+                "Which events are reported. `success` sends a message for every complete run, and `digest` a summary of all jobs.",
+            ),
+            KeySpec::new(
+                "digest",
+                ValueShape::OneOf(super::policy::digest_words),
+                "\"weekly\"",
+                "How often the summary is sent if `on` names `digest`: every day, or on Mondays, at 08:00 in `defaults.timezone`.",
             ),
             KeySpec::new("timeout", DURATION, "\"10s\"", "Time limit for delivering one message."),
             KeySpec::new(
