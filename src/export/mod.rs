@@ -26,6 +26,7 @@ mod outcome;
 mod output_file;
 mod overview_file;
 mod package;
+mod page_files;
 mod planned_file;
 mod prune;
 mod publish;

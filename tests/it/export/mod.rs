@@ -9,4 +9,5 @@ mod killed_exports;
 mod overview;
 mod report_command;
 pub mod report_pages;
+mod report_people;
 mod restored_stores;
