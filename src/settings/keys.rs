@@ -193,12 +193,21 @@ pub static SECTIONS: &[SettingsSection] = &[
     SettingsSection {
         name: "report",
         about: "Pages to look at. A job gets its own page with [report] in its file.",
-        keys: &[KeySpec::new(
-            "overview",
-            ValueShape::Flag,
-            "true",
-            "Write index.html in the CSV folder: the state of all jobs, without anything of Spotify's. If it is switched off, the next run deletes the page.",
-        )],
+        keys: &[
+            KeySpec::new(
+                "overview",
+                ValueShape::Flag,
+                "true",
+                "Write index.html in the CSV folder: the state of all jobs, without anything of Spotify's. If it is switched off, the next run deletes the page.",
+            ),
+            KeySpec::new(
+                "logo",
+                PATH,
+                "",
+                "Your copy of Spotify's logo (SVG or PNG, at most 128 KiB), relative to the project folder. Pages of jobs embed it unchanged. Without it, they name Spotify in words.",
+            ),
+            KeySpec::new("logo_dark", PATH, "", "The logo for dark pages. Without it, dark pages show `logo`, too."),
+        ],
     },
     SettingsSection {
         name: "csv",

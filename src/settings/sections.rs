@@ -158,6 +158,12 @@ pub struct OutputSettings {
 pub struct ReportSettings {
     /// Whether there is a page about all jobs.
     pub overview: bool,
+    /// The logo of Spotify for pages, relative to the project folder.
+    #[serde(default)]
+    pub logo: Option<PathBuf>,
+    /// The same for dark pages.
+    #[serde(default)]
+    pub logo_dark: Option<PathBuf>,
 }
 
 /// `[state]`
