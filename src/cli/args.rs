@@ -70,6 +70,8 @@ pub enum Command {
     Jobs(JobsArgs),
     /// Show past runs with their API calls and rows
     History(HistoryArgs),
+    /// Write pages to look at, one of each job and one of all jobs, offline
+    Report(ReportArgs),
     /// Show what changed in a job's lists
     Diff(DiffArgs),
     /// Show a playlist as it is now, or as it was at an earlier time
@@ -82,8 +84,10 @@ pub enum Command {
     Sql(SqlArgs),
     /// Check the store and the CSV files against their records, offline
     Verify(VerifyArgs),
-    /// Copy the store, even while jobs are running
+    /// Copy the store, or the whole project and its state folder, even while jobs are running
     Backup(BackupArgs),
+    /// Restore a project and its state folder from an archive of `backup --all`
+    Restore(RestoreArgs),
     /// Rewrite the database to reclaim disk space
     Compact,
     /// Discard the checkpoints of a job's interrupted reads
@@ -119,6 +123,9 @@ pub struct InitArgs {
     /// Add systemd units and an installer in systemd/, and keep the state in /var/lib/cratedigger
     #[arg(long)]
     pub systemd: bool,
+    /// Ask nothing, also on a terminal, and write all example jobs
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// The class of a Spotify app.
@@ -242,6 +249,17 @@ pub struct ExportArgs {
     /// Jobs to rewrite the CSV files of [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
+}
+
+/// `report`
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Jobs to write the pages of, also without [report] in their files [default: all with [report]]
+    #[arg(value_name = "JOB")]
+    pub jobs: Vec<String>,
+    /// Open the page of the named job, or the overview, in a browser
+    #[arg(long)]
+    pub open: bool,
 }
 
 /// `jobs`
@@ -446,6 +464,23 @@ pub struct BackupArgs {
     /// Path of the copy, which must not exist yet
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Write a .tar.gz with the store, the state folder, the settings and the jobs
+    #[arg(long)]
+    pub all: bool,
+    /// Also add .env and the key of the state folder, which together open every sign-in
+    #[arg(long, requires = "all")]
+    pub with_secrets: bool,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The archive that `backup --all` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replace the project and the state folder that exist
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// `reset`

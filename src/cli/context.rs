@@ -15,7 +15,7 @@ use crate::settings::credentials::{self, Credentials};
 use crate::settings::{self, OpenSecretFile, Project, SettingFlags, Settings};
 use spotify_client::state::{StateDir, StateError};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CommandContext {
     pub project: Project,
     /// Flags that override settings.

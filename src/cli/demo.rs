@@ -14,6 +14,7 @@ use super::context::VariableSource;
 use super::init::{EXAMPLES, OF_A_USER};
 use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, run, sandbox};
+use crate::export::OVERVIEW_FILE;
 use crate::settings::{Project, SettingFlags};
 use spotify_sandbox::{self as spotify, SandboxOptions, fixtures};
 
@@ -162,9 +163,6 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
     Ok(())
 }
 
-/// The page that the last line of the demo names.
-const DEMO_PAGE: &str = "watched-playlists/report.html";
-
 /// The paths of the output and the first lines of each CSV file.
 fn sample_rows(folder: &Path) -> Result<String, CommandError> {
     let csvs = folder.join("output/csv");
@@ -182,6 +180,6 @@ fn sample_rows(folder: &Path) -> Result<String, CommandError> {
             out.push_str(&format!("  {cut}{}\n", if cut.len() < line.len() { "…" } else { "" }));
         }
     }
-    out.push_str(&format!("\npage   {}\n", csvs.join(DEMO_PAGE).display()));
+    out.push_str(&format!("\npage   {}\n", csvs.join(OVERVIEW_FILE).display()));
     Ok(out)
 }

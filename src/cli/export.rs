@@ -9,10 +9,13 @@ use super::app::App;
 use super::args::ExportArgs;
 use super::compact::share_store;
 use super::error_exits::{file_error, store_error};
+use super::overview::write_overview_of_project;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
-use crate::export::{ExportedRun, FileReport, JobExportReport, JobFiles, forget_missing_files_of_other_jobs};
+use crate::export::{
+    ExportedParts, ExportedRun, FileReport, JobExportReport, JobFiles, forget_missing_files_of_other_jobs,
+};
 use crate::job::{Job, LoadedJobs};
 use crate::scheduler::RunHistory;
 use crate::store::{RunRow, RunState, open_writer, state_after_run};
@@ -52,10 +55,10 @@ fn run_with(
     let files = app.job_files()?;
     let past = RunHistory::read(&app.database_path()).map_err(store_error)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
-    let mut failures = Vec::new();
+    let (mut failures, mut warnings) = (Vec::new(), Vec::new());
     for job in &loaded.jobs {
         // An error with the files of one job does not affect those of other jobs.
-        let done = match export_job(&app, &files, job, &past) {
+        let done = match export_job(&app, &files, job, &past, ExportedParts::All) {
             Ok(Some(done)) => done,
             Ok(None) => {
                 if !args.jobs.is_empty() {
@@ -76,6 +79,10 @@ fn run_with(
             print::stderr_colored(&failure.report(context.colour));
             failures.push(failure.json());
         }
+        for text in &done.warnings {
+            context.warn(Some(&job.name), &format!("{}: {text}", job.name));
+        }
+        warnings.extend(done.warnings.into_iter().map(|text| json!({ "job": job.name, "text": text })));
         written.extend(done.files);
         deleted += done.deleted;
     }
@@ -90,13 +97,20 @@ fn run_with(
             }
         }
     }
+    let overview = write_overview_of_project(context, app.settings).unwrap_or_else(|failure| {
+        exit = exit.more_severe(failure.exit());
+        print::stderr_colored(&failure.report(context.colour));
+        failures.push(failure.json());
+        None
+    });
     if context.json {
         print::json(&json!({
-            "files": written, "files_deleted": deleted, "files_forgotten": forgotten, "errors": failures,
+            "files": written, "files_deleted": deleted, "files_forgotten": forgotten, "overview": overview,
+            "errors": failures, "warnings": warnings,
         }))
         .map_err(|e| CommandError::new(ExitStatus::Storage, e))?;
     } else if !context.quiet {
-        for file in &written {
+        for file in written.iter().chain(&overview) {
             print::stderr(&format!(
                 "{:<9} {} ({})\n",
                 file.outcome,
@@ -134,12 +148,13 @@ pub(super) fn export_job(
     files: &JobFiles,
     job: &Job,
     past: &RunHistory,
+    parts: ExportedParts,
 ) -> Result<Option<JobExportReport>, CommandError> {
     let mut runs = past.job_or_default(&job.name).runs;
     // The newest finished or crashed run counts.
     mark_crashed_runs(app.state.path(), &files.database, &mut runs);
     let Some(newest) = runs.iter().find(|run| run.state != RunState::Running.as_str()) else { return Ok(None) };
-    export_job_as_of(files, job, newest, &BTreeSet::new()).map(Some)
+    export_job_as_of(files, job, newest, &BTreeSet::new(), parts).map(Some)
 }
 
 /// Writes the files of a job as of one of its runs. Files in `forced` are written even if nothing changed.
@@ -148,6 +163,7 @@ pub(super) fn export_job_as_of(
     job: &Job,
     newest: &RunRow,
     forced: &BTreeSet<String>,
+    parts: ExportedParts,
 ) -> Result<JobExportReport, CommandError> {
     let parse = |text: &str| text.parse::<DateTime<Utc>>().ok();
     let fire_at =
@@ -156,11 +172,10 @@ pub(super) fn export_job_as_of(
     let last_run_at = left.last_usable_at.as_deref().and_then(parse);
     let reasons: Vec<String> = newest.reason.iter().cloned().collect();
     let bound = query_bindings(job, fire_at, last_run_at);
-    let state = match newest.state.as_str() {
-        "complete" => RunState::Complete,
-        "partial" => RunState::Partial,
-        "deferred" => RunState::Deferred,
-        _ => RunState::Failed,
+    let state = match RunState::from_word(&newest.state) {
+        // Whoever calls this knows that no run is in progress.
+        RunState::Running => RunState::Failed,
+        ended => ended,
     };
     // Each fetch shows the data of its last finished read; a fetch that never finished has no data to show.
     let unfinished: BTreeSet<String> = job
@@ -179,6 +194,7 @@ pub(super) fn export_job_as_of(
         bound: &bound,
         fire_at,
         force_render: forced,
+        parts,
     };
     files.write(&shown).map_err(|e| {
         let exit = if e.is_storage() { ExitStatus::Storage } else { ExitStatus::Usage };

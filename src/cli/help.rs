@@ -9,9 +9,9 @@ use super::exit::ExitStatus;
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Start", &["init", "demo", "check", "streams", "doctor"]),
     ("Run", &["plan", "run", "schedule", "export", "jobs", "history"]),
-    ("Read the data", &["diff", "show", "find", "sql", "skipped"]),
+    ("Read the data", &["report", "diff", "show", "find", "sql", "skipped"]),
     ("People and budget", &["auth", "import", "quota"]),
-    ("Maintain", &["verify", "backup", "compact", "reset"]),
+    ("Maintain", &["verify", "backup", "restore", "compact", "reset"]),
     ("For editors, shells and tests", &["schema", "completions", "man", "sandbox"]),
 ];
 

@@ -32,6 +32,7 @@ mod local_time;
 mod logging;
 mod man;
 mod metrics;
+mod overview;
 mod owner_hints;
 mod plan;
 mod planner;
@@ -40,8 +41,10 @@ mod pricing;
 pub mod print;
 mod progress;
 mod quota;
+mod report;
 mod reporter;
 mod reset;
+mod restore;
 mod run;
 mod runtime;
 mod sandbox;
@@ -116,7 +119,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     logging::start(&cli.global);
     let context = CommandContext::new(&cli.global);
-    match dispatch(cli.command, &context) {
+    match restore::finish_interrupted(&context).and_then(|()| dispatch(cli.command, &context)) {
         Ok(exit) => exit,
         Err(failure) => {
             context.report(&failure);
@@ -141,6 +144,7 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Jobs(args) => jobs::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Plan(args) => plan::run(&args, context),
+        Command::Report(args) => report::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::Show(args) => show::run(&args, context),
         Command::Find(args) => find::run(&args, context),
@@ -148,6 +152,7 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Sql(args) => sql::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
+        Command::Restore(args) => restore::run(&args, context),
         Command::Compact => compact::run(context),
         Command::Reset(args) => reset::run(&args, context),
         Command::Quota(args) => quota::run(&args, context),

@@ -2,6 +2,7 @@
 
 mod confirmation;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use super::args::RunArgs;
 use super::job_runner::{JobOutcome, JobRunner, RunOptions, is_known_deferral, next_start, read_sign_ins};
 use super::metrics;
+use super::overview::write_overview;
 use super::planner::{PlannedJob, PlannedPrice, RunOverrides, plan_jobs};
 use super::reporter::{Reporter, StartedBy};
 use super::runtime::runtime;
@@ -49,6 +51,7 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         reporter: &reporter,
         watching_since: Utc::now(),
         results: RunResults::default(),
+        all_jobs: OnceCell::new(),
     };
     if loaded.has_errors() {
         // Broken job files do not stop the other jobs.
@@ -122,6 +125,8 @@ struct RunCommand<'a> {
     reporter: &'a Reporter<'a>,
     watching_since: DateTime<Utc>,
     results: RunResults,
+    /// All jobs of the project, for the overview.
+    all_jobs: OnceCell<LoadedJobs>,
 }
 
 /// The results of the runs so far.
@@ -237,7 +242,17 @@ impl RunCommand<'_> {
                 results.add_error(error);
             }
         }
+        self.write_overview();
         self.keep_result(shutdown);
+    }
+
+    /// Writes the overview after each run, so that a kill leaves the page of the last one.
+    fn write_overview(&mut self) {
+        let all = self.all_jobs.get_or_init(|| self.context.jobs(self.settings, &[]));
+        if let Err(error) = write_overview(self.context, self.settings, &all.jobs, &all.broken) {
+            self.context.report(&error);
+            self.results.add_error(error);
+        }
     }
 
     /// The due jobs that have not had their turn. Only the store is opened to find them.

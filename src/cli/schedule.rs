@@ -23,6 +23,7 @@ use super::args::ScheduleArgs;
 use super::job_runner::{JobOutcome, JobRunner, RunOptions, is_known_deferral, read_sign_ins};
 use super::local_time::format_local;
 use super::metrics;
+use super::overview::write_overview;
 use super::planner::{PlannedJob, RunInProgress, RunOverrides, plan_jobs};
 use super::pricing::calls_spent;
 use super::print::count;
@@ -296,6 +297,9 @@ impl SchedulerLoop<'_> {
             }
         };
         metrics::write_metrics(self.context, self.settings, &self.reporter, &board.jobs());
+        if let Err(error) = write_overview(self.context, self.settings, &board.jobs(), &board.broken()) {
+            error.log(None);
+        }
         exit
     }
 

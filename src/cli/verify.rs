@@ -12,12 +12,14 @@ use super::app::App;
 use super::args::VerifyArgs;
 use super::error_exits::{file_error, store_error};
 use super::export::{export_job_as_of, names_with_file};
+use super::overview::write_overview;
 use super::print::count;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::export::JobFiles;
-use crate::export::{ExportError, FileFinding, FileIssue, FilesReport, verify_files};
+use crate::export::{
+    ExportError, ExportedParts, FileFinding, FileIssue, FilesReport, JobFiles, OVERVIEW_FILE, verify_files,
+};
 use crate::job::Job;
 use crate::scheduler::RunHistory;
 use crate::settings::Settings;
@@ -90,7 +92,7 @@ fn rewrite(context: &CommandContext, settings: &Settings, report: &FilesReport) 
     let files = app.job_files()?;
     let mut done = RewriteResult { left: loaded.broken.iter().cloned().collect(), ..RewriteResult::default() };
     if loaded.has_errors() {
-        done.tell(context, &CommandError::Problems(loaded.problems));
+        done.tell(context, &CommandError::Problems(loaded.problems.clone()));
     }
     for job in &loaded.jobs {
         let of_job = || report.findings.iter().filter(|f| f.job == job.name);
@@ -108,6 +110,18 @@ fn rewrite(context: &CommandContext, settings: &Settings, report: &FilesReport) 
         for failure in failures {
             done.left.insert(job.name.clone());
             done.tell(context, &failure);
+        }
+    }
+    if report.findings.iter().any(|f| f.job.is_empty() && f.issue.is_fixed_by_export()) {
+        match write_overview(context, settings, &loaded.jobs, &loaded.broken) {
+            Ok(file) => {
+                done.current.insert(OVERVIEW_FILE.to_owned());
+                done.files.extend(file.filter(|file| file.outcome == "written").map(|file| file.path));
+            }
+            Err(failure) => {
+                done.left.insert(String::new());
+                done.tell(context, &failure);
+            }
         }
     }
     Ok(done)
@@ -134,7 +148,7 @@ fn rewrite_job(
         done.left.insert(job.name.clone());
         return Ok(Vec::new());
     };
-    let written = export_job_as_of(files, job, newest, rewritable)?;
+    let written = export_job_as_of(files, job, newest, rewritable, ExportedParts::All)?;
     done.current.insert(format!("{}/datapackage.json", job.name));
     for file in written.files {
         let below = Path::new(&file.path).strip_prefix(&files.target.csv_dir).unwrap_or(Path::new(&file.path));
@@ -217,8 +231,13 @@ fn files_text(csv_dir: &Path, files: &FilesReport, rewritten: &[String]) -> Stri
 
 /// The path of a finding.
 fn relative_path(csv_dir: &Path, finding: &FileFinding) -> String {
-    let parts = [&finding.job, &finding.path].into_iter().filter(|part| !part.is_empty());
-    parts.fold(csv_dir.to_path_buf(), |path, part| path.join(part)).display().to_string()
+    csv_dir.join(path_below_csvs(finding)).display().to_string()
+}
+
+/// The path of a finding below the CSV folder.
+fn path_below_csvs(finding: &FileFinding) -> String {
+    let parts = [finding.job.as_str(), &finding.path].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("/")
 }
 
 /// Prints what to do about the findings. `with_file` are the jobs that have a job file, if they are known.
@@ -238,7 +257,7 @@ fn print_hints(
     let again = files.findings.iter().filter(|f| f.issue.can_be_rewritten());
     // A job without a job file is not run and not exported, so nothing can write its files.
     let (again, without_job): (Vec<&FileFinding>, Vec<&FileFinding>) =
-        again.partition(|f| with_file.is_none_or(|names| names.contains(&f.job)));
+        again.partition(|f| f.job.is_empty() || with_file.is_none_or(|names| names.contains(&f.job)));
     print_hints_without_job(context, &without_job);
     match rewritten {
         None if again.is_empty() => {}
@@ -257,7 +276,7 @@ fn print_hints(
 /// Prints what to do about files of jobs that have no job file any more.
 fn print_hints_without_job(context: &CommandContext, findings: &[&FileFinding]) {
     let named = |issue: FileIssue| -> Vec<String> {
-        findings.iter().filter(|f| f.issue == issue).map(|f| format!("{}/{}", f.job, f.path)).collect()
+        findings.iter().filter(|f| f.issue == issue).map(|f| path_below_csvs(f)).collect()
     };
     let (missing, changed) = (named(FileIssue::Missing), named(FileIssue::Changed));
     if !missing.is_empty() {
@@ -277,7 +296,7 @@ fn print_hints_without_job(context: &CommandContext, findings: &[&FileFinding]) 
 /// Prints what to do about files that still differ after rewriting.
 fn print_rewrite_hints(context: &CommandContext, differ: &[&FileFinding], done: &RewriteResult) {
     // The errors of the other jobs have been reported.
-    let differ = differ.iter().filter(|f| !done.left.contains(&f.job)).map(|f| format!("{}/{}", f.job, f.path));
+    let differ = differ.iter().filter(|f| !done.left.contains(&f.job)).map(|f| path_below_csvs(f));
     let (due, past): (Vec<String>, Vec<String>) = differ.partition(|path| done.current.contains(path));
     if !due.is_empty() {
         context.notice(&format!("hint: the next run writes {} when its fetch is finished", name_some(&due)));

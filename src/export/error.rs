@@ -48,6 +48,18 @@ pub enum ExportError {
         /// The path that is taken.
         path: PathBuf,
     },
+    /// The name of the overview is taken by a page that this program did not write.
+    #[error("{path} is not a page of cratedigger, so it was not overwritten", path = path.display())]
+    OtherPage {
+        /// The page.
+        path: PathBuf,
+    },
+    /// Other processes have locked the CSV folder for a long time.
+    #[error("{path} is locked by another process", path = path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The name of a file breaks the rules.
     #[error("invalid file name {path:?}")]
     Name {
@@ -97,6 +109,12 @@ impl ExportError {
     /// What to do about it.
     pub fn hint(&self) -> Option<String> {
         let (ExportError::Write { source, .. } | ExportError::Folder { source, .. }) = self else {
+            if matches!(self, ExportError::OtherPage { .. }) {
+                return Some("move it away, or set report.overview = false in config/cratedigger.toml".into());
+            }
+            if matches!(self, ExportError::Locked { .. }) {
+                return Some("check the other processes of cratedigger; `cratedigger export` writes the page".into());
+            }
             let of_a_name = matches!(self, ExportError::Link { .. } | ExportError::NotAFile { .. });
             return of_a_name.then(|| "move it away, then run `cratedigger export`".into());
         };
@@ -127,7 +145,9 @@ impl ExportError {
             | ExportError::Write { .. }
             | ExportError::Folder { .. }
             | ExportError::Link { .. }
-            | ExportError::NotAFile { .. } => true,
+            | ExportError::NotAFile { .. }
+            | ExportError::OtherPage { .. }
+            | ExportError::Locked { .. } => true,
             ExportError::Query { source, .. } => source.is_storage(),
             _ => false,
         }

@@ -12,6 +12,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -26,6 +27,9 @@ mod leftovers;
 
 pub(super) use leftovers::{AbandonedJournal, is_journal};
 use leftovers::{JOURNAL, TEMPORARY};
+
+/// A process holds the lock of a folder for milliseconds, so a longer wait means that it hangs.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// An open folder below the CSV folder.
 pub(super) struct OutputFolder {
@@ -52,6 +56,21 @@ impl OutputFolder {
         let folder = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|e| at(e.into()))?);
         access.reapply(&folder).map_err(at)?;
         Ok(OutputFolder { fd: folder.into(), path: path.to_owned(), access })
+    }
+
+    /// Locks this folder until it is dropped. Waits for a process that has locked it, but not for ever.
+    pub(super) fn lock(&self) -> Result<(), ExportError> {
+        let began = Instant::now();
+        loop {
+            match rustix::fs::flock(&self.fd, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK | Errno::INTR) if began.elapsed() < LOCK_PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(Errno::WOULDBLOCK) => return Err(ExportError::Locked { path: self.path.clone() }),
+                // Some file systems have no locks. Two processes at the same moment are rare.
+                Ok(()) | Err(_) => return Ok(()),
+            }
+        }
     }
 
     /// Opens a folder in this one and creates it if it is missing.

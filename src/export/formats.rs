@@ -56,7 +56,9 @@ pub(super) fn write_rows(
 /// Writes a page, whose numbers are those of other files and of the store.
 fn write_page(store: &Connection, source: &RowSource<'_>, mut out: impl Write) -> Result<FileStats, RenderError> {
     if let RowSource::Page(page) = source {
-        out.write_all(&render_job_page(store, page)?)?;
+        let rendered = render_job_page(store, page)?;
+        out.write_all(&rendered.bytes)?;
+        return Ok(FileStats { warnings: rendered.warnings, ..FileStats::default() });
     }
     Ok(FileStats::default())
 }

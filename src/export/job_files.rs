@@ -13,22 +13,23 @@ use serde::Serialize;
 use super::error::ExportError;
 use super::last_files::last_file_of;
 use super::not_found_file::{NotFoundFile, path_beside};
-use super::outcome::{ExportTarget, FileChange, PackageRunState, RunInfo};
+use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
-use super::planned_file::{FileContent, PlannedFile, fetches_without_file, planned_files};
+use super::planned_file::{FileContent, PlannedFile, planned_files, whole_fetches};
 use super::publish::{check_target, publish};
 use super::query_fetches::{fingerprint_inputs, query_fetches};
 use super::row_sources::RowSources;
 use super::style::CsvStyle;
 use super::workbook::{planned_sheets, workbook_files};
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
-use crate::report::{JobPage, PageQuery};
+use crate::report::{JobPage, PageChart, PageQuery};
 use crate::settings::FileFormat;
 use crate::store::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
 use crate::store::{
-    FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
-    has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
+    FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, files_of_earlier_titles,
+    fingerprint_lists, has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks,
+    timestamp, users_of_job,
 };
 use crate::stream::ReadStrategy;
 
@@ -72,6 +73,17 @@ pub struct ExportedRun<'a> {
     pub fire_at: DateTime<Utc>,
     /// Files that are rendered whatever is known about them, by their paths below the job's folder.
     pub force_render: &'a BTreeSet<String>,
+    pub parts: ExportedParts,
+}
+
+/// Which files of a job are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExportedParts {
+    /// All that the job file names.
+    #[default]
+    All,
+    /// Only its page, even if the job file does not ask for one. The other files stay as they are.
+    Page,
 }
 
 /// A file of a run.
@@ -129,6 +141,8 @@ pub struct JobExportReport {
     pub failed: Vec<ExportError>,
     /// Files of earlier fires that were deleted.
     pub deleted: u64,
+    /// What files do not show, and why.
+    pub warnings: Vec<String>,
 }
 
 impl JobFiles {
@@ -157,7 +171,8 @@ impl JobFiles {
     /// If the store cannot be read, or a file cannot be written.
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
-        if !job.writes_files() {
+        let only_page = shown.parts == ExportedParts::Page;
+        if !job.writes_files() && !only_page {
             return Ok(JobExportReport::default());
         }
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
@@ -165,12 +180,14 @@ impl JobFiles {
         let version = data_version(store).map_err(unreadable)?;
         let held_back = shown.is_incomplete && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(unreadable)?;
-        let mut plans: Vec<PlannedFile<'_>> = planned_files(job, shown.bound, shown.fire_at, &users);
+        let mut plans: Vec<PlannedFile<'_>> =
+            planned_files(store, job, shown.bound, shown.fire_at, &users).map_err(unreadable)?;
         let local = shown.fire_at.with_timezone(&job.timezone);
         let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
         let mut since = Vec::with_capacity(plans.len());
         for plan in &mut plans {
-            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let list = plan.list_name();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let last_file = last_file_of(store, (&plan.file.name, &plan.source()), &expansion, shown.run);
             let last_file = last_file.map_err(unreadable)?;
             if let FileContent::Query { bound, .. } = &mut plan.content {
@@ -178,18 +195,23 @@ impl JobFiles {
             }
             since.push(last_file);
         }
-        let all = query_fetches(job, shown.fire_at, job.queries.iter().map(|query| query.sql.as_str()));
+        let all = query_fetches(job, shown.fire_at, job.sql());
         let input_files = fingerprint_inputs(job);
         let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
+        // The page shows the first rows of the queries that fill the files.
+        let reader = reader
+            .remembering(job.report.as_ref().map_or(0, |report| usize::try_from(report.rows).unwrap_or(usize::MAX)));
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
         let typed = CsvStyle::typed();
-        let sources = RowSources { job, reader: &reader, held_back, unfinished: shown.unfinished };
+        let sources =
+            RowSources { job, reader: &reader, held_back: held_back || only_page, unfinished: shown.unfinished };
         let mut sheets = Vec::new();
         for plan in &plans {
             let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
-            let source = sources.rows_of(&plan.content, style)?;
-            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let source = sources.rows_of(&plan.content, style)?.of_list(plan.list.as_ref());
+            let list = plan.list_name();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && fetch.stream.strategy == ReadStrategy::Playlist
@@ -212,10 +234,17 @@ impl JobFiles {
         }
         let is_finished = |fetch: &Fetch| !held_back && !shown.unfinished.contains(&fetch.name);
         let requested = sheets.iter().zip(&plans).filter_map(|(sheet, plan)| match &plan.content {
-            FileContent::Fetch { fetch, .. } if is_finished(fetch) => Some((sheet.path.as_str(), *fetch)),
+            FileContent::Fetch { fetch, .. } if is_finished(fetch) && plan.list.is_none() => {
+                Some((sheet.path.clone(), *fetch))
+            }
             _ => None,
         });
-        let listed = NotFoundFile::beside_all(requested, shown.run);
+        // One file beside all files of the lists of a fetch.
+        let of_lists = job.fetches.iter().filter(|fetch| is_finished(fetch)).flat_map(|fetch| {
+            let files = fetch.files.iter().filter(|file| file.name.list_placeholder().is_some());
+            files.map(move |file| (file.format.replace_extension(&format!("{}.csv", fetch.name)), fetch))
+        });
+        let listed = NotFoundFile::beside_all(requested.chain(of_lists), shown.run);
         let no_names = QueryParameters::default();
         for file in &listed {
             let path = format!("{}/{}", job.name, file.path);
@@ -223,14 +252,17 @@ impl JobFiles {
                 continue;
             }
             // Once it was written it stays, without rows if all is found: a file of an earlier run would not be true.
-            if has_not_found(store, shown.run, &file.fetch).map_err(unreadable)?
-                || known_file(store, &path).map_err(unreadable)?.is_some()
-            {
-                sheets.push(file.output_file(&reader, &no_names, shown.force_render));
+            let is_known = known_file(store, &path).map_err(unreadable)?.is_some();
+            if is_known || !only_page && has_not_found(store, shown.run, &file.fetch).map_err(unreadable)? {
+                let mut sheet = file.output_file(&reader, &no_names, shown.force_render);
+                if only_page {
+                    sheet.source = RowSource::Kept;
+                }
+                sheets.push(sheet);
             }
         }
         let mut not_read = Vec::new();
-        let without_file = fetches_without_file(job, shown.fire_at);
+        let without_file = whole_fetches(job, shown.fire_at);
         if job.xlsx {
             let planned = planned_sheets(job, &plans, &without_file, (&date, &datetime));
             for sheet in &planned {
@@ -241,12 +273,22 @@ impl JobFiles {
             }
             sheets.extend(workbook_files(shown, &sources, planned, &not_read, &inputs)?);
         }
-        if let Some(report) = &job.report {
+        let on_request = JobReport::default();
+        let chart_values = QueryParameters { user_id: only_user(&users), ..shown.bound.clone() };
+        if let Some(report) = job.report.as_ref().or(only_page.then_some(&on_request)) {
             // A page shows a query only if the query's own files show it too.
             let queries = if is_kept { &[][..] } else { &plans[..] };
-            sheets.push(report_file(shown, report, queries, &reader, &inputs));
+            sheets.push(report_file(shown, report, queries, &chart_values, &reader, &inputs));
         }
         let now = Utc::now();
+        let of_lists = plans.iter().zip(&sheets).filter(|(plan, _)| plan.list.is_some() && !plan.file.name.is_dated());
+        let current: Vec<(String, String)> =
+            of_lists.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
+        let mut outdated = Vec::new();
+        if !only_page {
+            outdated = self.outdated(store, job, now).map_err(unreadable)?;
+            outdated.extend(files_of_earlier_titles(store, &job.name, &current).map_err(unreadable)?);
+        }
         let run = RunInfo {
             job: job.name.clone(),
             description: job.description.clone(),
@@ -254,17 +296,19 @@ impl JobFiles {
             state: PackageRunState::from_run(shown.state),
             reasons: shown.reasons.to_vec(),
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
-            outdated: self.outdated(store, job, now).map_err(unreadable)?,
+            outdated,
         };
         let outcome = publish(store, &self.target, &style, &sheets, &run)?;
         let written = |((plan, since), sheet): ((&PlannedFile<'_>, &Option<String>), &OutputFile<'_>)| {
-            let rows = outcome.rows_of_run(&job.name, &sheet.path)?;
+            // Only queries ask for the time of the last file, and they have no file per list.
+            let rows = outcome.rows_of_run(&job.name, &sheet.path).filter(|_| plan.list.is_none())?;
             Some(MarkedFile { source: plan.source(), path: sheet.path.clone(), since: since.clone(), rows })
         };
         let good: Vec<MarkedFile> = plans.iter().zip(&since).zip(&sheets).filter_map(written).collect();
         let by_reads = job.fetches.iter().any(|f| matches!(f.source, FetchSource::From { filter: Some(_), .. }));
         record_marks(store, (&job.name, shown.run), &good, by_reads, &timestamp(now)).map_err(unreadable)?;
-        let files = outcome.files.into_iter().map(|file| FileReport {
+        let is_reported = |file: &ExportedFile| !only_page || file.path.ends_with(REPORT_PAGE);
+        let files = outcome.files.into_iter().filter(is_reported).map(|file| FileReport {
             path: file.path.display().to_string(),
             rows: file.rows,
             bytes: file.bytes,
@@ -278,9 +322,10 @@ impl JobFiles {
         });
         if outcome.deleted > 0 {
             let deleted = outcome.deleted;
-            tracing::info!(job = job.name, deleted, "dated CSVs older than the retention are deleted");
+            tracing::info!(job = job.name, deleted, "files of earlier dates or titles are deleted");
         }
-        Ok(JobExportReport { files: files.collect(), failed: outcome.failed, deleted: outcome.deleted })
+        let (failed, deleted, warnings) = (outcome.failed, outcome.deleted, outcome.warnings);
+        Ok(JobExportReport { files: files.collect(), failed, deleted, warnings })
     }
 
     /// Files with a date in their name that are older than the retention.
@@ -297,6 +342,11 @@ impl JobFiles {
     }
 }
 
+/// The id of the user of a job with just one.
+fn only_user(users: &[(String, String)]) -> Option<String> {
+    users.first().filter(|_| users.len() == 1).map(|(id, _)| id.clone())
+}
+
 /// The name of the page of a job.
 const REPORT_PAGE: &str = "report.html";
 
@@ -305,6 +355,7 @@ fn report_file<'s>(
     shown: &'s ExportedRun<'_>,
     report: &'s JobReport,
     plans: &'s [PlannedFile<'_>],
+    chart_values: &'s QueryParameters,
     reader: &'s QueryReader,
     inputs: &str,
 ) -> OutputFile<'s> {
@@ -317,12 +368,13 @@ fn report_file<'s>(
             queries.push(PageQuery { path: plan.file.name.template().to_owned(), sql: &query.sql, reader, bound });
         }
     }
+    let charts = job.charts.iter().map(|chart| PageChart { chart, reader, bound: chart_values }).collect();
     let (state, reasons) = (shown.state, shown.reasons);
     OutputFile {
         path: REPORT_PAGE.into(),
         name: REPORT_SOURCE.into(),
         title: "report page".into(),
-        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries }),
+        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries, charts }),
         inputs: format!("{inputs} {} {state:?} {reasons:?}", shown.run),
         version: None,
         force: shown.force_render.contains(REPORT_PAGE),

@@ -107,6 +107,8 @@ pub struct ExportOutcome {
     pub failed: Vec<ExportError>,
     /// Number of deleted files of earlier fires.
     pub deleted: u64,
+    /// What files do not show, and why.
+    pub warnings: Vec<String>,
 }
 
 impl ExportOutcome {

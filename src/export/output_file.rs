@@ -3,6 +3,7 @@
 use super::csv_column::CsvColumn;
 use super::error::ExportError;
 use super::exportify;
+use super::planned_file::FileList;
 use super::style::CsvStyle;
 use super::workbook::JobWorkbook;
 use crate::report::JobPage;
@@ -97,7 +98,7 @@ impl<'a> RowSource<'a> {
     pub(super) fn is_volatile(&self) -> bool {
         match self {
             RowSource::Query { sql, .. } => is_volatile(sql),
-            RowSource::Page(page) => page.queries.iter().any(|query| is_volatile(query.sql)),
+            RowSource::Page(page) => page.sql().any(is_volatile),
             RowSource::Workbook(workbook) => workbook.sheets.iter().any(|sheet| sheet.source.is_volatile()),
             RowSource::Fetch(_) | RowSource::Kept => false,
         }
@@ -140,6 +141,16 @@ impl<'a> RowSource<'a> {
             keys: if has_keys { stream.keys.to_vec() } else { Vec::new() },
             select,
         }))
+    }
+}
+
+impl RowSource<'_> {
+    /// The rows of one list of a fetch.
+    pub(super) fn of_list(mut self, list: Option<&FileList>) -> Self {
+        if let RowSource::Fetch(rows) = &mut self {
+            rows.select = rows.select.clone().of_list(list.map(|list| list.id.clone()));
+        }
+        self
     }
 }
 

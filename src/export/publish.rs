@@ -52,6 +52,7 @@ pub fn publish(
         current: RefCell::default(),
         caches: RefCell::default(),
         journal: ExportJournal::new(&folder),
+        warnings: RefCell::default(),
     };
     job.publish_all(sheets)
 }
@@ -84,6 +85,8 @@ struct JobExport<'a> {
     caches: RefCell<FormatCaches>,
     /// Files that are published and not recorded yet.
     journal: ExportJournal<'a>,
+    /// What files do not show, and why.
+    warnings: RefCell<Vec<String>>,
 }
 
 /// The results of an export so far.
@@ -182,6 +185,7 @@ impl JobExport<'_> {
         store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
         self.forget_absent(sheets)?;
         outcome.deleted = deleted;
+        outcome.warnings = self.warnings.take();
         Ok(outcome)
     }
 
@@ -296,6 +300,7 @@ impl JobExport<'_> {
         let replaced = draft.publish_with(|| self.journal.record(&entry))?;
         let change = if replaced { FileChange::Written } else { FileChange::Same };
         self.warn(sheet, &tally);
+        self.warnings.borrow_mut().extend(tally.warnings);
         let mut file = self.exported_file(sheet, change, tally.rows, written.bytes, guarded);
         file.too_long_for_excel = tally.columns.iter().map(|c| c.long).sum();
         package.add_resource(entry.resource);

@@ -26,7 +26,7 @@ pub fn query_fetches<'q>(
 
 /// A fingerprint of the input files of a job, if one of its queries may read them.
 pub(super) fn fingerprint_inputs(job: &Job) -> String {
-    if !job.queries.iter().any(|query| mentions_inputs(&query.sql)) {
+    if !job.sql().any(mentions_inputs) {
         return String::new();
     }
     let files = job.fetches.iter().filter_map(|fetch| fetch.input_file.as_ref());

@@ -28,6 +28,8 @@ pub(super) struct FileStats {
     pub columns: Vec<ColumnStats>,
     /// The sheets of a workbook, with the number of their rows.
     pub sheets: Vec<(String, u64)>,
+    /// What the file does not show, and why.
+    pub warnings: Vec<String>,
 }
 
 /// Counters of one column.

@@ -156,6 +156,9 @@ fn clear_file(
     (user, mentions): (&PurgedUser, &UserMentions),
 ) -> Result<FileResult, ExportError> {
     let below = file.path_below_job();
+    if file.is_of_all_jobs() {
+        return Ok(FileResult::ToRender);
+    }
     let valid = check_name(&file.job).and_then(|()| check_name(below));
     valid.map_err(|source| ExportError::Name { path: file.path.clone(), source })?;
     let folder = root.existing_folder(&file.job)?;
@@ -237,6 +240,11 @@ fn shorten_below(
         Some((_, 0)) => return Ok(FileResult::Unchanged),
         Some((rows, _)) => rows,
     };
+    if rows == 0 && record.shows_one_list() {
+        // Its name is the title of a list that only this user had.
+        drop(draft);
+        return folder.delete(path).map(|()| FileResult::Deleted);
+    }
     draft.flush().map_err(|e| draft.failed(e))?;
     let written = draft.written();
     // The record comes first: if the command is killed in between, the next one finds the rows again.

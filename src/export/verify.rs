@@ -30,6 +30,9 @@ const EXPORTED_ENDINGS: [&str; 5] = ["csv", "jsonl", "ndjson", "parquet", "xlsx"
 /// The detail for files of an unfinished export.
 const UNRECORDED: &str = "written by an interrupted export; the next export records it";
 
+/// The job of a file that belongs to no job.
+const OF_ALL_JOBS: &str = "";
+
 /// Maximum number of checks of a job if its files change at the same time.
 const MAX_ATTEMPTS: usize = 20;
 
@@ -74,7 +77,7 @@ impl FileIssue {
 /// A file that differs from its record.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FileFinding {
-    /// The job with the folder that contains the file.
+    /// The job with the folder that contains the file; empty for the overview of all jobs.
     pub job: String,
     /// The path below the job's folder; empty for the folder itself.
     pub path: String,
@@ -111,6 +114,8 @@ pub fn verify_files(csv_dir: &Path, store: Option<&Connection>) -> rusqlite::Res
             report.findings.push(FileFinding { job, path, issue: FileIssue::Unreadable, detail: e.to_string() });
         }
     }
+    // The overview is in the CSV folder itself, which no job has a name for.
+    jobs.insert(OF_ALL_JOBS.to_owned());
     for job in jobs {
         let recorded = RecordedState::read(store, &job, csv_dir)?;
         let mut look = FolderCheck { job: &job, csv_dir, store, recorded, at: None };
@@ -221,12 +226,20 @@ impl FolderCheck<'_> {
         Ok(found)
     }
 
+    /// Whether this is the CSV folder itself. Only the overview and what a killed process has left there are ours.
+    fn is_of_all_jobs(&self) -> bool {
+        self.job == OF_ALL_JOBS
+    }
+
     fn is_in_scope(&self, path: &str) -> bool {
         self.at.as_ref().is_none_or(|at| at.contains(path))
     }
 
     /// The data package, or null if there is none.
     fn package(&self, found: &mut FilesReport) -> Value {
+        if self.is_of_all_jobs() {
+            return Value::Null;
+        }
         let files = self.recorded.record.len();
         let (matter, detail) = match &self.recorded.package {
             Ok(bytes) => match serde_json::from_slice::<Value>(bytes) {
@@ -314,6 +327,9 @@ impl FolderCheck<'_> {
         for (name, kind) in entries {
             let name = name.to_string_lossy().into_owned();
             let path = format!("{below}{name}");
+            if kind == FileType::Directory && self.is_of_all_jobs() {
+                continue;
+            }
             if kind == FileType::Directory {
                 self.find_strays(found, &format!("{path}/"), known);
                 continue;
@@ -327,7 +343,7 @@ impl FolderCheck<'_> {
                 // It was compared with its record.
             } else if self.is_under_way(&path) {
                 self.add(found, &path, FileIssue::Behind, UNRECORDED.into());
-            } else if EXPORTED_ENDINGS.contains(&extension(&name)) {
+            } else if !self.is_of_all_jobs() && EXPORTED_ENDINGS.contains(&extension(&name)) {
                 let detail = "no recorded run wrote it, and no data package lists it";
                 self.add(found, &path, FileIssue::Stray, detail.into());
             }

@@ -54,7 +54,7 @@ fn expanded_paths(job: &Job, csv: &OutputName) -> Vec<String> {
     users
         .into_iter()
         .map(|user| {
-            let with = TemplateValues { job: &job.name, date: "{date}", datetime: "{datetime}", user };
+            let with = TemplateValues { job: &job.name, date: "{date}", datetime: "{datetime}", user, list: "{list}" };
             csv.expand(&with).to_lowercase()
         })
         .collect()

@@ -1,6 +1,6 @@
 //! The table of keys of a job file.
 
-use super::model::{AlbumGroup, ReportSection, TimeRange};
+use super::model::{AlbumGroup, ChartKind, ReportSection, TimeRange};
 use super::rules;
 use crate::document::{KeySpec, ValueShape};
 use crate::settings::keys::zones;
@@ -152,6 +152,12 @@ pub static JOB: &[KeySpec] = &[
         "Writes the page output/csv/JOB/report.html: what changed, grew, is new, is missing. An empty table is enough.",
     ),
     KeySpec::new("fetch", ValueShape::Tables, "", "What the job fetches: one [[fetch]] per stream."),
+    KeySpec::new(
+        "chart",
+        ValueShape::Tables,
+        "",
+        "Charts on the page of the job from your own SQL: one [[chart]] per chart. They need `[report]`.",
+    ),
     KeySpec::new("query", ValueShape::Tables, "", "CSV files from your own SQL: one [[query]] per file."),
 ];
 
@@ -166,6 +172,23 @@ pub static REPORT: &[KeySpec] = &[
     KeySpec::new("since", DURATION, "\"7d\"", "How far before the run something counts as new."),
     KeySpec::new("weeks", ValueShape::Integer { min: 1, max: 104 }, "12", "Number of weeks in the chart of changes."),
     KeySpec::new("rows", ValueShape::Integer { min: 1, max: 200 }, "20", "Maximum number of rows of a table."),
+];
+
+/// Keys of a `[[chart]]`.
+pub static CHART: &[KeySpec] = &[
+    KeySpec::new("title", ANY, "", "The heading of the chart."),
+    KeySpec::new(
+        "kind",
+        ValueShape::OneOf(|| ChartKind::ALL.map(ChartKind::as_str).to_vec()),
+        "\"line\"",
+        "`line` and `step` draw values over time: `step` keeps each value until the next one. `bars` draws a bar for each row. `table` has no drawing. Each chart also has its numbers as a table.",
+    ),
+    KeySpec::new(
+        "sql",
+        ValueShape::Text(&rules::SELECT),
+        "",
+        "One SELECT with the columns `x` (a time, a day or a number; for `bars` and `table` any text) and `y` (a number). `series` makes one drawing for each of its values, and `url` links the rows to Spotify. Views and parameters are those of a [[query]].",
+    ),
 ];
 
 /// Keys of a `[[fetch]]`.
@@ -186,7 +209,7 @@ pub static FETCH: &[KeySpec] = &[
         "csv",
         OUTPUT,
         "",
-        "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. Default: NAME.csv.",
+        "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. {playlist}, {artist}, {show}, {album} and {audiobook} make one file for each list of the fetch, named after its title and id. Default: NAME.csv.",
     ),
     KeySpec::new(
         "jsonl",

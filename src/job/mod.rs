@@ -7,6 +7,7 @@
 //! A fetch that takes its ids `from` another one must stand below it: then there are no cycles, a
 //! run goes through the file from top to bottom, and a reader does too.
 
+mod chart;
 mod consistency;
 mod csv_file;
 mod fetch;
@@ -31,9 +32,10 @@ mod sql;
 pub use input_rows::InputFile;
 pub use load::{LoadedJobs, load};
 pub use model::{
-    AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobReport, JobUsers, ReportSection, RowFile, SinceRule, TimeRange,
+    AlbumGroup, CHART_COLUMNS, ChartKind, Fetch, FetchSource, Job, JobChart, JobQuery, JobReport, JobUsers,
+    ReportSection, RowFile, SinceRule, TimeRange,
 };
-pub use output_name::{OutputName, TemplateValues};
+pub use output_name::{OutputName, TemplateValues, list_file_name};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::{json_schema, markdown};

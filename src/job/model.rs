@@ -70,6 +70,8 @@ pub struct Job {
     pub xlsx: bool,
     /// Its page, if it has one.
     pub report: Option<JobReport>,
+    /// Charts of its page from its own SQL.
+    pub charts: Vec<JobChart>,
     /// Errors in its SQL that affect only single CSV files, so that the job still runs. `check` reports them.
     pub sql_problems: Vec<Diagnostic>,
 }
@@ -85,6 +87,13 @@ pub struct JobReport {
     pub weeks: u32,
     /// Maximum number of rows of a table.
     pub rows: u64,
+}
+
+impl Default for JobReport {
+    /// What an empty table `[report]` means.
+    fn default() -> JobReport {
+        JobReport { sections: None, since: Duration::from_secs(7 * 86_400), weeks: 12, rows: 20 }
+    }
 }
 
 impl JobReport {
@@ -138,6 +147,69 @@ impl ReportSection {
         }
     }
 }
+
+/// `[[chart]]`: a chart of the page from SQL.
+#[derive(Debug, Clone)]
+pub struct JobChart {
+    pub title: String,
+    pub kind: ChartKind,
+    /// One SELECT with the columns `x` and `y`, and optionally `series` and `url`.
+    pub sql: String,
+    /// The place of the SQL in the file.
+    pub sql_span: Range<usize>,
+}
+
+impl JobChart {
+    /// What is wrong with the columns of its SQL.
+    pub fn wrong_columns(&self, columns: &[String]) -> Option<String> {
+        let (needed, optional) = CHART_COLUMNS;
+        let missing: Vec<String> = needed
+            .iter()
+            .filter(|name| !columns.iter().any(|column| column == *name))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let known = |column: &&String| needed.contains(&column.as_str()) || optional.contains(&column.as_str());
+        match (missing.as_slice(), columns.iter().find(|column| !known(column))) {
+            ([], None) => None,
+            ([], Some(other)) => {
+                Some(format!("a chart has no use for the column `{other}`; it has x, y, series and url"))
+            }
+            (missing, _) => Some(format!("the chart needs a column named {}", missing.join(" and one named "))),
+        }
+    }
+}
+
+/// How a chart is drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChartKind {
+    /// A line between values over time.
+    #[default]
+    Line,
+    /// A line that keeps each value until the next one.
+    Step,
+    /// A bar for each value.
+    Bars,
+    /// No drawing, only the values.
+    Table,
+}
+
+impl ChartKind {
+    /// Every kind.
+    pub const ALL: [ChartKind; 4] = [ChartKind::Line, ChartKind::Step, ChartKind::Bars, ChartKind::Table];
+
+    /// The name in job files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ChartKind::Line => "line",
+            ChartKind::Step => "step",
+            ChartKind::Bars => "bars",
+            ChartKind::Table => "table",
+        }
+    }
+}
+
+/// The columns that a chart needs, and those that it may have.
+pub const CHART_COLUMNS: (&[&str], &[&str]) = (&["x", "y"], &["series", "url"]);
 
 /// The users that a job reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -331,6 +403,11 @@ impl Fetch {
 }
 
 impl Job {
+    /// The SQL of its queries and charts.
+    pub fn sql(&self) -> impl Iterator<Item = &str> {
+        self.queries.iter().map(|query| query.sql.as_str()).chain(self.charts.iter().map(|chart| chart.sql.as_str()))
+    }
+
     /// The index of the fetch with this name.
     pub fn fetch_index(&self, name: &str) -> Option<usize> {
         self.fetches.iter().position(|f| f.name == name)

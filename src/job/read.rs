@@ -11,7 +11,7 @@ use super::input_budget::InputBudget;
 use super::model::{Job, JobReport, JobUsers, ReportSection, SinceRule};
 use super::rules::date;
 use super::schedule::Schedule;
-use super::{CsvOptions, consistency, fetch, keys, query, sql};
+use super::{CsvOptions, chart, consistency, fetch, keys, query, sql};
 use crate::document::{self, Diagnostic, Document, DocumentChecker, TableValues, TomlTable, TomlValue, as_text, texts};
 use crate::settings::keys::CSV;
 use crate::settings::{CsvProfile, FileFormat, Settings};
@@ -75,6 +75,7 @@ pub(super) fn read_job(
     let timezone = values.text("timezone").and_then(|z| z.parse::<Tz>().ok()).unwrap_or(settings.defaults.timezone);
     let fetches = fetch::read_fetches(&tables(&values, "fetch", &mut checker), &context, &mut checker);
     let queries = query::read_queries(&tables(&values, "query", &mut checker), &context, &mut checker);
+    let charts = chart::read_charts(&tables(&values, "chart", &mut checker), &values, &mut checker);
     if whole && values.entry("fetch").is_none() && values.entry("query").is_none() {
         let problem = Diagnostic::for_file(&document.file, "the job has neither a fetch nor a query");
         checker.problems.push(problem.with_hint("add a [[fetch]] with stream = \"…\""));
@@ -102,7 +103,8 @@ pub(super) fn read_job(
         csv_options,
         xlsx: values.get("xlsx").and_then(|value| value.get_ref().as_bool()).unwrap_or(settings.output.xlsx),
         report: read_report(&values, &mut checker),
-        sql_problems: sql::check_job(name, &fetches, &queries, context.has_users, &mut checker),
+        sql_problems: sql::check_job(name, &fetches, (&queries, &charts), context.has_users, &mut checker),
+        charts,
         fetches,
         queries,
     };
@@ -111,7 +113,7 @@ pub(super) fn read_job(
     (usable.then_some(job), checker.problems)
 }
 
-/// The tables of `[[fetch]]` or `[[query]]`.
+/// The tables of `[[fetch]]`, `[[query]]` or `[[chart]]`.
 fn tables<'t, 'i>(
     values: &TableValues<'t, 'i>,
     name: &str,
@@ -196,11 +198,12 @@ fn read_report(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) 
         let names: Vec<&str> = texts(value).into_iter().map(|(name, _)| name).collect();
         ReportSection::ALL.into_iter().filter(|section| names.contains(&section.as_str())).collect()
     });
+    let default = JobReport::default();
     Some(JobReport {
         sections,
-        since: duration(&values, "since").unwrap_or(Duration::from_secs(7 * 86_400)),
-        weeks: integer(&values, "weeks").and_then(|n| u32::try_from(n).ok()).unwrap_or(12),
-        rows: integer(&values, "rows").and_then(|n| u64::try_from(n).ok()).unwrap_or(20),
+        since: duration(&values, "since").unwrap_or(default.since),
+        weeks: integer(&values, "weeks").and_then(|n| u32::try_from(n).ok()).unwrap_or(default.weeks),
+        rows: integer(&values, "rows").and_then(|n| u64::try_from(n).ok()).unwrap_or(default.rows),
     })
 }
 

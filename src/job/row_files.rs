@@ -56,6 +56,15 @@ pub(super) fn files_of_fetch(
                 format!("the rows of `{}` do not belong to a user", stream.name)
             });
         }
+        if let Some(placeholder) = file_name.list_placeholder().filter(|_| entry.is_some())
+            && stream.list_placeholder() != Some(placeholder)
+        {
+            let message = format!("`{{{placeholder}}}` has no value here");
+            checker.report(at.clone(), &format!("fetch.{key}"), message).hint = Some(match stream.list_placeholder() {
+                Some(other) => format!("`{}` reads one list for each {other}: write {{{other}}}", stream.name),
+                None => format!("the rows of `{}` are not in lists that a file each could show", stream.name),
+            });
+        }
         files.push(RowFile { format, name: file_name, span: at });
     }
     files

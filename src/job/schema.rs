@@ -7,7 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::{FETCH, JOB, OPTIONS, QUERY, REPORT, SOURCES};
+use super::keys::{CHART, FETCH, JOB, OPTIONS, QUERY, REPORT, SOURCES};
 use crate::document::KeySpec;
 use crate::settings::keys::CSV;
 use crate::settings::{FileFormat, key_row, key_schema};
@@ -19,6 +19,10 @@ pub fn json_schema() -> Value {
     let mut top = properties(JOB);
     top.insert("fetch".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": fetch_schema() }));
     top.insert("query".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 200, "items": query_schema() }));
+    let chart = json!({ "required": ["title", "sql"] });
+    let mut chart_schema = table(properties(CHART));
+    merge(&mut chart_schema, chart);
+    top.insert("chart".to_owned(), json!({ "type": "array", "minItems": 1, "maxItems": 24, "items": chart_schema }));
     top.insert("csv_options".to_owned(), table(properties(CSV)));
     top.insert("report".to_owned(), table(properties(REPORT)));
     let of_users: Vec<&str> = stream::all().filter(|s| s.needs_user()).map(|s| s.name).collect();
@@ -28,6 +32,7 @@ pub fn json_schema() -> Value {
         "title": "cratedigger job",
         "anyOf": [{ "required": ["fetch"] }, { "required": ["query"] }],
         "not": { "required": ["user", "users"] },
+        "dependencies": { "chart": ["report"] },
         // A stream of a user needs one.
         "if": {
             "required": ["fetch"],
@@ -155,6 +160,7 @@ pub fn markdown() -> String {
         ("In a `[[query]]`", QUERY),
         ("In `[csv_options]`", CSV),
         ("In `[report]`", REPORT),
+        ("In a `[[chart]]`", CHART),
     ] {
         out.push_str(&format!("\n## {title}\n\n| key | value | default | description |\n| --- | --- | --- | --- |\n"));
         for key in keys {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::model::{Fetch, FetchSource, JobQuery};
+use super::model::{Fetch, FetchSource, JobChart, JobQuery};
 use crate::document::{Diagnostic, DocumentChecker, nearest, or_list};
 use crate::store::create_schema;
 use crate::store::query::{InputRows, QueryError, QueryFetch, QueryParameters, QueryReader, mentions_inputs};
@@ -14,12 +14,12 @@ use crate::stream::StreamInput;
 pub(super) fn check_job(
     job: &str,
     fetches: &[Fetch],
-    queries: &[JobQuery],
+    (queries, charts): (&[JobQuery], &[JobChart]),
     has_users: bool,
     checker: &mut DocumentChecker<'_>,
 ) -> Vec<Diagnostic> {
     let has_conditions = fetches.iter().any(|f| matches!(&f.source, FetchSource::From { filter: Some(_), .. }));
-    if queries.is_empty() && !has_conditions {
+    if queries.is_empty() && charts.is_empty() && !has_conditions {
         return Vec::new();
     }
     let views = |with_inputs: bool| -> Vec<QueryFetch> {
@@ -34,13 +34,17 @@ pub(super) fn check_job(
         fetches.iter().map(view).collect()
     };
     // A condition cannot read the rows of input files: it runs in the middle of a run, for each of its fetches.
-    let reads_inputs = queries.iter().any(|query| mentions_inputs(&query.sql));
+    let mut texts = queries.iter().map(|query| &query.sql).chain(charts.iter().map(|chart| &chart.sql));
+    let reads_inputs = texts.any(|sql| mentions_inputs(sql));
     let open = |with_inputs| QueryReader::for_checking(job, views(with_inputs), create_schema);
     let of_queries = if reads_inputs { open(true).map(Some) } else { Ok(None) };
     match open(false).and_then(|conditions| Ok((conditions, of_queries?))) {
         Ok((conditions, of_queries)) => {
             check_conditions(&conditions, fetches, checker);
-            check_queries(of_queries.as_ref().unwrap_or(&conditions), queries, has_users, checker)
+            let reader = of_queries.as_ref().unwrap_or(&conditions);
+            let mut other = check_queries(reader, queries, has_users, checker);
+            other.extend(check_charts(reader, charts, checker));
+            other
         }
         // Two fetches with one name make one view twice, and were reported already.
         Err(_) if checker.problems.iter().any(Diagnostic::is_error) => Vec::new(),
@@ -168,30 +172,72 @@ fn check_queries(
                     checker.report(file.span.clone(), &key, "`{user}` has no value here").hint =
                         Some("it needs a job with users and a query that uses `:user_id`".to_owned());
                 }
+                for file in &query.files {
+                    let Some(placeholder) = file.name.list_placeholder() else { continue };
+                    let (key, message) =
+                        (format!("query.{}", file.format.as_str()), format!("`{{{placeholder}}}` has no value here"));
+                    checker.report(file.span.clone(), &key, message).hint =
+                        Some("only the file of a [[fetch]] can be one for each list".to_owned());
+                }
                 if !checked.is_ordered {
-                    let warning = checker
-                        .document
-                        .diagnostic(query.sql_span.clone(), "the query has no ORDER BY")
-                        .for_key("query.sql")
-                        .with_hint("without it, the order of the rows may change from run to run")
-                        .as_warning();
-                    checker.problems.push(warning);
+                    warn_of_order(&query.sql_span, "query.sql", checker);
                 }
             }
             Err(error) => {
-                let not_select = is_unknown_name(&error) && !reader.is_select(&query.sql);
-                let error = if not_select { QueryError::NotASelect } else { error };
-                let blocks = !is_unknown_name(&error);
-                let hint = sql_hint(&error, &query.sql, reader);
-                let diagnostic = report(&error, &query.sql, &query.sql_span, "query.sql", checker);
-                diagnostic.hint = diagnostic.hint.take().or(hint);
-                if !blocks {
-                    other.extend(checker.problems.pop());
-                }
+                other.extend(report_query(error, (&query.sql, &query.sql_span), "query.sql", reader, checker))
             }
         }
     }
     other
+}
+
+/// Reports problems of the charts. Returns the errors that cost only the chart.
+fn check_charts(reader: &QueryReader, charts: &[JobChart], checker: &mut DocumentChecker<'_>) -> Vec<Diagnostic> {
+    let mut other = Vec::new();
+    for chart in charts {
+        match reader.check(&chart.sql) {
+            Ok(checked) => {
+                if let Some(message) = chart.wrong_columns(&checked.columns) {
+                    let hint = "name them with AS: SELECT day AS x, followers AS y, name AS series";
+                    let problem = checker.document.diagnostic(chart.sql_span.clone(), message);
+                    other.push(problem.for_key("chart.sql").with_hint(hint));
+                } else if !checked.is_ordered {
+                    warn_of_order(&chart.sql_span, "chart.sql", checker);
+                }
+            }
+            Err(error) => {
+                other.extend(report_query(error, (&chart.sql, &chart.sql_span), "chart.sql", reader, checker))
+            }
+        }
+    }
+    other
+}
+
+fn warn_of_order(span: &Range<usize>, key: &str, checker: &mut DocumentChecker<'_>) {
+    let warning = checker
+        .document
+        .diagnostic(span.clone(), "the query has no ORDER BY")
+        .for_key(key)
+        .with_hint("without it, the order of the rows may change from run to run")
+        .as_warning();
+    checker.problems.push(warning);
+}
+
+/// Reports the error of a query, or returns it if it does not prevent the job from running.
+fn report_query(
+    error: QueryError,
+    (sql, span): (&str, &Range<usize>),
+    key: &str,
+    reader: &QueryReader,
+    checker: &mut DocumentChecker<'_>,
+) -> Option<Diagnostic> {
+    let not_select = is_unknown_name(&error) && !reader.is_select(sql);
+    let error = if not_select { QueryError::NotASelect } else { error };
+    let blocks = !is_unknown_name(&error);
+    let hint = sql_hint(&error, sql, reader);
+    let diagnostic = report(&error, sql, span, key, checker);
+    diagnostic.hint = diagnostic.hint.take().or(hint);
+    if blocks { None } else { checker.problems.pop() }
 }
 
 #[cfg(test)]

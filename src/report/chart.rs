@@ -21,6 +21,8 @@ pub(super) struct Chart {
     pub lines: Vec<String>,
     pub dots: Vec<(f64, f64)>,
     pub labels: Vec<ChartLabel>,
+    /// A line that the values should stay below.
+    pub limit: Option<GridLine>,
 }
 
 #[derive(Debug)]
@@ -51,40 +53,134 @@ pub(super) struct ChartLabel {
 /// A value at a time in seconds.
 pub(super) type TimePoint = (i64, u64);
 
-/// A line that keeps each value until the next one. `ends` are the texts of the first and the last time.
+/// A value at a place of the axis.
+pub(super) type ValuePoint = (f64, f64);
+
+/// How the points of a line are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineShape {
+    /// Straight from point to point.
+    Straight,
+    /// Each value is kept until the next one.
+    Steps,
+}
+
+/// A line of whole numbers that keeps each value until the next one. `ends` are the texts of the first and the last time.
 pub(super) fn steps(id: String, title: &str, points: &[TimePoint], ends: (&str, &str)) -> Chart {
+    let points: Vec<ValuePoint> = points.iter().map(|(time, n)| (*time as f64, *n as f64)).collect();
+    line(id, title, &points, LineShape::Steps, ends, MAX_POINTS)
+}
+
+/// A line through values, with at most `most` points. `ends` are the texts at the ends of the axis.
+pub(super) fn line(
+    id: String,
+    title: &str,
+    points: &[ValuePoint],
+    shape: LineShape,
+    ends: (&str, &str),
+    most: usize,
+) -> Chart {
     let mut chart = Chart { id, title: title.to_owned(), height: 132, ..Chart::default() };
     let bottom = 110.0;
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return chart };
-    let (low, high) = points.iter().fold((u64::MAX, 0), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
-    let scale = Scale::fitting(low, high, (bottom, TOP));
+    let ends_of = |(low, high): (f64, f64), (_, n): &ValuePoint| (low.min(*n), high.max(*n));
+    let (low, high) = points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends_of);
+    let scale = Scale::fitting(low, high, points.iter().all(|(_, n)| n.fract() == 0.0), (bottom, TOP));
     chart.grid = scale.grid(false);
-    let span = (last.0 - first.0).max(1) as f64;
-    let x = |time: i64| round(LEFT + (time - first.0) as f64 / span * (RIGHT - LEFT));
+    let span = if last.0 > first.0 { last.0 - first.0 } else { 1.0 };
+    let x = |place: f64| round(LEFT + (place - first.0) / span * (RIGHT - LEFT));
     let mut path = String::new();
-    for (n, (time, value)) in thinned(points).into_iter().enumerate() {
-        let (x, y) = (x(time), round(scale.at(value as f64)));
-        if n == 0 { path = format!("M{x} {y}") } else { path.push_str(&format!("H{x}V{y}")) }
+    for (n, (place, value)) in thinned(points, most).into_iter().enumerate() {
+        let (x, y) = (x(place), round(scale.at(value)));
+        match shape {
+            _ if n == 0 => path = format!("M{x} {y}"),
+            LineShape::Steps => path.push_str(&format!("H{x}V{y}")),
+            LineShape::Straight => path.push_str(&format!("L{x} {y}")),
+        }
     }
     chart.lines.push(path);
-    let end = (x(last.0), round(scale.at(last.1 as f64)));
+    let end = (x(last.0), round(scale.at(last.1)));
     chart.dots.push(end);
     let above = if end.1 - 8.0 < 11.0 { end.1 + 16.0 } else { end.1 - 8.0 };
-    chart.labels.push(ChartLabel {
-        x: end.0,
-        y: round(above),
-        anchor: "end",
-        text: super::page::grouped(last.1),
-        is_value: true,
-    });
-    for (x, anchor, text) in [(LEFT, "start", ends.0), (RIGHT, "end", ends.1)] {
-        chart.labels.push(ChartLabel { x, y: 127.0, anchor, text: text.to_owned(), is_value: false });
+    let anchor = if end.0 < LEFT + 40.0 { "start" } else { "end" };
+    let label = |x, y, anchor, text: String, is_value| ChartLabel { x, y, anchor, text, is_value };
+    chart.labels.push(label(end.0, round(above), anchor, number_text(last.1), true));
+    chart.labels.push(label(LEFT, 127.0, "start", ends.0.to_owned(), false));
+    if last.0 > first.0 {
+        chart.labels.push(label(RIGHT, 127.0, "end", ends.1.to_owned(), false));
     }
     chart
 }
 
+/// The height of a bar with its name above it.
+const ROW_HEIGHT: f64 = 32.0;
+
+/// Lying bars, whose names may be long. A negative value goes to the left.
+pub(super) fn rows_of_bars(id: String, title: &str, values: &[(String, f64)]) -> Chart {
+    let height = 4.0 + ROW_HEIGHT * values.len() as f64;
+    let mut chart = Chart { id, title: title.to_owned(), height: height as u32, ..Chart::default() };
+    let high = values.iter().map(|value| value.1).fold(0.0, f64::max);
+    let low = values.iter().map(|value| value.1).fold(0.0, f64::min);
+    let span = if high > low { high - low } else { 1.0 };
+    // The numbers are at the right of the bars.
+    let (left, right) = (2.0, 290.0);
+    let x = |value: f64| left + (value - low) / span * (right - left);
+    for (n, (name, value)) in values.iter().enumerate() {
+        let top = ROW_HEIGHT * n as f64 + 4.0;
+        let (from, to) = (x(value.min(0.0)), x(value.max(0.0)));
+        let class = if *value < 0.0 { "minus" } else { "bar" };
+        let width = round((to - from).max(1.0));
+        chart.bars.push(ChartBar { class, x: round(from), y: round(top + 16.0), width, height: 9.0 });
+        let label = |x, y, text, is_value| ChartLabel { x, y: round(y), anchor: "start", text, is_value };
+        chart.labels.push(label(left, top + 11.0, cut_short(name, NAME_LENGTH), false));
+        chart.labels.push(label(round(to + 6.0), top + 25.0, number_text(*value), true));
+    }
+    chart
+}
+
+/// A longer name does not fit into the width of a drawing. The table below it has the whole name.
+const NAME_LENGTH: usize = 48;
+
+fn cut_short(name: &str, most: usize) -> String {
+    if name.chars().count() <= most {
+        return name.to_owned();
+    }
+    name.chars().take(most - 1).chain(['…']).collect()
+}
+
+/// `1,234`, `−5`, `0.25`
+pub(super) fn number_text(value: f64) -> String {
+    let sign = if value < 0.0 { "−" } else { "" };
+    let size = value.abs();
+    if size.fract() == 0.0 && size < 1e15 {
+        return format!("{sign}{}", super::page::grouped(size as u64));
+    }
+    let text = if size < 1e15 { format!("{size:.4}") } else { format!("{size:e}") };
+    let text = if text.contains(['.']) && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    format!("{sign}{text}")
+}
+
+/// A limit this many times higher than the highest bar would leave no height for the bars, and is not drawn.
+const FAR_ABOVE: u64 = 6;
+
+/// Bars by name below a limit, which has a line of its own.
+pub(super) fn bars_below(id: String, title: &str, values: &[(String, u64)], limit: Option<u64>) -> Chart {
+    let highest = values.iter().map(|value| value.1).max().unwrap_or(0);
+    let limit = limit.filter(|limit| *limit > 0 && *limit <= highest.saturating_mul(FAR_ABOVE));
+    let values: Vec<(String, u64, u64)> = values.iter().map(|(name, n)| (name.clone(), *n, 0)).collect();
+    draw_bars(id, title, &values, false, limit)
+}
+
 /// Bars by name, with an optional second value that goes down. Names are written as far as there is space.
 pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: bool) -> Chart {
+    draw_bars(id, title, values, has_minus, None)
+}
+
+fn draw_bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: bool, limit: Option<u64>) -> Chart {
     let mut chart = Chart { id, title: title.to_owned(), height: 168, ..Chart::default() };
     let bottom = 146.0;
     let highest = values.iter().map(|value| value.1).max().unwrap_or(0);
@@ -96,7 +192,8 @@ pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_m
         }
         false => bottom,
     };
-    let scale = Scale::fitting(0, highest.max(1), (zero, TOP + 4.0));
+    let top = highest.max(1).max(limit.unwrap_or(0)) as f64;
+    let scale = Scale::fitting(0.0, top, true, (zero, TOP + 4.0));
     let unit = if has_minus {
         ((zero - TOP - 4.0) / scale.high).min((bottom - zero - 8.0) / lowest.max(1) as f64)
     } else {
@@ -108,6 +205,8 @@ pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_m
         ticks.retain(|tick| tick.at >= TOP);
     }
     chart.grid = ticks;
+    chart.limit =
+        limit.map(|limit| GridLine { at: round(at(limit as f64)), label: super::page::grouped(limit), is_base: false });
     let slot = (RIGHT - LEFT) / values.len().max(1) as f64;
     let width = (slot * 0.72).min(28.0);
     let text_every = (values.len() as f64 * 46.0 / (RIGHT - LEFT)).ceil().max(1.0) as usize;
@@ -159,7 +258,7 @@ fn label(value: u64, has_sign: bool, sign: char) -> String {
     if has_sign { format!("{sign}{number}") } else { number }
 }
 
-/// A vertical axis with ticks at round whole numbers.
+/// A vertical axis with ticks at round numbers.
 struct Scale {
     step: f64,
     low: f64,
@@ -169,12 +268,29 @@ struct Scale {
 }
 
 impl Scale {
-    /// A scale that contains both values. `from` and `to` are the places of its ends.
-    fn fitting(low: u64, high: u64, (from, to): (f64, f64)) -> Scale {
-        let (low, high) = if low == high { (low.saturating_sub(1), high + 1) } else { (low, high) };
-        let step = nice_step((high - low) as f64 / 3.0);
-        let low = (low as f64 / step).floor() * step;
-        let high = (high as f64 / step).ceil() * step;
+    /// A scale that contains both values, with ticks at whole numbers if all values are. `from` and `to` are the places of
+    /// its ends.
+    fn fitting(low: f64, high: f64, is_whole: bool, (from, to): (f64, f64)) -> Scale {
+        let (low, high) = if low < high {
+            (low, high)
+        } else {
+            // Whole numbers have no part of a step below them, and sizes are not negative.
+            let around = if is_whole { 1.0 } else { (low.abs() * 0.1).max(f64::MIN_POSITIVE * 1e9) };
+            (
+                if low > 0.0 {
+                    (low - around).max(0.0)
+                } else if low == 0.0 && is_whole {
+                    0.0
+                } else {
+                    low - around
+                },
+                high + around,
+            )
+        };
+        let least = (high - low) / 3.0;
+        let step = nice_step(if is_whole { least.max(1.0) } else { least });
+        let low = (low / step).floor() * step;
+        let high = (high / step).ceil() * step;
         Scale { step, low, high, from, to }
     }
 
@@ -186,35 +302,41 @@ impl Scale {
         let count = ((self.high - self.low) / self.step).round() as u64;
         let tick = |n: u64| {
             let value = self.low + self.step * n as f64;
-            GridLine { at: round(self.at(value)), label: short(value), is_base: has_base && n == 0 }
+            GridLine { at: round(self.at(value)), label: short(value, self.step), is_base: has_base && n == 0 }
         };
         (0..=count).map(tick).collect()
     }
 }
 
-/// The next step of the form 1, 2 or 5 times a power of ten, at least 1.
+/// The next step of the form 1, 2 or 5 times a power of ten.
 fn nice_step(least: f64) -> f64 {
-    let power = 10_f64.powf(least.max(1.0).log10().floor());
+    let power = 10_f64.powf(least.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| *step >= least).unwrap_or(10.0 * power)
 }
 
-/// `950`, `1.5k`, `2M`
-fn short(value: f64) -> String {
-    let (value, unit) = match value {
-        v if v >= 1e6 => (v / 1e6, "M"),
-        v if v >= 1e4 => (v / 1e3, "k"),
-        v => (v, ""),
+/// `950`, `15k`, `2M`, `0.25`, with as many decimals as the step between ticks needs.
+fn short(value: f64, step: f64) -> String {
+    let (unit, name) = match value.abs().max(step) {
+        size if size >= 1e12 => return format!("{value:.0e}"),
+        size if size >= 1e9 => (1e9, "G"),
+        size if size >= 1e6 => (1e6, "M"),
+        size if size >= 1e4 => (1e3, "k"),
+        _ => (1.0, ""),
     };
-    format!("{}{unit}", (value * 100.0).round() / 100.0)
+    let decimals = (-(step / unit).log10().floor()).clamp(0.0, 6.0) as usize;
+    let text = format!("{:.decimals$}", value / unit);
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text = if text == "-0" { "0" } else { text };
+    format!("{}{}", text.replace('-', "−"), if text == "0" { "" } else { name })
 }
 
-/// At most [`MAX_POINTS`] of the points, with the first and the last one.
-fn thinned(points: &[TimePoint]) -> Vec<TimePoint> {
-    if points.len() <= MAX_POINTS {
+/// At most `most` of the points, with the first and the last one.
+fn thinned(points: &[ValuePoint], most: usize) -> Vec<ValuePoint> {
+    if points.len() <= most {
         return points.to_vec();
     }
     let last = points.len() - 1;
-    (0..MAX_POINTS).map(|n| points[n * last / (MAX_POINTS - 1)]).collect()
+    (0..most).map(|n| points[n * last / (most - 1)]).collect()
 }
 
 fn round(value: f64) -> f64 {
@@ -227,12 +349,16 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_contain_the_values() {
-        for (low, high) in [(0, 1), (0, 3), (7, 7), (95, 134), (0, 999), (9_998, 10_003), (0, 5_000_000)] {
-            let scale = Scale::fitting(low, high, (100.0, 0.0));
+        let whole = [(0, 1), (0, 3), (7, 7), (0, 0), (95, 134), (0, 999), (9_998, 10_003), (0, 5_000_000), (-9, 4)];
+        let whole = whole.map(|(low, high)| (f64::from(low), f64::from(high), true));
+        let broken = [(0.1, 0.9), (-0.5, 1e-4), (0.25, 0.25), (-3.5, -3.5), (1e6, 1e6 + 0.5)];
+        for (low, high, is_whole) in whole.into_iter().chain(broken.map(|(low, high)| (low, high, false))) {
+            let scale = Scale::fitting(low, high, is_whole, (100.0, 0.0));
             let grid = scale.grid(false);
             assert!((2..=6).contains(&grid.len()), "{low} to {high}: {grid:?}");
-            assert!(scale.low <= low as f64 && scale.high >= high as f64, "{low} to {high}");
-            assert!(grid.iter().all(|tick| tick.label.len() <= 5), "{grid:?}");
+            assert!(scale.low <= low && scale.high >= high, "{low} to {high}");
+            assert!(grid.iter().all(|tick| tick.label.chars().count() <= 6), "{grid:?}");
+            assert!(grid.windows(2).all(|pair| pair[0].label != pair[1].label), "{grid:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The section about the fetches of the run: what each requested and got, and what is missing.
 
 use super::job_page::{PageScope, ReportError, words};
-use super::page::{PageCell, PageState, PageTable, Section, counted};
+use super::page::{PageCell, PageTable, Section, counted};
 use crate::store::report_rows::{self, NotedReason};
 use crate::store::{RunState, anomaly_table};
 
@@ -16,10 +16,10 @@ impl PageScope<'_> {
         results.sort_by_key(|result| place(&result.fetch));
         let calls = results.iter().map(|result| result.calls).sum();
         let notes = report_rows::noted_by_reason(self.store, self.run)?;
-        let mut section = Section { id: "fetches", title: "Fetches", ..Section::default() };
+        let mut section = Section { id: "fetches".into(), title: "Fetches".into(), ..Section::default() };
         section.lead = format!(
             "{} with {}. {}",
-            counted(results.len() as u64, "fetch").replace("fetchs", "fetches"),
+            counted(results.len() as u64, "fetch"),
             counted(calls, "call"),
             notes_in_words(&notes)
         );
@@ -32,15 +32,15 @@ impl PageScope<'_> {
             .map(|result| {
                 let noted = notes.iter().filter(|note| note.fetch == result.fetch).map(|note| note.items).sum();
                 let numbers = [result.asked, result.unchanged, result.calls, result.stored, noted];
-                let state = PageCell { state: Some(PageState(state(&result.state))), ..PageCell::time("") };
-                let texts = vec![PageCell::time(&result.fetch), state, PageCell::time(&result.stream)];
+                let state = PageCell::state(RunState::from_word(&result.state));
+                let texts = vec![PageCell::unbroken(&result.fetch), state, PageCell::unbroken(&result.stream)];
                 [texts, numbers.map(PageCell::number).to_vec()].concat()
             })
             .collect();
         section.tables.push(table);
         let reasons = results.iter().filter_map(|result| Some((result, result.reason.as_ref()?)));
         let reasons: Vec<_> =
-            reasons.map(|(result, reason)| vec![PageCell::time(&result.fetch), PageCell::wide(reason)]).collect();
+            reasons.map(|(result, reason)| vec![PageCell::unbroken(&result.fetch), PageCell::wide(reason)]).collect();
         if !reasons.is_empty() {
             section.tables.push(PageTable {
                 rows: reasons,
@@ -51,8 +51,8 @@ impl PageScope<'_> {
             let mut table = PageTable::new("What was noted", &["fetch", "reason", "meaning", "#number"]);
             let line = |note: &NotedReason| {
                 vec![
-                    PageCell::time(&note.fetch),
-                    PageCell::time(words(&note.reason)),
+                    PageCell::unbroken(&note.fetch),
+                    PageCell::unbroken(words(&note.reason)),
                     PageCell::wide(meaning(&note.reason)),
                     PageCell::number(note.items),
                 ]
@@ -73,7 +73,7 @@ const REFUSED: &[&str] = &["forbidden", "not_for_this_app", "bad_request"];
 const UNUSABLE: &[&str] = &["unusable_row"];
 
 /// What a reason means. The table of anomalies names the answers of Spotify, which say little about a code.
-fn meaning(reason: &str) -> &'static str {
+pub(super) fn meaning(reason: &str) -> &'static str {
     match reason {
         "not_found" => "Spotify has nothing for a requested id, code or list",
         reason => anomaly_table::find(reason).map_or("", |anomaly| anomaly.what),
@@ -102,13 +102,4 @@ fn notes_in_words(notes: &[NotedReason]) -> String {
         sentences.push(format!("Something was noted about {}.", counted(other, item)));
     }
     if sentences.is_empty() { "Nothing was noted about single items.".to_owned() } else { sentences.join(" ") }
-}
-
-fn state(word: &str) -> RunState {
-    match word {
-        "complete" => RunState::Complete,
-        "partial" => RunState::Partial,
-        "deferred" => RunState::Deferred,
-        _ => RunState::Failed,
-    }
 }

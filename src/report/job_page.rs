@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
-use super::page::{Page, PageCell, PageState, PageTable, Section, counted, grouped};
+use super::chart_section::{PageChart, chart_section};
+use super::page::{Page, PageCell, PageTable, Section, counted, grouped};
 use super::query_rows::{PageQuery, first_rows};
 use crate::job::{Job, JobReport, ReportSection};
 use crate::store::report_rows::{self, FirstReads, ReportedJob, SomeRows, TrackNote};
@@ -19,6 +20,21 @@ pub struct JobPage<'a> {
     pub reasons: &'a [String],
     /// For the queries of the job: their files, readers and parameters.
     pub queries: Vec<PageQuery<'a>>,
+    pub charts: Vec<PageChart<'a>>,
+}
+
+impl JobPage<'_> {
+    /// The SQL texts whose results it shows.
+    pub fn sql(&self) -> impl Iterator<Item = &str> {
+        self.queries.iter().map(|query| query.sql).chain(self.charts.iter().map(|chart| chart.chart.sql.as_str()))
+    }
+}
+
+/// A page, and what could not be shown on it.
+#[derive(Debug)]
+pub struct RenderedPage {
+    pub bytes: Vec<u8>,
+    pub warnings: Vec<String>,
 }
 
 /// Why a page could not be rendered.
@@ -36,7 +52,7 @@ pub enum ReportError {
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Vec<u8>, ReportError> {
+pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<RenderedPage, ReportError> {
     let job = shown.job;
     let started: DateTime<Utc> = report_rows::run_started_at(store, shown.run)?.parse().unwrap_or_default();
     let since = TimeDelta::from_std(shown.report.since)
@@ -54,7 +70,7 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Vec<u8
         started,
         since: timestamp(since),
     };
-    let mut page = Page::new("cratedigger job", &job.name, PageState(shown.state));
+    let mut page = Page::new("cratedigger job", &job.name, shown.state);
     page.description.clone_from(&job.description);
     page.reasons = shown.reasons.to_vec();
     page.has_content = true;
@@ -62,6 +78,12 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Vec<u8
         page.kicker.push_str(", with data of signed-in users");
     }
     page.written = written(job, started);
+    let mut warnings = Vec::new();
+    for (chart, number) in shown.charts.iter().zip(1..) {
+        let (section, problem) = chart_section(chart, number, rows(shown.report.rows));
+        warnings.extend(problem.map(|problem| format!("chart `{}` was not drawn: {problem}", chart.chart.title)));
+        page.sections.push(section);
+    }
     for section in ReportSection::ALL.into_iter().filter(|section| shown.report.has(*section)) {
         let made = match section {
             ReportSection::Changes => of.changes(&mut page.facts)?,
@@ -74,12 +96,17 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Vec<u8
         };
         page.sections.extend(made);
     }
-    Ok(page.to_bytes()?)
+    Ok(RenderedPage { bytes: page.to_bytes()?, warnings })
 }
 
 /// As of when the page is, without a relative time: a page that is opened later must not claim to be new.
 fn written(job: &Job, started: DateTime<Utc>) -> String {
     let start = started.format("%Y-%m-%d %H:%M UTC");
+    if job.report.is_none() {
+        return format!(
+            "This page shows the run of {start}. The job has no `[report]`, so only `cratedigger report` writes the page again."
+        );
+    }
     match job.schedule.as_ref().and_then(|schedule| schedule.next_after(started)) {
         Some(next) => format!(
             "This page shows the run of {start}. The next run is due at {}. If that time has passed and the page has not \
@@ -135,7 +162,7 @@ impl PageScope<'_> {
         if tracks == 0 && not_found.total == 0 {
             return Ok(None);
         }
-        let mut section = Section { id: "codes", title: "Codes", ..Section::default() };
+        let mut section = Section { id: "codes".into(), title: "Codes".into(), ..Section::default() };
         let mut lead = Vec::new();
         if tracks > 0 {
             let missing = report_rows::tracks_without_isrc(store, job, self.report.rows)?;
@@ -170,9 +197,8 @@ impl PageScope<'_> {
         if queries.is_empty() {
             return None;
         }
-        let mut section = Section { id: "queries", title: "Queries", ..Section::default() };
-        section.lead =
-            format!("The first rows of {}.", counted(queries.len() as u64, "query").replace("querys", "queries"));
+        let mut section = Section { id: "queries".into(), title: "Queries".into(), ..Section::default() };
+        section.lead = format!("The first rows of {}.", counted(queries.len() as u64, "query"));
         section.tables = queries.iter().map(|query| first_rows(query, rows(self.report.rows))).collect();
         Some(section)
     }

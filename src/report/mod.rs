@@ -5,13 +5,17 @@
 //! template, whose type knows that it writes HTML.
 
 mod chart;
+mod chart_section;
 mod dates;
 mod fetch_section;
 mod job_page;
+mod overview;
 mod page;
 mod playlist_sections;
 mod query_rows;
 mod release_section;
 
+pub use chart_section::PageChart;
 pub use job_page::{JobPage, ReportError, render_job_page};
+pub use overview::{Overview, OverviewJob, OverviewSignIn, OverviewStart, render_overview};
 pub use query_rows::PageQuery;

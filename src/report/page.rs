@@ -22,7 +22,7 @@ pub(super) struct Page {
     /// The kind of the page, above its title.
     pub kicker: String,
     pub description: Option<String>,
-    pub state: PageState,
+    pub state: Option<PageState>,
     /// As of when, and until when.
     pub written: String,
     pub reasons: Vec<String>,
@@ -37,12 +37,12 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(kicker: &str, title: &str, state: PageState) -> Page {
+    pub(super) fn new(kicker: &str, title: &str, state: impl Into<PageState>) -> Page {
         Page {
             title: title.to_owned(),
             kicker: kicker.to_owned(),
             description: None,
-            state,
+            state: Some(state.into()),
             written: String::new(),
             reasons: Vec::new(),
             facts: Vec::new(),
@@ -59,43 +59,80 @@ impl Page {
     }
 }
 
-/// The state of a run, as a sign and a word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PageState(pub RunState);
+/// The state of a run, a job or all jobs, as a sign and words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PageState {
+    pub class: &'static str,
+    pub sign: &'static str,
+    pub words: String,
+}
 
 impl PageState {
-    pub(super) fn class(self) -> &'static str {
-        self.0.as_str()
+    pub(super) fn new(class: RunState, sign: &'static str, words: impl Into<String>) -> PageState {
+        PageState { class: class.as_str(), sign, words: words.into() }
     }
+}
 
-    pub(super) fn word(self) -> &'static str {
-        self.0.as_str()
-    }
-
-    pub(super) fn sign(self) -> &'static str {
-        match self.0 {
+impl From<RunState> for PageState {
+    fn from(state: RunState) -> PageState {
+        let sign = match state {
             RunState::Complete => "✓",
             RunState::Partial => "◐",
             RunState::Deferred | RunState::Running => "…",
             RunState::Failed => "✗",
-        }
+        };
+        PageState::new(state, sign, state.as_str())
+    }
+}
+
+/// The last runs of a job as a strip of bars, the newest at the right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RunStrip(pub Vec<RunState>);
+
+/// The height of a strip, and the width of a run in it with the gap.
+const STRIP_HEIGHT: usize = 14;
+const STRIP_STEP: usize = 6;
+
+impl RunStrip {
+    pub(super) fn width(&self) -> usize {
+        self.0.len() * STRIP_STEP
     }
 
-    /// Where its bar in a strip of runs begins: a failed run is the tallest.
-    pub(super) fn top(self) -> u32 {
-        match self.0 {
-            RunState::Complete => 8,
-            RunState::Partial | RunState::Deferred | RunState::Running => 4,
-            RunState::Failed => 0,
-        }
+    /// The bars of each state as one path, which takes less space than an element for each run. A failed run is the tallest.
+    pub(super) fn paths(&self) -> Vec<(&'static str, String)> {
+        let bars = |state: RunState| {
+            let height = match state {
+                RunState::Complete => 6,
+                RunState::Partial | RunState::Deferred | RunState::Running => 10,
+                RunState::Failed => STRIP_HEIGHT,
+            };
+            let of_state = self.0.iter().enumerate().filter(|(_, run)| **run == state);
+            of_state.map(|(n, _)| format!("M{} {}h4v{height}h-4z", n * STRIP_STEP, STRIP_HEIGHT - height)).collect()
+        };
+        let all = self.states().into_iter().map(|state| (state.as_str(), bars(state)));
+        all.collect()
+    }
+
+    /// What it shows, in words.
+    pub(super) fn words(&self) -> String {
+        let count = |state: RunState| self.0.iter().filter(|run| **run == state).count();
+        let parts: Vec<String> =
+            self.states().into_iter().map(|state| format!("{} {}", count(state), state.as_str())).collect();
+        format!("{}: {}", counted(self.0.len() as u64, "run"), parts.join(", "))
+    }
+
+    /// The states that occur.
+    fn states(&self) -> Vec<RunState> {
+        let all = [RunState::Complete, RunState::Partial, RunState::Deferred, RunState::Failed, RunState::Running];
+        all.into_iter().filter(|state| self.0.contains(state)).collect()
     }
 }
 
 /// A part of a page under its own heading.
 #[derive(Debug, Default)]
 pub(super) struct Section {
-    pub id: &'static str,
-    pub title: &'static str,
+    pub id: String,
+    pub title: String,
     /// The finding, in a sentence.
     pub lead: String,
     pub charts: Vec<Chart>,
@@ -133,9 +170,12 @@ pub(super) struct PageCell {
     pub url: Option<String>,
     pub is_explicit: bool,
     pub is_new: bool,
+    /// A command to type.
     pub is_code: bool,
+    /// Another page of this program, relative to this one.
+    pub page: Option<String>,
     pub state: Option<PageState>,
-    pub strip: Vec<PageState>,
+    pub strip: Option<RunStrip>,
 }
 
 impl PageCell {
@@ -147,14 +187,23 @@ impl PageCell {
         PageCell { text: grouped(n), class: "n", ..PageCell::default() }
     }
 
-    /// A date, time or name, which is not broken.
-    pub(super) fn time(text: impl Into<String>) -> PageCell {
+    /// A date, time or name, which stays on one line.
+    pub(super) fn unbroken(text: impl Into<String>) -> PageCell {
         PageCell { text: text.into(), class: "t", ..PageCell::default() }
     }
 
     /// A text of several words or a long address, which gets more space.
     pub(super) fn wide(text: impl Into<String>) -> PageCell {
         PageCell { text: text.into(), class: "w", ..PageCell::default() }
+    }
+
+    /// A command to type.
+    pub(super) fn code(text: impl Into<String>) -> PageCell {
+        PageCell { text: text.into(), class: "w", is_code: true, ..PageCell::default() }
+    }
+
+    pub(super) fn state(state: impl Into<PageState>) -> PageCell {
+        PageCell { state: Some(state.into()), ..PageCell::unbroken("") }
     }
 
     pub(super) fn named(named: &NamedLink) -> PageCell {
@@ -166,18 +215,14 @@ impl PageCell {
         self
     }
 
+    /// Whether it shows a state or runs and no text.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.state.is_some() || self.strip.is_some()
+    }
+
     /// The address that the text links to. Links to other sites are left out.
     pub(super) fn link(&self) -> Option<&str> {
         self.url.as_deref().filter(|url| url.starts_with(SPOTIFY))
-    }
-
-    /// What a strip of runs shows, in words.
-    pub(super) fn strip_text(&self) -> String {
-        let count = |state: RunState| self.strip.iter().filter(|run| run.0 == state).count();
-        let all = [RunState::Complete, RunState::Partial, RunState::Deferred, RunState::Failed, RunState::Running];
-        let parts = all.into_iter().filter(|state| count(*state) > 0);
-        let parts: Vec<String> = parts.map(|state| format!("{} {}", count(state), state.as_str())).collect();
-        format!("last {} runs: {}", self.strip.len(), parts.join(", "))
     }
 }
 
@@ -194,9 +239,15 @@ pub(super) fn grouped(n: u64) -> String {
     out
 }
 
-/// `1 track`, `2 tracks`; `many` if the plural is not formed with an s.
+/// `1 track`, `2 tracks`, `3 fetches`, `4 queries`
 pub(super) fn counted(n: u64, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{} {one}s", grouped(n)) }
+    let many = match one.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if n == 1 => one.to_owned(),
+        Some(stem) => format!("{stem}ies"),
+        None if one.ends_with("ch") => format!("{one}es"),
+        None => format!("{one}s"),
+    };
+    format!("{} {many}", grouped(n))
 }
 
 #[cfg(test)]

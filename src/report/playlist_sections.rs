@@ -21,7 +21,7 @@ impl PageScope<'_> {
         if first.lists == 0 {
             return Ok(None);
         }
-        let mut section = Section { id: "changes", title: "Changes", ..Section::default() };
+        let mut section = Section { id: "changes".into(), title: "Changes".into(), ..Section::default() };
         if first.in_this_run == first.lists {
             section.lead = "This run read the playlists for the first time, so nothing counts as added or removed. \
                             Later runs are compared with it."
@@ -80,7 +80,7 @@ impl PageScope<'_> {
             table.rows = weeks
                 .iter()
                 .rev()
-                .map(|(week, up, down)| vec![PageCell::time(week), PageCell::number(*up), PageCell::number(*down)])
+                .map(|(week, up, down)| vec![PageCell::unbroken(week), PageCell::number(*up), PageCell::number(*down)])
                 .collect();
             section.tables.push(table);
         }
@@ -107,9 +107,9 @@ impl PageScope<'_> {
                 vec![
                     PageCell::named(&item.item).explicit(item.explicit),
                     PageCell::text(&item.artists),
-                    PageCell::time(format!("{sign} {}", item.change)),
+                    PageCell::unbroken(format!("{sign} {}", item.change)),
                     PageCell::named(&item.playlist),
-                    PageCell::time(minute(&item.seen_at)),
+                    PageCell::unbroken(minute(&item.seen_at)),
                 ]
             })
             .collect();
@@ -139,7 +139,7 @@ impl PageScope<'_> {
         let change = |points: &[TimePoint]| points[points.len() - 1].1 as i64 - points[0].1 as i64;
         lists.sort_by_key(|(_, points, _)| (Reverse(change(points).abs()), Reverse(points.len())));
         let moved = lists.iter().filter(|(_, points, _)| points.len() > 1).count();
-        let mut section = Section { id: "growth", title: "Growth", ..Section::default() };
+        let mut section = Section { id: "growth".into(), title: "Growth".into(), ..Section::default() };
         section.lead = match (moved, lists.len()) {
             (0, 1) => {
                 "The playlist has not changed since it was first read. A change appears here as a line.".to_owned()
@@ -186,7 +186,7 @@ impl PageScope<'_> {
                     PageCell::named(playlist),
                     PageCell::number(points[points.len() - 1].1),
                     change,
-                    PageCell::time(first.get(..10).unwrap_or_default()),
+                    PageCell::unbroken(first.get(..10).unwrap_or_default()),
                     PageCell::number(points.len() as u64),
                 ]
             })
@@ -204,7 +204,7 @@ impl PageScope<'_> {
         }
         let found = report_rows::repeated_tracks(store, job, self.report.rows)?;
         facts.push(("repeated tracks".into(), grouped(found.total)));
-        let mut section = Section { id: "duplicates", title: "Repeated tracks", ..Section::default() };
+        let mut section = Section { id: "duplicates".into(), title: "Repeated tracks".into(), ..Section::default() };
         section.lead = match found.total {
             0 => "No track is in several playlists, or several times in one.".to_owned(),
             n => format!(

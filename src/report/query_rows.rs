@@ -1,12 +1,10 @@
 //! The first rows of a query as a table.
 
-use std::cell::RefCell;
-
-use rusqlite::types::ValueRef;
+use rusqlite::types::Value;
 
 use super::dates::time_of;
 use super::page::{PageCell, PageTable, counted};
-use crate::store::query::{QueryError, QueryParameters, QueryReader};
+use crate::store::query::{QueryParameters, QueryReader};
 use crate::store::report_rows::NamedLink;
 
 /// A query whose first rows are shown.
@@ -18,65 +16,28 @@ pub struct PageQuery<'a> {
     pub bound: &'a QueryParameters,
 }
 
-/// Why reading rows ended.
-enum RowsEnd {
-    Enough,
-    Failed,
-}
-
-impl From<QueryError> for RowsEnd {
-    fn from(_: QueryError) -> Self {
-        RowsEnd::Failed
-    }
-}
-
-impl From<rusqlite::Error> for RowsEnd {
-    fn from(_: rusqlite::Error) -> Self {
-        RowsEnd::Failed
-    }
-}
-
 /// The first rows of a query. An error is shown in the place of the rows, without the SQL.
 pub(super) fn first_rows(query: &PageQuery<'_>, most: usize) -> PageTable {
-    let table = RefCell::new(PageTable::new(query.path.clone(), &[]));
-    let (shown, left_out) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
-    let ended = query.reader.run(
-        query.sql,
-        query.bound,
-        |names| {
-            for (n, name) in names.into_iter().enumerate() {
-                if names_a_person(&name) {
-                    left_out.borrow_mut().push(name);
-                } else {
-                    shown.borrow_mut().push(n);
-                    table.borrow_mut().heads.push((name, false));
-                }
-            }
-            Ok::<(), RowsEnd>(())
-        },
-        |row| {
-            let mut table = table.borrow_mut();
-            if table.rows.len() == most {
-                return Err(RowsEnd::Enough);
-            }
-            let shown = shown.borrow();
-            let cells = shown.iter().map(|n| Ok(cell(row.get_ref(*n)?)));
-            let cells = cells.collect::<rusqlite::Result<Vec<PageCell>>>()?;
-            table.rows.push(cells);
-            Ok(())
-        },
-    );
-    let mut table = table.into_inner();
-    for n in 0..table.heads.len() {
-        table.heads[n].1 = table.rows.iter().any(|row| row[n].class == "n");
-    }
-    let note = match ended {
-        Err(RowsEnd::Enough) => Some(format!("Only the first {most} rows are shown. All are in {}.", query.path)),
-        Err(RowsEnd::Failed) => Some("The query failed; `cratedigger export` shows why.".to_owned()),
-        Ok(()) if table.rows.is_empty() => Some("The query has no rows.".to_owned()),
-        Ok(()) => None,
+    let mut table = PageTable::new(query.path.clone(), &[]);
+    let found = match query.reader.first_rows(query.sql, query.bound, most) {
+        Ok(found) => found,
+        Err(_) => {
+            table.note = Some("The query failed; `cratedigger export` shows why.".to_owned());
+            return table;
+        }
     };
-    let left_out = match left_out.into_inner().as_slice() {
+    let is_shown = |name: &String| !names_a_person(name);
+    let shown: Vec<usize> = (0..found.columns.len()).filter(|n| is_shown(&found.columns[*n])).collect();
+    table.rows = found.rows.iter().map(|row| shown.iter().map(|n| cell(&row[*n])).collect()).collect();
+    let has_number = |n: usize| table.rows.iter().any(|row| row[n].class == "n");
+    table.heads = shown.iter().enumerate().map(|(n, of)| (found.columns[*of].clone(), has_number(n))).collect();
+    let note = if found.has_more {
+        Some(format!("Only the first {most} rows are shown. All are in {}.", query.path))
+    } else {
+        table.rows.is_empty().then(|| "The query has no rows.".to_owned())
+    };
+    let left_out: Vec<&str> = found.columns.iter().filter(|name| !is_shown(name)).map(String::as_str).collect();
+    let left_out = match left_out.as_slice() {
         [] => None,
         [one] => Some(format!("The column {one} is left out: pages do not show who added what.")),
         all => Some(format!("The columns {} are left out: pages do not show who added what.", all.join(", "))),
@@ -92,24 +53,24 @@ fn names_a_person(column: &str) -> bool {
     letters.contains("addedby")
 }
 
-fn cell(value: ValueRef<'_>) -> PageCell {
+fn cell(value: &Value) -> PageCell {
     match value {
-        ValueRef::Null => PageCell::default(),
-        ValueRef::Integer(n) => PageCell { text: n.to_string(), ..PageCell::number(0) },
-        ValueRef::Real(n) => PageCell { text: n.to_string(), ..PageCell::number(0) },
-        ValueRef::Text(text) => {
-            let text = String::from_utf8_lossy(text).into_owned();
+        Value::Null => PageCell::default(),
+        Value::Integer(n) => PageCell { text: n.to_string(), ..PageCell::number(0) },
+        Value::Real(n) => PageCell { text: n.to_string(), ..PageCell::number(0) },
+        Value::Text(text) => {
+            let text = text.clone();
             match time_of(&text) {
-                Some(time) => PageCell::time(time),
+                Some(time) => PageCell::unbroken(time),
                 // Ids and codes are not broken.
-                None if text.len() <= 24 && !text.contains(char::is_whitespace) => PageCell::time(text),
+                None if text.len() <= 24 && !text.contains(char::is_whitespace) => PageCell::unbroken(text),
                 None if text.starts_with("https://") => {
                     PageCell { class: "w", ..PageCell::named(&NamedLink { url: Some(text.clone()), name: text }) }
                 }
                 None => PageCell::text(text),
             }
         }
-        ValueRef::Blob(bytes) => PageCell::text(counted(bytes.len() as u64, "byte")),
+        Value::Blob(bytes) => PageCell::text(counted(bytes.len() as u64, "byte")),
     }
 }
 
@@ -130,7 +91,7 @@ mod tests {
     #[test]
     fn only_whole_times_are_shortened() {
         let shown = |text: &str| {
-            let cell = cell(ValueRef::Text(text.as_bytes()));
+            let cell = cell(&Value::Text(text.to_owned()));
             (cell.text, cell.class)
         };
         for time in ["2026-11-30T06:17:02Z", "2026-11-30T06:17:02.123Z", "2026-11-30T08:17:02+02:00"] {

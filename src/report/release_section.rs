@@ -18,7 +18,7 @@ impl PageScope<'_> {
         }
         let new = report_rows::new_release_count(store, job, &self.since)?;
         facts.push(("releases".into(), grouped(newest.total)));
-        let mut section = Section { id: "releases", title: "Releases", ..Section::default() };
+        let mut section = Section { id: "releases".into(), title: "Releases".into(), ..Section::default() };
         let first = report_rows::first_release_reads(store, job, &self.started_at())?;
         let (day, since) = self.new_since(&first);
         section.lead = match (first.in_this_run, new) {
@@ -63,7 +63,7 @@ impl PageScope<'_> {
             let mut table = PageTable::new(format!("{title} as a table"), &[unit, "#releases"]);
             table.is_folded = true;
             table.rows =
-                values.iter().rev().map(|(date, n)| vec![PageCell::time(date), PageCell::number(*n)]).collect();
+                values.iter().rev().map(|(date, n)| vec![PageCell::unbroken(date), PageCell::number(*n)]).collect();
             section.tables.push(table);
         }
         let mut table = PageTable::new("Newest releases", &["release", "artists", "type", "released", "first seen"]);
@@ -74,13 +74,15 @@ impl PageScope<'_> {
                 let seen = row
                     .new_since
                     .as_ref()
-                    .map(|seen| PageCell { is_new: true, ..PageCell::time(format!("new {}", minute(seen))) });
+                    .map(|seen| PageCell { is_new: true, ..PageCell::unbroken(format!("new {}", minute(seen))) });
                 vec![
                     PageCell::named(&row.album),
                     PageCell::text(&row.artists),
                     PageCell::text(&row.album_type),
-                    PageCell::time(&row.release_date),
-                    seen.unwrap_or_else(|| PageCell::time(if row.in_first_read { "first read" } else { "earlier" })),
+                    PageCell::unbroken(&row.release_date),
+                    seen.unwrap_or_else(|| {
+                        PageCell::unbroken(if row.in_first_read { "first read" } else { "earlier" })
+                    }),
                 ]
             })
             .collect();

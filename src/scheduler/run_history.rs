@@ -70,6 +70,16 @@ impl RunHistory {
         self.by_job.get(job).cloned().unwrap_or_default()
     }
 
+    /// The newest run of each job.
+    pub fn newest_runs_mut(&mut self) -> impl Iterator<Item = &mut RunRow> {
+        self.by_job.values_mut().filter_map(|job| job.runs.first_mut())
+    }
+
+    /// The names of all jobs that ever ran.
+    pub fn job_names(&self) -> impl Iterator<Item = &str> {
+        self.by_job.keys().map(String::as_str)
+    }
+
     /// The history of one job, if it ever ran.
     pub fn job(&self, job: &str) -> Option<&JobHistory> {
         self.by_job.get(job)

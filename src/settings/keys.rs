@@ -191,6 +191,16 @@ pub static SECTIONS: &[SettingsSection] = &[
         ],
     },
     SettingsSection {
+        name: "report",
+        about: "Pages to look at. A job gets its own page with [report] in its file.",
+        keys: &[KeySpec::new(
+            "overview",
+            ValueShape::Flag,
+            "true",
+            "Write index.html in the CSV folder: the state of all jobs, without anything of Spotify's. If it is switched off, the next run deletes the page.",
+        )],
+    },
+    SettingsSection {
         name: "csv",
         about: "How CSV files are written. A single setting overrides that part of the profile.",
         keys: CSV,

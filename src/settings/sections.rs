@@ -24,6 +24,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// `[output]`
     pub output: OutputSettings,
+    /// `[report]`
+    pub report: ReportSettings,
     /// `[state]`
     pub state: StateSettings,
     /// `[defaults]`
@@ -145,6 +147,13 @@ pub struct OutputSettings {
     pub wal_limit_mib: u64,
     /// Whether objects are also kept exactly as Spotify sent them.
     pub keep_raw: bool,
+}
+
+/// `[report]`: pages to look at.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ReportSettings {
+    /// Whether there is a page about all jobs.
+    pub overview: bool,
 }
 
 /// `[state]`

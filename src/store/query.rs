@@ -7,6 +7,7 @@
 
 mod declared_types;
 mod error;
+mod first_rows;
 mod functions;
 mod inputs;
 mod limits;
@@ -25,11 +26,13 @@ use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
 
 pub use error::{QueryError, SqlPosition};
+pub use first_rows::FirstRows;
 pub use inputs::{InputRowSink, InputRows, mentions_inputs};
 pub use limits::QueryBudget;
 pub use parameters::QueryParameters;
 pub use text::is_volatile;
 
+use first_rows::FirstRowsMemory;
 use limits::{MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
 
 use super::views::{RowScope, ViewSelect, identifier};
@@ -81,6 +84,7 @@ pub struct QueryReader {
     fetches: Vec<QueryFetch>,
     budget: QueryBudget,
     watch: Arc<Mutex<QueryWatch>>,
+    memory: FirstRowsMemory,
 }
 
 impl QueryReader {
@@ -151,7 +155,7 @@ impl QueryReader {
         let clock = Arc::clone(&watch);
         store.progress_handler(PROGRESS_INTERVAL, Some(move || lock(&clock).is_late()))?;
         functions::replace_functions(&store)?;
-        Ok(QueryReader { store, job: job.to_owned(), fetches, budget, watch })
+        Ok(QueryReader { store, job: job.to_owned(), fetches, budget, watch, memory: FirstRowsMemory::default() })
     }
 
     /// Runs a query: `begin` gets the names of its columns, then `each` gets every row.
@@ -167,7 +171,9 @@ impl QueryReader {
     ) -> Result<(), E> {
         let _running = self.start_timer();
         let mut statement = self.prepare(sql)?;
-        begin(columns(&statement)?)?;
+        let names = columns(&statement)?;
+        let mut first = self.memory.begin(&names);
+        begin(names)?;
         self.bind(&mut statement, bound)?;
         let mut rows = statement.raw_query();
         let (mut row_count, mut byte_count) = (0, 0);
@@ -179,8 +185,14 @@ impl QueryReader {
             } else if byte_count > self.budget.bytes {
                 return Err(QueryError::TooManyBytes(self.budget.bytes).into());
             }
+            if let Some(rows) = &mut first
+                && !self.memory.add(rows, row).map_err(QueryError::from)?
+            {
+                first.take().into_iter().for_each(|rows| self.memory.keep(sql, bound, rows));
+            }
             each(row)?;
         }
+        first.into_iter().for_each(|rows| self.memory.keep(sql, bound, rows));
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! What a report page shows of a job, as rows: changes, sizes, releases, codes and repeated tracks. Everything is limited
 //! to what the job requested, and to a number of rows.
 
+mod all_jobs;
 mod of_run;
 mod releases;
 
 use rusqlite::{Connection, Row, params};
 
+pub use all_jobs::{CallsOfJob, FetchRead, calls_of_job, fetch_reads};
 pub use of_run::{FetchResult, NotedReason, codes_not_found, fetch_results, noted_by_reason, run_started_at};
 pub use releases::{ReleaseRow, first_release_reads, new_release_count, newest_releases, releases_by_date};
 

@@ -30,6 +30,12 @@ impl RunState {
             RunState::Failed => "failed",
         }
     }
+
+    /// The state of a run or of a fetch as it is stored; an unknown word counts as failed.
+    pub fn from_word(word: &str) -> RunState {
+        let all = [RunState::Running, RunState::Complete, RunState::Partial, RunState::Deferred];
+        all.into_iter().find(|state| state.as_str() == word).unwrap_or(RunState::Failed)
+    }
 }
 
 /// Reason of a failed run without a recorded end: it was killed, or could not write.

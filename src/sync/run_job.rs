@@ -17,7 +17,7 @@ use super::report::{CauseScope, RunCause, RunReport};
 use super::retention::delete_expired;
 use super::run_parameters::{RunParameters, query_bindings};
 use super::users::{JobUser, identify_users};
-use crate::export::{ExportedRun, JobExportReport, JobFiles, JobFilesError};
+use crate::export::{ExportedParts, ExportedRun, JobExportReport, JobFiles, JobFilesError};
 use crate::job::{Fetch, Job};
 use crate::store::query::QueryParameters;
 use crate::store::{FetchState, RequestedUser, requested};
@@ -94,6 +94,10 @@ impl JobRun<'_> {
             let scope = if is_storage { CauseScope::Storage } else { CauseScope::Run };
             accumulator.causes.push(RunCause { scope, message: message.clone(), hint: None });
             accumulator.reasons.push(message);
+        }
+        for text in &exported.warnings {
+            sync.observer.note(text);
+            accumulator.warnings.push(text.clone());
         }
         if let Some(bytes) = sync.store.empty_wal().await? {
             let text = format!(
@@ -176,13 +180,23 @@ impl JobRun<'_> {
         let (job, files, bound, run) = (self.job.clone(), files.clone(), self.bound.clone(), self.sync.run_id);
         let (reasons, unfinished) = (accumulator.reasons.clone(), accumulator.unfinished.clone());
         let (is_incomplete, fire_at) = (accumulator.exit_codes.contains(&exit_codes::PARTIAL), self.fire_at);
-        let has_queries = !job.queries.is_empty();
+        let has_queries = job.sql().next().is_some();
         let write = move |store: Option<&Connection>| {
             let (reasons, unfinished) = (&reasons, &unfinished);
-            let force_render = &BTreeSet::new();
+            let (force_render, parts) = (&BTreeSet::new(), ExportedParts::All);
             let (job, bound) = (&job, &bound);
-            let exported =
-                ExportedRun { job, run, state, is_incomplete, reasons, unfinished, bound, fire_at, force_render };
+            let exported = ExportedRun {
+                job,
+                run,
+                state,
+                is_incomplete,
+                reasons,
+                unfinished,
+                bound,
+                fire_at,
+                force_render,
+                parts,
+            };
             match store {
                 Some(store) => files.write_with(store, &exported),
                 None => files.write(&exported),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{AuthArgs, AuthCommand, AuthError, LoginArgs, LoginFlow, TerminalPrompt};
 use crate::cli::app::{App, RunCallLimits};
 use crate::cli::metrics::write_metrics;
+use crate::cli::overview::write_overview_of_project;
 use crate::cli::reporter::{Reporter, StartedBy};
 use crate::cli::runtime::runtime;
 use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
@@ -68,6 +69,8 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
                 // The Prometheus file names the users who are signed in.
                 let reporter = Reporter::new(context, &settings, StartedBy::User);
                 write_metrics(context, &settings, &reporter, &jobs);
+                // So may the overview.
+                write_overview_of_project(context, &settings)?;
             }
             if let Some(purged) = &purged {
                 purged.report_leftovers(&logout.user, &app);

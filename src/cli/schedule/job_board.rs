@@ -122,6 +122,11 @@ impl JobBoard {
         self.places.values().map(|place| place.job.clone()).collect()
     }
 
+    /// The jobs whose file has errors. They run as the last valid version says.
+    pub(super) fn broken(&self) -> Vec<String> {
+        self.places.iter().filter(|(_, place)| place.broken).map(|(name, _)| name.clone()).collect()
+    }
+
     pub(super) fn recheck_all(&mut self) {
         for place in self.places.values_mut().filter(|place| place.job.schedule.is_some()) {
             place.check_at = Some(DateTime::UNIX_EPOCH);

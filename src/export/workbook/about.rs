@@ -32,7 +32,8 @@ pub(super) fn why_no_rows(sheet: &WorkbookSheet<'_>, rows: u64) -> String {
 }
 
 impl AboutSheet<'_> {
-    fn notes(&self) -> String {
+    /// What the sheet does not have, and why.
+    pub(super) fn notes(&self) -> String {
         let SheetLosses { plain_links, cut, nul } = self.losses;
         let of = |count: u64, what: &str| (count > 0).then(|| format!("{what}: {count}."));
         let notes = [

@@ -9,7 +9,7 @@ use super::*;
 
 /// A page with this text wherever a text can be.
 fn page_with(text: &str) -> String {
-    let mut page = Page::new("job", text, PageState(RunState::Partial));
+    let mut page = Page::new("job", text, RunState::Partial);
     page.description = Some(text.to_owned());
     page.reasons = vec![text.to_owned()];
     page.facts = vec![(text.to_owned(), text.to_owned())];
@@ -20,7 +20,8 @@ fn page_with(text: &str) -> String {
         vec![vec![PageCell::named(&NamedLink { name: text.to_owned(), url }).explicit(true), PageCell::text(text)]];
     table.note = Some(text.to_owned());
     let charts = vec![bars("c".into(), text, &[(text.to_owned(), 3, 2)], true)];
-    page.sections = vec![Section { id: "s", title: "S", lead: text.to_owned(), charts, tables: vec![table] }];
+    page.sections =
+        vec![Section { id: "s".into(), title: "S".into(), lead: text.to_owned(), charts, tables: vec![table] }];
     String::from_utf8(page.to_bytes().unwrap()).unwrap()
 }
 

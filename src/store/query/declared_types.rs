@@ -31,7 +31,7 @@ impl QueryReader {
             "TEXT" => Some(ColumnType::Text),
             _ => None,
         };
-        let declared = statement.columns().into_iter().filter_map(|column| {
+        let declared = statement.columns().filter_map(|column| {
             let by_view = by_name.get(column.name()).copied().flatten();
             Some((column.name().to_owned(), by_view.or_else(|| of_table(column.decl_type()?))?))
         });

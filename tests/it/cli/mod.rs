@@ -11,6 +11,7 @@ pub mod help;
 pub mod hostile_names;
 pub mod ids_files;
 pub mod init;
+pub mod init_questions;
 pub mod job_schema;
 pub mod monitoring_doc;
 pub mod output;

@@ -32,8 +32,8 @@ fn job() -> String {
     .concat()
 }
 
-/// The page as lines of text: one element a line, without attributes.
-fn text(page: &str) -> String {
+/// A page as lines of text: one element a line, without attributes.
+pub fn text(page: &str) -> String {
     let body = page.split("<body>").nth(1).unwrap();
     let mut lines = String::new();
     for part in body.split('<').skip(1) {

@@ -9,6 +9,7 @@ pub mod moved_clock;
 #[cfg(feature = "lake")]
 pub mod parquet_text;
 pub mod project;
+pub mod pseudo_terminal;
 pub mod sign_in;
 pub mod snapshot;
 pub mod strace;

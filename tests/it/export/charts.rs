@@ -1,0 +1,117 @@
+//! Charts from the SQL of a job: what they draw, and that a wrong one costs nothing else.
+
+use spotify_sandbox::fixtures;
+
+use super::report_pages::text;
+use crate::support::project::Project;
+use crate::support::snapshot::{Cases, assert_output};
+use crate::support::world::{World, by_ids};
+
+fn chart(title: &str, kind: &str, sql: &str) -> String {
+    format!("[[chart]]\ntitle = \"{title}\"\nkind = \"{kind}\"\nsql = \"\"\"{sql}\"\"\"\n")
+}
+
+/// Rows for a chart without a table.
+fn values(rows: &str, columns: &str) -> String {
+    format!("WITH v({columns}) AS (VALUES {rows}) SELECT {columns} FROM v ORDER BY 1")
+}
+
+fn world(charts: &[String]) -> World {
+    let job = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]) + "[report]\nsections = [\"fetches\"]\n";
+    World::extended().job(&(job + &charts.concat()))
+}
+
+fn page(world: &World) -> String {
+    String::from_utf8(world.csv_bytes("report.html")).unwrap()
+}
+
+/// A drawing, from its title to its end.
+fn drawing<'p>(page: &'p str, title: &str) -> &'p str {
+    let from = page.find(&format!("<figcaption><bdi>{title}</bdi>")).unwrap_or_else(|| panic!("{title}: {page}"));
+    &page[from..from + page[from..].find("</figure>").unwrap()]
+}
+
+#[test]
+fn charts_draw_their_rows() {
+    let days = "('2026-11-01', 3, 'One'), ('2026-11-08', 5.5, 'One'), ('2026-11-01', 9, '<b>Two</b>'), ('2026-11-15', NULL, 'One')";
+    let kinds = "SELECT kind AS x, count(*) AS y FROM playlist_items GROUP BY 1 ORDER BY 2 DESC, 1";
+    let world = world(&[
+        chart("A & B", "line", &values(days, "x, y, series")),
+        chart("Steps", "step", &values("(1, 10), (2, -5), (4, 20)", "x, y")),
+        chart("Months", "bars", &values("('2026-10', 4), ('2026-11', 7)", "x, y")),
+        chart("Kinds", "bars", kinds),
+        chart(
+            "Values",
+            "table",
+            &values("('a', 0.25, 'https://example.com/'), ('b', 1000000, 'https://open.spotify.com/x')", "x, y, url"),
+        ),
+    ]);
+    world.run(&[]).exits(0);
+    let page = page(&world);
+    assert_output("drawn", text(&page).split("\nFetches\n").next().unwrap());
+    assert!(drawing(&page, "One").contains("d=\"M40 ") && drawing(&page, "One").contains("L348 "));
+    assert!(drawing(&page, "Steps").contains('V') && drawing(&page, "&#60;b&#62;Two&#60;/b&#62;").contains("<circle"));
+    assert_eq!(drawing(&page, "Months").matches("<rect").count(), 2);
+    let kinds: usize = world.one("SELECT count(DISTINCT kind) FROM csv_playlist_items").parse().unwrap();
+    assert_eq!(drawing(&page, "Kinds").matches("<rect").count(), kinds);
+    assert!(page.contains("href=\"https://open.spotify.com/x\"") && !page.contains("example.com"));
+    // The numbers are those of the SQL.
+    let most = world.one("SELECT max(n) FROM (SELECT count(*) AS n FROM csv_playlist_items GROUP BY kind)");
+    assert!(drawing(&page, "Kinds").contains(&format!("<desc id=\"chart-4-0-d\">The most is {most}, for ")));
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn wrong_chart_costs_itself_alone() {
+    let long =
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 6000) SELECT x, x AS y FROM n ORDER BY x";
+    let world = world(&[
+        chart("No column", "line", "SELECT missing_column AS x, 1 AS y FROM playlist_items ORDER BY 1"),
+        chart("Other columns", "line", "SELECT position AS a, 1 AS y FROM playlist_items ORDER BY 1"),
+        chart("Text", "bars", "SELECT position AS x, track_name AS y FROM playlist_items ORDER BY 1"),
+        chart("No time", "step", "SELECT track_name AS x, position AS y FROM playlist_items ORDER BY 1"),
+        chart("Nothing", "line", "SELECT position AS x, position AS y FROM playlist_items WHERE 0 ORDER BY 1"),
+        chart("Long", "line", long),
+        chart("Good", "line", "SELECT position AS x, position AS y FROM playlist_items ORDER BY 1"),
+    ]);
+    world.cli(&["check"]).exits(2).says("a column named `x`").says("no such column: missing_column");
+    let ran = world.run(&[]).exits(0);
+    let found = page(&world);
+    for title in ["No column", "Other columns", "Text", "No time"] {
+        assert!(ran.stderr.contains(&format!("chart `{title}` was not drawn: ")), "{title}: {}", ran.stderr);
+        let section = found.split(&format!(">{title}</h2>")).nth(1).unwrap().split("</section>").next().unwrap();
+        assert!(section.contains("✗ This chart could not be drawn: ") && !section.contains("<svg"), "{section}");
+    }
+    assert!(!found.contains("playlist_items ORDER") && !found.contains("SELECT"));
+    assert!(text(&found).contains("The SQL of this chart has no rows yet."));
+    assert!(text(&found).contains("The SQL has more than 5,000 rows, and only these are shown."));
+    assert!(drawing(&found, "Good").contains("<circle") && drawing(&found, "Long").matches('L').count() < 400);
+    let exported = world.cli(&["report", "--json"]).exits(0).json();
+    assert_eq!(exported["warnings"].as_array().unwrap().len(), 0, "the page is unchanged: {exported}");
+    std::fs::remove_file(world.csv_path("report.html")).unwrap();
+    let exported = world.cli(&["report", "--json"]).exits(0).json();
+    assert_eq!(exported["warnings"].as_array().unwrap().len(), 4, "{exported}");
+    assert_eq!(page(&world), found);
+}
+
+#[test]
+fn wrong_keys_of_charts_are_reported() {
+    let mut cases = Cases::default();
+    let artists = "[[fetch]]\nstream = \"artists\"\nids = [\"4Z8W4fKeB5YxbbsqsVdVSj\"]\n";
+    let sql = "sql = \"SELECT id AS x, 1 AS y FROM artists ORDER BY 1\"\n";
+    for (name, lines) in [
+        ("no page", format!("[[chart]]\ntitle = \"A\"\n{sql}")),
+        ("no title", format!("[report]\n[[chart]]\n{sql}")),
+        ("no sql", "[report]\n[[chart]]\ntitle = \"A\"\n".to_owned()),
+        ("kind", format!("[report]\n[[chart]]\ntitle = \"A\"\nkind = \"pie\"\n{sql}")),
+        (
+            "column",
+            "[report]\n[[chart]]\ntitle = \"A\"\nsql = \"SELECT id AS x, 1 AS z FROM artists ORDER BY 1\"\n".to_owned(),
+        ),
+        ("order", "[report]\n[[chart]]\ntitle = \"A\"\nsql = \"SELECT id AS x, 1 AS y FROM artists\"\n".to_owned()),
+        ("not a select", "[report]\n[[chart]]\ntitle = \"A\"\nsql = \"DELETE FROM artists\"\n".to_owned()),
+    ] {
+        cases.add(name, &Project::with_job(&format!("{artists}{lines}")).check().1);
+    }
+    cases.assert_text("wrong_keys");
+}
