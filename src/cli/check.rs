@@ -198,7 +198,7 @@ fn as_json(job: &Job, notes: &[String], now: DateTime<Utc>, is_due: bool) -> Val
     json!({
         "name": job.name, "path": job.path, "hash": job.hash, "description": job.description,
         "schedule": job.schedule.as_ref().map(ToString::to_string), "timezone": job.timezone.name(),
-        "due": is_due, "next": next, "fetches": fetches, "queries": job.queries.len(), "notes": notes,
+        "due": is_due, "next": next, "fetches": fetches, "queries": job.queries.len(), "xlsx": job.xlsx, "notes": notes,
     })
 }
 

@@ -16,7 +16,7 @@ use super::not_found_file::{NotFoundFile, path_beside};
 use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::page_files::{PageAudience, PageSource};
-use super::planned_file::{FileContent, PlannedFile, fetches_without_file, planned_files};
+use super::planned_file::{FileContent, PlannedFile, planned_files, whole_fetches};
 use super::publish::{check_target, publish};
 use super::query_fetches::{fingerprint_inputs, query_fetches};
 use super::row_sources::RowSources;
@@ -206,7 +206,8 @@ impl JobFiles {
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
         let typed = CsvStyle::typed();
-        let sources = RowSources { job, reader: &reader, held_back, unfinished: shown.unfinished };
+        let sources =
+            RowSources { job, reader: &reader, held_back: held_back || only_page, unfinished: shown.unfinished };
         let mut sheets = Vec::new();
         for plan in &plans {
             let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
@@ -266,9 +267,9 @@ impl JobFiles {
             }
         }
         let mut not_read = Vec::new();
-        let without_file = fetches_without_file(job, shown.fire_at);
+        let whole = whole_fetches(job, shown.fire_at);
         if job.xlsx {
-            let planned = planned_sheets(job, &plans, &without_file, (&date, &datetime));
+            let planned = planned_sheets(job, &plans, &whole, (&date, &datetime));
             for sheet in &planned {
                 let fetch = sheet.fetch_name().unwrap_or_default();
                 if no_list_was_read(store, &job.name, fetch).map_err(unreadable)? {

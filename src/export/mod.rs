@@ -20,6 +20,7 @@ mod job_files;
 mod jobs_without_file;
 mod journal;
 mod json_lines;
+mod kept_rows;
 mod last_files;
 mod name;
 mod not_found_file;

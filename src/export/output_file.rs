@@ -8,7 +8,7 @@ use super::style::CsvStyle;
 use super::workbook::JobWorkbook;
 use crate::report::JobPage;
 use crate::settings::{CsvProfile, FileFormat, TimeFormat};
-use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
+use crate::store::query::{QueryFetch, QueryParameters, QueryReader, is_volatile};
 use crate::store::views::{RowScope, ViewSelect};
 use crate::stream::{Column, ColumnType};
 
@@ -80,6 +80,30 @@ impl OutputFile<'_> {
 }
 
 impl<'a> RowSource<'a> {
+    /// The SQL and the columns of rows, or the values of parameters.
+    pub(super) fn rows_fingerprint(&self) -> (String, String) {
+        match self {
+            RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
+            RowSource::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
+            RowSource::Workbook(workbook) => {
+                let sheets = workbook.sheets.iter();
+                let all = sheets.map(|sheet| (sheet.source.rows_fingerprint(), &sheet.name, &sheet.file));
+                (format!("{:?}", all.collect::<Vec<_>>()), String::new())
+            }
+            RowSource::Page(_) | RowSource::Kept => Default::default(),
+        }
+    }
+
+    /// Whether the rows may differ although nothing in the store has changed.
+    pub(super) fn is_volatile(&self) -> bool {
+        match self {
+            RowSource::Query { sql, .. } => is_volatile(sql),
+            RowSource::Page(page) => page.sql().any(is_volatile),
+            RowSource::Workbook(workbook) => workbook.sheets.iter().any(|sheet| sheet.source.is_volatile()),
+            RowSource::Fetch(_) | RowSource::Kept => false,
+        }
+    }
+
     /// The rows of a fetch, with these columns of its stream or with the default columns. The profile
     /// `exportify` has its own columns.
     ///

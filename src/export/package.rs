@@ -132,7 +132,7 @@ impl DataPackage {
         repair::agree_with_records(&mut self.new, folder, recorded, to_go);
         assign_names(&mut self.new);
         let mut package = json!({
-            "profile": "tabular-data-package",
+            "profile": package_profile(&self.new),
             "name": slug(&run.job),
             "title": run.job,
             "created": run.created_at,
@@ -188,9 +188,10 @@ impl DataPackage {
         let mut package = match self.is_ours() {
             true => self.old.clone(),
             false => {
-                json!({ "profile": "tabular-data-package", "name": slug(job), "title": job, "generator": GENERATOR })
+                json!({ "name": slug(job), "title": job, "generator": GENERATOR })
             }
         };
+        package["profile"] = json!(package_profile(&self.new));
         package["resources"] = Value::Array(std::mem::take(&mut self.new));
         if let Some(state) = ended.filter(|state| matches!(state.as_str(), "complete" | "partial")) {
             package["run"]["state"] = json!(state);
@@ -214,6 +215,12 @@ impl DataPackage {
             }
         }
     }
+}
+
+/// The profile of a package. Only a package of CSV files is a tabular one.
+fn package_profile(resources: &[Value]) -> &'static str {
+    let is_tabular = |resource: &Value| resource["profile"] == "tabular-data-resource";
+    if resources.iter().all(is_tabular) { "tabular-data-package" } else { "data-package" }
 }
 
 /// What all files of a format have in common.

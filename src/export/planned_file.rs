@@ -50,9 +50,9 @@ impl FileContent<'_> {
     }
 }
 
-/// The rows of fetches that write no file of their own and have a sheet in the workbook of the job.
-pub(super) fn fetches_without_file(job: &Job, fire_at: DateTime<Utc>) -> Vec<FileContent<'_>> {
-    let fetches = job.fetches.iter().filter(|fetch| fetch.files.is_empty() && fetch.in_workbook);
+/// The rows of the fetches that have a sheet in the workbook of the job, whatever files they write.
+pub(super) fn whole_fetches(job: &Job, fire_at: DateTime<Utc>) -> Vec<FileContent<'_>> {
+    let fetches = job.fetches.iter().filter(|fetch| fetch.in_workbook);
     let content =
         |fetch| FileContent::Fetch { fetch, rows: fetched_rows(fetch, fire_at, None), columns: column_names(fetch) };
     fetches.map(content).collect()

@@ -17,9 +17,7 @@ use super::package::DataPackage;
 use super::prune;
 use super::render::{FileStats, RenderError};
 use super::style::CsvStyle;
-use super::workbook::WorkbookSheet;
 use crate::settings::FileFormat;
-use crate::store::query::is_volatile;
 use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile, RecordedFile};
 
 /// Maximum number of rows that Excel shows, including the header.
@@ -253,7 +251,7 @@ impl JobExport<'_> {
         inputs: &str,
         package: &DataPackage,
     ) -> Result<bool, ExportError> {
-        if sheet.force || is_volatile_source(&sheet.source) {
+        if sheet.force || sheet.source.is_volatile() {
             return Ok(false);
         }
         let Some(known) = self.known_file(sheet)? else { return Ok(false) };
@@ -338,7 +336,7 @@ impl JobExport<'_> {
 
     /// A fingerprint of everything that the file is made from.
     fn inputs(&self, sheet: &OutputFile<'_>) -> String {
-        let (sql, columns) = rows_fingerprint(&sheet.source);
+        let (sql, columns) = sheet.source.rows_fingerprint();
         let style = match sheet.format() {
             FileFormat::Csv => format!("{:?}", self.style),
             format => format.as_str().to_owned(),
@@ -383,31 +381,6 @@ impl JobExport<'_> {
 
     fn unreadable(&self, path: &str, source: rusqlite::Error) -> ExportError {
         ExportError::Store { path: self.root.join(&self.run.job).join(path), source }
-    }
-}
-
-/// The SQL and the columns of rows, or the values of parameters.
-fn rows_fingerprint(source: &RowSource<'_>) -> (String, String) {
-    match source {
-        RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
-        RowSource::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
-        RowSource::Workbook(workbook) => {
-            let of_sheet = |sheet: &WorkbookSheet<'_>| {
-                format!("{:?} {:?} {:?}", rows_fingerprint(&sheet.source), sheet.name, sheet.file)
-            };
-            (workbook.sheets.iter().map(of_sheet).collect::<Vec<_>>().join("\0"), String::new())
-        }
-        RowSource::Page(_) | RowSource::Kept => Default::default(),
-    }
-}
-
-/// Whether the rows may differ although nothing in the store has changed.
-fn is_volatile_source(source: &RowSource<'_>) -> bool {
-    match source {
-        RowSource::Query { sql, .. } => is_volatile(sql),
-        RowSource::Page(page) => page.sql().any(is_volatile),
-        RowSource::Workbook(workbook) => workbook.sheets.iter().any(|sheet| is_volatile_source(&sheet.source)),
-        RowSource::Fetch(_) | RowSource::Kept => false,
     }
 }
 

@@ -26,10 +26,10 @@ use crate::stream::ColumnType;
 pub(super) struct FileStats {
     pub rows: u64,
     pub columns: Vec<ColumnStats>,
-    /// What the file does not show, and why.
-    pub warnings: Vec<String>,
     /// The sheets of a workbook, with the number of their rows.
     pub sheets: Vec<(String, u64)>,
+    /// What the file does not show, and why.
+    pub warnings: Vec<String>,
 }
 
 /// Counters of one column.

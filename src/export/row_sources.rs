@@ -13,7 +13,7 @@ use crate::store::query::QueryReader;
 pub(super) struct RowSources<'s> {
     pub job: &'s Job,
     pub reader: &'s QueryReader,
-    /// No file of an incomplete run is written.
+    /// No file with rows is written: the run is incomplete, or only its page is wanted.
     pub held_back: bool,
     /// Fetches that did not finish.
     pub unfinished: &'s BTreeSet<String>,

@@ -128,6 +128,8 @@ fn write_sheets(
         stats.sheets.push((name.clone(), count));
         about.push(AboutSheet { name, sheet, columns, rows: count, is_shown, losses });
     }
+    let warned = about.iter().filter(|about| about.rows > 0 && !about.notes().is_empty());
+    stats.warnings = warned.map(|about| format!("workbook, sheet `{}`: {}", about.name, about.notes())).collect();
     write_about(workbook.worksheet_from_index(0).map_err(failed)?, shown, started, &about)?;
     workbook.save_to_writer(out).map_err(failed)?;
     Ok(stats)

@@ -114,11 +114,14 @@ fn check_support(format: FileFormat, at: Range<usize>, checker: &mut DocumentChe
 
 fn choice<'t>(values: &TableValues<'t, '_>, format: FileFormat, context: &JobContext<'_>) -> FileChoice<'t> {
     let key = format.as_str();
-    match (values.text(key), values.get(key).and_then(|value| value.get_ref().as_bool())) {
+    let flag = |key| values.get(key).and_then(|value| value.get_ref().as_bool());
+    // Rows without a CSV file are often only the input of something else, so the settings make no other file of them.
+    let by_default = context.formats.contains(&format) && flag(FileFormat::Csv.as_str()) != Some(false);
+    match (values.text(key), flag(key)) {
         (Some(name), _) => FileChoice::Named(name),
         (None, Some(true)) => FileChoice::Default,
         (None, Some(false)) => FileChoice::None,
-        (None, None) if context.formats.contains(&format) => FileChoice::Default,
+        (None, None) if by_default => FileChoice::Default,
         (None, None) => FileChoice::None,
     }
 }

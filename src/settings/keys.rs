@@ -127,7 +127,7 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "formats",
                 ValueShape::List(&ValueShape::OneOf(|| FileFormat::OF_ROWS.map(FileFormat::as_str).to_vec())),
                 "[\"csv\"]",
-                "Formats of the files that fetches and queries write. `csv`, `jsonl` and `parquet` in a [[fetch]] or [[query]] override it.",
+                "Formats of the files that fetches and queries write. `csv`, `jsonl` and `parquet` in a [[fetch]] or [[query]] override it, and a fetch with `csv = false` writes none of them.",
             ),
             KeySpec::new(
                 "xlsx",

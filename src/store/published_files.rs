@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehav
 /// The source of the page of a job.
 pub const REPORT_SOURCE: &str = "report page";
 
-/// The source of the overview of all jobs. Its record has an empty name of the job: it is in no job's folder.
-pub const OVERVIEW_SOURCE: &str = "overview";
 /// The source of the workbook of a job.
 pub const WORKBOOK_SOURCE: &str = "job workbook";
+
+/// The source of the overview of all jobs. Its record has an empty name of the job: it is in no job's folder.
+pub const OVERVIEW_SOURCE: &str = "overview";
 
 /// A CSV file that was written.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -261,6 +262,11 @@ impl RecordedFile {
         self.path.strip_prefix(&self.job).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&self.path)
     }
 
+    /// The source without its format: `query 1` of `query 1 as jsonl`.
+    pub fn source_without_format(&self) -> &str {
+        self.source.split_once(" as ").map_or(self.source.as_str(), |(name, _)| name)
+    }
+
     /// Whether it has the rows of one list of a fetch.
     pub fn shows_one_list(&self) -> bool {
         self.source.contains(OF_LIST)
@@ -269,11 +275,6 @@ impl RecordedFile {
     /// Whether it is the overview, which belongs to no job.
     pub fn is_of_all_jobs(&self) -> bool {
         self.job.is_empty()
-    }
-
-    /// The source without its format: `query 1` of `query 1 as jsonl`.
-    pub fn source_without_format(&self) -> &str {
-        self.source.split_once(" as ").map_or(self.source.as_str(), |(name, _)| name)
     }
 
     /// Whether it has the result of a query or is a page or workbook, and not the rows of a fetch.

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -68,8 +69,9 @@ def truth(base, playlist):
         if row["kind"] == "local":
             # The values that Spotify sends for unknown data of a local file.
             clean.update(disc_number=None, track_number=None, explicit=None)
-        # An empty id means no user, like null.
-        clean["added_by"] = clean["added_by"] or None
+        # An empty text says nothing: the program writes null, or what it knew before.
+        clean = {k: None if v == "" else v for k, v in clean.items()}
+        joined = {k: v or None for k, v in joined.items()}
         yield [
             {"playlist_id": playlist, **clean, **joined,
              "track_id": clean["id"] if track else None,
@@ -151,7 +153,7 @@ def workbook(what, path, expected, folder):
     book = openpyxl.load_workbook(path)
     check(book.sheetnames == ["about", sheet], f"{what}: sheets {book.sheetnames}")
     page = book[sheet]
-    rows = list(page.iter_rows(values_only=True))
+    rows = [[unescaped(value) for value in row] for row in page.iter_rows(values_only=True)]
     columns = list(rows[0])
     compare(f"{what}, openpyxl", columns, rows[1:], expected, {""})
     ids = page.cell(2, columns.index("track_id") + 1)
@@ -162,7 +164,8 @@ def workbook(what, path, expected, folder):
     formulas = sum(cell.data_type == "f" for row in page.iter_rows() for cell in row)
     check(formulas == 0, f"{what}: {formulas} formulas")
     frame = pandas.read_excel(path, sheet_name=sheet, keep_default_na=False, na_values=[""])
-    compare(f"{what}, pandas", list(frame.columns), list(frame.itertuples(index=False, name=None)), expected, {""})
+    rows = [[unescaped(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    compare(f"{what}, pandas", list(frame.columns), rows, expected, {""})
     office = shutil.which("soffice")
     if not office:
         print("note  LibreOffice is missing: apt-get install libreoffice-calc-nogui")
@@ -174,7 +177,14 @@ def workbook(what, path, expected, folder):
     with open(folder / f"sheets/{path.stem}-{sheet}.csv", newline="", encoding="utf-8") as file:
         shown = list(csv.reader(file))
     rows = [[shown_value(column, cell) for column, cell in zip(shown[0], row)] for row in shown[1:]]
+    # It reads both ends of lines as one.
+    expected = [[value.replace("\r\n", "\n") if isinstance(value, str) else value for value in row] for row in expected]
     compare(f"{what}, LibreOffice", shown[0], rows, expected, {""})
+
+
+def unescaped(value):
+    """A text without Excel's own escapes (_x000D_), which openpyxl does not undo."""
+    return re.sub("_x([0-9A-F]{4})_", lambda m: chr(int(m[1], 16)), value) if isinstance(value, str) else value
 
 
 def shown_value(column, cell):

@@ -82,7 +82,8 @@ fn describe_record(record: &RecordedFile, folder: &OutputFolder, mut other: Valu
     };
     let known = other["schema"]["fields"].as_array().into_iter().flatten().filter_map(|field| field["name"].as_str());
     // A file of JSON Lines without rows does not name its columns.
-    if !known.eq(fields.iter().map(|(name, _)| name.as_str())) && !(fields.is_empty() && format != FileFormat::Csv) {
+    let is_known = known.eq(fields.iter().map(|(name, _)| name.as_str()));
+    if !is_known && (format == FileFormat::Csv || !fields.is_empty()) {
         let fields: Vec<Value> = fields.iter().map(|(name, kind)| json!({ "name": name, "type": kind })).collect();
         let missing = if format == FileFormat::Csv { vec![""] } else { Vec::new() };
         other["schema"] = json!({ "fields": fields, "missingValues": missing });

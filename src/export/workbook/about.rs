@@ -32,14 +32,18 @@ pub(super) fn why_no_rows(sheet: &WorkbookSheet<'_>, rows: u64) -> String {
 }
 
 impl AboutSheet<'_> {
-    fn notes(&self) -> String {
+    /// What the sheet does not have, and why.
+    pub(super) fn notes(&self) -> String {
         let SheetLosses { plain_links, cut, nul } = self.losses;
-        let of = |count: u64, what: &str| (count > 0).then(|| format!("{count} {what}"));
+        let of = |count: u64, what: &str| (count > 0).then(|| format!("{what}: {count}."));
         let notes = [
             (!self.is_shown).then(|| why_no_rows(self.sheet, self.rows)),
-            of(plain_links, "addresses are plain text, because a sheet can have 65,530 links."),
-            of(cut, "cells are cut off, because a cell can have 32,767 characters. The files have the whole texts."),
-            of(nul, "cells had NUL characters, which a workbook cannot have; they are U+FFFD here."),
+            of(plain_links, "Addresses that are plain text, because a sheet can have 65,530 links"),
+            of(
+                cut,
+                "Cells that are cut off, because a cell can have 32,767 characters (the files have the whole texts)",
+            ),
+            of(nul, "Cells with U+FFFD in place of NUL, which a workbook cannot have"),
         ];
         notes.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
@@ -55,8 +59,13 @@ pub(super) fn write_about(
     for (column, width) in [(0, 22.0), (1, 26.0), (2, 24.0), (3, 60.0), (4, 60.0)] {
         sheet.set_column_width(column, width).map_err(failed)?;
     }
-    let mut page =
-        AboutPage { sheet, row: 0, bold: Format::new().set_bold(), title: Format::new().set_bold().set_font_size(16) };
+    let mut page = AboutPage {
+        sheet,
+        row: 0,
+        bold: Format::new().set_bold(),
+        title: Format::new().set_bold().set_font_size(16),
+        left: Format::new().set_align(FormatAlign::Left),
+    };
     page.title(&shown.job.name)?;
     if let Some(description) = &shown.job.description {
         page.line(&[description])?;
@@ -103,6 +112,7 @@ struct AboutPage<'s> {
     row: u32,
     bold: Format,
     title: Format,
+    left: Format,
 }
 
 impl AboutPage<'_> {
@@ -120,7 +130,7 @@ impl AboutPage<'_> {
 
     #[expect(clippy::cast_precision_loss, reason = "no file has 2^53 rows")]
     fn count(&mut self, row: u32, column: u16, count: u64) -> Result<(), RenderError> {
-        self.sheet.write_number(row, column, count as f64).map(drop).map_err(failed)
+        self.sheet.write_number_with_format(row, column, count as f64, &self.left).map(drop).map_err(failed)
     }
 
     fn label(&mut self, label: &str) -> Result<(), RenderError> {
@@ -137,8 +147,7 @@ impl AboutPage<'_> {
     #[expect(clippy::cast_precision_loss, reason = "no store has 2^53 runs")]
     fn number(&mut self, label: &str, number: i64) -> Result<(), RenderError> {
         self.label(label)?;
-        let left = Format::new().set_align(FormatAlign::Left);
-        self.sheet.write_number_with_format(self.row, 1, number as f64, &left).map_err(failed)?;
+        self.sheet.write_number_with_format(self.row, 1, number as f64, &self.left).map_err(failed)?;
         self.row += 1;
         Ok(())
     }

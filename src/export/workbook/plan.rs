@@ -27,32 +27,33 @@ impl PlannedSheet<'_> {
 }
 
 /// The sheets of a job, in the order of its fetches and queries. Rows that have a file for each user have a sheet for each
-/// user. `without_file` are fetches that write no file.
+/// user; rows that have a file for each list have one sheet. `whole` are the fetches of which no file may be planned.
 pub(in crate::export) fn planned_sheets<'p>(
     job: &'p Job,
     plans: &'p [PlannedFile<'p>],
-    without_file: &'p [FileContent<'p>],
+    whole: &'p [FileContent<'p>],
     (date, datetime): (&str, &str),
 ) -> Vec<PlannedSheet<'p>> {
     let mut sheets: Vec<PlannedSheet<'p>> = Vec::new();
     let fetches = job.fetches.iter().map(|fetch| fetch.name.clone());
     for of in fetches.chain((1..=job.queries.len()).map(of_query)) {
+        let before = sheets.len();
         for plan in plans.iter().filter(|plan| subject(&plan.content) == of) {
-            if sheets.iter().any(|sheet| subject(sheet.content) == of && sheet.user == plan.user) {
+            if sheets[before..].iter().any(|sheet| sheet.user == plan.user) {
                 continue;
             }
+            let name = name_of(&plan.content, Some(plan.file));
             let values = TemplateValues { job: &job.name, date, datetime, user: plan.user, list: plan.list_name() };
-            // The file of one list has only some of the rows.
-            let file = plan.list.is_none().then(|| plan.file.name.expand(&values));
-            sheets.push(PlannedSheet {
-                name: name_of(&plan.content, Some(plan.file)),
-                file,
-                user: plan.user,
-                content: &plan.content,
-            });
+            let file = match plan.list {
+                Some(_) => plan.file.name.template().to_owned(),
+                None => plan.file.name.expand(&values),
+            };
+            sheets.push(PlannedSheet { name, file: Some(file), user: plan.user, content: &plan.content });
         }
-        for content in without_file.iter().filter(|content| subject(content) == of) {
-            sheets.push(PlannedSheet { name: name_of(content, None), file: None, user: "", content });
+        if sheets.len() == before {
+            let content = whole.iter().find(|content| subject(content) == of);
+            let sheet = |content| PlannedSheet { name: name_of(content, None), file: None, user: "", content };
+            sheets.extend(content.map(sheet));
         }
     }
     sheets

@@ -3,7 +3,7 @@
 use rusqlite::types::ValueRef;
 use rust_xlsxwriter::{Format, IgnoreError, Table, TableColumn, Worksheet};
 
-use super::super::render::{ColumnStats, RenderError};
+use super::super::render::{ColumnStats, InferredType, RenderError};
 use super::super::row_spool::SpooledRows;
 use super::super::style::LIST_SEPARATOR;
 use super::super::time_value::microseconds;
@@ -36,8 +36,6 @@ enum CellKind {
     /// As SQLite has them.
     Any,
     Text,
-    /// Text that looks like a number, such as a UPC.
-    Code,
     Number,
     Boolean,
     Time,
@@ -52,6 +50,8 @@ pub(super) struct SheetColumn {
     /// The column of the rows with its values.
     from: usize,
     kind: CellKind,
+    /// The type of its values, if it is not declared.
+    inferred: InferredType,
     pub header: String,
     pub about: String,
 }
@@ -60,9 +60,14 @@ impl SheetColumn {
     /// What the sheet `about` says about its type.
     pub(super) fn type_name(&self) -> &'static str {
         match self.kind {
-            CellKind::Any => "any",
-            CellKind::Text | CellKind::Code => "text",
-            CellKind::Number => "number",
+            CellKind::Any => match self.inferred {
+                InferredType::Empty => "empty",
+                InferredType::Integer => "whole number",
+                InferredType::Number => "number",
+                InferredType::Text => "text",
+            },
+            CellKind::Text => "text",
+            CellKind::Number => "whole number",
             CellKind::Boolean => "true or false",
             CellKind::Time => "time (UTC)",
             CellKind::List => "list, joined with \"; \"",
@@ -71,12 +76,25 @@ impl SheetColumn {
         }
     }
 
+    /// Whether it has ids or codes, which a program may take for numbers.
+    fn is_code(&self) -> bool {
+        let is_text = match self.kind {
+            CellKind::Text | CellKind::List => true,
+            CellKind::Any => self.inferred == InferredType::Text,
+            _ => false,
+        };
+        let name = self.header.as_str();
+        let ends = ["_id", "_ids", "_uri", "_uris", "upc", "isrc"].iter().any(|end| name.ends_with(end));
+        is_text && (ends || matches!(name, "id" | "ids" | "uri" | "input"))
+    }
+
     fn width(&self) -> f64 {
         let by_kind: f64 = match self.kind {
             CellKind::Boolean => 9.0,
             CellKind::Number | CellKind::Day => 12.0,
             CellKind::Time => 19.0,
-            CellKind::Code | CellKind::Any => 24.0,
+            CellKind::Any => 24.0,
+            CellKind::Text if self.is_code() => 24.0,
             CellKind::Text | CellKind::List | CellKind::Link => 30.0,
         };
         // Room for the button of the filter.
@@ -98,6 +116,7 @@ pub(super) struct SheetLosses {
 
 /// The formats of cells, which all sheets share.
 pub(super) struct CellFormats {
+    header: Format,
     code: Format,
     time: Format,
     day: Format,
@@ -106,6 +125,8 @@ pub(super) struct CellFormats {
 impl CellFormats {
     pub(super) fn new() -> CellFormats {
         CellFormats {
+            // The style of a table is not shown by every program.
+            header: Format::new().set_bold(),
             code: Format::new().set_num_format("@"),
             time: Format::new().set_num_format("yyyy\\-mm\\-dd hh:mm:ss"),
             day: Format::new().set_num_format("yyyy\\-mm\\-dd"),
@@ -118,12 +139,11 @@ pub(super) fn columns_of(columns: &[ColumnStats]) -> Vec<SheetColumn> {
     let mut names = UniqueNames::default();
     let has_day = columns.iter().any(|column| column.column.header == "release_day");
     let mut all = Vec::new();
-    for (from, ColumnStats { column, .. }) in columns.iter().enumerate() {
+    for (from, ColumnStats { column, inferred, .. }) in columns.iter().enumerate() {
         let name = column.header.as_ref();
         let kind = match column.column_type {
             _ if name == "spotify_url" => CellKind::Link,
             None => CellKind::Any,
-            Some(ColumnType::Text) if is_code(name) => CellKind::Code,
             Some(ColumnType::Text) => CellKind::Text,
             Some(ColumnType::Integer) => CellKind::Number,
             Some(ColumnType::Boolean) => CellKind::Boolean,
@@ -131,20 +151,20 @@ pub(super) fn columns_of(columns: &[ColumnStats]) -> Vec<SheetColumn> {
             Some(ColumnType::List) => CellKind::List,
         };
         let wanted = if name.trim().is_empty() { format!("column {}", from + 1) } else { name.to_owned() };
-        all.push(SheetColumn { from, kind, header: names.take(&wanted, 255), about: column.about.to_owned() });
+        all.push(SheetColumn {
+            from,
+            kind,
+            header: names.take(&wanted, 255),
+            about: column.about.to_owned(),
+            inferred: *inferred,
+        });
         if name == "release_date" && !has_day {
             let header = names.take("release_day", 255);
             let about = "release_date as a day; empty if only the year or the month is known".to_owned();
-            all.push(SheetColumn { from, kind: CellKind::Day, header, about });
+            all.push(SheetColumn { from, kind: CellKind::Day, header, about, inferred: *inferred });
         }
     }
     all
-}
-
-/// Whether a column has ids or codes, which a person may take for numbers.
-fn is_code(name: &str) -> bool {
-    matches!(name, "id" | "ids" | "upc" | "isrc" | "uri" | "input")
-        || ["_id", "_ids", "_uri", "_uris"].iter().any(|end| name.ends_with(end))
 }
 
 /// Writes the rows of a sheet.
@@ -161,16 +181,18 @@ pub(super) fn write(
     let last_row = u32::try_from(rows.stats.rows.max(1)).map_err(|e| RenderError::Format(e.to_string()))?;
     for (at, column) in (0..).zip(columns) {
         sheet.set_column_width(at, column.width()).map_err(failed)?;
-        if column.kind == CellKind::Code {
+        if column.is_code() {
             sheet.set_column_format(at, &formats.code).map_err(failed)?;
         }
-        if matches!(column.kind, CellKind::Code | CellKind::Text | CellKind::List | CellKind::Any) {
+        if matches!(column.kind, CellKind::Text | CellKind::List | CellKind::Any) {
             sheet.ignore_error_range(1, at, last_row, at, IgnoreError::NumberStoredAsText).map_err(failed)?;
         }
     }
     sheet.set_freeze_panes(1, 0).map_err(failed)?;
-    let headers: Vec<TableColumn> =
-        columns.iter().map(|column| TableColumn::new().set_header(&column.header)).collect();
+    let headers: Vec<TableColumn> = columns
+        .iter()
+        .map(|column| TableColumn::new().set_header(&column.header).set_header_format(&formats.header))
+        .collect();
     let table = Table::new().set_name(table_name(name)).set_columns(&headers);
     sheet.add_table(0, 0, last_row, last, &table).map_err(failed)?;
     let mut cells = Cells { sheet, formats, losses: SheetLosses::default(), links: 0 };

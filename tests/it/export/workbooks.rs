@@ -77,10 +77,12 @@ fn every_cell_is_that_of_the_csv() {
     let dated = dated.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap());
     let counts = format!("{}/counts.csv", dated.last().unwrap());
     assert_same_rows(&world, "counts", &counts);
+    let started = world.one("SELECT strftime('%Y-%m-%d %H:%M:%S', started_at) FROM runs");
     let about: Vec<String> =
         cells(&path, "about").iter().map(|row| row.iter().map(as_csv).collect::<Vec<_>>().join(" | ")).collect();
     let mut cases = Cases::default();
-    cases.add("about", &about.join("\n"));
+    let about = about.join("\n").replace(&started, "[time]").replace(&counts, "[date]/counts.csv");
+    cases.add("about", &about);
     cases.assert_text("sheet_about");
     world.cli(&["verify"]).exits(0);
 }
@@ -170,4 +172,52 @@ fn endings_of_workbooks_lead_to_their_key() {
     project.write("config/cratedigger.toml", "[output]\nformats = [\"csv\", \"xlsx\"]\nxlsx = \"yes\"\n");
     cases.add("settings", &project.check().1);
     cases.assert_text("wrong_keys");
+}
+
+/// Texts that a program could take for something else, one a row.
+const HOSTILE: &str = "SELECT column1 AS n, column2 AS name FROM (VALUES (1, '=LOVE'), (2, '007'), (3, '1-2'),
+    (4, 'a' || char(0) || 'b'), (5, '\u{65e5}\u{672c}\u{8a9e}'), (6, '\u{1f3b5}\u{202e}x'),
+    (7, replace(hex(zeroblob(20000)), '00', 'xy')), (8, '_x0041_ _x000D_'), (9, '<b>&amp;]]>'),
+    (10, 'a' || char(13) || char(10) || char(9) || 'b'), (11, '+cmd|'' /C calc''!A1'), (12, ' both ends '),
+    (13, 'https://open.spotify.com/track/x'), (14, '1e5'), (15, 'TRUE'), (16, ''), (17, char(27) || char(127)),
+    (18, replace(hex(zeroblob(16384)), '00', '\u{1f3b5}')), (19, 9007199254740993), (20, -0.1), (21, '\u{fffd}\u{200b}'))
+    ORDER BY 1";
+
+#[test]
+fn hostile_texts_are_text_in_every_format() {
+    // One column has values of one type, the other of several.
+    let sql = HOSTILE.replace("column2 AS name", "CAST(column2 AS TEXT) AS name");
+    let query = |file: &str, sql: &str| {
+        format!("[[query]]\ncsv = \"{file}.csv\"\nparquet = {}\nsql = '''{sql}'''\n", cfg!(feature = "lake"))
+    };
+    let links = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 65532)
+                 SELECT 'https://open.spotify.com/track/' || n AS spotify_url FROM c ORDER BY n";
+    let nothing = "SELECT 1 AS id, 'x' AS Id, '' AS \"\" WHERE 0 ORDER BY 1";
+    let job = [query("texts", &sql), query("mixed", HOSTILE), query("links", links), query("history", nothing)];
+    let world = World::extended().settings(SETTINGS).job(&job.concat());
+    world.run(&[]).exits(0);
+    for sheet in ["texts", "mixed", "links"] {
+        assert_same_rows(&world, sheet, &format!("{sheet}.csv"));
+    }
+    let path = world.csv_path("x.xlsx");
+    assert_eq!(sheet_names(&path), ["about", "texts", "mixed", "links", "history_"]);
+    let header: Vec<String> = cells(&path, "history_")[0].iter().map(as_csv).collect();
+    assert_eq!(header, ["id", "Id_2", "column 3"]);
+    let texts = sheet_rows(&path, "texts");
+    // Only an empty text is no text.
+    assert_eq!(texts.iter().filter(|row| !matches!(row["name"], Data::String(_))).count(), 1);
+    let notes = cells(&path, "about").into_iter().map(|row| as_csv(&row[4])).filter(|note| !note.is_empty());
+    let texts = "Cells that are cut off, because a cell can have 32,767 characters (the files have the whole texts): 2. \
+                 Cells with U+FFFD in place of NUL, which a workbook cannot have: 1.";
+    let links = "Addresses that are plain text, because a sheet can have 65,530 links: 2.";
+    assert_eq!(notes.collect::<Vec<_>>(), ["note", texts, texts, links]);
+    #[cfg(feature = "lake")]
+    for file in ["texts", "mixed"] {
+        let typed = crate::support::parquet_text::parquet_rows(&world.csv_path(&format!("{file}.parquet")));
+        let cells = world.csv(&format!("{file}.csv"));
+        assert_eq!((typed.len(), cells.len()), (21, 21));
+        for (row, cells) in typed.iter().zip(&cells) {
+            assert_eq!(row["name"].replace('\0', "\u{fffd}"), cells["name"], "{file}");
+        }
+    }
 }
