@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::args::RunArgs;
 use super::job_runner::{JobOutcome, JobRunner, RunOptions, is_known_deferral, next_start, read_sign_ins};
 use super::metrics;
+use super::push;
 use super::planner::{PlannedJob, PlannedPrice, RunOverrides, plan_jobs};
 use super::reporter::{Reporter, StartedBy};
 use super::runtime::runtime;
@@ -188,6 +189,9 @@ impl RunCommand<'_> {
         }
         if let Some(runner) = runner {
             runner.close();
+            if !shutdown.is_stopping() {
+                push::push_after_run(self.context, self.settings, self.reporter, shutdown).await;
+            }
         }
         if self.args.due && !shutdown.is_stopping() {
             let history = self.read_history()?;
