@@ -1,6 +1,6 @@
 # `make` without a target lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-report check-schedules check-units clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-reach check-report check-schedules check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -99,6 +99,10 @@ check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frict
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
+
+check-reach: ## push to a real PostgreSQL, and end connections and servers at every statement (needs postgresql, psql, openssl)
+	$(CARGO) test --locked --quiet --test it reach:: -- --ignored --test-threads=2
+	CRATEDIGGER_SEEDS=2000 $(CARGO) test --locked --quiet --lib feed::tests::replica -- --nocapture
 
 check-schedules: ## compare 5,000 random crontab lines with another cron implementation, on every day of a year (a minute)
 	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib job::schedule:: -- --nocapture

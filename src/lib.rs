@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod input_file;
 pub mod job;
 pub mod notify;
+pub mod push;
 mod report;
 pub mod scheduler;
 pub mod settings;
@@ -16,6 +17,7 @@ pub mod signin;
 pub mod store;
 pub mod stream;
 pub mod sync;
+pub mod target;
 
 /// How many random inputs a property test plays: `PROPTEST_CASES`, which `make fuzz` sets, or the usual number.
 #[cfg(test)]

@@ -89,6 +89,8 @@ pub enum Command {
     Sql(SqlArgs),
     /// Check the store and the CSV files against their records, offline
     Verify(VerifyArgs),
+    /// Push new, changed and deleted rows to the databases in targets/
+    Push(PushArgs),
     /// Copy the store, or the whole project and its state folder, even while jobs are running
     Backup(BackupArgs),
     /// Restore a project and its state folder from an archive of `backup --all`
@@ -109,7 +111,7 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Run the example jobs against the sandbox, without credentials or network
     Demo(DemoArgs),
-    /// Print the JSON Schema of job files or of the settings file
+    /// Print the JSON Schema of job files, target files or the settings file
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
@@ -184,6 +186,8 @@ pub enum SchemaKind {
     Job,
     /// config/cratedigger.toml
     Config,
+    /// targets/*.toml
+    Target,
 }
 
 /// `completions`
@@ -273,6 +277,17 @@ pub struct JobsArgs {
     /// Jobs to show [default: all]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
+}
+
+/// `push`
+#[derive(Debug, Args)]
+pub struct PushArgs {
+    /// Targets to push to, by name [default: all]
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Send all rows again, and delete those that the store does not have
+    #[arg(long)]
+    pub full: bool,
 }
 
 /// `history`

@@ -12,13 +12,14 @@ use super::args::CheckArgs;
 use super::command_error::count_problems;
 use super::job_runner::{next_start, read_sign_ins};
 use super::local_time::format_in_zone;
-use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print, push};
 use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::job::{Fetch, Job, JobUsers};
 use crate::report::{LogoError, PageLogo};
 use crate::scheduler::{RunHistory, starts_after};
 use crate::settings::{FileFormat, SettingOrigin, Settings};
 use crate::stream::StreamAccess;
+use crate::target::{self, LoadedTargets, Target};
 use spotify_client::AppClass;
 use spotify_client::state::{ClientIdentity, EndpointAccess, EndpointFact, LearnedFacts, StateDb, TokenKind};
 
@@ -78,6 +79,12 @@ pub fn run_as(
     for job in &loaded.jobs {
         problems.extend(job.sql_problems.iter().cloned());
     }
+    // The names in the arguments are those of jobs.
+    let targets = match args.jobs.is_empty() {
+        true => target::load(&context.project, &[]),
+        false => LoadedTargets::default(),
+    };
+    problems.extend(targets.problems.iter().cloned());
     let grants = users::read_grants(context, &settings);
     // Without a readable store nothing is known about past runs, and other commands say why.
     let history = RunHistory::read(&context.project.database(&settings)).unwrap_or_default();
@@ -99,9 +106,14 @@ pub fn run_as(
         let jobs: Vec<Value> =
             loaded.jobs.iter().map(|j| as_json(j, &notes(j), now, is_due_now(j).is_some())).collect();
         let class = class.map(|c| c.to_string());
+        let of_target = |target: &Target| {
+            json!({ "target": target.name, "address": target.address.shown(), "schema": target.schema,
+                "tables": target.tables, "after": if target.after_run { "run" } else { "never" } })
+        };
+        let of_targets: Vec<Value> = targets.targets.iter().map(of_target).collect();
         print::json(&json!({
             "ok": exit == ExitStatus::Complete, "app_class": class, "jobs": jobs, "broken": loaded.broken,
-            "problems": problems,
+            "targets": of_targets, "broken_targets": targets.broken, "problems": problems,
         }))
         .or_exit(ExitStatus::Storage)?;
         return Ok(exit);
@@ -116,6 +128,15 @@ pub fn run_as(
     }
     for name in &loaded.broken {
         let path = context.project.jobs_dir.join(format!("{name}.toml"));
+        out.push_str(&format!("{}: not usable, see above\n", printable(&context.project.display_path(&path))));
+    }
+    for target in &targets.targets {
+        let when = if target.after_run { "after each run" } else { "by name" };
+        let tables = print::count(target.tables.len(), "table");
+        out.push_str(&format!("{}: ok, {tables} to {}, {when}\n", printable(&target.file), push::place(target)));
+    }
+    for name in &targets.broken {
+        let path = context.project.targets_dir.join(format!("{name}.toml"));
         out.push_str(&format!("{}: not usable, see above\n", printable(&context.project.display_path(&path))));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {

@@ -4,6 +4,7 @@
 //! count against the daily budget.
 
 mod project;
+mod targets;
 mod timer;
 mod user;
 
@@ -87,6 +88,7 @@ pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, Co
             page.extend(settings.hook_problems.iter().map(of_hook));
             page.extend(project::project_lines(context, &settings, args.offline));
             page.extend(timer::timer_lines(context, &settings, Utc::now()));
+            page.extend(targets::target_lines(context, &settings, args.offline));
         }
         Err(failure) => {
             let text = format!("{failure} in the settings; fix them before anything else can be checked");

@@ -51,11 +51,15 @@ const GITIGNORE: &str = "\
 
 const TAPLO_CONFIG: &str = "\
 # Lets editors with taplo (Even Better TOML) complete and check the files of this project.
-include = [\"jobs/*.toml\", \"config/cratedigger.toml\"]
+include = [\"jobs/*.toml\", \"targets/*.toml\", \"config/cratedigger.toml\"]
 
 [[rule]]
 include = [\"jobs/*.toml\"]
 schema = { path = \"config/job.schema.json\" }
+
+[[rule]]
+include = [\"targets/*.toml\"]
+schema = { path = \"config/target.schema.json\" }
 
 [[rule]]
 include = [\"config/cratedigger.toml\"]
@@ -175,6 +179,7 @@ fn files(
         ("config/cratedigger.toml".to_owned(), settings::commented_file(&set)),
         ("config/job.schema.json".to_owned(), schema::schema_text(SchemaKind::Job)),
         ("config/settings.schema.json".to_owned(), schema::schema_text(SchemaKind::Config)),
+        ("config/target.schema.json".to_owned(), schema::schema_text(SchemaKind::Target)),
         (".taplo.toml".to_owned(), TAPLO_CONFIG.to_owned()),
         (".env.example".to_owned(), ENV_EXAMPLE.to_owned()),
         (".gitignore".to_owned(), GITIGNORE.to_owned()),

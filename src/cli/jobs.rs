@@ -2,6 +2,7 @@
 //! sign-ins; and for each stream the age of its oldest row and the time for a full read.
 
 mod sweeps;
+mod target_rows;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -90,13 +91,17 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if let Err(e) = &grants {
         context.report(e);
     }
+    let targets = target_rows::TargetRows::read(context, &database, state.as_ref().map(|dir| dir.path()));
     let lost = report_lost_store(context, &settings);
     if context.json {
-        print::json(&json!({ "jobs": values })).or_exit(ExitStatus::Storage)?;
+        print::json(&json!({ "jobs": values, "targets": targets.as_json() })).or_exit(ExitStatus::Storage)?;
     } else {
         print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
         if swept.len() > 1 {
             print::stdout(&format!("\n{}", format_table(&swept))).or_exit(ExitStatus::Storage)?;
+        }
+        if let Some(table) = targets.as_table() {
+            print::stdout(&format!("\n{table}")).or_exit(ExitStatus::Storage)?;
         }
     }
     Ok(match lost {

@@ -40,6 +40,7 @@ mod preflight;
 mod pricing;
 pub mod print;
 mod progress;
+mod push;
 mod quota;
 mod report;
 mod reporter;
@@ -151,6 +152,7 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Skipped(args) => skipped::run(&args, context),
         Command::Sql(args) => sql::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
+        Command::Push(args) => push::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
         Command::Compact => compact::run(context),

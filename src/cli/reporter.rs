@@ -172,6 +172,35 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Reports a target that could not be pushed to after a run. The run itself has not failed.
+    pub(super) fn push_failed(&self, target: &str, failure: &CommandError) {
+        let text = failure.to_string();
+        let is_news = self.start_alert(AlertScope::Target(target), AlertKind::Failed, &text) == AlertTransition::New;
+        if is_news || self.started_by == StartedBy::User {
+            match self.started_by {
+                StartedBy::Schedule => failure.log(None),
+                StartedBy::User | StartedBy::Timer => self.context.report(failure),
+            }
+        }
+        if is_news {
+            let hint = failure.report(false).lines().skip(1).map(str::to_owned).collect();
+            self.send(AlertEvent::Failure, "", text, hint, None);
+        }
+    }
+
+    /// Records that a target has all rows.
+    pub(super) fn push_succeeded(&self, target: &str) {
+        let scope = AlertScope::Target(target);
+        let ended =
+            self.notifier.as_ref().map(|it| it.alerts().resolve(scope, &[AlertKind::Failed])).unwrap_or_default();
+        let is_wanted = self.events.iter().any(|on| on == AlertEvent::Failure.as_str());
+        if let Some(first) = ended.iter().min_by_key(|ended| ended.since).filter(|_| is_wanted) {
+            let text =
+                format!("target {target} has all rows again; pushes had failed since {}", format_local(first.since));
+            self.send(AlertEvent::Recovery, "", text, Vec::new(), None);
+        }
+    }
+
     /// Records that jobs can run again.
     pub(super) fn project_recovered(&self) {
         self.resolve_alerts(AlertScope::Project, &[AlertKind::Failed, AlertKind::Person], "running", None);

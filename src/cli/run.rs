@@ -12,6 +12,7 @@ use super::job_runner::{JobOutcome, JobRunner, RunOptions, is_known_deferral, ne
 use super::metrics;
 use super::overview::write_overview;
 use super::planner::{PlannedJob, PlannedPrice, RunOverrides, plan_jobs};
+use super::push;
 use super::reporter::{Reporter, StartedBy};
 use super::runtime::runtime;
 use super::shutdown::Shutdown;
@@ -199,6 +200,9 @@ impl RunCommand<'_> {
         }
         if let Some(runner) = runner {
             runner.close();
+            if !shutdown.is_stopping() {
+                push::push_after_run(self.context, self.settings, self.reporter, shutdown).await;
+            }
         }
         if self.args.due && !shutdown.is_stopping() {
             let history = self.read_history()?;

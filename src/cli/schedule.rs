@@ -27,6 +27,7 @@ use super::overview::write_overview;
 use super::planner::{PlannedJob, RunInProgress, RunOverrides, plan_jobs};
 use super::pricing::calls_spent;
 use super::print::count;
+use super::push;
 use super::reporter::{Reporter, StartedBy};
 use super::runtime::runtime;
 use super::shutdown::Shutdown;
@@ -164,6 +165,7 @@ impl SchedulerLoop<'_> {
                 && let Some(Ok(runner)) = runner.take().map(Rc::try_unwrap)
             {
                 runner.close();
+                push::push_after_run(self.context, self.settings, &self.reporter, &self.shutdown).await;
                 files.note_store();
                 board.recheck_sign_ins();
             }

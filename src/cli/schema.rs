@@ -1,8 +1,8 @@
-//! `schema job|config`: prints the JSON Schema that editors use to complete and check files.
+//! `schema job|config|target`: prints the JSON Schema that editors use to complete and check files.
 
 use super::args::{SchemaArgs, SchemaKind};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::{job, settings};
+use crate::{job, settings, target};
 
 ///
 /// # Errors
@@ -18,6 +18,7 @@ pub(super) fn schema_text(of: SchemaKind) -> String {
     let schema = match of {
         SchemaKind::Job => job::json_schema(),
         SchemaKind::Config => settings::json_schema(),
+        SchemaKind::Target => target::json_schema(),
     };
     format!("{schema:#}\n")
 }

@@ -128,7 +128,26 @@ fn mask_line(line: &str, secret_table: bool) -> String {
         }
     }
     flush(&mut out, &mut word);
-    out
+    mask_url_password(out)
+}
+
+/// Replaces the password in `scheme://user:password@host`, and in `?password=…`.
+fn mask_url_password(mut text: String) -> String {
+    let Some(start) = text.find("://").map(|at| at + 3) else { return text };
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+    let end = text[start..].find(is_end).map_or(text.len(), |at| start + at);
+    // A password may contain any of these characters, so the last `@` counts.
+    let login = text[start..end].rfind('@').map(|at| start..start + at);
+    let of_login = login.and_then(|login| Some(login.start + text[login.clone()].find(':')? + 1..login.end));
+    let of_query = text[start..end].find("password=").map(|at| {
+        let from = start + at + "password=".len();
+        from..text[from..end].find('&').map_or(end, |at| from + at)
+    });
+    for span in [of_login, of_query].into_iter().flatten() {
+        let stars = "*".repeat(span.len());
+        text.replace_range(span, &stars);
+    }
+    text
 }
 
 fn flush(out: &mut String, word: &mut String) {
@@ -185,6 +204,19 @@ mod tests {
         }
         let open = "[notify]\non = [\"failure\"]\ntimeout = \"1s\"\n[output]\ndatabase = \"here\"\n";
         assert_eq!(mask(open), open);
+    }
+
+    #[test]
+    fn password_in_an_address_is_masked() {
+        let table = [
+            ("url = \"postgres://me:pass@db/music\"", "url = \"postgres://me:****@db/music\""),
+            ("url = \"postgres://me:p:a@s/@db/music?x=1\"", "url = \"postgres://me:******@db/music?x=1\""),
+            ("url = \"postgres://db/music?password=pass&x=1\"", "url = \"postgres://db/music?password=****&x=1\""),
+            ("url = \"postgres://me@db:5432/music\"", "url = \"postgres://me@db:5432/music\""),
+        ];
+        for (text, expected) in table {
+            assert_eq!(mask(text), expected);
+        }
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub enum AlertScope<'a> {
         /// The job that has the problem.
         job: &'a str,
     },
+    /// A target that rows are pushed to.
+    Target(&'a str),
     /// The delivery channel of a setting.
     Channel(&'a str),
 }
@@ -70,6 +72,7 @@ impl AlertScope<'_> {
             AlertScope::Project => String::new(),
             AlertScope::Job(job) => (*job).to_owned(),
             AlertScope::Shared { cause, .. } => format!("cause/{}", normalize_reason(cause)),
+            AlertScope::Target(name) => format!("target/{name}"),
             AlertScope::Channel(setting) => format!("way/{setting}"),
         }
     }
@@ -267,6 +270,12 @@ impl AlertStore {
             open.into_iter().flat_map(each).collect::<Vec<_>>()
         };
         state.open.into_iter().flat_map(of).collect()
+    }
+
+    /// Since when pushes to a target have failed.
+    pub fn target_failing_since(&self, name: &str) -> Option<DateTime<Utc>> {
+        let state = self.read().ok()?;
+        state.open.get(&AlertScope::Target(name).key())?.values().map(|open| open.since).min()
     }
 
     /// Reads, changes and writes the file under its lock. `change` returns whether there is anything to write.

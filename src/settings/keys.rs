@@ -255,6 +255,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "\"90d\"",
                 "Backups of the database (`cratedigger.db.schema-N`), which a new version makes before it changes the schema, are deleted after this time.",
             ),
+            KeySpec::new(
+                "tombstones",
+                DURATION,
+                "\"30d\"",
+                "The keys of deleted rows, from which copies in other databases learn of deletions, are forgotten after this time. A copy that was not updated for longer is written again completely.",
+            ),
         ],
     },
     SettingsSection {

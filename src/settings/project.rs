@@ -13,6 +13,8 @@ pub struct Project {
     pub config_file: PathBuf,
     /// `jobs/`, which may be missing.
     pub jobs_dir: PathBuf,
+    /// `targets/`, which may be missing.
+    pub targets_dir: PathBuf,
     /// `.env`, which may be missing.
     pub env_file: PathBuf,
 }
@@ -24,6 +26,7 @@ impl Project {
         Project {
             config_file: root.join("config").join("cratedigger.toml"),
             jobs_dir: root.join("jobs"),
+            targets_dir: root.join("targets"),
             env_file: root.join(".env"),
             root,
         }

@@ -215,6 +215,9 @@ pub struct RetentionSettings {
     /// Backups of the database from before a migration.
     #[serde(default, deserialize_with = "optional_duration")]
     pub backups: Option<Duration>,
+    /// Keys of deleted rows.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub tombstones: Option<Duration>,
 }
 
 /// `[notify]`: how people are notified.

@@ -75,11 +75,11 @@ pub fn name_user(tx: &mut WriteTx, stored_as: &str, local_name: &str, now: &str)
 /// If the store cannot be written.
 pub fn record(tx: &mut WriteTx, account_id: Option<&str>, user_id: &str, stored_as: &str) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE users SET account_id = ?1 WHERE id IN (?2, ?3) AND ?1 IS NOT NULL AND account_id IS NOT ?1",
+        "UPDATE users SET account_id = ?1, row_version = next_row_version() WHERE id IN (?2, ?3) AND ?1 IS NOT NULL AND account_id IS NOT ?1",
         params![account_id, user_id, stored_as],
     )?;
     tx.execute(
-        "UPDATE users SET stored_as = ?2 WHERE id = ?1 AND id <> ?2 AND stored_as IS NOT ?2",
+        "UPDATE users SET stored_as = ?2, row_version = next_row_version() WHERE id = ?1 AND id <> ?2 AND stored_as IS NOT ?2",
         params![user_id, stored_as],
     )
 }
@@ -90,7 +90,8 @@ pub fn record(tx: &mut WriteTx, account_id: Option<&str>, user_id: &str, stored_
 /// If the store cannot be written.
 pub fn copy_profile(tx: &mut WriteTx, user_id: &str, stored_as: &str) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE users SET (account_id, display_name, uri, country, product, followers, spotify_url, fetched_at) =
+        "UPDATE users SET row_version = next_row_version(),
+           (account_id, display_name, uri, country, product, followers, spotify_url, fetched_at) =
            (SELECT coalesce(n.account_id, users.account_id), coalesce(n.display_name, users.display_name), n.uri, n.country,
             n.product, n.followers, n.spotify_url, n.fetched_at FROM users n WHERE n.id = ?1)
          WHERE id = ?2 AND ?1 <> ?2",

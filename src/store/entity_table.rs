@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use spotify_client::EntityKind;
 
 use super::dependency_kind::ROW_UPDATED;
+use super::feed::NEXT_ROW_VERSION;
 use super::row_write::RowWrite;
 
 /// How far the bit of a blank column is above the bit of the column in an upsert's mask.
@@ -223,8 +224,9 @@ impl EntityTable {
                 let _ = write!(&mut differs as &mut String, "({replaces} AND {column} IS NOT excluded.{column}) OR ");
             }
             format!(
-                "INSERT INTO {} (id, {names}first_seen_at, fetched_at) VALUES (?1, {values}?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET {sets}fetched_at = {ROW_UPDATED}(coalesce(excluded.fetched_at, fetched_at))
+                "INSERT INTO {} (id, {names}first_seen_at, fetched_at, row_version) VALUES (?1, {values}?2, ?3, {NEXT_ROW_VERSION}())
+                 ON CONFLICT (id) DO UPDATE SET {sets}fetched_at = {ROW_UPDATED}(coalesce(excluded.fetched_at, fetched_at)),
+                 row_version = iif({differs}0, excluded.row_version, row_version)
                  WHERE {differs}(excluded.fetched_at IS NOT NULL AND fetched_at IS NULL)",
                 self.name
             )

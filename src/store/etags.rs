@@ -54,8 +54,8 @@ pub fn mark_entity_unchanged(
 ) -> Result<(), StoreError> {
     tx.execute_counted(&format!("UPDATE {} SET fetched_at = ?2 WHERE id = ?1", table.name), params![id, now])?;
     tx.execute_counted(
-        "INSERT OR IGNORE INTO metrics (kind, id, day, followers, popularity)
-         SELECT kind, id, substr(?3, 1, 10), followers, popularity FROM metrics WHERE kind = ?1 AND id = ?2
+        "INSERT OR IGNORE INTO metrics (kind, id, day, followers, popularity, row_version)
+         SELECT kind, id, substr(?3, 1, 10), followers, popularity, next_row_version() FROM metrics WHERE kind = ?1 AND id = ?2
          ORDER BY day DESC LIMIT 1",
         params![kind, id, now],
     )?;

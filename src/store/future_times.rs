@@ -34,8 +34,10 @@ pub fn reset(tx: &mut WriteTx, now: &str, to: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     for (table, column) in READ_TIMES {
+        // The other times are no part of the feed.
+        let stamp = if table == "lists" { ", row_version = next_row_version()" } else { "" };
         let sql = format!(
-            "UPDATE {table} SET {column} = ?2
+            "UPDATE {table} SET {column} = ?2{stamp}
              WHERE {column} > ?1 AND {column} < strftime('%Y-%m-%dT%H:%M:%fZ', ?1, '+1 day')"
         );
         tx.execute_counted(&sql, params![now, to])?;

@@ -453,12 +453,13 @@ fn insert(
     let table = EntityTable::for_kind(EntityKind::Track);
     entity::upsert(tx, table, track, &vec![CellValue::Absent; table.columns.len()], now, false)?;
     tx.execute(
-        "INSERT OR IGNORE INTO imported_tracks (track_id, name, artist_names, album_name) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT OR IGNORE INTO imported_tracks (track_id, name, artist_names, album_name, row_version)
+         VALUES (?1, ?2, ?3, ?4, next_row_version())",
         params![track, play.title, play.artist, play.album],
     )?;
     tx.execute(
-        "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, list_id, first_seen_at, fetched_at, ms_played, imported_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?5)",
+        "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, list_id, first_seen_at, fetched_at, ms_played, imported_at,
+         row_version) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?5, next_row_version())",
         params![user_id, timestamp(play.at), track, list, now, play.ms_played],
     )
 }

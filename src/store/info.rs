@@ -17,6 +17,13 @@ pub struct StoreIdentity {
     pub state_folder: String,
 }
 
+impl StoreIdentity {
+    /// The path of the state folder.
+    pub(super) fn state_path(&self) -> &Path {
+        Path::new(folder_path(&self.state_folder))
+    }
+}
+
 /// Saves the identity at the first use and refuses another one later.
 pub(super) fn check_identity(conn: &Connection, path: &Path, identity: &StoreIdentity) -> Result<(), StoreError> {
     let sql = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };

@@ -66,7 +66,7 @@ pub fn of_job(tx: &WriteTx, job: &str, fetch: Option<(&str, &[&str])>) -> Result
 /// If the store cannot be written.
 pub fn forbid_resume(tx: &mut WriteTx, job: &str, now: &str) -> Result<(), StoreError> {
     tx.execute_counted(
-        "UPDATE runs SET reset_at = ?2 WHERE job = ?1 AND state IN ('deferred', 'failed') AND reset_at IS NULL",
+        "UPDATE runs SET reset_at = ?2, row_version = next_row_version() WHERE job = ?1 AND state IN ('deferred', 'failed') AND reset_at IS NULL",
         params![job, now],
     )?;
     Ok(())

@@ -161,7 +161,7 @@ fn stage_known_items(tx: &mut WriteTx, list: i64, playlist: &str) -> Result<Vec<
 pub(super) fn mark_unavailable(tx: &WriteTx, playlist: &str, kept: &[KeptRow]) -> Result<bool, StoreError> {
     let positions = kept.iter().map(|row| row.position.to_string()).collect::<Vec<_>>().join(",");
     let changed = tx.execute_counted(
-        "UPDATE playlist_items SET unavailable = instr(?2, ',' || position || ',') > 0
+        "UPDATE playlist_items SET unavailable = instr(?2, ',' || position || ',') > 0, row_version = next_row_version()
          WHERE playlist_id = ?1 AND unavailable <> (instr(?2, ',' || position || ',') > 0)",
         params![playlist, format!(",{positions},")],
     )?;

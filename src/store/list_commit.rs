@@ -52,7 +52,7 @@ pub fn commit(
     // A presumed list was not read completely: `read_at` and `whole_at` stay, so that a complete read becomes
     // due.
     tx.execute_counted(
-        "UPDATE lists SET snapshot_id = ?2, etag = ?3, announced = ?4, served = ?5, stored = ?6, skipped = ?7, content_hash = ?8,
+        "UPDATE lists SET row_version = next_row_version(), snapshot_id = ?2, etag = ?3, announced = ?4, served = ?5, stored = ?6, skipped = ?7, content_hash = ?8,
          read_at = iif(?11, read_at, ?9), checked_at = ?15, changed_at = iif(?10, ?9, changed_at), gone_at = NULL,
          gone_reason = NULL, proof = ?12, restless = ?13, doubled = ?14, first_read_at = coalesce(first_read_at, ?9),
          whole_at = iif(?11, whole_at, ?15) WHERE id = ?1",
@@ -79,8 +79,8 @@ fn later_than_before(tx: &WriteTx, list: i64, key: &ListKey, now: &str) -> Resul
 
 fn append_search(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result<ListCommit, StoreError> {
     let stored = tx.execute_counted(
-        "INSERT INTO search_results (list_id, searched_at, query, market, kind, rank, item_id, uri, first_seen_at, fetched_at)
-         SELECT ?1, ?2, ?3, ?4, kind, position % ?5 + 1, item_id, uri, ?2, ?2
+        "INSERT INTO search_results (list_id, searched_at, query, market, kind, rank, item_id, uri, first_seen_at, fetched_at,
+         row_version) SELECT ?1, ?2, ?3, ?4, kind, position % ?5 + 1, item_id, uri, ?2, ?2, next_row_version()
          FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL",
         params![list, now, key.parent_id, key.market, SEARCH_POSITIONS_PER_TYPE],
     )?;
@@ -100,8 +100,8 @@ fn replace_tops(
     let gone = "DELETE FROM top_items WHERE user_id = ?1 AND kind = ?2 AND time_range = ?3 AND day = ?4";
     tx.execute_counted(gone, params![key.audience, kind, key.variant, day])?;
     let stored = tx.execute_counted(
-        "INSERT INTO top_items (user_id, kind, time_range, day, rank, item_id, list_id, first_seen_at, fetched_at)
-         SELECT ?1, ?2, ?3, ?4, position + 1, item_id, list_id, ?5, ?5
+        "INSERT INTO top_items (user_id, kind, time_range, day, rank, item_id, list_id, first_seen_at, fetched_at, row_version)
+         SELECT ?1, ?2, ?3, ?4, position + 1, item_id, list_id, ?5, ?5, next_row_version()
          FROM staged_items WHERE list_id = ?6 AND item_id IS NOT NULL",
         params![key.audience, kind, key.variant, day, now, list],
     )?;
@@ -111,8 +111,8 @@ fn replace_tops(
 /// Adds plays that are new; `stored` counts these.
 fn append_plays(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result<ListCommit, StoreError> {
     let stored = tx.execute_counted(
-        "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, context_type, context_uri, list_id, first_seen_at, fetched_at)
-         SELECT ?1, added_at, item_id, detail ->> 0, detail ->> 1, list_id, ?2, ?2
+        "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, context_type, context_uri, list_id, first_seen_at, fetched_at,
+         row_version) SELECT ?1, added_at, item_id, detail ->> 0, detail ->> 1, list_id, ?2, ?2, next_row_version()
          FROM staged_items i WHERE list_id = ?3 AND item_id IS NOT NULL AND added_at IS NOT NULL
          -- Earlier versions stored the time as Spotify wrote it.
          AND NOT EXISTS (SELECT 1 FROM plays p WHERE p.user_id = ?1 AND p.track_id = i.item_id

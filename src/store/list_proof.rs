@@ -101,7 +101,7 @@ pub(super) fn record(
 ) -> Result<(), StoreError> {
     tx.execute_counted(
         "INSERT OR REPLACE INTO run_lists (run_id, list_id, announced, served, stored, skipped, snapshot_before, snapshot_after,
-         content_hash, proof, read_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         content_hash, proof, read_at, row_version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, next_row_version())",
         params![
             run, list, proof.announced, proof.served, stored, proof.skipped, proof.snapshot_id, proof.snapshot_after, hash,
             proof.as_str(), now
@@ -109,7 +109,7 @@ pub(super) fn record(
     )?;
     let rows_hash = hash_list_rows(&tx.conn, list).map_err(|e| tx.error("cannot be read", e))?;
     tx.execute_counted(
-        "UPDATE lists SET rows_hash = ?2 WHERE id = ?1",
+        "UPDATE lists SET rows_hash = ?2, row_version = next_row_version() WHERE id = ?1",
         params![list, rows_hash.unwrap_or_else(|| hash.into())],
     )?;
     Ok(())

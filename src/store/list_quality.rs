@@ -135,5 +135,5 @@ pub fn distinct_rows(tx: &WriteTx, list: i64, key: &ListKey) -> Result<i64, Stor
 /// If the store cannot be written.
 pub fn save(tx: &mut WriteTx, list: i64, quality: &ListQuality) -> Result<(), StoreError> {
     let json = serde_json::to_string(quality).unwrap_or_default();
-    tx.execute("UPDATE lists SET quality = ?2 WHERE id = ?1", params![list, json])
+    tx.execute("UPDATE lists SET quality = ?2, row_version = next_row_version() WHERE id = ?1", params![list, json])
 }

@@ -118,9 +118,12 @@ pub fn open(tx: &mut WriteTx, key: &ListKey) -> Result<ListRow, StoreError> {
     if let Some(row) = find(tx, key)? {
         return Ok(row);
     }
-    tx.prepare("INSERT INTO lists (kind, parent_id, audience, market, variant) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
-        .map_err(|e| tx.error("cannot be written", e))?;
+    tx.prepare(
+        "INSERT INTO lists (kind, parent_id, audience, market, variant, row_version)
+                VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())",
+    )?
+    .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
+    .map_err(|e| tx.error("cannot be written", e))?;
     Ok(ListRow { id: tx.conn.last_insert_rowid(), ..ListRow::default() })
 }
 
@@ -178,7 +181,7 @@ pub fn was_read(tx: &WriteTx, kind: &str, parent: &str, audience: &str) -> Resul
 /// # Errors
 /// If the store cannot be written.
 pub fn mark_unchanged(tx: &mut WriteTx, list: i64, now: &str) -> Result<(), StoreError> {
-    tx.prepare("UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL WHERE id = ?1")?
+    tx.prepare("UPDATE lists SET checked_at = ?2, gone_at = NULL, gone_reason = NULL, row_version = next_row_version() WHERE id = ?1")?
         .execute(params![list, now])
         .map_err(|e| tx.error("cannot be written", e))?;
     Ok(())
@@ -196,7 +199,7 @@ pub fn mark_playlists_unchanged(
     now: &str,
 ) -> Result<(), StoreError> {
     let mut confirm = tx.prepare(
-        "UPDATE lists SET checked_at = ?4, gone_at = NULL, gone_reason = NULL
+        "UPDATE lists SET checked_at = ?4, gone_at = NULL, gone_reason = NULL, row_version = next_row_version()
          WHERE kind = 'playlist_items' AND parent_id = ?1 AND audience = ?2 AND market = ?3 AND variant = ''",
     )?;
     for playlist in playlists {
@@ -230,7 +233,10 @@ pub fn save_checkpoint(tx: &mut WriteTx, list: i64, run: i64, at: &Checkpoint, n
 /// # Errors
 /// If the store cannot be written.
 pub fn save_unread(tx: &mut WriteTx, list: i64, unread: &[UnreadItem]) -> Result<(), StoreError> {
-    tx.execute("UPDATE lists SET unread = ?2 WHERE id = ?1 AND unread IS NOT ?2", params![list, unread_json(unread)])
+    tx.execute(
+        "UPDATE lists SET unread = ?2, row_version = next_row_version() WHERE id = ?1 AND unread IS NOT ?2",
+        params![list, unread_json(unread)],
+    )
 }
 
 fn unread_json(unread: &[UnreadItem]) -> Option<String> {

@@ -33,7 +33,7 @@ pub(super) fn replace(
     if !proof.ended_early {
         tx.execute_counted(
             &format!(
-                "UPDATE {table} SET removed_at = ?2 WHERE list_id = ?1 AND removed_at IS NULL
+                "UPDATE {table} SET removed_at = ?2, row_version = next_row_version() WHERE list_id = ?1 AND removed_at IS NULL
                  AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
             ),
             params![list, now],
@@ -42,13 +42,14 @@ pub(super) fn replace(
     // The row of an item that returned no longer says that it was removed, so record that separately.
     tx.execute_counted(
         &format!(
-            "INSERT OR IGNORE INTO returned_members SELECT list_id, {child}, removed_at, ?2 FROM {table}
+            "INSERT OR IGNORE INTO returned_members (list_id, item_id, removed_at, returned_at, row_version)
+             SELECT list_id, {child}, removed_at, ?2, next_row_version() FROM {table}
              WHERE list_id = ?1 AND removed_at IS NOT NULL
              AND {child} IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
         ),
         params![list, now],
     )?;
-    let (mut columns, mut values, mut sets) = (String::new(), String::new(), String::new());
+    let (mut columns, mut values, mut sets, mut differs) = (String::new(), String::new(), String::new(), String::new());
     // The variant may contain more than the column, as in "single, first 5".
     let variant = key.variant.split(',').next().unwrap_or_default();
     let mut parameters: Vec<&dyn ToSql> = vec![&list, &now, &read];
@@ -75,14 +76,16 @@ pub(super) fn replace(
         values.push_str(&format!("{staged}, "));
         // A blank does not replace a known value.
         sets.push_str(&format!("{column} = coalesce(excluded.{column}, {column}), "));
+        differs.push_str(&format!(" OR {column} IS NOT coalesce(excluded.{column}, {column})"));
     }
     // If an item is listed twice, its first position counts: min() selects the row it came from.
     let stored = tx.execute_counted(
         &format!(
-            "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at)
-             SELECT ?1, {values}min(position), item_id, ?2, ?2 FROM staged_items
+            "INSERT INTO {table} (list_id, {columns}position, {child}, first_seen_at, fetched_at, row_version)
+             SELECT ?1, {values}min(position), item_id, ?2, ?2, next_row_version() FROM staged_items
              WHERE list_id = ?1 AND item_id IS NOT NULL GROUP BY item_id
              ON CONFLICT (list_id, {child}) DO UPDATE SET {sets}position = excluded.position,
+             row_version = iif(position <> excluded.position OR removed_at IS NOT NULL{differs}, excluded.row_version, row_version),
              fetched_at = iif(excluded.position < ?3, excluded.fetched_at, fetched_at), removed_at = NULL"
         ),
         &parameters,

@@ -16,6 +16,7 @@
 //!   `missing_ids`,
 //!   `planned_calls`;
 //! - exports: `views`, `query`, `published_files`, `file_marks`, `not_found`, `file_dependencies` with `changed_entities`;
+//! - copies in other databases: `feed`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
 mod access;
@@ -36,6 +37,7 @@ pub mod entity;
 mod entity_table;
 mod error;
 pub mod etags;
+pub mod feed;
 pub mod field_notes;
 mod file_dependencies;
 mod file_marks;
@@ -79,9 +81,9 @@ mod run_changes;
 mod run_history;
 pub mod runs;
 mod schema;
+mod schema_comments;
 #[cfg(test)]
 mod schema_doc;
-#[cfg(test)]
 mod schema_wording;
 mod skip_list;
 pub mod skipped_items;
@@ -107,6 +109,7 @@ pub use disk_space::{MIN_FREE_BYTES, free_bytes};
 pub use early_ends::{EarlyEnd, LostRows};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
+pub use feed::{FEED_TABLES, FeedColumn, FeedSnapshot, FeedState, FeedTable, FeedType, feed_state, feed_tables};
 pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use file_marks::{FileSource, MarkedFile, last_file_at, record_marks, sources_with_files};
@@ -144,6 +147,7 @@ pub use run_history::{
     state_after_run,
 };
 pub use runs::{CRASHED_REASON, FetchRecord, FetchState, RunRecord, RunState};
+pub use schema_comments::{column_comment, table_comment};
 pub use skip_list::{SkipEntry, SkipFilter, each_skip};
 pub use skipped_items::SkippedItem;
 pub use staging::StagedItem;

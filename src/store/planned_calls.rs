@@ -24,12 +24,12 @@ pub fn save(
     fetches: &[(String, String, PlannedCalls)],
 ) -> Result<(), StoreError> {
     tx.execute(
-        "UPDATE runs SET planned_least = ?2, planned_most = ?3 WHERE id = ?1",
+        "UPDATE runs SET planned_least = ?2, planned_most = ?3, row_version = next_row_version() WHERE id = ?1",
         params![run, whole.least, whole.most],
     )?;
     fetches.iter().try_for_each(|(fetch, user, planned)| {
         tx.execute(
-            "UPDATE run_fetches SET planned_least = ?4, planned_most = ?5
+            "UPDATE run_fetches SET planned_least = ?4, planned_most = ?5, row_version = next_row_version()
              WHERE run_id = ?1 AND fetch = ?2 AND user_id = ?3",
             params![run, fetch, user, planned.least, planned.most],
         )

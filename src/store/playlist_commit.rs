@@ -52,8 +52,8 @@ pub(super) fn commit(
     let Some(read_before) = read_before else {
         let stored = tx.execute_counted(
             "INSERT INTO playlist_items (playlist_id, position, kind, uri, added_at, added_by, track_id, episode_id,
-             first_seen_at, fetched_at) SELECT ?2, position, kind, uri, added_at, added_by,
-             iif(kind = 'track', item_id, NULL), iif(kind = 'episode', item_id, NULL), ?3, ?3
+             first_seen_at, fetched_at, row_version) SELECT ?2, position, kind, uri, added_at, added_by,
+             iif(kind = 'track', item_id, NULL), iif(kind = 'episode', item_id, NULL), ?3, ?3, next_row_version()
              FROM staged_items WHERE list_id = ?1 ORDER BY position",
             params![list, playlist, now],
         )?;
@@ -96,7 +96,7 @@ pub(super) fn commit(
         }
         tx.execute_counted(
             "INSERT OR REPLACE INTO playlist_items (playlist_id, position, kind, uri, added_at, added_by, track_id, episode_id,
-             first_seen_at, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             first_seen_at, fetched_at, row_version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, next_row_version())",
             params![
                 playlist, row_count(place), entry.kind, entry.uri, entry.added_at, entry.added_by, entry.id_if("track"),
                 entry.id_if("episode"), first_seen, now
@@ -122,8 +122,8 @@ pub(super) fn commit(
         };
         tx.execute_counted(
             "INSERT INTO playlist_changes (playlist_id, change, uri, kind, track_id, episode_id, added_at, added_by,
-             position_before, position_after, snapshot_before, snapshot_after, seen_before_at, seen_at, run_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+             position_before, position_after, snapshot_before, snapshot_after, seen_before_at, seen_at, run_id, row_version)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, next_row_version())",
             params![
                 playlist,
                 word,
@@ -163,7 +163,8 @@ fn add_version(
     now: &str,
 ) -> Result<(), StoreError> {
     tx.execute_counted(
-        "INSERT OR REPLACE INTO playlist_versions (playlist_id, seen_at, snapshot_id, items, run_id) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO playlist_versions (playlist_id, seen_at, snapshot_id, items, run_id, row_version)
+         VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())",
         params![playlist, now, proof.snapshot_id, items, run],
     )?;
     Ok(())

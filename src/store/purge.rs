@@ -6,7 +6,7 @@
 use rusqlite::params;
 
 use super::list_kinds::{membership_tables, personal_kinds};
-use super::{StoreError, WriteTx, info};
+use super::{StoreError, WriteTx, feed, info};
 use crate::stream::MembershipTable;
 
 mod files;
@@ -97,6 +97,7 @@ pub fn purge_user(tx: &mut WriteTx, user: &PurgedUser) -> Result<PurgeCounts, St
     purge_records(tx)?;
     texts::remove_mentions(tx, user)?;
     purge_accounts(tx)?;
+    feed::forget_tombstones(tx)?;
     purged.shared = count_shared_playlists(tx)?;
     drop_temporary_tables(tx)?;
     tx.mark_all_changed();

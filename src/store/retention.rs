@@ -144,7 +144,7 @@ pub fn delete_old_rows_of_job(tx: &mut WriteTx, job: &str, before: &str) -> Resu
 fn clear_log_hashes(tx: &WriteTx, before: &str) -> Result<(), StoreError> {
     // Plays are deleted by when they were played, which may be long before the list was read.
     let sql = format!(
-        "UPDATE lists SET rows_hash = NULL WHERE kind IN ({}) AND (read_at < ?1 OR kind = 'recently_played')",
+        "UPDATE lists SET rows_hash = NULL, row_version = next_row_version() WHERE rows_hash IS NOT NULL AND kind IN ({}) AND (read_at < ?1 OR kind = 'recently_played')",
         log_kinds()
     );
     delete_before(tx, &sql, before).map(drop)
@@ -200,7 +200,7 @@ fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> 
         execute_batch(tx, &format!("DELETE FROM {table} WHERE {old}"))?;
     }
     execute_batch(tx,
-        "UPDATE lists SET snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
+        "UPDATE lists SET row_version = next_row_version(), snapshot_id = NULL, etag = NULL, announced = NULL, served = NULL, stored = NULL, skipped = NULL,
          content_hash = NULL, rows_hash = NULL, proof = NULL, first_read_at = NULL, read_at = NULL, whole_at = NULL, checked_at = NULL WHERE id IN (SELECT id FROM old_lists)",
     )?;
     delete_abandoned_reads(tx, before)?;

@@ -140,85 +140,99 @@ impl RowWrite {
             | RowWrite::Chapter
             | RowWrite::Playlist => self.table().map_or("", EntityTable::upsert_sql),
             RowWrite::LocalFile => {
-                "INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (uri) DO UPDATE SET name = coalesce(excluded.name, name),
+                "INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at, row_version)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, next_row_version()) ON CONFLICT (uri) DO UPDATE SET name = coalesce(excluded.name, name),
                  artist_names = coalesce(excluded.artist_names, artist_names), album_name = coalesce(excluded.album_name, album_name),
-                 duration_ms = coalesce(nullif(excluded.duration_ms, 0), duration_ms, excluded.duration_ms), fetched_at = met_again(excluded.fetched_at)
+                 duration_ms = coalesce(nullif(excluded.duration_ms, 0), duration_ms, excluded.duration_ms),
+                 fetched_at = met_again(excluded.fetched_at), row_version = excluded.row_version
                  WHERE name IS NOT coalesce(excluded.name, name) OR artist_names IS NOT coalesce(excluded.artist_names, artist_names)
                  OR album_name IS NOT coalesce(excluded.album_name, album_name)
                  OR duration_ms IS NOT coalesce(nullif(excluded.duration_ms, 0), duration_ms, excluded.duration_ms)"
             }
             RowWrite::AlbumArtist => {
-                "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (album_id, position)
-                 DO UPDATE SET artist_id = excluded.artist_id WHERE artist_id <> excluded.artist_id"
+                "INSERT INTO album_artists (album_id, position, artist_id, row_version) VALUES (?1, ?2, ?3, next_row_version())
+                 ON CONFLICT (album_id, position) DO UPDATE SET artist_id = excluded.artist_id, row_version = excluded.row_version
+                 WHERE artist_id <> excluded.artist_id"
             }
             RowWrite::AlbumArtistsFrom => "DELETE FROM album_artists WHERE album_id = ?1 AND position >= ?2",
             RowWrite::TrackArtist => {
-                "INSERT INTO track_artists (track_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (track_id, position)
-                 DO UPDATE SET artist_id = excluded.artist_id WHERE artist_id <> excluded.artist_id"
+                "INSERT INTO track_artists (track_id, position, artist_id, row_version) VALUES (?1, ?2, ?3, next_row_version())
+                 ON CONFLICT (track_id, position) DO UPDATE SET artist_id = excluded.artist_id, row_version = excluded.row_version
+                 WHERE artist_id <> excluded.artist_id"
             }
             RowWrite::TrackArtistsFrom => "DELETE FROM track_artists WHERE track_id = ?1 AND position >= ?2",
             RowWrite::MissingAlbumArtist => {
-                "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
+                "INSERT INTO album_artists (album_id, position, artist_id, row_version) VALUES (?1, ?2, ?3, next_row_version())
+                 ON CONFLICT DO NOTHING"
             }
             RowWrite::MissingTrackArtist => {
-                "INSERT INTO track_artists (track_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING"
+                "INSERT INTO track_artists (track_id, position, artist_id, row_version) VALUES (?1, ?2, ?3, next_row_version())
+                 ON CONFLICT DO NOTHING"
             }
             RowWrite::Genre => {
-                "INSERT INTO artist_genres (artist_id, position, genre) VALUES (?1, ?2, ?3) ON CONFLICT (artist_id, position)
-                 DO UPDATE SET genre = excluded.genre WHERE genre <> excluded.genre"
+                "INSERT INTO artist_genres (artist_id, position, genre, row_version) VALUES (?1, ?2, ?3, next_row_version())
+                 ON CONFLICT (artist_id, position) DO UPDATE SET genre = excluded.genre, row_version = excluded.row_version WHERE genre <> excluded.genre"
             }
             RowWrite::GenresFrom => "DELETE FROM artist_genres WHERE artist_id = ?1 AND position >= ?2",
             RowWrite::Copyright => {
-                "INSERT INTO album_copyrights (album_id, position, type, text) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (album_id, position)
-                 DO UPDATE SET type = excluded.type, text = excluded.text WHERE type IS NOT excluded.type OR text IS NOT excluded.text"
+                "INSERT INTO album_copyrights (album_id, position, type, text, row_version) VALUES (?1, ?2, ?3, ?4, next_row_version())
+                 ON CONFLICT (album_id, position) DO UPDATE SET type = excluded.type, text = excluded.text,
+                 row_version = excluded.row_version WHERE type IS NOT excluded.type OR text IS NOT excluded.text"
             }
             RowWrite::CopyrightsFrom => "DELETE FROM album_copyrights WHERE album_id = ?1 AND position >= ?2",
             RowWrite::Text => {
-                "INSERT INTO item_texts (kind, id, what, position, text) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (kind, id, what, position) DO UPDATE SET text = excluded.text WHERE text <> excluded.text"
+                "INSERT INTO item_texts (kind, id, what, position, text, row_version) VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())
+                 ON CONFLICT (kind, id, what, position) DO UPDATE SET text = excluded.text, row_version = excluded.row_version
+                 WHERE text <> excluded.text"
             }
             RowWrite::TextsFrom => {
                 "DELETE FROM item_texts WHERE kind = ?1 AND id = ?2 AND what = ?3 AND position >= ?4"
             }
             RowWrite::Image => {
-                "INSERT INTO images (kind, id, position, url, width, height) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (kind, id, position) DO UPDATE SET url = excluded.url, width = excluded.width, height = excluded.height
-                 WHERE url <> excluded.url OR width IS NOT excluded.width OR height IS NOT excluded.height"
+                "INSERT INTO images (kind, id, position, url, width, height, row_version)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, next_row_version())
+                 ON CONFLICT (kind, id, position) DO UPDATE SET url = excluded.url, width = excluded.width, height = excluded.height,
+                 row_version = excluded.row_version WHERE url <> excluded.url OR width IS NOT excluded.width OR height IS NOT excluded.height"
             }
             RowWrite::ImagesFrom => "DELETE FROM images WHERE kind = ?1 AND id = ?2 AND position >= ?3",
             RowWrite::TrackMarket => {
-                "INSERT INTO track_markets (track_id, market, is_playable, restriction, linked_from, fetched_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (track_id, market) DO UPDATE SET
+                "INSERT INTO track_markets (track_id, market, is_playable, restriction, linked_from, fetched_at, row_version)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, next_row_version()) ON CONFLICT (track_id, market) DO UPDATE SET
                  is_playable = coalesce(excluded.is_playable, is_playable),
                  restriction = coalesce(excluded.restriction, iif(excluded.is_playable IS NULL, restriction, NULL)),
-                 linked_from = coalesce(excluded.linked_from, linked_from), fetched_at = excluded.fetched_at
-                 WHERE is_playable IS NOT coalesce(excluded.is_playable, is_playable)
+                 linked_from = coalesce(excluded.linked_from, linked_from), fetched_at = excluded.fetched_at,
+                 row_version = excluded.row_version WHERE is_playable IS NOT coalesce(excluded.is_playable, is_playable)
                  OR restriction IS NOT coalesce(excluded.restriction, iif(excluded.is_playable IS NULL, restriction, NULL))
                  OR linked_from IS NOT coalesce(excluded.linked_from, linked_from)"
             }
             RowWrite::EpisodeMarket => {
-                "INSERT INTO episode_markets (episode_id, market, is_playable, restriction, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO episode_markets (episode_id, market, is_playable, restriction, fetched_at, row_version)
+                 VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())
                  ON CONFLICT (episode_id, market) DO UPDATE SET is_playable = excluded.is_playable,
-                 restriction = excluded.restriction, fetched_at = excluded.fetched_at
+                 restriction = excluded.restriction, fetched_at = excluded.fetched_at, row_version = excluded.row_version
                  WHERE is_playable IS NOT excluded.is_playable OR restriction IS NOT excluded.restriction"
             }
             RowWrite::ChapterMarket => {
-                "INSERT INTO chapter_markets (chapter_id, market, is_playable, restriction, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO chapter_markets (chapter_id, market, is_playable, restriction, fetched_at, row_version)
+                 VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())
                  ON CONFLICT (chapter_id, market) DO UPDATE SET is_playable = excluded.is_playable,
-                 restriction = excluded.restriction, fetched_at = excluded.fetched_at
+                 restriction = excluded.restriction, fetched_at = excluded.fetched_at, row_version = excluded.row_version
                  WHERE is_playable IS NOT excluded.is_playable OR restriction IS NOT excluded.restriction"
             }
             RowWrite::ResumePoint => {
-                "INSERT INTO resume_points (user_id, episode_id, fully_played, resume_position_ms, fetched_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT (user_id, episode_id) DO UPDATE SET fully_played = excluded.fully_played,
-                 resume_position_ms = excluded.resume_position_ms, fetched_at = excluded.fetched_at"
+                "INSERT INTO resume_points (user_id, episode_id, fully_played, resume_position_ms, fetched_at, row_version)
+                 VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())
+                 ON CONFLICT (user_id, episode_id) DO UPDATE SET row_version = iif(fully_played IS excluded.fully_played
+                 AND resume_position_ms IS excluded.resume_position_ms, row_version, excluded.row_version),
+                 fully_played = excluded.fully_played, resume_position_ms = excluded.resume_position_ms,
+                 fetched_at = excluded.fetched_at"
             }
             RowWrite::Metrics => {
-                "INSERT INTO metrics (kind, id, day, followers, popularity) VALUES (?1, ?2, ?3, ?4, ?5)
+                "INSERT INTO metrics (kind, id, day, followers, popularity, row_version) VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())
                  ON CONFLICT (kind, id, day) DO UPDATE SET followers = coalesce(excluded.followers, followers),
-                 popularity = coalesce(excluded.popularity, popularity)
-                 WHERE excluded.followers IS NOT followers OR excluded.popularity IS NOT popularity"
+                 popularity = coalesce(excluded.popularity, popularity), row_version = excluded.row_version
+                 WHERE coalesce(excluded.followers, followers) IS NOT followers
+                 OR coalesce(excluded.popularity, popularity) IS NOT popularity"
             }
         }
     }

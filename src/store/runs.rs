@@ -111,14 +111,15 @@ pub(super) fn insert(
     now: &str,
 ) -> Result<i64, StoreError> {
     tx.execute(
-        "UPDATE runs SET state = 'failed', reason = ?3, finished_at = ?2,
+        "UPDATE runs SET row_version = next_row_version(), state = 'failed', reason = ?3, finished_at = ?2,
          rows = max(rows, (SELECT coalesce(sum(served), 0) FROM run_fetches WHERE run_id = runs.id)),
          calls = max(calls, (SELECT coalesce(sum(calls), 0) FROM run_fetches WHERE run_id = runs.id))
          WHERE job = ?1 AND state = 'running'",
         params![job, now, CRASHED_REASON],
     )?;
     tx.execute(
-        "INSERT INTO runs (job, state, fire_at, started_at, job_hash, version) VALUES (?1, 'running', ?2, ?3, ?4, ?5)",
+        "INSERT INTO runs (job, state, fire_at, started_at, job_hash, version, row_version)
+         VALUES (?1, 'running', ?2, ?3, ?4, ?5, next_row_version())",
         params![job, fire_at, now, job_hash, env!("CARGO_PKG_VERSION")],
     )?;
     Ok(tx.conn.last_insert_rowid())
@@ -177,7 +178,7 @@ pub fn finish(tx: &mut WriteTx, run: i64, end: &RunRecord, now: &str) -> Result<
     }
     tx.execute(
         "UPDATE runs SET state = ?2, reason = ?3, not_before = ?4, exit_code = ?5, calls = ?6, rows = ?7, app_class = ?8,
-         finished_at = ?9 WHERE id = ?1",
+         finished_at = ?9, row_version = next_row_version() WHERE id = ?1",
         params![run, end.state.as_str(), end.reason, end.not_before, end.exit_code, end.calls, end.rows, end.app_class, now],
     )
 }
@@ -187,7 +188,8 @@ pub fn finish(tx: &mut WriteTx, run: i64, end: &RunRecord, now: &str) -> Result<
 /// # Errors
 /// If the store cannot be written.
 pub fn update_counts(tx: &mut WriteTx, run: i64, calls: i64, items: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE runs SET calls = max(calls, ?2), rows = rows + ?3 WHERE id = ?1";
+    let sql =
+        "UPDATE runs SET calls = max(calls, ?2), rows = rows + ?3, row_version = next_row_version() WHERE id = ?1";
     tx.execute(sql, params![run, calls, items])
 }
 
@@ -198,7 +200,8 @@ pub fn update_counts(tx: &mut WriteTx, run: i64, calls: i64, items: i64) -> Resu
 pub fn finish_fetch(tx: &mut WriteTx, run: i64, state: FetchState, f: &FetchRecord) -> Result<(), StoreError> {
     tx.execute(
         "INSERT OR REPLACE INTO run_fetches (run_id, fetch, user_id, stream, state, reason, asked, unchanged, calls, announced,
-         served, stored, skipped, presumed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         served, stored, skipped, presumed, row_version)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, next_row_version())",
         params![
             run, f.fetch, f.user_id, f.stream, state.as_str(), f.reason, f.asked, f.unchanged, f.calls, f.announced, f.served,
             f.stored, f.skipped, f.presumed
@@ -211,11 +214,7 @@ pub fn finish_fetch(tx: &mut WriteTx, run: i64, state: FetchState, f: &FetchReco
 /// # Errors
 /// If the store cannot be read.
 pub fn would_resume_since(tx: &mut WriteTx, job: &str, now: &str) -> Result<Option<String>, StoreError> {
-    tx.execute("SAVEPOINT would", [].as_slice())?;
-    let from = insert(tx, job, None, "", now).and_then(|run| resumes_since(tx, run, job));
-    tx.execute("ROLLBACK TO would", [].as_slice())?;
-    tx.execute("RELEASE would", [].as_slice())?;
-    from
+    tx.try_out(|tx| insert(tx, job, None, "", now).and_then(|run| resumes_since(tx, run, job)))
 }
 
 #[cfg(test)]

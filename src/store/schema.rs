@@ -29,6 +29,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0015_group_commit.sql"),
     include_str!("migrations/0016_dated_files.sql"),
     include_str!("migrations/0017_imported_plays.sql"),
+    include_str!("migrations/0018_feed.sql"),
 ];
 
 /// The schema version of this program.

@@ -8,7 +8,8 @@ use std::fmt::Write;
 
 use rusqlite::Connection;
 
-use super::schema::MIGRATIONS;
+use super::feed::feed_tables;
+use super::schema_comments::{comment_above, comment_of};
 use super::schema_wording::describe;
 use crate::stream::{self, Column, ColumnType, RowMode};
 
@@ -47,6 +48,7 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
             );
         }
     }
+    write_feed(store, &mut out)?;
     out.push_str("\n## Tables\n");
     let mut tables = store.prepare(
         "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY rowid",
@@ -56,6 +58,32 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
         write_table(store, &row.get::<_, String>(0)?, &row.get::<_, String>(1)?, &mut out)?;
     }
     Ok(out)
+}
+
+const FEED: &str = "
+### feed_NAME
+
+For copies of the store in other databases, each of these tables has a view with its columns except `fetched_at`, then
+`row_version`, the version at which the row last changed, and `deleted_at`, which is null while the row exists. A deleted row
+has its key, and null in the other columns, until its age is `retention.tombstones`.
+
+`store_info` has the newest version as `feed_version`. Read it in the transaction that reads the views, and keep it as W for
+the next time. Then `row_version > W` is what changed since version W: insert or replace the rows without `deleted_at` by
+their key, and delete the others, in any order and as often as you like. A program that cannot read all views in one
+transaction reads `feed_version` first and adds `AND row_version <= feed_version`. Read everything, and delete what is not
+there, if `feed_epoch` is another one than last time (a backup was restored), or if W is below `feed_since` or above
+`feed_version`. A row that is only seen again has no new version.
+
+| view | key |
+| --- | --- |
+";
+
+fn write_feed(store: &Connection, out: &mut String) -> rusqlite::Result<()> {
+    out.push_str(FEED);
+    for table in feed_tables(store)? {
+        append(out, format_args!("| `{}` | {} |\n", table.view(), code_list(table.key.iter().map(String::as_str))));
+    }
+    Ok(())
 }
 
 fn write_table(store: &Connection, name: &str, sql: &str, out: &mut String) -> rusqlite::Result<()> {
@@ -85,25 +113,6 @@ fn write_table(store: &Connection, name: &str, sql: &str, out: &mut String) -> r
         append(out, format_args!("\nKey: {}.\n", code_list(keys.iter().map(|(_, name)| name.as_str()))));
     }
     Ok(())
-}
-
-/// Returns the comment after a column in the text of its table, or in the migration that added the column.
-fn comment_of<'a>(sql: &'a str, table: &str, column: &str) -> Option<&'a str> {
-    let added = format!("ALTER TABLE {table} ADD COLUMN {column} ");
-    let later = || MIGRATIONS.iter().flat_map(|sql| sql.lines()).find(|line| line.starts_with(&added));
-    let first = sql.lines().find(|line| line.split_whitespace().next() == Some(column));
-    first.or_else(later)?.split_once("--").map(|(_, comment)| comment.trim())
-}
-
-/// Returns the comment lines above a table in the migrations.
-fn comment_above(table: &str) -> String {
-    let head = format!("CREATE TABLE {table} (");
-    let Some(before) = MIGRATIONS.iter().find_map(|sql| sql.split_once(head.as_str())).map(|(before, _)| before) else {
-        return String::new();
-    };
-    let mut lines: Vec<&str> = before.lines().rev().map_while(|line| line.strip_prefix("-- ")).collect();
-    lines.reverse();
-    lines.join(" ")
 }
 
 fn as_sentence(text: &str) -> String {

@@ -100,7 +100,7 @@ pub fn record(tx: &mut WriteTx, run: i64, s: &SkippedItem, now: &str) -> Result<
     assert_known(s.reason);
     tx.execute(
         "INSERT INTO skipped_items (run_id, fetch, stream, parent_id, position, item_id, reason, detail, known_gap, seen_at,
-         user_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+         user_id, row_version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, next_row_version())",
         params![
             run, s.fetch, s.stream, s.parent_id, s.position, s.item_id, s.reason, s.detail, s.already_known, now, s.user_id
         ],
@@ -131,7 +131,7 @@ pub fn name_null(
 ) -> Result<(), StoreError> {
     // If a fetch has two users, the one with the list that was read last.
     tx.execute(
-        "UPDATE skipped_items SET item_id = iif(reason = 'listed_twice', item_id, ?5),
+        "UPDATE skipped_items SET row_version = next_row_version(), item_id = iif(reason = 'listed_twice', item_id, ?5),
          detail = iif(reason = 'listed_twice', 'it came in place of ' || ?5 || ', and ', '') || 'the last known row stays' WHERE id = (
            SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)
          AND reason IN ('null_item', 'malformed', 'unread_item', 'listed_twice')",

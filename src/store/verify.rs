@@ -4,6 +4,7 @@
 //! use does not grow with the store, except for one playlist at a time.
 
 mod claims;
+mod feed;
 mod history;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ const MAX_FINDINGS_PER_CHECK: u64 = 20;
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct StoreFinding {
-    /// The check: integrity, reference, list, record, checkpoint, playlist, history, run or files.
+    /// The check: integrity, reference, list, record, checkpoint, playlist, history, run, feed or files.
     pub check: &'static str,
     /// The problem, and the row or file that has it.
     pub detail: String,
@@ -62,7 +63,7 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
     let error = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
     let _one_state = conn.unchecked_transaction().map_err(error)?;
     let mut report = StoreReport::default();
-    let steps: [fn(&Connection, &mut StoreReport) -> rusqlite::Result<()>; 8] = [
+    let steps: [fn(&Connection, &mut StoreReport) -> rusqlite::Result<()>; 9] = [
         check_integrity,
         check_references,
         check_lists,
@@ -71,6 +72,7 @@ pub fn verify_store(path: &Path) -> Result<StoreReport, StoreError> {
         check_playlists,
         history::check_histories,
         claims::check_runs,
+        feed::check_feed,
     ];
     for step in steps {
         if let Err(source) = step(&conn, &mut report) {

@@ -8,6 +8,7 @@ use rusqlite::{CachedStatement, Connection, ToSql};
 use rustc_hash::FxHashMap;
 
 use super::changed_entities::ChangedEntities;
+use super::feed::{EpochRecord, RowVersion};
 use super::pending_writes::PendingWrites;
 use super::wal::WalLimit;
 use super::{StoreError, info, open, pending_writes};
@@ -47,6 +48,8 @@ pub struct WriteTx {
     /// When a group was committed although more tasks came.
     full_group_ended: Option<Instant>,
     pub(super) changed_entities: ChangedEntities,
+    row_version: RowVersion,
+    pub(super) epoch_record: EpochRecord,
     pub(super) wal: WalLimit,
 }
 
@@ -67,6 +70,7 @@ impl TaskGroup {
 impl WriteTx {
     pub(super) fn new(conn: Connection, path: PathBuf) -> WriteTx {
         let changed_entities = ChangedEntities::register(&conn).expect("an open connection takes functions");
+        let row_version = RowVersion::register(&conn).expect("an open connection takes functions");
         WriteTx {
             conn,
             wal: WalLimit::for_store(&path),
@@ -80,11 +84,18 @@ impl WriteTx {
             defers_rows: false,
             full_group_ended: None,
             changed_entities,
+            row_version,
+            epoch_record: EpochRecord::none(),
         }
     }
 
     pub(super) fn path(&self) -> &std::path::Path {
         &self.path
+    }
+
+    /// Notes the version of the feed in the state folder.
+    pub(super) fn note_version(&mut self) {
+        self.epoch_record.note(&self.conn, &self.path);
     }
 
     /// Returns the connection, for reading inside the transaction.
@@ -194,6 +205,11 @@ impl WriteTx {
             std::thread::sleep(open::MAX_LOCK_PAUSE.saturating_sub(ended.elapsed()));
         }
         self.run_batch("BEGIN IMMEDIATE", "is locked by another program")?;
+        if let Err(source) = self.row_version.start(&self.conn) {
+            let error = self.error("cannot be read", source);
+            self.run_batch("ROLLBACK", "failed to roll back a transaction")?;
+            return Err(error);
+        }
         self.changed = false;
         self.changed_entities.start();
         self.group = Some(TaskGroup { began: Instant::now(), changes_before: self.conn.total_changes() });
@@ -214,7 +230,7 @@ impl WriteTx {
         if self.group.is_none() {
             return Ok(());
         }
-        if let Err(source) = pending_writes::flush(self).and_then(|()| self.save_data_version()) {
+        if let Err(source) = self.write_rest_of_group() {
             let error = self.error("cannot be written", source);
             return Err(self.abandon_group(error));
         }
@@ -223,6 +239,7 @@ impl WriteTx {
         }
         self.group = None;
         self.wal.check_after_commit(&mut self.conn);
+        self.epoch_record.note_sometimes(&self.conn, &self.path);
         Ok(())
     }
 
@@ -248,6 +265,32 @@ impl WriteTx {
     /// Whether tasks that had returned are lost.
     pub(super) fn is_abandoned(&self) -> bool {
         self.is_abandoned
+    }
+
+    /// Writes what a group writes before it is committed.
+    fn write_rest_of_group(&mut self) -> rusqlite::Result<()> {
+        pending_writes::flush(self)?;
+        self.save_data_version()?;
+        match &self.group {
+            Some(group) if self.conn.total_changes() != group.changes_before => self.row_version.save(&self.conn),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs `work` and takes back everything that it writes.
+    pub(super) fn try_out<T>(
+        &mut self,
+        work: impl FnOnce(&mut WriteTx) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let before = self.conn.total_changes();
+        self.run_batch("SAVEPOINT trial", "cannot be written")?;
+        let result = work(self);
+        self.run_batch("ROLLBACK TO trial; RELEASE trial", "cannot be written")?;
+        let undone = self.conn.total_changes() - before;
+        if let Some(group) = &mut self.group {
+            group.changes_before += undone;
+        }
+        result
     }
 
     fn save_data_version(&mut self) -> rusqlite::Result<()> {

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::error::with_causes;
 use super::open_writer::{check_small_store, open_writer};
 use super::write_tx::WriteTx;
-use super::{CompactReport, FileAccess, StoreError, StoreIdentity, compact, info, open};
+use super::{CompactReport, FileAccess, StoreError, StoreIdentity, compact, feed, info, open};
 
 /// A smaller WAL is not worth a message.
 const REPORT_WAL_ABOVE: u64 = 64 << 20;
@@ -124,7 +124,11 @@ impl Store {
         let conn = open_writer(path, access)?;
         check_small_store(&conn, path)?;
         info::check_identity(&conn, path, identity)?;
+        let sql =
+            |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be brought up to date", source };
+        let epoch_record = feed::begin_epoch_if_restored(&conn, path, identity.state_path()).map_err(sql)?;
         let mut tx = WriteTx::new(conn, path.to_path_buf());
+        tx.epoch_record = epoch_record;
         let held = tx.wal.set_limit(wal_limit);
         let (queue, inbox) = mpsc::channel::<WriteTask>();
         let fatal_error = Arc::<FatalError>::default();
@@ -134,6 +138,7 @@ impl Store {
             .spawn(move || {
                 // After a failed commit the WAL is not truncated: that would sync again what could not be synced.
                 if let AfterTask::Continue = run_tasks(&mut tx, &inbox, &ended_by) {
+                    tx.note_version();
                     open::truncate_wal(&mut tx.conn);
                 }
             })

@@ -8,7 +8,7 @@ use super::context::SyncContext;
 use super::error::{SyncError, error_chain};
 use crate::job::Job;
 use crate::settings::RetentionSettings;
-use crate::store::{RawAnswers, delete_old_backups, retention, timestamp};
+use crate::store::{RawAnswers, delete_old_backups, feed, retention, timestamp};
 
 /// The time before which a run that starts now deletes rows at its end; `None` if it deletes none. Older rows do
 /// not count as fresh in the run, or it would be complete with rows missing.
@@ -34,7 +34,8 @@ pub(super) async fn delete_expired(
     };
     delete_expired_files(engine, before(retention.rows).as_deref(), retention.backups);
     let (rows, own, runs) = (before(retention.rows), before(job.retention), before(retention.history));
-    if rows.is_none() && own.is_none() && runs.is_none() {
+    let tombstones = before(retention.tombstones);
+    if rows.is_none() && own.is_none() && runs.is_none() && tombstones.is_none() {
         return Ok(());
     }
     let name = job.name.clone();
@@ -48,6 +49,9 @@ pub(super) async fn delete_expired(
         }
         if let Some(before) = &runs {
             retention::delete_old_runs(s, before)?;
+        }
+        if let Some(before) = &tombstones {
+            feed::delete_old_tombstones(s, before)?;
         }
         Ok(deleted)
     });

@@ -5,6 +5,7 @@ mod auth;
 mod cli;
 mod export;
 mod limits;
+mod reach;
 mod reliability;
 mod sandbox;
 mod schedule;

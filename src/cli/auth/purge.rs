@@ -11,7 +11,7 @@ use crate::cli::args::ExportArgs;
 use crate::cli::compact::lock_store;
 use crate::cli::error_exits::{file_error, store_error};
 use crate::cli::runtime::runtime;
-use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
+use crate::cli::{CommandError, ExitStatus, OrExit, export, print, push};
 use crate::document::printable;
 use crate::export::{
     ClearedFiles, ExportTarget, UserMentions, clear_user_files, delete_workbooks, forget_missing_files,
@@ -33,6 +33,8 @@ pub(super) struct PurgeOutcome {
     not_rendered: Vec<String>,
     /// Databases that other programs keep from being rewritten.
     held: Vec<PathBuf>,
+    /// Targets that still have the rows, because they could not be pushed to.
+    targets: Vec<String>,
 }
 
 /// Deletes a user's rows and files. `None` if the store has nothing of such a user.
@@ -129,12 +131,15 @@ fn finish(
         held.insert(0, database.clone());
     }
     let csv_dir = target.csv_dir.clone();
+    let targets = push::push_purge(app.context, app.settings)?;
     let exit = match exit {
         _ if !held.is_empty() => ExitStatus::Deferred,
-        ExitStatus::Complete if !(cleared.left.is_empty() && not_rendered.is_empty()) => ExitStatus::Partial,
+        ExitStatus::Complete if !(cleared.left.is_empty() && not_rendered.is_empty() && targets.is_empty()) => {
+            ExitStatus::Partial
+        }
         exit => exit,
     };
-    Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, held })
+    Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, held, targets })
 }
 
 impl PurgeOutcome {
@@ -158,6 +163,15 @@ impl PurgeOutcome {
         print::stderr(
             "not deleted: backups and copies of the store elsewhere, the system's log, and copies that others have made\n",
         );
+        for target in &self.targets {
+            print::stderr(&format!("left      target {target} still has the deleted rows\n"));
+        }
+        if !self.targets.is_empty() {
+            print::stderr(&format!(
+                "hint: when it answers again, run `cratedigger push {}` to delete them there\n",
+                self.targets.join(" ")
+            ));
+        }
         for path in &self.held {
             print::stderr(&format!(
                 "left      {0} and {0}-wal still contain the deleted rows, because another program is reading them\n",

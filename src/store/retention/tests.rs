@@ -30,8 +30,8 @@ const OF_EACH: &str = "
     INSERT INTO audiobooks (id, first_seen_at, fetched_at) VALUES ('k-old', OLD, OLD), ('k-new', OLD, NEW);
     INSERT INTO chapters (id, first_seen_at, fetched_at) VALUES ('c-old', OLD, OLD), ('c-new', OLD, NEW);
     INSERT INTO playlists (id, first_seen_at, fetched_at) VALUES ('p-old', OLD, OLD), ('p-new', OLD, NEW);
-    INSERT INTO images VALUES ('show', 's-old', 0, 'x', 1, 1), ('show', 's-new', 0, 'x', 1, 1);
-    INSERT INTO item_texts VALUES ('episode', 'e-old', 'language', 0, 'de');";
+    INSERT INTO images (kind, id, position, url, width, height) VALUES ('show', 's-old', 0, 'x', 1, 1), ('show', 's-new', 0, 'x', 1, 1);
+    INSERT INTO item_texts (kind, id, what, position, text) VALUES ('episode', 'e-old', 'language', 0, 'de');";
 
 const EVERYTHING: &str = "SELECT id FROM users UNION SELECT id FROM artists UNION SELECT id FROM albums UNION SELECT id FROM tracks
     UNION SELECT id FROM shows UNION SELECT id FROM episodes UNION SELECT id FROM audiobooks UNION SELECT id FROM chapters
@@ -51,12 +51,12 @@ fn referenced_rows_stay_at_any_age() {
         "{OF_EACH}
         INSERT INTO lists (id, kind, parent_id, audience, market, variant, checked_at) VALUES (1, 'saved_tracks', '', 'u-old', '', '', NEW);
         UPDATE tracks SET album_id = 'b-old' WHERE id = 't-old';
-        INSERT INTO album_artists VALUES ('b-old', 0, 'a-old');
+        INSERT INTO album_artists (album_id, position, artist_id) VALUES ('b-old', 0, 'a-old');
         INSERT INTO saved_tracks (list_id, user_id, position, track_id, first_seen_at) VALUES (1, 'u-old', 0, 't-old', OLD);
         UPDATE episodes SET show_id = 's-old' WHERE id = 'e-new';
-        INSERT INTO resume_points VALUES ('u-old', 'e-old', 1, 0, NEW);
+        INSERT INTO resume_points (user_id, episode_id, fully_played, resume_position_ms, fetched_at) VALUES ('u-old', 'e-old', 1, 0, NEW);
         UPDATE chapters SET audiobook_id = 'k-old' WHERE id = 'c-new';
-        INSERT INTO search_results VALUES (1, NEW, 'x', '', 'playlist', 1, 'p-old', NULL, NEW, NEW);"
+        INSERT INTO search_results VALUES (1, NEW, 'x', '', 'playlist', 1, 'p-old', NULL, NEW, NEW, 0);"
     ));
     assert_eq!(retention::delete_old_rows(&mut s, CUTOFF).unwrap(), 1);
     assert_eq!(ids(&s, "SELECT id FROM chapters"), "c-new");
@@ -75,7 +75,7 @@ const LIBRARY: &str = "
     INSERT INTO saved_tracks (list_id, user_id, position, track_id, first_seen_at) VALUES (1, 'gone', 0, 't1', OLD);
     INSERT INTO my_playlists (list_id, user_id, position, playlist_id, first_seen_at) VALUES (3, 'gone', 0, 'p1', OLD), (4, 'here', 0, 'p2', OLD);
     INSERT INTO playlist_items (playlist_id, position, kind, track_id, first_seen_at) VALUES ('p1', 0, 'track', 't1', OLD), ('p2', 0, 'track', 't2', OLD);
-    INSERT INTO plays VALUES ('gone', OLD, 't1', NULL, NULL, 6, OLD, OLD, NULL, NULL);
+    INSERT INTO plays VALUES ('gone', OLD, 't1', NULL, NULL, 6, OLD, OLD, NULL, NULL, 0);
     INSERT INTO checkpoints (list_id, run_id, next_offset, skipped, restarts, started_at, updated_at) VALUES (1, 1, 50, 0, 0, OLD, OLD);
     INSERT INTO staged_items (list_id, position, kind, item_id) VALUES (1, 0, 'track', 't1');";
 

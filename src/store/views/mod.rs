@@ -19,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 pub use select::{ListStyle, RowScope, SplitQuery, ViewSelect, identifier, literal};
 
+use super::feed;
 use crate::stream::{self, Stream, StreamTable};
 
 /// The SQL of one column.
@@ -169,8 +170,10 @@ pub fn are_current(store: &Connection) -> rusqlite::Result<bool> {
 fn views_hash() -> String {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let of_all = || {
-        let text: String =
-            definitions().map(|(_, sql)| sql).chain([new_in_lists(), NAMED_CHANGES.to_owned()]).collect();
+        let text: String = definitions()
+            .map(|(_, sql)| sql)
+            .chain([new_in_lists(), NAMED_CHANGES.to_owned(), feed::views_format()])
+            .collect();
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
     };
     HASH.get_or_init(of_all).clone()
@@ -188,7 +191,7 @@ pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
         return Ok(());
     }
     let old: Vec<String> = store
-        .prepare(r"SELECT name FROM sqlite_schema WHERE type = 'view' AND name LIKE 'csv\_%' ESCAPE '\'")?
+        .prepare(r"SELECT name FROM sqlite_schema WHERE type = 'view' AND (name LIKE 'csv\_%' ESCAPE '\' OR name LIKE 'feed\_%' ESCAPE '\')")?
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for name in old {
@@ -201,6 +204,7 @@ pub fn create_all(store: &Connection) -> rusqlite::Result<()> {
     store.execute_batch(&new_in_lists())?;
     store.execute_batch("DROP VIEW IF EXISTS named_changes")?;
     store.execute_batch(NAMED_CHANGES)?;
+    feed::create_views(store)?;
     store.execute("INSERT OR REPLACE INTO store_info (key, value) VALUES ('views', ?1)", [views_hash()])?;
     Ok(())
 }

@@ -6,21 +6,21 @@ INSERT INTO artists (id, name, uri, first_seen_at) VALUES
   ('A1', 'A, B', 'spotify:artist:A1', '2026-01-01T00:00:00Z'),
   ('A2', 'C', NULL, '2026-01-01T00:00:00Z'),
   ('A3', '+44', NULL, '2026-01-01T00:00:00Z');
-INSERT INTO artist_genres VALUES ('A1', 0, 'dub'), ('A1', 1, 'ska'), ('A2', 0, 'ska');
+INSERT INTO artist_genres (artist_id, position, genre) VALUES ('A1', 0, 'dub'), ('A1', 1, 'ska'), ('A2', 0, 'ska');
 INSERT INTO albums (id, name, uri, album_type, release_date, release_date_precision, total_tracks, first_seen_at) VALUES
   ('L1', 'First', 'spotify:album:L1', 'album', '1999', 'year', 2, '2026-01-01T00:00:00Z'),
   ('L2', '', NULL, 'single', '0000', 'year', 1, '2026-01-01T00:00:00Z');
-INSERT INTO album_artists VALUES ('L1', 0, 'A1'), ('L2', 0, 'A3');
-INSERT INTO images VALUES ('album', 'L1', 0, 'https://i.example/l1', 640, 640);
+INSERT INTO album_artists (album_id, position, artist_id) VALUES ('L1', 0, 'A1'), ('L2', 0, 'A3');
+INSERT INTO images (kind, id, position, url, width, height) VALUES ('album', 'L1', 0, 'https://i.example/l1', 640, 640);
 INSERT INTO tracks (id, name, uri, album_id, disc_number, track_number, duration_ms, explicit, isrc, first_seen_at) VALUES
   ('T1', 'One', 'spotify:track:T1', 'L1', 1, 1, 1000, 0, 'DEA000000001', '2026-01-01T00:00:00Z'),
   ('T2', '=cmd|''/c calc''!A1', NULL, 'L2', 1, 1, 2000, 1, NULL, '2026-01-01T00:00:00Z'),
   ('T3', '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '2026-01-01T00:00:00Z');
-INSERT INTO track_artists VALUES ('T1', 1, 'A2'), ('T1', 0, 'A1'), ('T2', 0, 'A3');
+INSERT INTO track_artists (track_id, position, artist_id) VALUES ('T1', 1, 'A2'), ('T1', 0, 'A1'), ('T2', 0, 'A3');
 INSERT INTO track_markets (track_id, market, is_playable, fetched_at) VALUES
   ('T1', 'DE', 0, '2026-01-01T00:00:00Z'), ('T1', 'US', 1, '2026-01-02T00:00:00Z'),
   ('T1', '', NULL, '2026-01-03T00:00:00Z');
-INSERT INTO local_files VALUES
+INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at) VALUES
   ('spotify:local:Me:Attic:Tape:4', 'Tape', 'Me; You', 'Attic', 4000, '2026-01-01T00:00:00Z', NULL);
 INSERT INTO shows (id, name, first_seen_at) VALUES ('S1', 'Show', '2026-01-01T00:00:00Z');
 INSERT INTO episodes (id, name, show_id, release_date, release_date_precision, duration_ms, explicit, first_seen_at) VALUES

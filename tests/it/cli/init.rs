@@ -52,11 +52,17 @@ fn init_overwrites_nothing() {
     assert!(!stdout(&again).contains("wrote"), "{}", stdout(&again));
 }
 
+const SCHEMAS: [(&str, &str); 3] = [
+    ("job", "config/job.schema.json"),
+    ("config", "config/settings.schema.json"),
+    ("target", "config/target.schema.json"),
+];
+
 #[test]
 fn editors_find_the_printed_schemas() {
     let project = Project::new();
     project.run(&["init"]);
-    for (of, file) in [("job", "config/job.schema.json"), ("config", "config/settings.schema.json")] {
+    for (of, file) in SCHEMAS {
         let printed = stdout(&project.run(&["schema", of]));
         assert_eq!(printed, std::fs::read_to_string(project.root().join(file)).expect(file));
     }
@@ -72,7 +78,7 @@ fn editors_find_the_printed_schemas() {
 #[test]
 fn repository_schemas_are_current() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    for (of, file) in [("job", "config/job.schema.json"), ("config", "config/settings.schema.json")] {
+    for (of, file) in SCHEMAS {
         let printed = stdout(&Project::new().run(&["schema", of]));
         let kept = std::fs::read_to_string(root.join(file)).expect(file);
         assert!(printed == kept, "{file} is out of date: cratedigger schema {of} > {file}");

@@ -52,6 +52,13 @@ impl Ran {
         self
     }
 
+    /// Asserts that the exit code is one of these.
+    #[track_caller]
+    pub fn exits_one_of(self, codes: &[i32]) -> Ran {
+        assert!(codes.contains(&self.code), "{}: stdout:\n{}\nstderr:\n{}", self.code, self.stdout, self.stderr);
+        self
+    }
+
     /// Asserts that stderr contains a text.
     #[track_caller]
     pub fn says(self, text: &str) -> Ran {

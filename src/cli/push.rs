@@ -1,0 +1,196 @@
+//! `push [TARGET…]`: sends new, changed and deleted rows to the databases in `targets/`.
+
+use std::path::Path;
+
+use chrono::{TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::args::PushArgs;
+use super::command_error::count_problems;
+use super::print::{count, stderr, stderr_colored};
+use super::reporter::Reporter;
+use super::runtime::runtime;
+use super::shutdown::Shutdown;
+use super::store_file::require_store;
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
+use crate::document::{DiagnosticRenderer, printable};
+use crate::push::{PushError, PushOptions, PushReport, push};
+use crate::settings::Settings;
+use crate::store::timestamp;
+use crate::target::{self, Target};
+
+pub fn run(args: &PushArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
+    let settings = context.settings()?;
+    let loaded = target::load(&context.project, &args.targets);
+    if loaded.has_errors() && (!args.targets.is_empty() || loaded.targets.is_empty()) {
+        return Err(CommandError::Problems(loaded.problems));
+    }
+    if loaded.targets.is_empty() && loaded.broken.is_empty() {
+        let error = anyhow::anyhow!("there are no targets: {} has no *.toml", context.project.targets_dir.display());
+        return Err(CommandError::new(ExitStatus::Usage, error).with_hint("docs/reach.md shows how to write one"));
+    }
+    let mut exits = Vec::new();
+    if loaded.has_errors() {
+        // A broken file does not stop the other targets.
+        stderr_colored(&DiagnosticRenderer::new(context.colour).render(&loaded.problems));
+        stderr(&format!("{}\n", count_problems(&loaded.problems)));
+        exits.push(ExitStatus::Usage);
+    }
+    require_store(context, &settings)?;
+    let database = context.project.database(&settings);
+    let options = options(&settings, args.full);
+    let mut results: Vec<Value> = Vec::new();
+    let runtime = runtime()?;
+    for target in &loaded.targets {
+        match runtime.block_on(push_one(&database, target, &options)) {
+            Ok(report) => {
+                if !context.json && !context.quiet {
+                    stderr(&format!("{}\n", describe(&report, target)));
+                }
+                results.push(as_json(&report));
+            }
+            Err(error) => {
+                if !context.json {
+                    context.report(&error);
+                }
+                let mut result = error.json();
+                if let Value::Object(result) = &mut result {
+                    result.insert("target".into(), json!(target.name));
+                }
+                exits.push(error.exit());
+                results.push(result);
+            }
+        }
+    }
+    let exit = ExitStatus::most_severe(exits);
+    if context.json {
+        let problems = &loaded.problems;
+        print::json(
+            &json!({ "targets": results, "broken": loaded.broken, "problems": problems, "exit_code": exit.code() }),
+        )
+        .or_exit(ExitStatus::Storage)?;
+    }
+    Ok(exit)
+}
+
+/// Pushes after runs to all targets that want that. A target that cannot be pushed to is reported once, and the runs have
+/// not failed.
+pub(super) async fn push_after_run(
+    context: &CommandContext,
+    settings: &Settings,
+    reporter: &Reporter<'_>,
+    shutdown: &Shutdown,
+) {
+    let loaded = target::load(&context.project, &[]);
+    for name in &loaded.broken {
+        let is_its = |file: &str| Path::new(file).file_stem().is_some_and(|stem| stem == name.as_str());
+        let problems = loaded.problems.iter().filter(|problem| is_its(&problem.file)).cloned().collect();
+        reporter.push_failed(name, &CommandError::Problems(problems));
+    }
+    let database = context.project.database(settings);
+    let options = options(settings, false);
+    for target in loaded.targets.iter().filter(|target| target.after_run) {
+        if shutdown.is_stopping() {
+            return;
+        }
+        match push_one(&database, target, &options).await {
+            Ok(report) => {
+                if !report.unchanged {
+                    tracing::info!(target_name = target.name, "{}", describe(&report, target));
+                }
+                reporter.push_succeeded(&target.name);
+            }
+            // The other push sends the rows, or the next one does.
+            Err(error) if error.exit() == ExitStatus::Deferred => {}
+            Err(error) => reporter.push_failed(&target.name, &error),
+        }
+    }
+}
+
+/// Deletes the rows of a purged user in all targets. Returns the targets that still have them.
+pub(super) fn push_purge(context: &CommandContext, settings: &Settings) -> Result<Vec<String>, CommandError> {
+    let loaded = target::load(&context.project, &[]);
+    let database = context.project.database(settings);
+    let runtime = runtime()?;
+    let mut left = loaded.broken.clone();
+    if loaded.has_errors() {
+        context.report(&CommandError::Problems(loaded.problems));
+    }
+    for target in &loaded.targets {
+        match runtime.block_on(push_one(&database, target, &options(settings, false))) {
+            Ok(report) => stderr(&format!("{}\n", describe(&report, target))),
+            Err(error) => {
+                context.report(&error);
+                left.push(target.name.clone());
+            }
+        }
+    }
+    Ok(left)
+}
+
+async fn push_one(database: &Path, target: &Target, options: &PushOptions) -> Result<PushReport, CommandError> {
+    push(database, target, options).await.map_err(push_error)
+}
+
+fn options(settings: &Settings, full: bool) -> PushOptions {
+    let age = settings.retention.tombstones.and_then(|age| TimeDelta::from_std(age).ok());
+    let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).map(timestamp);
+    PushOptions { full, forget_marks_before: before }
+}
+
+pub(super) fn push_error(error: PushError) -> CommandError {
+    let exit = match &error {
+        PushError::Unreachable { .. } => ExitStatus::Failed,
+        PushError::Busy { .. } => ExitStatus::Deferred,
+        PushError::Refused { .. } | PushError::Store(_) => ExitStatus::Storage,
+        PushError::Credentials { .. } => ExitStatus::UserAction,
+        PushError::NotBuilt { .. } => ExitStatus::Usage,
+    };
+    let hint = error.hint();
+    CommandError::new(exit, error).with_optional_hint(hint)
+}
+
+/// Server, database and schema of a target.
+pub(super) fn place(target: &Target) -> String {
+    printable(&format!("{}, schema {}", target.address.shown(), target.schema))
+}
+
+/// What a push did, on one line.
+fn describe(report: &PushReport, target: &Target) -> String {
+    let place = place(target);
+    if report.unchanged {
+        return format!("{}: unchanged ({place})", report.target);
+    }
+    let full = report.tables.iter().filter(|table| table.full).count();
+    let mut text = format!(
+        "{}: pushed {} and {} to {place}",
+        report.target,
+        count(usize::try_from(report.rows()).unwrap_or(usize::MAX), "row"),
+        count(usize::try_from(report.deleted()).unwrap_or(usize::MAX), "deletion"),
+    );
+    if full > 0 {
+        text.push_str(&format!("; {} completely", count(full, "table")));
+    }
+    if report.unreadable_times > 0 {
+        text.push_str(&format!("; {} that are no times became null", count_of(report.unreadable_times, "value")));
+    }
+    if report.left_out > 0 {
+        text.push_str(&format!("; {} left out, because their key contains no time", count_of(report.left_out, "row")));
+    }
+    text
+}
+
+fn count_of(number: u64, what: &str) -> String {
+    count(usize::try_from(number).unwrap_or(usize::MAX), what)
+}
+
+fn as_json(report: &PushReport) -> Value {
+    let mut value = json!(report);
+    if let Value::Object(value) = &mut value {
+        value.insert("state".into(), json!(if report.unchanged { "unchanged" } else { "pushed" }));
+        value.insert("exit_code".into(), json!(ExitStatus::Complete.code()));
+        value.insert("rows".into(), json!(report.rows()));
+        value.insert("deleted".into(), json!(report.deleted()));
+    }
+    value
+}

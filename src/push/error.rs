@@ -1,0 +1,39 @@
+//! Why a push failed.
+
+use crate::store::StoreError;
+
+/// Why a push failed. Nothing is lost: the next push sends the rows.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The target does not answer, or the connection was lost.
+    #[error("target {target} does not answer: {why}")]
+    Unreachable { target: String, why: String },
+    /// Another push to the target has not ended.
+    #[error("another push to {target} is under way")]
+    Busy { target: String },
+    /// The target cannot take the rows.
+    #[error("target {target} refuses the rows: {why}")]
+    Refused { target: String, why: String, hint: Option<String> },
+    /// The user or the certificate is not accepted, or a privilege is missing.
+    #[error("target {target} does not let us in: {why}")]
+    Credentials { target: String, why: String, hint: String },
+    /// The program was built without this kind of target.
+    #[error("target {target} needs a program that was built with the feature `postgres`")]
+    NotBuilt { target: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl PushError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            PushError::Unreachable { .. } => Some("nothing is lost: the next push sends the rows".into()),
+            PushError::Busy { .. } => Some("the next push sends what has changed since".into()),
+            PushError::Refused { hint, .. } => hint.clone(),
+            PushError::Credentials { hint, .. } => Some(hint.clone()),
+            PushError::NotBuilt { .. } => Some("build it with default features".into()),
+            PushError::Store(error) => error.hint(),
+        }
+    }
+}

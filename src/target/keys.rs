@@ -1,0 +1,83 @@
+//! The table of keys of a target file.
+
+use super::OnDelete;
+use super::address::ServerAddress;
+use crate::document::{KeySpec, RuleViolation, TextRule, ValueShape, quote};
+use crate::store::FEED_TABLES;
+
+static URL: TextRule = TextRule {
+    what: "an address such as \"postgres://loader@db.example.com/music\"",
+    pattern: Some("^postgres(ql)?://"),
+    blank: false,
+    check: |text| ServerAddress::parse(text).map(drop),
+};
+
+static SCHEMA: TextRule = TextRule {
+    what: "a name of lower-case letters, digits and `_` that starts with a letter",
+    pattern: Some("^(?!pg_)[a-z][a-z0-9_]{0,62}$"),
+    blank: false,
+    check: |text| {
+        let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase());
+        let rest = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        match first && rest && text.len() <= 63 {
+            true if text.starts_with("pg_") => {
+                Err(RuleViolation::new("schemas whose name starts with pg_ belong to PostgreSQL"))
+            }
+            true => Ok(()),
+            false => Err(RuleViolation::new(format!("invalid name of a schema {}", quote(text)))),
+        }
+    },
+};
+
+static STORE: TextRule = TextRule {
+    what: "a name of letters, digits, `.`, `_` and `-`",
+    pattern: Some("^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    blank: false,
+    check: |text| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        match text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_part) && text.len() <= 64 {
+            true => Ok(()),
+            false => Err(RuleViolation::new(format!("invalid name of a store {}", quote(text)))),
+        }
+    },
+};
+
+/// Keys of a target file.
+pub static TARGET: &[KeySpec] = &[
+    KeySpec::new(
+        "url",
+        ValueShape::Text(&URL),
+        "",
+        "The database: `postgres://USER@HOST:PORT/DATABASE`, or `postgres:///DATABASE?host=/var/run/postgresql` for a socket. `sslmode` is `verify-full`; on this machine it may be `disable`, which is the default there. `sslrootcert` names a file with the certificate of your own authority. The password comes from `PGPASSWORD`, from the credential `cratedigger_target_NAME` of systemd, or from the file `PGPASSFILE` (`~/.pgpass`).",
+    ),
+    KeySpec::new(
+        "schema",
+        ValueShape::Text(&SCHEMA),
+        "\"spotify\"",
+        "The schema of the tables. It is created if the user may do that.",
+    ),
+    KeySpec::new(
+        "tables",
+        ValueShape::List(&ValueShape::OneOf(|| FEED_TABLES.to_vec())),
+        "",
+        "The tables of the store that are pushed. Default: all.",
+    ),
+    KeySpec::new(
+        "store",
+        ValueShape::Text(&STORE),
+        "",
+        "If several stores are pushed to the same schema: the name of this one. It becomes the column `store`, the first part of every key.",
+    ),
+    KeySpec::new(
+        "after",
+        ValueShape::OneOf(|| vec!["run", "never"]),
+        "\"run\"",
+        "Whether rows are pushed after each run, or only by `cratedigger push NAME`.",
+    ),
+    KeySpec::new(
+        "on_delete",
+        ValueShape::OneOf(|| OnDelete::ALL.map(OnDelete::as_str).to_vec()),
+        "\"delete\"",
+        "What happens to rows that were deleted in the store: `delete` deletes them, `mark` keeps their key, sets `deleted_at` and makes the other columns null, for `retention.tombstones`. A push of everything deletes them in any case.",
+    ),
+];

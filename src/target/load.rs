@@ -1,0 +1,208 @@
+//! The target files of a project.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::address::ServerAddress;
+use super::{OnDelete, Target, keys};
+use crate::document::{Diagnostic, Document, DocumentChecker, limit_problems, nearest, or_list, quote, texts};
+use crate::settings::Project;
+use crate::store::FEED_TABLES;
+
+/// More files than this are a mistake.
+const MAX_TARGETS: usize = 100;
+
+/// The targets of a project and everything that is wrong with their files.
+#[derive(Debug, Default)]
+pub struct LoadedTargets {
+    /// The valid targets, sorted by name.
+    pub targets: Vec<Target>,
+    /// The names of the others.
+    pub broken: Vec<String>,
+    pub problems: Vec<Diagnostic>,
+}
+
+impl LoadedTargets {
+    /// Whether a target cannot be used or was not found.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Reads the named targets of a project, or all if no name is given. A project without the folder has none.
+pub fn load(project: &Project, names: &[String]) -> LoadedTargets {
+    let mut loaded = LoadedTargets::default();
+    let shown = project.display_path(&project.targets_dir);
+    let files = match list_files(&project.targets_dir) {
+        Ok(files) => files,
+        Err(error) => {
+            loaded.problems.push(Diagnostic::for_file(&shown, format!("failed to read the folder: {error}")));
+            return loaded;
+        }
+    };
+    if files.len() > MAX_TARGETS {
+        let message = format!("contains {} target files; at most {MAX_TARGETS} are allowed", files.len());
+        loaded.problems.push(Diagnostic::for_file(&shown, message));
+        return loaded;
+    }
+    for path in choose(files, names, &mut loaded.problems) {
+        let (name, shown) = (target_name(&path), project.display_path(&path));
+        let file = path.file_name().map_or(path.as_path(), Path::new);
+        let (target, problems) = match Document::read_beneath(&project.targets_dir, file, &shown) {
+            Ok(document) => read_target(&document, &name, project),
+            Err(problem) => (None, vec![*problem]),
+        };
+        match target {
+            Some(target) => loaded.targets.push(target),
+            None => loaded.broken.push(name),
+        }
+        loaded.problems.extend(limit_problems(&shown, problems));
+    }
+    loaded.problems.extend(same_places(&loaded.targets));
+    loaded
+}
+
+/// Two targets that would write the same rows.
+fn same_places(targets: &[Target]) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for (place, target) in targets.iter().enumerate() {
+        let is_same = |other: &&Target| {
+            let (a, b) = (&other.address, &target.address);
+            (&a.host, a.port, &a.database, &other.schema, &other.store)
+                == (&b.host, b.port, &b.database, &target.schema, &target.store)
+        };
+        if let Some(other) = targets[..place].iter().find(is_same) {
+            let message = format!("pushes to the same schema as {}", other.file);
+            problems.push(Diagnostic::for_file(&target.file, message).with_hint("set another `schema` or `store`"));
+        }
+    }
+    problems
+}
+
+fn list_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let is_hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with(['.', '#']));
+        if path.extension().is_some_and(|e| e == "toml") && !is_hidden {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn choose(files: Vec<PathBuf>, names: &[String], problems: &mut Vec<Diagnostic>) -> Vec<PathBuf> {
+    if names.is_empty() {
+        return files;
+    }
+    let known: Vec<String> = files.iter().map(|path| target_name(path)).collect();
+    let mut chosen: Vec<PathBuf> = Vec::new();
+    for name in names {
+        // `targets/x.toml`, as a shell completes it, means target x.
+        let wanted = Path::new(name).file_name().map_or(name.clone(), |n| n.to_string_lossy().into_owned());
+        let wanted = wanted.strip_suffix(".toml").unwrap_or(&wanted);
+        match known.iter().position(|known| known == wanted) {
+            Some(place) if chosen.contains(&files[place]) => {}
+            Some(place) => chosen.push(files[place].clone()),
+            None => {
+                let near = nearest(wanted, known.iter().map(String::as_str));
+                let problem = Diagnostic::for_file("targets", format!("there is no target named {}", quote(wanted)));
+                problems.push(problem.with_hint(match near.as_slice() {
+                    [] if known.is_empty() => "the folder contains no target files; see docs/reach.md".to_owned(),
+                    [] => format!("the targets are {}", known.join(", ")),
+                    near => format!("did you mean {}?", or_list(near)),
+                }));
+            }
+        }
+    }
+    chosen
+}
+
+fn target_name(path: &Path) -> String {
+    path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned())
+}
+
+fn read_target(document: &Arc<Document>, name: &str, project: &Project) -> (Option<Target>, Vec<Diagnostic>) {
+    let (table, broken) = document.parse();
+    let mut checker = DocumentChecker::new(document);
+    checker.problems = broken;
+    let is_whole = checker.problems.is_empty();
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
+        let message = format!(
+            "a target has the name of its file, and {} has other signs than letters, digits, `_`, `-` and `.`",
+            quote(name)
+        );
+        checker.problems.push(Diagnostic::for_file(&document.file, message).with_hint("rename the file"));
+    }
+    let values = checker.check_table(&table, "", keys::TARGET);
+    if is_whole && values.entry("url").is_none() {
+        let problem = Diagnostic::for_file(&document.file, "the target has no `url`");
+        checker.problems.push(problem.with_hint("add url = \"postgres://USER@HOST/DATABASE\""));
+    }
+    let mut tables: Vec<&'static str> = Vec::new();
+    for (table, span) in values.get("tables").map(texts).unwrap_or_default() {
+        match FEED_TABLES.iter().find(|known| **known == table) {
+            Some(known) if !tables.contains(known) => tables.push(known),
+            _ => drop(checker.report(span, "tables", format!("{} is named twice", quote(table)))),
+        }
+    }
+    if tables.is_empty() {
+        tables = FEED_TABLES.to_vec();
+    }
+    let address = values.text("url").and_then(|url| ServerAddress::parse(url).ok());
+    let is_usable = !checker.problems.iter().any(Diagnostic::is_error);
+    let target = address.filter(|_| is_usable).map(|address| Target {
+        name: name.to_owned(),
+        file: document.file.clone(),
+        address: address.beneath(&project.root),
+        schema: values.text("schema").unwrap_or("spotify").to_owned(),
+        tables,
+        store: values.text("store").map(str::to_owned),
+        after_run: values.text("after") != Some("never"),
+        on_delete: OnDelete::ALL
+            .into_iter()
+            .find(|v| values.text("on_delete") == Some(v.as_str()))
+            .unwrap_or(OnDelete::Delete),
+    });
+    (target, checker.problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str) -> (LoadedTargets, String) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("targets")).unwrap();
+        std::fs::write(folder.path().join("targets/w.toml"), text).unwrap();
+        let loaded = load(&Project::at(folder.path()), &[]);
+        let problems = crate::document::DiagnosticRenderer::new(false).render(&loaded.problems);
+        (loaded, problems)
+    }
+
+    #[test]
+    fn target_has_its_defaults() {
+        let (loaded, problems) = load_text("url = \"postgres://db.example.com/music\"\n");
+        assert_eq!(problems, "");
+        let target = &loaded.targets[0];
+        assert_eq!((&*target.name, &*target.schema, target.tables.len()), ("w", "spotify", FEED_TABLES.len()));
+        assert!(target.after_run && target.store.is_none() && target.on_delete == OnDelete::Delete);
+    }
+
+    #[test]
+    fn every_problem_of_a_file_is_reported_at_its_place() {
+        let (loaded, problems) = load_text(
+            "url = \"postgres://me:hunter2@db/music\"\nschma = \"x\"\ntables = [\"track\", \"albums\", \"albums\"]\nafter = 1\n",
+        );
+        assert!(loaded.targets.is_empty() && loaded.broken == ["w"]);
+        for part in ["contains a password", "did you mean `schema`?", "unknown name `track`", "targets/w.toml:4"] {
+            assert!(problems.contains(part), "{part}: {problems}");
+        }
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
+}

@@ -1,0 +1,57 @@
+//! Targets: one TOML file says to which other database the rows of the store are pushed.
+//!
+//! The files are read like job files: a file becomes a [`Target`] only when nothing is wrong with it, and every problem is
+//! reported with its place. [`keys`] is the table of keys, from which the check, the JSON Schema and the table in
+//! `docs/reach.md` come. No file contains a password.
+
+mod address;
+pub mod keys;
+mod load;
+mod schema;
+
+pub use address::{ServerAddress, ServerHost, TlsMode};
+pub use load::{LoadedTargets, load};
+pub use schema::{json_schema, markdown};
+
+/// Where rows are pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The name of its file.
+    pub name: String,
+    /// The file, as messages show it.
+    pub file: String,
+    /// The server and the database.
+    pub address: ServerAddress,
+    /// The schema of the database.
+    pub schema: String,
+    /// The tables that are pushed.
+    pub tables: Vec<&'static str>,
+    /// The value of the column that tells stores apart, if several are pushed to the same schema.
+    pub store: Option<String>,
+    /// Whether rows are pushed after each run.
+    pub after_run: bool,
+    /// What happens to deleted rows.
+    pub on_delete: OnDelete,
+}
+
+/// What happens to the rows of a target that were deleted in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDelete {
+    /// They are deleted.
+    Delete,
+    /// Their key stays with the time in `deleted_at`, and the other columns become null.
+    Mark,
+}
+
+impl OnDelete {
+    /// All values.
+    pub const ALL: [OnDelete; 2] = [OnDelete::Delete, OnDelete::Mark];
+
+    /// The word in a file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnDelete::Delete => "delete",
+            OnDelete::Mark => "mark",
+        }
+    }
+}
