@@ -117,8 +117,8 @@ impl<'a> Reporter<'a> {
             let (text, details) = success_message(report);
             self.send(AlertEvent::Success, &report.job, text, details, Some(report));
         }
-        for warning in &report.expiring_grants {
-            self.send(AlertEvent::SignIn, &report.job, warning.clone(), Vec::new(), Some(report));
+        for grant in &report.expiring_grants {
+            self.send(AlertEvent::SignIn, &report.job, grant.to_string(), Vec::new(), Some(report));
         }
         for RunAlert { event, text, details } in news {
             // A deferred run continues by itself.

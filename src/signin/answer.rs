@@ -147,7 +147,7 @@ mod tests {
             state: SecretString::from("the-state"),
             verifier: None,
             created_at: Utc::now(),
-            held: None,
+            known_grant_at: None,
         }
     }
 

@@ -86,7 +86,7 @@ pub fn start(
         // With a client secret too: a code that someone else obtained is then worthless here.
         verifier: Some(secret::random()?),
         created_at: now,
-        held: grants.get(wanted.user)?.map(|grant| grant.given_at),
+        known_grant_at: grants.get(wanted.user)?.map(|grant| grant.given_at),
     };
     Ok(StartedSignIn { address: authorize_url(api, &pending), pending })
 }
@@ -192,7 +192,7 @@ pub async fn finish(
 /// Refuses a sign-in whose user got another grant after it was started.
 fn refuse_superseded(grants: &GrantStore, pending: &PendingSignIn) -> Result<(), SignInError> {
     match grants.get(&pending.user)? {
-        Some(grant) if Some(grant.given_at) != pending.held => {
+        Some(grant) if Some(grant.given_at) != pending.known_grant_at => {
             Err(SignInError::Superseded { user: pending.user.clone() })
         }
         _ => Ok(()),

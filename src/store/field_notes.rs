@@ -119,10 +119,13 @@ pub fn of_fetch(tx: &WriteTx, run: i64, fetch: &str, audience: &str) -> Result<V
 
 fn read_reports(conn: &Connection, run: i64, fetch: &str, audience: &str) -> rusqlite::Result<Vec<FieldReport>> {
     let mut statement = conn.prepare_cached(
-        "SELECT path, problem, sent, sum(items), max(example), EXISTS (SELECT 1 FROM run_fetches f JOIN runs r ON r.id = f.run_id
+        // A playlist of a library comes in the list of playlists, and once more by itself (list 0).
+        "SELECT path, problem, sent, coalesce(sum(items) FILTER (WHERE list_id <> 0 AND l.kind IS NOT 'my_playlists'), 0)
+           + max(coalesce(sum(items) FILTER (WHERE list_id = 0), 0), coalesce(sum(items) FILTER (WHERE l.kind = 'my_playlists'), 0)),
+           max(example), EXISTS (SELECT 1 FROM run_fetches f JOIN runs r ON r.id = f.run_id
            WHERE f.fetch = ?2 AND f.run_id < ?1 AND f.state IN ('complete', 'partial')
            AND r.job = (SELECT job FROM runs WHERE id = ?1))
-         FROM field_notes WHERE run_id = ?1 AND fetch = ?2 AND audience = ?3
+         FROM field_notes LEFT JOIN lists l ON l.id = list_id WHERE run_id = ?1 AND fetch = ?2 AND field_notes.audience = ?3
          GROUP BY path, problem, sent ORDER BY problem DESC, path, sent",
     )?;
     let read = |row: &rusqlite::Row<'_>| {

@@ -32,6 +32,8 @@ pub struct KeptRow {
     pub position: i64,
     /// Id or URI of the item.
     pub item: String,
+    /// Position of the note about it, which is another one where an item came twice and its later place is right.
+    pub noted_at: i64,
 }
 
 /// Stages the known items in place of nulls, and fills in the times that a playlist sent before.
@@ -81,13 +83,18 @@ pub(super) fn stage_displaced(
             places.entry(name.clone()).or_default().push(at);
         }
     }
+    let mut noted_elsewhere = HashMap::new();
     for places in places.into_values().filter(|places| places.len() > 1) {
-        let right = places.iter().copied().find(|at| is_known.contains(at)).or(places.first().copied());
-        for at in places.into_iter().filter(|at| Some(*at) != right && !is_known.contains(at)) {
+        let right = places.iter().copied().find(|at| is_known.contains(at)).unwrap_or(places[0]);
+        // All places but the first have a note.
+        noted_elsewhere.insert(row_count(places[0]), row_count(right));
+        for at in places.into_iter().filter(|at| *at != right && !is_known.contains(at)) {
             new[at] = KnownRow::default();
         }
     }
-    stage_matched(tx, (list, key), &old, &new)
+    let kept = stage_matched(tx, (list, key), &old, &new)?;
+    let noted_at = |row: &KeptRow| noted_elsewhere.get(&row.position).copied().unwrap_or(row.position);
+    Ok(kept.into_iter().map(|row| KeptRow { noted_at: noted_at(&row), ..row }).collect())
 }
 
 /// The rows of a list by their positions.
@@ -116,7 +123,7 @@ fn stage_matched(
         let Some(id) = &old[from].name else { continue };
         let (position, added_at) = (row_count(at), old[from].added_at.as_deref());
         staging::stage(tx, list, &StagedItem { position, kind, item_id: Some(id), added_at, ..StagedItem::default() })?;
-        kept.push(KeptRow { position, item: id.clone() });
+        kept.push(KeptRow { position, item: id.clone(), noted_at: position });
     }
     Ok(kept)
 }
@@ -140,7 +147,7 @@ fn stage_known_items(tx: &mut WriteTx, list: i64, playlist: &str) -> Result<Vec<
              added_by = coalesce(added_by, ?7) WHERE list_id = ?1 AND position = ?2",
             params![list, row_count(at), uri, kind, item_id, added_at, added_by],
         )?;
-        kept.push(KeptRow { position: row_count(at), item: uri.clone() });
+        kept.push(KeptRow { position: row_count(at), item: uri.clone(), noted_at: row_count(at) });
     }
     for (at, from) in same_items(&old, &new) {
         let (known, sent) = (&old[from], &new[at]);

@@ -150,12 +150,22 @@ fn clear_log_hashes(tx: &WriteTx, before: &str) -> Result<(), StoreError> {
     delete_before(tx, &sql, before).map(drop)
 }
 
+/// What the items of playlists and their changes refer to: kind and column.
+const ITEMS_OF_PLAYLISTS: [(&str, &str); 3] = [("track", "track_id"), ("episode", "episode_id"), ("user", "added_by")];
+
 /// Deletes the history of playlists: changes together with the versions that they lead back to. One without the
 /// other would show a list that never existed.
 fn delete_old_history(tx: &WriteTx, before: &str, job: Option<&str>) -> Result<usize, StoreError> {
     let of = job.map_or("?2 IS NULL", |_| PLAYLISTS_OF_THE_JOB);
     let mut deleted = 0;
-    let changes = format!("DELETE FROM playlist_changes WHERE seen_at < ?1 AND {of}");
+    let old_changes = format!("FROM playlist_changes WHERE seen_at < ?1 AND {of}");
+    for (kind, item) in ITEMS_OF_PLAYLISTS {
+        let let_go =
+            format!("INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} {old_changes} AND {item} IS NOT NULL");
+        let done = tx.prepare(&let_go)?.execute(params![before, job]);
+        done.map_err(|e| tx.error("cannot be written", e))?;
+    }
+    let changes = format!("DELETE {old_changes}");
     let spans = SPANS.iter().map(|table| {
         format!(
             "DELETE FROM {table} AS old WHERE seen_at < (SELECT max(seen_at) FROM {table} AS last
@@ -182,14 +192,12 @@ fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> 
     let unread = "playlist_id IN (SELECT parent_id FROM old_lists WHERE kind = 'playlist_items')
          AND playlist_id NOT IN (SELECT parent_id FROM lists WHERE kind = 'playlist_items' AND checked_at IS NOT NULL
          AND id NOT IN (SELECT id FROM old_lists))";
-    for (kind, item) in [("track", "track_id"), ("episode", "episode_id"), ("playlist", "playlist_id")] {
-        execute_batch(
-            tx,
-            &format!(
-                "INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM playlist_items
-                 WHERE {unread} AND {item} IS NOT NULL"
-            ),
-        )?;
+    let playlist = ("playlist", "playlist_id");
+    for (kind, item) in ITEMS_OF_PLAYLISTS.into_iter().chain([playlist]) {
+        for table in ["playlist_items", "playlist_changes"] {
+            let let_go = format!("SELECT '{kind}', {item} FROM {table} WHERE {unread} AND {item} IS NOT NULL");
+            execute_batch(tx, &format!("INSERT OR IGNORE INTO let_go {let_go}"))?;
+        }
     }
     deleted += execute_batch(tx, &format!("DELETE FROM playlist_items WHERE {unread}"))?;
     for table in ["playlist_versions", "playlist_changes"] {

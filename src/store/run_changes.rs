@@ -37,7 +37,7 @@ pub fn changes_of_run(store: &Connection, job: &str, run: i64, started_at: &str)
             "SELECT count(DISTINCT i.list_id), coalesce(sum(i.removed_at IS NULL), 0), coalesce(sum(i.removed_at IS NOT NULL), 0), 0
              FROM (SELECT DISTINCT list_id FROM requested WHERE job = ?1) r JOIN lists l ON l.id = r.list_id
              JOIN {} i ON i.list_id = l.id
-             WHERE i.removed_at >= ?2 OR (i.removed_at IS NULL AND i.first_seen_at >= ?2 AND i.first_seen_at > l.first_read_at)",
+             WHERE l.changed_at >= ?2 AND (i.removed_at >= ?2 OR (i.removed_at IS NULL AND i.first_seen_at >= ?2 AND i.first_seen_at > l.first_read_at))",
             table.table
         );
         store.query_row(&members, params![job, started_at], |row| changes.count(row))?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{StoreError, WriteTx, anomaly_table};
+use super::{KeptRow, StoreError, WriteTx, anomaly_table};
 
 /// An item that could not be stored completely.
 #[derive(Debug, Clone, Default)]
@@ -127,15 +127,15 @@ pub fn name_null(
     tx: &mut WriteTx,
     run: i64,
     (fetch, parent): (&str, Option<&str>),
-    (position, item): (i64, &str),
+    kept: &KeptRow,
 ) -> Result<(), StoreError> {
     // If a fetch has two users, the one with the list that was read last.
     tx.execute(
-        "UPDATE skipped_items SET row_version = next_row_version(), item_id = iif(reason = 'listed_twice', item_id, ?5),
+        "UPDATE skipped_items SET row_version = next_row_version(), position = ?6, item_id = iif(reason = 'listed_twice', item_id, ?5),
          detail = iif(reason = 'listed_twice', 'it came in place of ' || ?5 || ', and ', '') || 'the last known row stays' WHERE id = (
            SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)
          AND reason IN ('null_item', 'malformed', 'unread_item', 'listed_twice')",
-        params![run, fetch, parent, position, item],
+        params![run, fetch, parent, kept.noted_at, kept.item, kept.position],
     )
 }
 

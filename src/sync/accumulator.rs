@@ -8,7 +8,7 @@ use super::context::SyncContext;
 use super::error::{SyncError, SyncErrorClass};
 use super::exit_codes;
 use super::partition::Partition;
-use super::report::{FetchReport, RunCause, RunReport};
+use super::report::{ExpiringGrant, FetchReport, RunCause, RunReport};
 use super::users::{JobUser, UserProblem};
 use crate::export::JobExportReport;
 use crate::job::{Fetch, Job};
@@ -33,8 +33,8 @@ pub(super) struct RunAccumulator {
     pub users: Vec<JobUser>,
     /// What people should do something about before long.
     pub warnings: Vec<String>,
-    /// Of these, the ones about sign-ins that expire.
-    pub expiring_grants: Vec<String>,
+    /// Sign-ins that expire.
+    pub expiring_grants: Vec<ExpiringGrant>,
     not_before: Option<DateTime<Utc>>,
     /// Why nothing more is requested, once that is so.
     pub stop_reason: Option<String>,
@@ -173,7 +173,7 @@ impl RunAccumulator {
             run: sync.run_id,
             state: state.as_str(),
             reasons: self.reasons,
-            warnings: self.warnings,
+            warnings: self.expiring_grants.iter().map(ExpiringGrant::to_string).chain(self.warnings).collect(),
             expiring_grants: self.expiring_grants,
             hints,
             causes: self.causes,

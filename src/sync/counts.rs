@@ -1,6 +1,6 @@
 //! Counters of a read.
 
-use crate::store::{Checkpoint, FetchRecord, UnreadItem};
+use crate::store::{Checkpoint, FetchRecord};
 
 /// Counters of a read, of one list or of a whole fetch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,11 +22,10 @@ pub struct RecordCounts {
 }
 
 impl RecordCounts {
-    /// The counts of a list, once its rows are published. This run served its items from an offset on.
-    pub(super) fn of_read(at: &Checkpoint, stored: i64, from: i64) -> RecordCounts {
+    /// The counts of a list, once its rows are published. This run served its items from an offset on, except for those
+    /// that could not be read.
+    pub(super) fn of_read(at: &Checkpoint, stored: i64, (from, unread): (i64, i64)) -> RecordCounts {
         let count = |items: usize| i64::try_from(items).unwrap_or(i64::MAX);
-        let is_read_now = |item: &&UnreadItem| (from..at.next_offset).contains(&item.position);
-        let unread = count(at.unread.iter().filter(is_read_now).count());
         RecordCounts {
             announced: at.announced,
             served: at.next_offset - from - unread,

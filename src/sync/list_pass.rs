@@ -451,6 +451,7 @@ impl<'a> ListPass<'a> {
         next.announced = at.announced.or(page.total);
         next.cursor = progress.cursor;
         next.reached_end = needs_proof;
+        let unread_of_page = unread.clone();
         let (unread_places, unread): (Vec<i64>, Vec<UnreadItem>) = unread.into_iter().unzip();
         let items = progress.reached - offset - count(unread.len());
         next.unread.extend(unread);
@@ -496,6 +497,7 @@ impl<'a> ListPass<'a> {
                 self.overlap = overlap;
                 if self.resolve_page_anomaly(&anomaly, at, (&page, offset)).await? {
                     self.pages.hold(offset, page);
+                    self.pages.restore_unread(unread_of_page);
                 }
                 return Ok(None);
             }
@@ -584,7 +586,12 @@ impl<'a> ListPass<'a> {
     }
 
     fn counts(&self, at: &Checkpoint, stored: i64) -> RecordCounts {
-        RecordCounts::of_read(at, stored, self.resumed_at)
+        // The places of the newest items are those of the whole list.
+        let is_by_place = !self.pages.has_all_wanted();
+        let is_read_now =
+            |item: &&UnreadItem| !is_by_place || (self.resumed_at..at.next_offset).contains(&item.position);
+        let unread = at.unread.iter().filter(is_read_now).count();
+        RecordCounts::of_read(at, stored, (self.resumed_at, count(unread)))
     }
 }
 

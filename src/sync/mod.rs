@@ -89,7 +89,7 @@ pub use fetch_progress::ResumedRead;
 pub use job_lock::{JobLock, LockError, SchedulerLock, StoreLock};
 pub use list_lock::ListLock;
 pub use observer::{NoopRunObserver, RunObserver};
-pub use report::{CauseScope, FetchReport, RunCause, RunReport};
+pub use report::{CauseScope, ExpiringGrant, FetchReport, RunCause, RunReport};
 pub use retention::retained_since;
 pub use run_job::run_job;
 pub use run_parameters::{RunParameters, query_bindings};

@@ -187,7 +187,7 @@ impl OwnPlaylistsReader<'_> {
                     let newest = open.row.shared.read_at.clone();
                     match publish_staged(&open, &request, &checkpoint, ProofKind::Snapshot, newest).await? {
                         PublishOutcome::Stored(stored) => {
-                            let counts = RecordCounts::of_read(&checkpoint, stored, checkpoint.next_offset);
+                            let counts = RecordCounts::of_read(&checkpoint, stored, (checkpoint.next_offset, 0));
                             let counts = request.with_wrong_total(&checkpoint, counts);
                             return finish_read(&open, ReadOutcome::published(&checkpoint, counts)).await;
                         }

@@ -94,6 +94,11 @@ impl<'a> PageReader<'a> {
         std::mem::take(&mut self.unread_now)
     }
 
+    /// Keeps what `take_unread` returned, because the page is used once more.
+    pub(super) fn restore_unread(&mut self, unread: Vec<(i64, UnreadItem)>) {
+        self.unread_now = unread;
+    }
+
     /// Whether the page that was returned last has all items that the job wants.
     pub(super) fn has_all_wanted(&self) -> bool {
         self.has_all_wanted

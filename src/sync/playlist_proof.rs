@@ -81,7 +81,8 @@ async fn verify(
         let newest = read.row.shared.read_at.clone();
         match publish_staged(&open, list, at, ProofKind::Snapshot, newest).await? {
             PublishOutcome::Stored(stored) => {
-                let counts = RecordCounts::of_read(at, stored, 0);
+                let unread = i64::try_from(at.unread.len()).unwrap_or(i64::MAX);
+                let counts = RecordCounts::of_read(at, stored, (0, unread));
                 return finish_read(&open, ReadOutcome::published(at, list.with_wrong_total(at, counts))).await;
             }
             PublishOutcome::Suspect { detail } => return leave_out(&open, at, detail).await,

@@ -7,6 +7,22 @@ use super::work_result::LibraryCounts;
 use crate::export::FileReport;
 use crate::store::{FetchState, FieldReport, RunChanges};
 
+/// A user who has to sign in again before long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiringGrant {
+    /// The local name of the user.
+    pub user: String,
+    /// In how many days the grant ends.
+    pub days: u32,
+}
+
+impl std::fmt::Display for ExpiringGrant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ExpiringGrant { user, days } = self;
+        write!(f, "{user} must sign in again within {days} days: cratedigger auth login {user}")
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunReport {
@@ -19,9 +35,9 @@ pub struct RunReport {
     pub reasons: Vec<String>,
     /// What people should do something about before long, such as a sign-in that expires.
     pub warnings: Vec<String>,
-    /// Of these, the ones about sign-ins that expire.
+    /// The sign-ins that expire, which the warnings begin with.
     #[serde(skip)]
-    pub expiring_grants: Vec<String>,
+    pub expiring_grants: Vec<ExpiringGrant>,
     /// What to do about it.
     pub hints: Vec<String>,
     /// What kept it from being complete, for alerts.

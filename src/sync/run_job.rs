@@ -13,7 +13,7 @@ use super::exit_codes;
 use super::fetch::FetchRun;
 use super::fetch_inputs::InputResolver;
 use super::partition::partitions;
-use super::report::{CauseScope, RunCause, RunReport};
+use super::report::{CauseScope, ExpiringGrant, RunCause, RunReport};
 use super::retention::delete_expired;
 use super::run_parameters::{RunParameters, query_bindings};
 use super::users::{JobUser, identify_users};
@@ -120,10 +120,9 @@ impl JobRun<'_> {
                 days => days.map_err(ApiError::from)?,
             };
             if let Some(days) = days {
-                let text = format!("{name} must sign in again within {days} days: cratedigger auth login {name}");
-                self.sync.observer.note(&text);
-                accumulator.expiring_grants.push(text.clone());
-                accumulator.warnings.push(text);
+                let expiring = ExpiringGrant { user: name.clone(), days };
+                self.sync.observer.note(&expiring.to_string());
+                accumulator.expiring_grants.push(expiring);
             }
         }
         Ok(())

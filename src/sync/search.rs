@@ -9,11 +9,12 @@ use super::estimate::{CallEstimate, CallRange, JobEstimator, RowChanges, call_co
 use super::list_reader::ListStrategy;
 use super::open_list::OpenList;
 use super::read_outcome::{ReadOutcome, describe_unread};
-use super::search_answers::{SEARCH_PAGING, SearchAnswer, SearchReader, type_list};
+use super::search_answers::{SEARCH_PAGING, SearchAnswer, SearchReader, SearchRequest, type_list};
 use super::skip_notes::SkipNotes;
 use crate::ingest::{IngestContext, IngestError, SearchWindow, SearchedCode, discard_search, stage_search};
 use crate::store::{
-    Checkpoint, ListKey, ListProof, SkippedItem, StoreError, WriteTx, list_commit, list_proof, lists, runs, staging,
+    Checkpoint, ListKey, ListProof, SkippedItem, StoreError, UnreadItem, WriteTx, list_commit, list_proof, lists, runs,
+    staging,
 };
 use crate::stream::Paging;
 use spotify_client::EntityKind;
@@ -22,15 +23,6 @@ use spotify_client::family::EndpointFamily;
 
 /// Spotify serves no hit beyond this offset.
 const MAX_SEARCH_OFFSET: i64 = 1_000;
-
-/// A search.
-#[derive(Debug, Clone)]
-pub(super) struct SearchRequest {
-    pub query: String,
-    pub kinds: Vec<EntityKind>,
-    /// The maximum number of hits of each kind.
-    pub max_hits: i64,
-}
 
 /// An answer of a search that is to be committed.
 struct SearchCommit {
@@ -82,7 +74,7 @@ impl SearchCommit {
             list,
             key,
             kinds,
-            at,
+            mut at,
             window,
             is_second_answer,
             had_hits,
@@ -103,6 +95,7 @@ impl SearchCommit {
         if let Some(detail) = &unread {
             (found.served, found.repeats_previous) = (0, false);
             found.staged.unstored = vec![(window.offset, "unread_item", Some(detail.clone()))];
+            at.unread.push(UnreadItem { position: window.offset, detail: detail.clone() });
         }
         let has_none = window.offset == 0 && found.served == 0 && found.missing > 0;
         // Where there were hits before, one run alone does not replace them by none.
@@ -185,7 +178,7 @@ impl ListStrategy for SearchRequest {
         let (mut suspect_at, mut missed_hits) = (None, false);
         let mut reader = SearchReader::new(open, self, most);
         loop {
-            let SearchAnswer { body, limit, unread } = match reader.next_answer(at.next_offset).await {
+            let SearchAnswer { body, limit, unread } = match reader.next_answer(&at).await {
                 Ok(Some(answer)) => answer,
                 Ok(None) => continue,
                 Err(e) => return ReadOutcome::from_error(e),
@@ -209,7 +202,7 @@ impl ListStrategy for SearchRequest {
             match sync.store.write(move |s| commit.write(s, &body)).await? {
                 SearchOutcome::Hits { served, misses_hits, next, stored } => {
                     at = next;
-                    reader.record_success(at.next_offset);
+                    reader.record_success(&at);
                     counts.served += served;
                     counts.skipped += i64::from(misses_hits);
                     missed_hits |= misses_hits;
@@ -218,7 +211,7 @@ impl ListStrategy for SearchRequest {
                     if let Some(stored) = stored {
                         counts.stored = stored;
                         counts.skipped += at.skipped - skipped_before;
-                        return Ok(match describe_unread(None, &reader.unread) {
+                        return Ok(match describe_unread(None, &at.unread) {
                             Some(detail) => ReadOutcome::Incomplete { counts, detail },
                             None => ReadOutcome::Complete(counts),
                         });

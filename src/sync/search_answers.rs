@@ -8,8 +8,7 @@ use super::error::SyncError;
 use super::halving::Halving;
 use super::open_list::OpenList;
 use super::page_reader::{MAX_UNREAD_ITEMS, describe_failure};
-use super::search::SearchRequest;
-use crate::store::UnreadItem;
+use crate::store::Checkpoint;
 use crate::stream::Paging;
 use spotify_client::EntityKind;
 use spotify_client::client::{ApiRequest, ApiResponse};
@@ -19,6 +18,15 @@ use spotify_client::page::{Envelope, RawPage};
 
 /// Pages of a search: 10 hits in Development Mode, 50 with Extended Quota.
 pub(super) const SEARCH_PAGING: Paging = Paging::Offset { development: 10, extended: 50 };
+
+/// A search.
+#[derive(Debug, Clone)]
+pub(super) struct SearchRequest {
+    pub query: String,
+    pub kinds: Vec<EntityKind>,
+    /// The maximum number of hits of each kind.
+    pub max_hits: i64,
+}
 
 /// An answer of a search.
 pub(super) struct SearchAnswer {
@@ -38,14 +46,12 @@ pub(super) struct SearchReader<'a> {
     has_answered: bool,
     /// What is read in smaller answers, with the failure of the whole.
     parts: Option<(Halving, ApiError)>,
-    /// Offsets at which hits could not be read.
-    pub unread: Vec<UnreadItem>,
 }
 
 impl<'a> SearchReader<'a> {
     /// Reads the hits before the offset `most`.
     pub(super) fn new(open: &'a OpenList<'a>, search: &'a SearchRequest, most: i64) -> SearchReader<'a> {
-        SearchReader { open, search, most, has_answered: false, parts: None, unread: Vec::new() }
+        SearchReader { open, search, most, has_answered: false, parts: None }
     }
 
     async fn request(
@@ -60,8 +66,9 @@ impl<'a> SearchReader<'a> {
         answer
     }
 
-    /// The answer at an offset. `None`: it has failed, and is requested in parts.
-    pub(super) async fn next_answer(&mut self, offset: i64) -> Result<Option<SearchAnswer>, SyncError> {
+    /// The answer where the search is read to. `None`: it has failed, and is requested in parts.
+    pub(super) async fn next_answer(&mut self, at: &Checkpoint) -> Result<Option<SearchAnswer>, SyncError> {
+        let offset = at.next_offset;
         let part = self.parts.as_mut().and_then(|(halving, _)| halving.next_range());
         let (range, max_attempts) = match part {
             Some(part) => (part.clone(), Some(if part.end - part.start == 1 { 2 } else { 1 })),
@@ -91,11 +98,10 @@ impl<'a> SearchReader<'a> {
                 Some(last) => self.request(last..last + 1, Some(1)).await.is_ok(),
                 None => false,
             };
-        if !is_alive || self.unread.len() >= MAX_UNREAD_ITEMS {
+        if !is_alive || at.unread.len() >= MAX_UNREAD_ITEMS {
             return Err(whole.into());
         }
         let detail = describe_failure(&e);
-        self.unread.push(UnreadItem { position, detail: detail.clone() });
         let more = (position + 1 < self.most).then_some("more");
         let page = serde_json::json!({ "items": [null], "next": more });
         let pages = self.search.kinds.iter().map(|kind| (kind.plural().to_owned(), page.clone()));
@@ -103,11 +109,11 @@ impl<'a> SearchReader<'a> {
         Ok(Some(SearchAnswer { body, limit: 1, unread: Some(detail) }))
     }
 
-    /// Records that the search is read up to an offset.
-    pub(super) fn record_success(&mut self, offset: i64) {
-        let is_unread = self.unread.last().is_some_and(|item| item.position + 1 == offset);
+    /// Records how far the search is read.
+    pub(super) fn record_success(&mut self, at: &Checkpoint) {
+        let is_unread = at.unread.last().is_some_and(|item| item.position + 1 == at.next_offset);
         if let Some((halving, _)) = self.parts.as_mut().filter(|_| !is_unread) {
-            halving.record_success(offset);
+            halving.record_success(at.next_offset);
         }
     }
 }

@@ -93,9 +93,8 @@ impl SkipNotes {
 
     /// Records which items nulls stand for. Their rows stay.
     pub(super) fn record_kept(&self, s: &mut WriteTx, kept: &[KeptRow]) -> Result<(), StoreError> {
-        kept.iter().try_for_each(|row| {
-            skipped_items::name_null(s, self.run, (&self.fetch, self.parent_id.as_deref()), (row.position, &row.item))
-        })
+        kept.iter()
+            .try_for_each(|row| skipped_items::name_null(s, self.run, (&self.fetch, self.parent_id.as_deref()), row))
     }
 
     /// Position, reason and detail of the first item of the list that this run could not store.

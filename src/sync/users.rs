@@ -106,7 +106,9 @@ fn refuse_second_names(users: &mut [JobUser]) {
     for user in users {
         let Ok(account) = &user.account else { continue };
         match first_names.get(&account.user_id) {
-            None => drop(first_names.insert(account.user_id.clone(), user.name.clone())),
+            None => {
+                first_names.insert(account.user_id.clone(), user.name.clone());
+            }
             Some(first) => user.account = Err(UserProblem(second_name(&user.name, first))),
         }
     }

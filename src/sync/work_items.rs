@@ -18,7 +18,7 @@ use super::parent_name::{estimate_parent_name, read_parent_name};
 use super::playlist::PlaylistItems;
 use super::profile::{estimate_profile, read_profile};
 use super::recent_plays::RecentPlays;
-use super::search::SearchRequest;
+use super::search_answers::SearchRequest;
 use super::user_lists::user_stream_lists;
 use super::work_result::WorkResult;
 use crate::job::{AlbumGroup, Fetch};

@@ -10,7 +10,7 @@ use super::auth::{self, BearerToken, TokenError, UserTokens};
 use super::client::ClientInner;
 use super::deferral::{DeferralReason, DeferralScope};
 use super::error::ApiError;
-use super::error_body::{ErrorBody, looks_like_json};
+use super::error_body::{ErrorBody, is_foreign, looks_like_json};
 use super::forbidden::ForbiddenReason;
 use super::json_repair::repair_surrogates;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
@@ -52,7 +52,7 @@ struct AttemptResult<T> {
     outcome: AttemptOutcome,
     value: Option<T>,
     words: String,
-    /// Whether it comes from Spotify and not from a proxy.
+    /// Whether it comes from Spotify and not from a proxy, as far as that shows.
     by_spotify: bool,
     /// There was no connection to the server.
     is_disconnected: bool,
@@ -299,9 +299,8 @@ impl ApiCall<'_> {
         if status == 200 || (status == 304 && conditional) {
             let body = repair_surrogates(incoming.body.clone());
             let answer = ApiResponse { status, body, etag: incoming.etag.clone() };
-            let is_json = looks_like_json(&answer);
-            let by_spotify = is_json.is_ok();
-            let checked = is_json.and_then(|()| check(&answer));
+            let by_spotify = !is_foreign(&answer.body);
+            let checked = looks_like_json(&answer).and_then(|()| check(&answer));
             if let Err(unusable) = checked {
                 let failed = AttemptResult::failed(AttemptOutcome::Unusable, unusable.reason);
                 return AttemptResult { by_spotify, ..failed };
@@ -319,7 +318,10 @@ impl ApiCall<'_> {
         }
         let said = ErrorBody::parse(incoming, &token.header);
         let outcome = answered_outcome(incoming, said.quota, conditional, self.api);
-        AttemptResult { by_spotify: said.by_spotify, ..AttemptResult::failed(outcome, said.words) }
+        // Of a refusal only the error object shows that it comes from Spotify. Otherwise a proxy shows by its words.
+        let is_refusal = (400..=499).contains(&status) && !matches!(status, 408 | 425);
+        let by_spotify = said.by_spotify || !is_refusal && !is_foreign(&incoming.body);
+        AttemptResult { by_spotify, ..AttemptResult::failed(outcome, said.words) }
     }
 
     fn final_error<T>(&self, why: GiveUpReason, ended: &AttemptResult<T>, status: Option<u16>) -> ApiError {

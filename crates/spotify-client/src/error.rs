@@ -86,7 +86,7 @@ pub enum ApiError {
         what: String,
         /// The number of attempts.
         attempts: u32,
-        /// Whether the body was JSON, so that Spotify answered and not a proxy.
+        /// Nothing in the body shows that a proxy answered and not Spotify.
         is_json: bool,
     },
     /// 5xx after all attempts, while other calls are answered: that id or list is partial (exit 3).
@@ -98,7 +98,7 @@ pub enum ApiError {
         message: String,
         /// The number of attempts.
         attempts: u32,
-        /// Whether the body was Spotify's error object and not a proxy's page.
+        /// Nothing in the body shows that a proxy answered and not Spotify.
         by_spotify: bool,
     },
     /// No response after all attempts, while other calls are answered: that id or list is partial (exit 3).

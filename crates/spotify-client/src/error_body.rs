@@ -65,6 +65,14 @@ impl ErrorBody {
     }
 }
 
+/// Whether a body has words that are no JSON: those of a proxy, or of the sign-in page of a network. An empty body, and one
+/// that is cut short, says nothing about who sent it.
+pub(super) fn is_foreign(body: &[u8]) -> bool {
+    let body = body.trim_ascii();
+    let is_object = || matches!(body.first(), Some(b'{' | b'['));
+    !body.is_empty() && !is_object() && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err()
+}
+
 /// Detects a body that is cut short or a proxy's page, without parsing it.
 pub(super) fn looks_like_json(answer: &ApiResponse) -> Result<(), UnusableResponse> {
     if answer.status == 304 {
@@ -76,6 +84,7 @@ pub(super) fn looks_like_json(answer: &ApiResponse) -> Result<(), UnusableRespon
         (Some(b'<'), _) => Err(UnusableResponse::new("an HTML page came instead of JSON")),
         (None, _) => Err(UnusableResponse::new("the answer is empty")),
         (Some(b'{' | b'['), _) => Err(UnusableResponse::new("the answer is cut short")),
+        _ if serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok() => Ok(()),
         _ => Err(UnusableResponse::new("the answer is not JSON")),
     }
 }

@@ -125,8 +125,8 @@ fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnusableResponse> {
         .map_err(|e| UnusableResponse::new(format!("the answer is not what Spotify documents: {e}")))
 }
 
-/// Splits a page. `has_short_end` says that its list may end with a cursor and without a total, as the latest plays do.
-fn split_entries(body: &Bytes, page: &PageObject<'_>, has_short_end: bool) -> Result<RawPage, UnusableResponse> {
+/// Splits a page. `may_end_with_cursor` says that its list may end with a cursor and without a total, as the latest plays do.
+fn split_entries(body: &Bytes, page: &PageObject<'_>, may_end_with_cursor: bool) -> Result<RawPage, UnusableResponse> {
     let items = page.items.as_ref().ok_or_else(|| UnusableResponse::new("the page has no items"))?;
     // Without these the list would seem to end here. By offset, the total says the same.
     let cursor = page.cursors.as_ref().map(|cursors| &cursors.after);
@@ -135,7 +135,7 @@ fn split_entries(body: &Bytes, page: &PageObject<'_>, has_short_end: bool) -> Re
     let has_cursor = cursor.is_some_and(|cursor| cursor.value().is_some());
     let more_by_cursor = || match page.total() {
         Some(total) => Some(i64::try_from(items.len()).is_ok_and(|served| total > served)),
-        None => has_short_end.then_some(false),
+        None => may_end_with_cursor.then_some(false),
     };
     let more = match page.next {
         JsonField::Unreadable if page.cursors.is_none() => more_by_total(),

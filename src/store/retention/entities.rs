@@ -31,6 +31,7 @@ const ENTITIES: &[EntityReferences] = &[
         table: "tracks",
         pointers: &[
             "track_id FROM playlist_items",
+            "track_id FROM playlist_changes",
             "track_id FROM album_tracks",
             "track_id FROM artist_top_tracks",
             "track_id FROM saved_tracks",
@@ -72,6 +73,7 @@ const ENTITIES: &[EntityReferences] = &[
         table: "episodes",
         pointers: &[
             "episode_id FROM playlist_items",
+            "episode_id FROM playlist_changes",
             "episode_id FROM show_episodes",
             "episode_id FROM saved_episodes",
             "episode_id FROM resume_points",
@@ -106,6 +108,7 @@ const ENTITIES: &[EntityReferences] = &[
         pointers: &[
             "owner_id FROM playlists",
             "added_by FROM playlist_items",
+            "added_by FROM playlist_changes",
             "profile_id FROM user_playlists",
             "user_id FROM my_playlists",
             "user_id FROM saved_tracks",

@@ -164,3 +164,29 @@ fn empty_playlist_keeps_history_of_a_reader() {
     retention::delete_old_rows(&mut s, CUTOFF).unwrap();
     assert_eq!(ids(&s, HISTORY), "");
 }
+
+#[test]
+fn names_in_a_history_live_as_long_as_it() {
+    // A track, an episode and a user that only a change of a playlist mentions.
+    let script = format!(
+        "{OF_EACH} UPDATE tracks SET album_id = 'b-old' WHERE id = 't-old';
+        INSERT INTO lists (id, kind, parent_id, audience, market, variant, stored, read_at, checked_at) VALUES
+          (1, 'playlist_items', 'p-new', 'app', '', '', 0, NEW, NEW);
+        INSERT INTO requested (job, fetch, ordinal, list_id, item_id) VALUES ('mine', 'items', 0, 1, 'p-new');
+        INSERT INTO playlist_changes (playlist_id, change, kind, track_id, episode_id, added_by, position_before, seen_at)
+          VALUES ('p-new', 'removed', 'track', 't-old', 'e-old', 'u-old', 0, SEEN);"
+    );
+    let named =
+        "SELECT id FROM (SELECT id FROM tracks UNION ALL SELECT id FROM albums UNION ALL SELECT id FROM episodes
+                 UNION ALL SELECT id FROM users) WHERE id LIKE '%-old'";
+    for job in [None, Some("mine")] {
+        for (seen, left) in [(NEW, "t-old b-old e-old u-old"), (OLD, "")] {
+            let mut s = store(&script.replace("SEEN", &format!("'{seen}'")));
+            match job {
+                None => retention::delete_old_rows(&mut s, CUTOFF).unwrap(),
+                Some(job) => retention::delete_old_rows_of_job(&mut s, job, CUTOFF).unwrap(),
+            };
+            assert_eq!(ids(&s, named), left, "{job:?} {seen}");
+        }
+    }
+}

@@ -77,7 +77,7 @@ fn pasted_code_needs_its_state() {
         state: SecretString::from("the-state"),
         verifier: None,
         created_at: Utc::now(),
-        held: None,
+        known_grant_at: None,
     };
     let issuer = url::Url::parse("https://accounts.spotify.com").unwrap();
     let text = prop_oneof![

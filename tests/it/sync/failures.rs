@@ -1,7 +1,7 @@
 //! Requests that fail in all their attempts: each failure costs that id or list, the others are read, and the next run
 //! tries what failed after them.
 
-use spotify_sandbox::{Fault, FaultAction, fixtures};
+use spotify_sandbox::{ErrorBodyFormat, Fault, FaultAction, fixtures};
 
 use super::users::signed_in;
 use crate::support::world::{World, by_ids, fetch};
@@ -21,6 +21,26 @@ fn of_home(streams: &[&str]) -> World {
     let fetches: String = streams.iter().map(|stream| fetch(stream, "")).collect();
     let job = format!("user = \"home\"\n{fetches}");
     signed_in(World::development().job(&job), &[("home", fixtures::HOME_USER)])
+}
+
+#[test]
+fn hint_names_a_proxy_only_where_one_shows() {
+    let status =
+        |code, body| FaultAction::Status { code, body, retry_after: Default::default(), message: None, reason: None };
+    let empty = [204, 408, 500].map(|code| (status(code, ErrorBodyFormat::Empty), false));
+    let others = [
+        (FaultAction::Answer { code: 202, json: serde_json::json!({}) }, false),
+        (FaultAction::Answer { code: 200, json: serde_json::json!(null) }, false),
+        (FaultAction::Answer { code: 200, json: serde_json::json!([]) }, false),
+        (FaultAction::Html200, true),
+        (status(502, ErrorBodyFormat::Html), true),
+    ];
+    for (action, names_proxy) in empty.into_iter().chain(others) {
+        let world = of_home(&["saved_tracks"]);
+        world.sandbox.inject(Fault::on_path("/v1/me/tracks", action.clone()));
+        let ran = world.run(&[]).exits(3);
+        assert_eq!(ran.stderr.contains("PROXY"), names_proxy, "{action:?}: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -316,6 +316,7 @@ fn failing_item_costs_one_of_the_newest() {
                     ("partial", vec!["unread_item".to_owned()], 4),
                     "{label}"
                 );
+                assert_eq!(world.one("SELECT served FROM run_fetches WHERE fetch = 'few'"), "4", "{label}");
                 assert!(rows(&world).iter().all(|id| rows(&whole).contains(id)), "{label}");
             }
             stream.reorder(&world, positions.clone());

@@ -73,12 +73,17 @@ fn late_answer_replaces_no_newer_rows() {
         let world = home(World::extended().job(&format!("user = \"home\"\n{lists}")));
         world.project.write("jobs/y.toml", &lists);
         let truth = || world.sandbox.catalog().expected_rows(playlist).unwrap().len().to_string();
+        // The first run after a sign-in requests the account.
+        world.project.write("jobs/me.toml", format!("user = \"home\"\n{}", fetch("me", "")));
+        world.run(&["me"]).exits(0);
+        world.new_calls();
         let late = Fault::on_path(&format!("/v1/playlists/{playlist}"), FaultAction::Latency { ms: 500 });
         world.sandbox.inject(late.times(1));
         // The user's answer shows the list as it is now, and arrives after the app has read a later version.
         let child = world.spawn(&["x"]);
         world.wait_for_calls(1);
         pause(&world, &child);
+        assert!(world.calls().iter().all(|call| call.starts_with("/playlists/")), "{:?}", world.calls());
         edit(&world, remove(playlist, 2));
         world.run(&["y"]).exits(0);
         signal(&child, "CONT");

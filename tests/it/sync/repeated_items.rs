@@ -8,7 +8,12 @@ use crate::support::world::World;
 
 /// The item at position 5 comes again at this position.
 fn repeats_at(world: &World, position: usize) -> Fault {
-    let id = truth(world)[5].0.clone();
+    comes_again(world, 5, position)
+}
+
+/// The item at a position comes at another one, too.
+fn comes_again(world: &World, item: usize, position: usize) -> Fault {
+    let id = truth(world)[item].0.clone();
     let at = format!("/items/{}/track", position % 50);
     let set = |key: &str, to: String| FaultAction::set(&format!("{at}/{key}"), json!(to));
     let actions = vec![set("id", id.clone()), set("uri", format!("spotify:track:{id}"))];
@@ -55,4 +60,20 @@ fn item_in_place_of_another_is_noticed() {
     world.run(&["x", "--full"]).exits(0);
     assert!(saved_by(&world) == truth(&world));
     assert_eq!(world.one(removed), "0");
+}
+
+#[test]
+fn note_names_the_place_that_is_wrong() {
+    // The later of the two places is the right one.
+    let tracks = SandboxOptions { digger_tracks: 120, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, tracks, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    world.run(&["x"]).exits(0);
+    let displaced = truth(&world)[20].0.clone();
+    world.sandbox.inject(comes_again(&world, 100, 20));
+    world.run(&["x", "--full"]).exits(0);
+    assert!(saved_by(&world) == truth(&world));
+    let noted = "SELECT position, reason, detail FROM skipped_items";
+    let detail = format!("it came in place of {displaced}, and the last known row stays");
+    assert_eq!(world.rows(noted), [["20".to_owned(), "listed_twice".to_owned(), detail]]);
+    world.cli(&["verify"]).exits(0);
 }

@@ -136,6 +136,27 @@ fn failing_hit_costs_one_row() {
 }
 
 #[test]
+fn continued_search_knows_its_failing_hit() {
+    let world = search();
+    let fail = |world: &World| {
+        let failing = FaultAction::FailingItems { from: 3, count: 1, code: 500 };
+        world.sandbox.inject(Fault::on_path("/v1/search", failing));
+    };
+    fail(&world);
+    world.run(&[]).exits(3);
+    let (calls, found) = (world.new_calls().len(), hits(&world));
+    // The run stops before its last page, and the next one continues there.
+    let world = search();
+    fail(&world);
+    world.run(&["--max-calls", &(calls - 1).to_string()]).exits(75);
+    world.new_calls();
+    world.run(&[]).exits(3).says("the item at offset 3 cannot be read");
+    assert_eq!(world.new_calls().len(), 1);
+    assert_eq!(hits(&world), found);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
 fn failing_search_costs_itself_only() {
     let job = "[[fetch]]\nstream = \"search\"\nqueries = [\"a\", \"b\"]\ntypes = [\"track\", \"album\"]\n";
     let world = World::extended().settings("concurrency = 1").job(job);

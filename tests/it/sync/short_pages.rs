@@ -86,12 +86,14 @@ fn failing_page_is_looked_at_once_more() {
     let (world, _) = plain();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::ShortPage).with_query("offset=100"));
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::FailingItems { from: 155, count: 1, code: 500 }));
-    for most in [6, 1] {
+    // One look ahead from the short page, and the five attempts of the page itself; later, the bad item is known, and
+    // the page ends before it.
+    for expected in [6, 0] {
         world.new_calls();
         world.run(&["--full"]).exits(3).says("the item at offset 155 cannot be read");
         let calls = world.new_calls();
         let failing = calls.iter().filter(|call| call.contains("limit=100&offset=150")).count();
-        assert!(failing <= most, "{calls:?}");
+        assert_eq!(failing, expected, "{calls:?}");
     }
 }
 
@@ -146,7 +148,8 @@ fn full_page_without_a_total_is_no_end() {
         world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Several { actions }));
         world.run(&["x"]).exits(0);
         assert!(saved_by(&world) == truth(&world), "{total}");
-        assert_eq!(world.new_calls().len(), 4, "three pages, and the empty one behind the short one");
+        let calls = world.new_calls().len();
+        assert!((3..=4).contains(&calls), "three pages, and perhaps the empty one behind the short one: {calls}");
         world.cli(&["verify"]).exits(0);
     }
 }

@@ -39,7 +39,7 @@ pub struct PendingSignIn {
     /// When it was begun.
     pub created_at: DateTime<Utc>,
     /// When the grant was given that the user had then. Compared for equality only, since clocks can be set back.
-    pub held: Option<DateTime<Utc>>,
+    pub known_grant_at: Option<DateTime<Utc>>,
 }
 
 impl GrantStore {
@@ -87,7 +87,7 @@ impl GrantStore {
                 verifier,
                 pending.created_at.timestamp_millis(),
                 self.servers.as_str(),
-                pending.held.map(|at| at.timestamp_millis())
+                pending.known_grant_at.map(|at| at.timestamp_millis())
             ],
         )
     }
@@ -115,7 +115,7 @@ impl GrantStore {
                         state: SecretString::default(),
                         verifier: None,
                         created_at: time_from_ms(row.get(6)?),
-                        held: row.get::<_, Option<i64>>(8)?.map(time_from_ms),
+                        known_grant_at: row.get::<_, Option<i64>>(8)?.map(time_from_ms),
                     };
                     Ok((pending, sealed, row.get(7)?))
                 },
