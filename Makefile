@@ -94,7 +94,7 @@ fuzz: ## play far more and other random input to the property tests than `make t
 	@echo 'FUZZ_SEED=$(FUZZ_SEED) plays the same input again'
 	PROPTEST_RNG_SEED=$(FUZZ_SEED) PROPTEST_CASES=$(FUZZ_CASES) $(CARGO) test --release --locked --quiet --workspace -- $(FUZZED)
 
-check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frictionless and taplo (needs Python 3.10, pip)
+check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frictionless, taplo, pyarrow, polars, openpyxl and LibreOffice (needs Python 3.11, pip)
 	$(CARGO) build --locked --quiet
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt

@@ -153,6 +153,11 @@ impl<'a> App<'a> {
         Ok(self.credentials.get_or_init(|| found))
     }
 
+    /// Uses these credentials instead of those of the project.
+    pub(super) fn use_credentials(&self, credentials: Credentials) -> &Credentials {
+        self.credentials.get_or_init(|| credentials)
+    }
+
     /// The grants of the app's users.
     pub(super) fn grants(&self) -> Result<&Arc<GrantStore>, CommandError> {
         if let Some(grants) = self.grants.get() {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::settings::Shard;
+
 /// Exports Spotify data on a schedule: job files in, one SQLite store and CSV files out.
 #[derive(Debug, Parser)]
 #[command(name = "cratedigger", version, max_term_width = 100, help_template = super::help::template(), after_help = super::help::after_help())]
@@ -27,6 +29,9 @@ pub struct GlobalArgs {
     /// The state folder, with grants, the call ledger and cool-downs
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Work on one of N parts of the users, such as 3/16, with a store and files of its own
+    #[arg(long, global = true, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// Print the result as JSON on stdout
     #[arg(long, global = true)]
     pub json: bool,
@@ -84,8 +89,10 @@ pub enum Command {
     Sql(SqlArgs),
     /// Check the store and the CSV files against their records, offline
     Verify(VerifyArgs),
-    /// Copy the store, even while jobs are running
+    /// Copy the store, or the whole project and its state folder, even while jobs are running
     Backup(BackupArgs),
+    /// Restore a project and its state folder from an archive of `backup --all`
+    Restore(RestoreArgs),
     /// Rewrite the database to reclaim disk space
     Compact,
     /// Discard the checkpoints of a job's interrupted reads
@@ -121,6 +128,9 @@ pub struct InitArgs {
     /// Add systemd units and an installer in systemd/, and keep the state in /var/lib/cratedigger
     #[arg(long)]
     pub systemd: bool,
+    /// Ask nothing, also on a terminal, and write all example jobs
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// The class of a Spotify app.
@@ -459,6 +469,23 @@ pub struct BackupArgs {
     /// Path of the copy, which must not exist yet
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Write a .tar.gz with the store, the state folder, the settings and the jobs
+    #[arg(long)]
+    pub all: bool,
+    /// Also add .env and the key of the state folder, which together open every sign-in
+    #[arg(long, requires = "all")]
+    pub with_secrets: bool,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The archive that `backup --all` wrote
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Replace the project and the state folder that exist
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// `reset`

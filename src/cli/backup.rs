@@ -1,4 +1,5 @@
-//! `backup FILE`: writes a consistent copy of the store, even while jobs are running.
+//! `backup FILE`: writes a consistent copy of the store, even while jobs are running. With `--all`, an archive of the
+//! whole project.
 
 use serde_json::json;
 
@@ -8,7 +9,12 @@ use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::store::{FileAccess, backup};
 
+pub(super) mod archive;
+
 pub fn run(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
+    if args.all {
+        return archive::write(args, context);
+    }
     let settings = context.settings()?;
     let database = context.project.database(&settings);
     require_store(context, &settings)?;

@@ -192,7 +192,7 @@ fn as_json(job: &Job, notes: &[String], now: DateTime<Utc>, is_due: bool) -> Val
         .iter()
         .map(|f| {
             let file = |format| f.file_name(format).map(ToString::to_string);
-            json!({ "name": f.name, "stream": f.stream.name, "csv": file(FileFormat::Csv), "jsonl": file(FileFormat::JsonL) })
+            json!({ "name": f.name, "stream": f.stream.name, "csv": file(FileFormat::Csv), "jsonl": file(FileFormat::JsonL), "parquet": file(FileFormat::Parquet) })
         })
         .collect();
     json!({

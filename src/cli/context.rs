@@ -15,7 +15,7 @@ use crate::settings::credentials::{self, Credentials};
 use crate::settings::{self, OpenSecretFile, Project, SettingFlags, Settings};
 use spotify_client::state::{StateDir, StateError};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CommandContext {
     pub project: Project,
     /// Flags that override settings.
@@ -44,7 +44,7 @@ impl CommandContext {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         CommandContext {
             project: Project::at(&global.project),
-            flags: SettingFlags { state_dir: global.state_dir.clone() },
+            flags: SettingFlags { state_dir: global.state_dir.clone(), shard: global.shard },
             json: global.json,
             quiet: global.quiet,
             log_format: global.log_format,

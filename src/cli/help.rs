@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Run", &["plan", "run", "schedule", "export", "jobs", "history"]),
     ("Read the data", &["report", "diff", "show", "find", "sql", "skipped"]),
     ("People and budget", &["auth", "import", "quota"]),
-    ("Maintain", &["verify", "backup", "compact", "reset"]),
+    ("Maintain", &["verify", "backup", "restore", "compact", "reset"]),
     ("For editors, shells and tests", &["schema", "completions", "man", "sandbox"]),
 ];
 

@@ -1,7 +1,10 @@
 //! `init [DIR]`: creates a project folder. Existing files are never overwritten.
+//!
+//! On a terminal it asks what the project is for, and writes nothing before the last answer.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::Permissions;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -9,7 +12,12 @@ use serde_json::json;
 use super::args::{AppModeArg, InitArgs, SchemaKind};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, schema};
 use crate::settings::{self, Project, Settings};
+use question_terminal::QuestionTerminal;
+use questions::Answers;
 
+mod follow_up;
+mod question_terminal;
+mod questions;
 mod units;
 
 /// Example jobs and the files they read, and whether each needs Extended Quota.
@@ -71,35 +79,61 @@ fn start_of_next_steps(project: &Project) -> String {
     format!("\nNext: `cd '{}'`;\n", crate::document::printable(&folder))
 }
 
-/// Writes the missing files.
+/// Writes the missing files, and asks first what to write if a person sits at the terminal.
 ///
 /// # Errors
 ///
 /// If a file cannot be written (exit 74).
 pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let project = args.dir.as_ref().map_or_else(|| context.project.clone(), Project::at);
+    let is_interactive = !args.yes && !args.systemd && !context.json;
+    if !is_interactive || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        write_files(args, context, &project, None)?;
+        return Ok(ExitStatus::Complete);
+    }
+    let context = CommandContext { project: project.clone(), ..context.clone() };
+    let terminal = QuestionTerminal::open();
+    let answers = questions::ask(&terminal, args, &context)?;
+    // The answers are complete: from here on, the files are written as a whole.
+    terminal.ignore_interrupts();
+    write_files(args, &context, &project, Some(&answers))?;
+    terminal.exit_on_interrupt();
+    follow_up::offer(&terminal, &answers, &context)
+}
+
+/// Writes the missing files, and prints what was written and what comes next.
+fn write_files(
+    args: &InitArgs,
+    context: &CommandContext,
+    project: &Project,
+    answers: Option<&Answers>,
+) -> Result<(), CommandError> {
     let extended = match args.app_mode {
         Some(mode) => mode == AppModeArg::Extended,
         None => {
-            Settings::load(&project, &context.flags).is_ok_and(|s| s.spotify.app_mode == settings::AppMode::Extended)
+            Settings::load(project, &context.flags).is_ok_and(|s| s.spotify.app_mode == settings::AppMode::Extended)
         }
     };
     let (mut written, mut kept) = (Vec::new(), Vec::new());
-    let mut files = files(args, context, extended);
-    let place = if args.systemd { Some(unit_paths(&project, context)?) } else { None };
+    let mut files = files(args, context, extended, answers);
+    let place = if args.systemd { Some(unit_paths(project, context)?) } else { None };
     if let Some(place) = &place {
         files.extend(units::render(place).into_iter().map(|(name, text)| (format!("systemd/{name}"), text)));
     }
+    let failed = |name: &str, e: io::Error| {
+        CommandError::new(ExitStatus::Storage, anyhow::Error::new(e).context(format!("failed to write {name}")))
+    };
     for (name, text) in files {
-        let done = write_new(&project.root.join(&name), &text)
-            .map_err(|e| anyhow::Error::new(e).context(format!("failed to write {name}")))
-            .or_exit(ExitStatus::Storage)?;
+        let done = write_new(&project.root.join(&name), &text).map_err(|e| failed(&name, e))?;
         if done { written.push(name) } else { kept.push(name) }
     }
+    if let Some(text) = answers.and_then(|answers| answers.env_file(project)) {
+        write_secret(&project.env_file, &text).map_err(|e| failed(".env", e))?;
+        written.push(".env".to_owned());
+    }
     if context.json {
-        print::json(&json!({ "folder": project.root, "written": written, "kept": kept }))
-            .or_exit(ExitStatus::Storage)?;
-        return Ok(ExitStatus::Complete);
+        return print::json(&json!({ "folder": project.root, "written": written, "kept": kept }))
+            .or_exit(ExitStatus::Storage);
     }
     let mut out = String::new();
     for name in &written {
@@ -108,20 +142,25 @@ pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     for name in &kept {
         out.push_str(&format!("kept   {name}\n"));
     }
-    if kept.iter().any(|name| name == ".gitignore") && !ignores_env(&project) {
+    if kept.iter().any(|name| name == ".gitignore") && !ignores_env(project) {
         out.push_str("note: .gitignore does not list .env, which will contain your credentials\n");
     }
     match &place {
-        Some(place) => out.push_str(&next_with_systemd(&project, place, context)),
-        None => out.push_str(&(start_of_next_steps(&project) + NEXT_STEPS)),
+        Some(place) => out.push_str(&next_with_systemd(project, place, context)),
+        None if answers.is_none() => out.push_str(&(start_of_next_steps(project) + NEXT_STEPS)),
+        None => {}
     }
-    print::stdout(&out).or_exit(ExitStatus::Storage)?;
-    Ok(ExitStatus::Complete)
+    print::stdout(&out).or_exit(ExitStatus::Storage)
 }
 
 /// The files of a project with their text, by relative path.
-fn files(args: &InitArgs, context: &CommandContext, extended: bool) -> Vec<(String, String)> {
-    let mut set = Vec::new();
+fn files(
+    args: &InitArgs,
+    context: &CommandContext,
+    extended: bool,
+    answers: Option<&Answers>,
+) -> Vec<(String, String)> {
+    let mut set = answers.map(Answers::settings).unwrap_or_default();
     // An absolute path, so that cron, a shell and systemd use the same folder.
     if args.systemd {
         set.push(("state.dir", json!(units::STATE_DIR).to_string()));
@@ -140,8 +179,12 @@ fn files(args: &InitArgs, context: &CommandContext, extended: bool) -> Vec<(Stri
         (".env.example".to_owned(), ENV_EXAMPLE.to_owned()),
         (".gitignore".to_owned(), GITIGNORE.to_owned()),
     ];
-    for (name, text, _) in EXAMPLES.iter().filter(|(.., only)| extended || !only) {
-        files.push((format!("jobs/{name}"), (*text).to_owned()));
+    for (name, text, only_extended) in EXAMPLES {
+        let text = match answers {
+            Some(answers) => answers.example(name, text),
+            None => (extended || !only_extended).then(|| (*text).to_owned()),
+        };
+        files.extend(text.map(|text| (format!("jobs/{name}"), text)));
     }
     files
 }
@@ -193,16 +236,30 @@ fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &Comm
     out
 }
 
-/// Writes a file unless it exists. Returns whether it was written.
+/// Writes a file unless it exists. Returns whether it was written. A killed process leaves no part of it.
 fn write_new(path: &Path, text: &str) -> io::Result<bool> {
-    if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir)?;
+    let mut file = new_file(path, 0o644)?;
+    file.write_all(text.as_bytes())?;
+    match file.persist_noclobber(path) {
+        Ok(_) => Ok(true),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(e.error),
     }
-    match OpenOptions::new().write(true).create_new(true).open(path) {
-        Ok(mut file) => file.write_all(text.as_bytes()).map(|()| true),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-        Err(e) => Err(e),
-    }
+}
+
+/// Writes or replaces a file that only its owner may read.
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = new_file(path, 0o600)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(|_| ()).map_err(|e| e.error)
+}
+
+/// A temporary file next to this path.
+fn new_file(path: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(folder)
 }
 
 fn ignores_env(project: &Project) -> bool {

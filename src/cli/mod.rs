@@ -44,6 +44,7 @@ mod quota;
 mod report;
 mod reporter;
 mod reset;
+mod restore;
 mod run;
 mod runtime;
 mod sandbox;
@@ -118,7 +119,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     logging::start(&cli.global);
     let context = CommandContext::new(&cli.global);
-    match dispatch(cli.command, &context) {
+    match restore::finish_interrupted(&context).and_then(|()| dispatch(cli.command, &context)) {
         Ok(exit) => exit,
         Err(failure) => {
             context.report(&failure);
@@ -151,6 +152,7 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Sql(args) => sql::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
+        Command::Restore(args) => restore::run(&args, context),
         Command::Compact => compact::run(context),
         Command::Reset(args) => reset::run(&args, context),
         Command::Quota(args) => quota::run(&args, context),

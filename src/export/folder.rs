@@ -198,16 +198,19 @@ impl OutputFolder {
         }
     }
 
+    /// Opens the file with this path, without following links; `None` if it cannot be read.
+    pub(super) fn open_below(&self, path: &str) -> Option<File> {
+        match path.split_once('/') {
+            None => self.open(path).ok()?,
+            Some((first, rest)) => self.open_folder(first)?.open_below(rest),
+        }
+    }
+
     /// The first bytes of the file with this path, without following links; `None` if it cannot be read.
     pub(super) fn read_start(&self, path: &str, most: u64) -> Option<Vec<u8>> {
-        match path.split_once('/') {
-            None => {
-                let mut start = Vec::new();
-                self.open(path).ok()??.take(most).read_to_end(&mut start).ok()?;
-                Some(start)
-            }
-            Some((first, rest)) => self.open_folder(first)?.read_start(rest, most),
-        }
+        let mut start = Vec::new();
+        self.open_below(path)?.take(most).read_to_end(&mut start).ok()?;
+        Some(start)
     }
 
     /// Starts a new file that is not published yet.

@@ -2,27 +2,53 @@
 //! journal and `verify` are the same for all of them.
 
 use std::io::Write;
+use std::path::Path;
 
 use rusqlite::Connection;
 
 use super::json_lines;
 use super::output_file::{OutputFile, RowSource};
+#[cfg(feature = "lake")]
+use super::parquet_file;
 use super::render::{CsvWriter, FileStats, FragmentCaches, RenderError};
 use super::style::CsvStyle;
+use super::workbook;
 use crate::report::render_job_page;
 use crate::settings::FileFormat;
 
-/// Writes the rows of a file in its format.
+/// The error of a program without the feature.
+#[cfg(not(feature = "lake"))]
+const NO_PARQUET: &str = "this program was built without Parquet";
+
+/// What is kept of entities that occur in several files.
+#[derive(Default)]
+pub(super) struct FormatCaches {
+    /// Cells of CSV files.
+    cells: FragmentCaches,
+    /// Values, for the formats with types.
+    values: FragmentCaches,
+}
+
+/// Writes the rows of a file in its format. Temporary files are in `folder` and have no name.
 pub(super) fn write_rows(
     store: &Connection,
     sheet: &OutputFile<'_>,
     style: &CsvStyle,
-    fragments: &mut FragmentCaches,
-    out: impl Write,
+    caches: &mut FormatCaches,
+    folder: &Path,
+    out: impl Write + Send,
 ) -> Result<FileStats, RenderError> {
     match sheet.format() {
-        FileFormat::Csv => write_csv(store, &sheet.source, style, fragments, out),
-        FileFormat::JsonL => json_lines::write(store, &sheet.source, out),
+        FileFormat::Csv => write_csv(store, &sheet.source, style, &mut caches.cells, out),
+        FileFormat::JsonL => json_lines::write(store, &sheet.source, &mut caches.values, out),
+        #[cfg(feature = "lake")]
+        FileFormat::Parquet => parquet_file::write(store, &sheet.source, &mut caches.values, folder, out),
+        #[cfg(not(feature = "lake"))]
+        FileFormat::Parquet => Err(RenderError::Format(NO_PARQUET.into())),
+        FileFormat::Xlsx => match &sheet.source {
+            RowSource::Workbook(shown) => workbook::write(store, shown, &mut caches.values, folder, out),
+            _ => Ok(FileStats::default()),
+        },
         FileFormat::Html => write_page(store, &sheet.source, out),
     }
 }
@@ -48,7 +74,7 @@ fn write_csv(
     match source {
         RowSource::Fetch(rows) => page.write_fetch(store, rows, fragments)?,
         RowSource::Query { reader, sql, bound } => page.write_query(reader, sql, bound)?,
-        RowSource::Page(_) | RowSource::Kept => {}
+        RowSource::Workbook(_) | RowSource::Page(_) | RowSource::Kept => {}
     }
     Ok(page.finish()?.1)
 }

@@ -35,6 +35,13 @@ impl CsvFragment {
         (self.guarded, self.nul, self.long) = (0, 0, 0);
     }
 
+    /// Ends a run of cells.
+    pub(super) fn end_run(&mut self) -> std::io::Result<()> {
+        let end = u32::try_from(self.bytes.len()).map_err(|_| std::io::Error::other("a row of over 4 GiB"))?;
+        self.ends.push(end);
+        Ok(())
+    }
+
     /// Records the mark of the cell in a column of the entity (below 64).
     pub(super) fn mark(&mut self, column: usize, mark: CellMark) {
         self.guarded |= u64::from(mark.guarded) << column;

@@ -16,17 +16,20 @@ use super::not_found_file::{NotFoundFile, path_beside};
 use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::page_files::{PageAudience, PageSource};
-use super::planned_file::{FileContent, PlannedFile, planned_files};
+use super::planned_file::{FileContent, PlannedFile, fetches_without_file, planned_files};
 use super::publish::{check_target, publish};
 use super::query_fetches::{fingerprint_inputs, query_fetches};
+use super::row_sources::RowSources;
 use super::style::CsvStyle;
+use super::workbook::{planned_sheets, workbook_files};
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
 use crate::report::PageLogo;
 use crate::settings::FileFormat;
 use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
 use crate::store::{
-    FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, fingerprint_lists,
-    has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks, timestamp, users_of_job,
+    FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, files_of_earlier_titles,
+    fingerprint_lists, has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks,
+    timestamp, users_of_job,
 };
 use crate::stream::ReadStrategy;
 
@@ -150,7 +153,7 @@ impl JobFiles {
     /// # Errors
     /// If it cannot. Nothing is left there either way.
     pub fn check(&self, job: &Job) -> Result<(), JobFilesError> {
-        if job.files().next().is_none() && job.report.is_none() {
+        if !job.writes_files() {
             return Ok(());
         }
         Ok(check_target(&self.target, &job.name)?)
@@ -171,7 +174,7 @@ impl JobFiles {
     pub fn write_with(&self, store: &Connection, shown: &ExportedRun<'_>) -> Result<JobExportReport, JobFilesError> {
         let job = shown.job;
         let only_page = shown.parts == ExportedParts::Page;
-        if job.files().next().is_none() && job.report.is_none() && !only_page {
+        if !job.writes_files() && !only_page {
             return Ok(JobExportReport::default());
         }
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
@@ -179,12 +182,14 @@ impl JobFiles {
         let version = data_version(store).map_err(unreadable)?;
         let held_back = shown.is_incomplete && !self.publish_partial;
         let users = users_of_job(store, &job.name).map_err(unreadable)?;
-        let mut plans: Vec<PlannedFile<'_>> = planned_files(job, shown.bound, shown.fire_at, &users);
+        let mut plans: Vec<PlannedFile<'_>> =
+            planned_files(store, job, shown.bound, shown.fire_at, &users).map_err(unreadable)?;
         let local = shown.fire_at.with_timezone(&job.timezone);
         let (date, datetime) = (local.format("%Y-%m-%d").to_string(), local.format("%Y-%m-%dT%H%M").to_string());
         let mut since = Vec::with_capacity(plans.len());
         for plan in &mut plans {
-            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let list = plan.list_name();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let last_file = last_file_of(store, (&plan.file.name, &plan.source()), &expansion, shown.run);
             let last_file = last_file.map_err(unreadable)?;
             if let FileContent::Query { bound, .. } = &mut plan.content {
@@ -200,26 +205,21 @@ impl JobFiles {
             .remembering(job.report.as_ref().map_or(0, |report| usize::try_from(report.rows).unwrap_or(usize::MAX)));
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
+        let typed = CsvStyle::typed();
+        let sources = RowSources { job, reader: &reader, held_back, unfinished: shown.unfinished };
         let mut sheets = Vec::new();
         for plan in &plans {
-            let source = match &plan.content {
-                _ if only_page => RowSource::Kept,
-                FileContent::Fetch { fetch, .. } if held_back || shown.unfinished.contains(&fetch.name) => {
-                    RowSource::Kept
-                }
-                FileContent::Fetch { rows, columns, .. } => {
-                    let typed = CsvStyle::typed();
-                    let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
-                    RowSource::from_fetch(&job.name, rows, columns.as_deref(), style)?
-                }
-                FileContent::Query { .. } if is_kept => RowSource::Kept,
-                FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
+            let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
+            let source = match only_page {
+                true => RowSource::Kept,
+                false => sources.rows_of(&plan.content, style)?.of_list(plan.list.as_ref()),
             };
-            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user };
+            let list = plan.list_name();
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
             if let FileContent::Fetch { fetch, .. } = &plan.content
                 && fetch.stream.strategy == ReadStrategy::Playlist
-                && !plan.changes_every_run()
+                && !plan.content.changes_every_run()
             {
                 // The version covers the rows of the lists. The entities in them are compared one by one.
                 let shows = FetchRef { job: &job.name, fetch: &fetch.name };
@@ -238,10 +238,17 @@ impl JobFiles {
         }
         let is_finished = |fetch: &Fetch| !held_back && !shown.unfinished.contains(&fetch.name);
         let requested = sheets.iter().zip(&plans).filter_map(|(sheet, plan)| match &plan.content {
-            FileContent::Fetch { fetch, .. } if is_finished(fetch) => Some((sheet.path.as_str(), *fetch)),
+            FileContent::Fetch { fetch, .. } if is_finished(fetch) && plan.list.is_none() => {
+                Some((sheet.path.clone(), *fetch))
+            }
             _ => None,
         });
-        let listed = NotFoundFile::beside_all(requested, shown.run);
+        // One file beside all files of the lists of a fetch.
+        let of_lists = job.fetches.iter().filter(|fetch| is_finished(fetch)).flat_map(|fetch| {
+            let files = fetch.files.iter().filter(|file| file.name.list_placeholder().is_some());
+            files.map(move |file| (file.format.replace_extension(&format!("{}.csv", fetch.name)), fetch))
+        });
+        let listed = NotFoundFile::beside_all(requested.chain(of_lists), shown.run);
         let no_names = QueryParameters::default();
         for file in &listed {
             let path = format!("{}/{}", job.name, file.path);
@@ -258,6 +265,22 @@ impl JobFiles {
                 sheets.push(sheet);
             }
         }
+        let mut not_read = Vec::new();
+        let without_file = fetches_without_file(job, shown.fire_at);
+        if job.xlsx {
+            let planned = planned_sheets(job, &plans, &without_file, (&date, &datetime));
+            for sheet in &planned {
+                let fetch = sheet.fetch_name().unwrap_or_default();
+                if no_list_was_read(store, &job.name, fetch).map_err(unreadable)? {
+                    not_read.push(fetch.to_owned());
+                }
+            }
+            let mut workbooks = workbook_files(shown, &sources, planned, &not_read, &inputs)?;
+            if only_page {
+                workbooks.iter_mut().for_each(|workbook| workbook.source = RowSource::Kept);
+            }
+            sheets.extend(workbooks);
+        }
         let on_request = JobReport::default();
         let report = job.report.as_ref().or(only_page.then_some(&on_request));
         let budget = || QueryBudget::with_time(QUERY_TIME);
@@ -272,6 +295,14 @@ impl JobFiles {
             sheets.extend(audiences.iter().map(|audience| source.page_for(audience, &inputs)));
         }
         let now = Utc::now();
+        let of_lists = plans.iter().zip(&sheets).filter(|(plan, _)| plan.list.is_some() && !plan.file.name.is_dated());
+        let current: Vec<(String, String)> =
+            of_lists.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
+        let mut outdated = Vec::new();
+        if !only_page {
+            outdated = self.outdated(store, job, now).map_err(unreadable)?;
+            outdated.extend(files_of_earlier_titles(store, &job.name, &current).map_err(unreadable)?);
+        }
         let run = RunInfo {
             job: job.name.clone(),
             description: job.description.clone(),
@@ -279,11 +310,12 @@ impl JobFiles {
             state: PackageRunState::from_run(shown.state),
             reasons: shown.reasons.to_vec(),
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
-            outdated: if only_page { Vec::new() } else { self.outdated(store, job, now).map_err(unreadable)? },
+            outdated,
         };
         let outcome = publish(store, &self.target, &style, &sheets, &run)?;
         let written = |((plan, since), sheet): ((&PlannedFile<'_>, &Option<String>), &OutputFile<'_>)| {
-            let rows = outcome.rows_of_run(&job.name, &sheet.path)?;
+            // Only queries ask for the time of the last file, and they have no file per list.
+            let rows = outcome.rows_of_run(&job.name, &sheet.path).filter(|_| plan.list.is_none())?;
             Some(MarkedFile { source: plan.source(), path: sheet.path.clone(), since: since.clone(), rows })
         };
         let good: Vec<MarkedFile> = plans.iter().zip(&since).zip(&sheets).filter_map(written).collect();
@@ -305,7 +337,7 @@ impl JobFiles {
         });
         if outcome.deleted > 0 {
             let deleted = outcome.deleted;
-            tracing::info!(job = job.name, deleted, "dated CSVs older than the retention are deleted");
+            tracing::info!(job = job.name, deleted, "files of earlier dates or titles are deleted");
         }
         let (failed, deleted, warnings) = (outcome.failed, outcome.deleted, outcome.warnings);
         Ok(JobExportReport { files: files.collect(), failed, deleted, warnings })

@@ -3,45 +3,30 @@
 //! Values have the types of their columns: numbers, booleans, lists as arrays, times as ISO 8601 texts, and null. Texts are
 //! exact, so no value is guarded or replaced. In a query, each value has the type that SQLite gives it.
 
-use std::cell::RefCell;
 use std::io::{self, BufWriter, Write};
 
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Deserializer};
 
 use super::csv_column::CsvColumn;
 use super::output_file::RowSource;
-use super::render::{ColumnStats, FileStats, InferredType, RenderError};
+use super::render::{ColumnStats, FileStats, FragmentCaches, InferredType, RenderError};
 use super::style::LIST_SEPARATOR;
+use super::typed_rows::{RowSink, RowValues, read_rows};
 use crate::stream::ColumnType;
 
 /// Writes all rows of a file.
-pub(super) fn write(store: &Connection, source: &RowSource<'_>, out: impl Write) -> Result<FileStats, RenderError> {
+pub(super) fn write(
+    store: &Connection,
+    source: &RowSource<'_>,
+    fragments: &mut FragmentCaches,
+    out: impl Write,
+) -> Result<FileStats, RenderError> {
     let mut lines = JsonLines::new(out);
-    match source {
-        RowSource::Fetch(rows) => {
-            lines.begin(rows.columns.clone())?;
-            let mut statement = store.prepare(&rows.select.sql())?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                lines.write_row(row)?;
-            }
-        }
-        RowSource::Query { reader, sql, bound } => {
-            let lines = RefCell::new(&mut lines);
-            let named = |header: String| CsvColumn { header: header.into(), column_type: None, about: "" };
-            reader.run(
-                sql,
-                bound,
-                |names| lines.borrow_mut().begin(names.into_iter().map(named).collect()),
-                |row| lines.borrow_mut().write_row(row),
-            )?;
-        }
-        RowSource::Page(_) | RowSource::Kept => {}
-    }
+    read_rows(store, source, fragments, &mut lines)?;
     lines.out.flush()?;
     Ok(lines.stats)
 }
@@ -89,7 +74,9 @@ impl<W: Write> JsonLines<W> {
         let out = BufWriter::with_capacity(1 << 16, out);
         JsonLines { out, stats: FileStats::default(), keys: Vec::new(), line: Vec::new() }
     }
+}
 
+impl<W: Write> RowSink for JsonLines<W> {
     fn begin(&mut self, columns: Vec<CsvColumn>) -> Result<(), RenderError> {
         for column in &columns {
             let mut key = if self.keys.is_empty() { b"{".to_vec() } else { b",".to_vec() };
@@ -97,15 +84,14 @@ impl<W: Write> JsonLines<W> {
             key.push(b':');
             self.keys.push(key);
         }
-        let counted = |column| ColumnStats { column, guarded: 0, nul: 0, long: 0, inferred: InferredType::Empty };
-        self.stats.columns = columns.into_iter().map(counted).collect();
+        self.stats.columns = columns.into_iter().map(ColumnStats::new).collect();
         Ok(())
     }
 
-    fn write_row(&mut self, row: &Row<'_>) -> Result<(), RenderError> {
+    fn take_row(&mut self, row: &RowValues<'_>) -> Result<(), RenderError> {
         self.line.clear();
         for (n, (key, column)) in self.keys.iter().zip(&mut self.stats.columns).enumerate() {
-            let value = row.get_ref(n)?;
+            let value = row.get(n)?;
             column.inferred = column.inferred.max(InferredType::of(value));
             self.line.extend_from_slice(key);
             write_value(column.column.column_type, value, &mut self.line)?;

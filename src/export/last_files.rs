@@ -39,6 +39,10 @@ pub fn last_file_of_job(
     let files = fetches.chain(queries).flat_map(|(of, files)| files.iter().map(move |file| (of.clone(), file)));
     let mut oldest: Option<String> = None;
     for (of, RowFile { format, name, .. }) in files {
+        if name.list_placeholder().is_some() {
+            // Such files show lists, and their marks are not kept.
+            continue;
+        }
         let of = format!("{of}{}", suffix_of(*format));
         for source in sources_with_files(store, &job.name, &of)? {
             let user = source.strip_prefix(&format!("{of} of ")).unwrap_or_default();
@@ -46,7 +50,7 @@ pub fn last_file_of_job(
             if !user.is_empty() && !job.users.may_include(user) {
                 continue;
             }
-            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user };
+            let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user, list: "" };
             let last_file = last_file_of(store, (name, &source), &expansion, run)?;
             oldest = oldest.into_iter().chain(last_file).min();
         }

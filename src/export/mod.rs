@@ -8,7 +8,9 @@
 mod cell;
 mod csv_column;
 mod described_files;
+mod entity_cells;
 mod error;
+mod excel_limits;
 mod exportify;
 mod folder;
 mod formats;
@@ -27,16 +29,26 @@ mod output_file;
 mod overview_file;
 mod package;
 mod page_files;
+#[cfg(feature = "lake")]
+mod parquet_file;
+#[cfg(feature = "lake")]
+mod parquet_purge;
 mod planned_file;
 mod prune;
 mod publish;
 mod query_csv;
 mod query_fetches;
 mod render;
+mod row_sources;
+mod row_spool;
 mod style;
+mod time_value;
+mod typed_rows;
 mod user_files;
 mod user_mentions;
+mod value_bytes;
 mod verify;
+mod workbook;
 
 pub use csv_column::CsvColumn;
 pub use error::ExportError;
@@ -52,6 +64,6 @@ pub use publish::{check_target, publish};
 pub use query_csv::{QueryCsvError, write_query_csv};
 pub use query_fetches::query_fetches;
 pub use style::{CsvStyle, CsvStyleError};
-pub use user_files::{ClearedFiles, clear_user_files, left_by_earlier_purges};
+pub use user_files::{ClearedFiles, clear_user_files, delete_workbooks, left_by_earlier_purges};
 pub use user_mentions::UserMentions;
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

@@ -31,8 +31,8 @@ pub(super) struct NotFoundFile {
 
 impl NotFoundFile {
     /// The files next to those of fetches, which come with the paths of their files.
-    pub(super) fn beside_all<'f>(fetches: impl Iterator<Item = (&'f str, &'f Fetch)>, run: i64) -> Vec<NotFoundFile> {
-        fetches.filter_map(|(path, fetch)| NotFoundFile::next_to(path, fetch, run)).collect()
+    pub(super) fn beside_all<'f>(fetches: impl Iterator<Item = (String, &'f Fetch)>, run: i64) -> Vec<NotFoundFile> {
+        fetches.filter_map(|(path, fetch)| NotFoundFile::next_to(&path, fetch, run)).collect()
     }
 
     /// The file next to that of a fetch, if the fetch requests ids, codes or searches.

@@ -3,7 +3,9 @@
 use super::csv_column::CsvColumn;
 use super::error::ExportError;
 use super::exportify;
+use super::planned_file::FileList;
 use super::style::CsvStyle;
+use super::workbook::JobWorkbook;
 use crate::report::JobPage;
 use crate::settings::{CsvProfile, FileFormat, TimeFormat};
 use crate::store::query::{QueryFetch, QueryParameters, QueryReader};
@@ -43,6 +45,8 @@ pub enum RowSource<'a> {
         /// The values of its parameters.
         bound: &'a QueryParameters,
     },
+    /// A workbook of the job.
+    Workbook(JobWorkbook<'a>),
     /// A page of the job.
     Page(JobPage<'a>),
     /// No rows: the run has not finished the fetch, so the file stays as it is.
@@ -113,6 +117,16 @@ impl<'a> RowSource<'a> {
             keys: if has_keys { stream.keys.to_vec() } else { Vec::new() },
             select,
         }))
+    }
+}
+
+impl RowSource<'_> {
+    /// The rows of one list of a fetch.
+    pub(super) fn of_list(mut self, list: Option<&FileList>) -> Self {
+        if let RowSource::Fetch(rows) = &mut self {
+            rows.select = rows.select.clone().of_list(list.map(|list| list.id.clone()));
+        }
+        self
     }
 }
 

@@ -78,68 +78,42 @@ impl DataPackage {
         written: &WrittenFile,
         keys: &[&str],
     ) -> Value {
-        match sheet.format() {
-            FileFormat::Html => json!({
-                "name": "",
-                "title": sheet.title,
-                "source": sheet.name,
-                "path": sheet.path,
-                "profile": "data-resource",
-                "format": "html",
-                "mediatype": "text/html",
-                "encoding": "utf-8",
-                "bytes": written.bytes,
-                "hash": format!("sha256:{}", written.sha256),
-                "rows": 0,
-            }),
-            FileFormat::Csv => Self::describe_csv(sheet, style, tally, written, keys),
-            FileFormat::JsonL => json!({
-                "name": "",
-                "title": sheet.title,
-                "source": sheet.name,
-                "path": sheet.path,
-                "profile": "data-resource",
-                "format": "jsonl",
-                "mediatype": "application/jsonl",
-                "encoding": "utf-8",
-                "schema": schema(&CsvStyle::typed(), tally, keys, FileFormat::JsonL),
-                "bytes": written.bytes,
-                "hash": format!("sha256:{}", written.sha256),
-                "rows": tally.rows,
-            }),
-        }
-    }
-
-    fn describe_csv(
-        sheet: &OutputFile<'_>,
-        style: &CsvStyle,
-        tally: &FileStats,
-        written: &WrittenFile,
-        keys: &[&str],
-    ) -> Value {
-        let mut resource = json!({
-            "name": "",
-            "title": sheet.title,
-            "source": sheet.name,
-            "path": sheet.path,
-            "profile": "tabular-data-resource",
-            "format": "csv",
-            "mediatype": "text/csv",
-            "encoding": "utf-8",
-            "dialect": dialect(style),
-            "schema": schema(style, tally, keys, FileFormat::Csv),
-            "listSeparator": style.list_separator,
-            "bytes": written.bytes,
-            "hash": format!("sha256:{}", written.sha256),
-            "rows": tally.rows,
-        });
-        if let Some(undo) = guard::undo_rule(style.formula_guard) {
-            let cells = count_columns(tally, |column| column.guarded);
-            resource["formulaGuard"] = json!({ "mode": style.formula_guard.as_str(), "cells": cells, "undo": undo });
+        let format = sheet.format();
+        let mut resource = resource_of(format);
+        resource["name"] = json!("");
+        resource["title"] = json!(sheet.title);
+        resource["source"] = json!(sheet.name);
+        resource["path"] = json!(sheet.path);
+        resource["bytes"] = json!(written.bytes);
+        resource["hash"] = json!(format!("sha256:{}", written.sha256));
+        resource["rows"] = json!(tally.rows);
+        match format {
+            FileFormat::Csv => {
+                resource["dialect"] = dialect(style);
+                resource["schema"] = schema(style, tally, keys, format);
+                resource["listSeparator"] = json!(style.list_separator);
+                if let Some(undo) = guard::undo_rule(style.formula_guard) {
+                    let cells = count_columns(tally, |column| column.guarded);
+                    resource["formulaGuard"] =
+                        json!({ "mode": style.formula_guard.as_str(), "cells": cells, "undo": undo });
+                }
+            }
+            FileFormat::JsonL | FileFormat::Parquet => {
+                resource["schema"] = schema(&CsvStyle::typed(), tally, keys, format);
+            }
+            FileFormat::Xlsx => {
+                let sheets = tally.sheets.iter().map(|(name, rows)| json!({ "name": name, "rows": rows }));
+                resource["sheets"] = sheets.collect();
+            }
+            FileFormat::Html => {}
         }
         let nul = count_columns(tally, |column| column.nul);
         if !nul.is_empty() {
             resource["nulReplaced"] = json!({ "cells": nul, "by": "\u{fffd}" });
+        }
+        let unfit = count_columns(tally, |column| column.unfit);
+        if !unfit.is_empty() {
+            resource["unfitValues"] = json!({ "cells": unfit, "by": null });
         }
         resource
     }
@@ -242,6 +216,24 @@ impl DataPackage {
     }
 }
 
+/// What all files of a format have in common.
+fn resource_of(format: FileFormat) -> Value {
+    let (profile, mediatype, is_text) = match format {
+        FileFormat::Csv => ("tabular-data-resource", "text/csv", true),
+        FileFormat::JsonL => ("data-resource", "application/jsonl", true),
+        FileFormat::Parquet => ("data-resource", "application/vnd.apache.parquet", false),
+        FileFormat::Xlsx => {
+            ("data-resource", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", false)
+        }
+        FileFormat::Html => ("data-resource", "text/html", true),
+    };
+    let mut resource = json!({ "profile": profile, "format": format.as_str(), "mediatype": mediatype });
+    if is_text {
+        resource["encoding"] = json!("utf-8");
+    }
+    resource
+}
+
 fn replace(folder: &OutputFolder, package: &Value) -> Result<(), ExportError> {
     let mut text = serde_json::to_vec_pretty(package).expect("a JSON value can be written");
     text.push(b'\n');
@@ -278,7 +270,9 @@ fn schema(style: &CsvStyle, tally: &FileStats, keys: &[&str], format: FileFormat
     let mut schema = match format {
         FileFormat::Csv => json!({ "fields": fields, "missingValues": [style.null] }),
         // Null is a value of its own.
-        FileFormat::JsonL | FileFormat::Html => json!({ "fields": fields, "missingValues": [] }),
+        FileFormat::JsonL | FileFormat::Parquet | FileFormat::Xlsx | FileFormat::Html => {
+            json!({ "fields": fields, "missingValues": [] })
+        }
     };
     if !keys.is_empty() {
         schema["primaryKey"] = json!(keys);
@@ -294,7 +288,7 @@ fn field(style: &CsvStyle, tally: &ColumnStats, format: FileFormat) -> Value {
         (Some(ColumnType::Time), TimeFormat::Spreadsheet) => ("datetime", Some("%Y-%m-%d %H:%M:%S")),
         (Some(ColumnType::Integer), _) => ("integer", None),
         (Some(ColumnType::Boolean), _) => ("boolean", None),
-        (Some(ColumnType::List), _) if format == FileFormat::JsonL => ("array", None),
+        (Some(ColumnType::List), _) if format != FileFormat::Csv => ("array", None),
         (Some(ColumnType::Text | ColumnType::List), _) => ("string", None),
         (None, _) => match tally.inferred {
             InferredType::Integer => ("integer", None),

@@ -1,4 +1,4 @@
-//! Deletes the files of earlier fires that are older than the retention.
+//! Deletes the files of earlier fires that are older than the retention, and those of lists that have another title now.
 //!
 //! A folder may contain other people's files, even under names that the job might use. So a file
 //! is deleted only if the store records that the job wrote it, and if it still has the same
@@ -44,11 +44,15 @@ pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -
             Ok(fate) => {
                 deleted += u64::from(fate == PruneOutcome::Deleted);
                 if fate == PruneOutcome::Foreign {
-                    tracing::warn!(job, path, "keeping an old dated CSV file because it was changed after the export");
+                    tracing::warn!(
+                        job,
+                        path,
+                        "keeping a file of an earlier date or title because it was changed after the export"
+                    );
                 }
                 forgotten.push(file.path.clone());
             }
-            Err(error) => tracing::warn!(job, path, "failed to delete an old dated CSV file: {error}"),
+            Err(error) => tracing::warn!(job, path, "failed to delete a file of an earlier date or title: {error}"),
         }
     }
     (deleted, forgotten)

@@ -7,22 +7,21 @@ use rusqlite::Connection;
 
 use super::described_files::record_described_files;
 use super::error::ExportError;
+use super::excel_limits;
 use super::folder::{DraftFile, FoundFile, OutputFolder};
-use super::formats;
+use super::formats::{self, FormatCaches};
 use super::journal::{AbandonedJournals, ExportJournal, JournalEntry};
 use super::name::{DATA_PACKAGE, check_name};
 use super::outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, RunInfo};
 use super::output_file::{OutputFile, RowSource};
 use super::package::DataPackage;
 use super::prune;
-use super::render::{FileStats, FragmentCaches, RenderError};
+use super::render::RenderError;
 use super::style::CsvStyle;
+use super::workbook::WorkbookSheet;
 use crate::settings::FileFormat;
 use crate::store::query::is_volatile;
 use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile, RecordedFile};
-
-/// Maximum number of rows that Excel shows, including the header.
-const EXCEL_ROWS: u64 = 1_048_576;
 
 /// Writes the changed files of a job, then its data package, and deletes outdated files.
 ///
@@ -51,7 +50,7 @@ pub fn publish(
         run,
         changed: OnceCell::new(),
         current: RefCell::default(),
-        fragments: RefCell::default(),
+        caches: RefCell::default(),
         journal: ExportJournal::new(&folder),
         warnings: RefCell::default(),
     };
@@ -82,8 +81,8 @@ struct JobExport<'a> {
     changed: OnceCell<EntityChanges>,
     /// Files that contain no changed entity, with the store version that they now show.
     current: RefCell<Vec<(String, i64)>>,
-    /// Rendered cells of entities that occur in several files.
-    fragments: RefCell<FragmentCaches>,
+    /// What is kept of entities that occur in several files.
+    caches: RefCell<FormatCaches>,
     /// Files that are published and not recorded yet.
     journal: ExportJournal<'a>,
     /// What files do not show, and why.
@@ -252,12 +251,7 @@ impl JobExport<'_> {
         inputs: &str,
         package: &DataPackage,
     ) -> Result<bool, ExportError> {
-        let volatile = match &sheet.source {
-            RowSource::Query { sql, .. } => is_volatile(sql),
-            RowSource::Page(page) => page.sql().any(is_volatile),
-            _ => false,
-        };
-        if sheet.force || volatile {
+        if sheet.force || is_volatile_source(&sheet.source) {
             return Ok(false);
         }
         let Some(known) = self.known_file(sheet)? else { return Ok(false) };
@@ -275,11 +269,14 @@ impl JobExport<'_> {
         inputs: String,
         package: &mut DataPackage,
     ) -> Result<(ExportedFile, PublishedFile), ExportError> {
-        let rendered = formats::write_rows(self.store, sheet, self.style, &mut self.fragments.borrow_mut(), &mut draft);
+        let folder = self.folder.path_of("");
+        let caches = &mut self.caches.borrow_mut();
+        let rendered = formats::write_rows(self.store, sheet, self.style, caches, &folder, &mut draft);
         let tally = rendered.map_err(|error| match error {
             RenderError::Io(source) => draft.failed(source),
             RenderError::Csv(error) => draft.failed(error.into()),
             RenderError::Page(error) => draft.failed(std::io::Error::other(error)),
+            RenderError::Format(why) => draft.failed(std::io::Error::other(why)),
             RenderError::Store(error) => self.unreadable(&sheet.path, error),
             RenderError::Query(source) => ExportError::Query { path: sheet.path.clone(), source },
         })?;
@@ -302,7 +299,7 @@ impl JobExport<'_> {
         };
         let replaced = draft.publish_with(|| self.journal.record(&entry))?;
         let change = if replaced { FileChange::Written } else { FileChange::Same };
-        self.warn(sheet, &tally);
+        excel_limits::warn(sheet, self.style, &tally);
         self.warnings.borrow_mut().extend(tally.warnings);
         let mut file = self.exported_file(sheet, change, tally.rows, written.bytes, guarded);
         file.too_long_for_excel = tally.columns.iter().map(|c| c.long).sum();
@@ -339,11 +336,7 @@ impl JobExport<'_> {
 
     /// A fingerprint of everything that the file is made from.
     fn inputs(&self, sheet: &OutputFile<'_>) -> String {
-        let (sql, columns) = match &sheet.source {
-            RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
-            RowSource::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
-            RowSource::Page(_) | RowSource::Kept => Default::default(),
-        };
+        let (sql, columns) = rows_fingerprint(&sheet.source);
         let style = match sheet.format() {
             FileFormat::Csv => format!("{:?}", self.style),
             format => format.as_str().to_owned(),
@@ -354,20 +347,6 @@ impl JobExport<'_> {
 
     fn known_file(&self, sheet: &OutputFile<'_>) -> Result<Option<KnownFile>, ExportError> {
         store::known_file(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
-    }
-
-    fn warn(&self, sheet: &OutputFile<'_>, tally: &FileStats) {
-        let excel = self.style.bom && sheet.format() == FileFormat::Csv;
-        if excel && tally.rows + 1 > EXCEL_ROWS {
-            tracing::warn!(
-                path = sheet.path,
-                rows = tally.rows,
-                "Excel shows only the first 1,048,575 rows of this file"
-            );
-        }
-        for column in tally.columns.iter().filter(|column| excel && column.long > 0) {
-            tracing::warn!(path = sheet.path, column = %column.column.header, cells = column.long, "Excel cuts off cells of more than 32,767 characters");
-        }
     }
 
     fn exported_file(
@@ -388,6 +367,31 @@ impl JobExport<'_> {
 
     fn unreadable(&self, path: &str, source: rusqlite::Error) -> ExportError {
         ExportError::Store { path: self.root.join(&self.run.job).join(path), source }
+    }
+}
+
+/// The SQL and the columns of rows, or the values of parameters.
+fn rows_fingerprint(source: &RowSource<'_>) -> (String, String) {
+    match source {
+        RowSource::Fetch(rows) => (rows.select.sql(), format!("{:?}", rows.columns)),
+        RowSource::Query { sql, bound, .. } => ((*sql).to_owned(), format!("{:?}", bound.used_in(sql))),
+        RowSource::Workbook(workbook) => {
+            let of_sheet = |sheet: &WorkbookSheet<'_>| {
+                format!("{:?} {:?} {:?}", rows_fingerprint(&sheet.source), sheet.name, sheet.file)
+            };
+            (workbook.sheets.iter().map(of_sheet).collect::<Vec<_>>().join("\0"), String::new())
+        }
+        RowSource::Page(_) | RowSource::Kept => Default::default(),
+    }
+}
+
+/// Whether the rows may differ although nothing in the store has changed.
+fn is_volatile_source(source: &RowSource<'_>) -> bool {
+    match source {
+        RowSource::Query { sql, .. } => is_volatile(sql),
+        RowSource::Page(page) => page.sql().any(is_volatile),
+        RowSource::Workbook(workbook) => workbook.sheets.iter().any(|sheet| is_volatile_source(&sheet.source)),
+        RowSource::Fetch(_) | RowSource::Kept => false,
     }
 }
 

@@ -25,6 +25,7 @@ impl From<RenderError> for QueryCsvError {
             RenderError::Io(error) => QueryCsvError::Output(error),
             RenderError::Csv(error) => QueryCsvError::Output(error.into()),
             RenderError::Page(error) => QueryCsvError::Output(io::Error::other(error)),
+            RenderError::Format(why) => QueryCsvError::Output(io::Error::other(why)),
         }
     }
 }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, Row, Rows, Statement};
 
 use super::cell;
 use super::csv_column::CsvColumn;
+use super::entity_cells::EntityCells;
 use super::fragments::{CsvFragment, FragmentCache};
 use super::output_file::FetchRows;
 use super::style::CsvStyle;
@@ -27,6 +28,8 @@ pub(super) struct FileStats {
     pub columns: Vec<ColumnStats>,
     /// What the file does not show, and why.
     pub warnings: Vec<String>,
+    /// The sheets of a workbook, with the number of their rows.
+    pub sheets: Vec<(String, u64)>,
 }
 
 /// Counters of one column.
@@ -39,8 +42,16 @@ pub(super) struct ColumnStats {
     pub nul: u64,
     /// Cells that Excel would cut off.
     pub long: u64,
+    /// Values that do not have the type of the column, so that a file with types has null instead.
+    pub unfit: u64,
     /// The type of its values, for queries.
     pub inferred: InferredType,
+}
+
+impl ColumnStats {
+    pub(super) fn new(column: CsvColumn) -> ColumnStats {
+        ColumnStats { column, guarded: 0, nul: 0, long: 0, unfit: 0, inferred: InferredType::Empty }
+    }
 }
 
 /// The narrowest type that fits all values of a column. Null fits every type.
@@ -75,6 +86,9 @@ pub(super) enum RenderError {
     Query(#[from] QueryError),
     #[error(transparent)]
     Page(#[from] askama::Error),
+    /// The library for a format of files failed.
+    #[error("{0}")]
+    Format(String),
 }
 
 impl From<ReportError> for RenderError {
@@ -169,8 +183,7 @@ impl<'a, W: Write> CsvWriter<'a, W> {
             cell::write_text(self.style, column.header.as_bytes(), &mut self.line);
             self.csv.write_field(&self.line)?;
         }
-        let counted = |column| ColumnStats { column, guarded: 0, nul: 0, long: 0, inferred: InferredType::Empty };
-        self.tally.columns = columns.into_iter().map(counted).collect();
+        self.tally.columns = columns.into_iter().map(ColumnStats::new).collect();
         self.end_row()
     }
 
@@ -214,7 +227,7 @@ pub(super) struct FragmentCaches {
 
 impl FragmentCaches {
     /// The fragments that were produced by the same query as `halves`.
-    fn cache_for(&mut self, halves: &SplitQuery, runs: usize) -> &mut FragmentCache {
+    pub(super) fn cache_for(&mut self, halves: &SplitQuery, runs: usize) -> &mut FragmentCache {
         let made_by = (halves.entity.clone(), halves.from_entity.clone());
         if self.made_by.as_ref() != Some(&made_by) {
             *self = FragmentCaches { made_by: Some(made_by), fragments: FragmentCache::new(runs) };
@@ -228,11 +241,7 @@ struct JoinedRows<'k> {
     runs: Vec<ColumnRun>,
     /// The positions of the entity's columns in the file.
     theirs: Vec<usize>,
-    own: usize,
-    keys: usize,
-    kept: &'k mut FragmentCache,
-    key: Vec<u8>,
-    fragment: CsvFragment,
+    entity: EntityCells<'k>,
 }
 
 impl<'k> JoinedRows<'k> {
@@ -246,9 +255,8 @@ impl<'k> JoinedRows<'k> {
         }
         let theirs: Vec<usize> = (0..halves.from_entity.len()).filter(|n| halves.from_entity[*n]).collect();
         assert!(theirs.len() <= 64, "marks of a fragment are 64 bits");
-        let own = halves.from_entity.len() - theirs.len();
         let kept = kept.cache_for(halves, runs.iter().filter(|run| run.of_thing).count());
-        JoinedRows { runs, theirs, own, keys: halves.keys, kept, key: Vec::new(), fragment: CsvFragment::default() }
+        JoinedRows { runs, theirs, entity: EntityCells::new(halves, kept) }
     }
 
     fn write<W: Write>(
@@ -259,11 +267,12 @@ impl<'k> JoinedRows<'k> {
     ) -> Result<(), RenderError> {
         while let Some(row) = rows.next()? {
             self.load_fragment(page, row, thing)?;
+            let fragment = &self.entity.fragment;
             let (mut own, mut piece, mut from) = (0, 0, 0);
             for run in &self.runs {
                 if run.of_thing {
-                    let to = self.fragment.ends[piece] as usize;
-                    page.csv.write_field(&self.fragment.bytes[from..to])?;
+                    let to = fragment.ends[piece] as usize;
+                    page.csv.write_field(&fragment.bytes[from..to])?;
                     (piece, from) = (piece + 1, to);
                     continue;
                 }
@@ -291,45 +300,27 @@ impl<'k> JoinedRows<'k> {
         row: &Row<'_>,
         thing: &mut Statement<'_>,
     ) -> Result<(), RenderError> {
-        self.key.clear();
-        for n in 0..self.keys {
-            match row.get_ref(self.own + n)? {
-                ValueRef::Text(text) => self.key.extend_from_slice(text),
-                // Keys are text or null, and no id contains a control character.
-                _ => self.key.push(1),
-            }
-            self.key.push(0);
-        }
-        if self.kept.find(&self.key, &mut self.fragment) {
-            return Ok(());
-        }
-        for n in 0..self.keys {
-            let key = rusqlite::types::ToSqlOutput::Borrowed(row.get_ref(self.own + n)?);
-            thing.raw_bind_parameter(n + 1, key)?;
-        }
-        let mut found = thing.raw_query();
-        let shown = found.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        self.fragment.clear();
-        let mut theirs = 0;
-        for run in self.runs.iter().filter(|run| run.of_thing) {
-            for n in run.columns.clone() {
-                if n > run.columns.start {
-                    self.fragment.bytes.push(page.style.delimiter);
+        let runs = &self.runs;
+        self.entity.load(row, thing, |shown, fragment| {
+            let mut theirs = 0;
+            for run in runs.iter().filter(|run| run.of_thing) {
+                for n in run.columns.clone() {
+                    if n > run.columns.start {
+                        fragment.bytes.push(page.style.delimiter);
+                    }
+                    let kind: Option<ColumnType> = page.tally.columns[n].column.column_type;
+                    let mark = cell::write_cell(page.style, kind, shown.get_ref(theirs)?, &mut fragment.bytes);
+                    fragment.mark(theirs, mark);
+                    theirs += 1;
                 }
-                let kind: Option<ColumnType> = page.tally.columns[n].column.column_type;
-                let mark = cell::write_cell(page.style, kind, shown.get_ref(theirs)?, &mut self.fragment.bytes);
-                self.fragment.mark(theirs, mark);
-                theirs += 1;
+                fragment.end_run()?;
             }
-            let end = u32::try_from(self.fragment.bytes.len()).map_err(|_| io::Error::other("a row of over 4 GiB"))?;
-            self.fragment.ends.push(end);
-        }
-        self.kept.insert(&self.key, &self.fragment);
-        Ok(())
+            Ok(())
+        })
     }
 
     fn count(&self, tally: &mut FileStats) {
-        let CsvFragment { guarded, nul, long, .. } = self.fragment;
+        let CsvFragment { guarded, nul, long, .. } = self.entity.fragment;
         if guarded | nul | long == 0 {
             return;
         }

@@ -14,7 +14,12 @@ use super::folder::OutputFolder;
 use super::jobs_without_file::forget_missing_files;
 use super::name::check_name;
 use super::outcome::ExportTarget;
+#[cfg(feature = "lake")]
+use super::parquet_purge;
+#[cfg(feature = "lake")]
+use super::render::RenderError;
 use super::user_mentions::UserMentions;
+use super::workbook::workbook_mentions;
 use crate::settings::FileFormat;
 use crate::store::RecordedFile;
 use crate::store::purge::{
@@ -116,6 +121,31 @@ pub fn left_by_earlier_purges(store: &Connection, target: &ExportTarget) -> rusq
     Ok(left)
 }
 
+/// Deletes those of these files that are workbooks, and their records. A workbook that no job writes again cannot be shortened,
+/// and its rows are also in other files.
+///
+/// # Errors
+/// If the store or a folder cannot be read or written.
+pub fn delete_workbooks(
+    store: &Connection,
+    target: &ExportTarget,
+    paths: &[String],
+) -> Result<Vec<PathBuf>, ExportError> {
+    let workbooks = paths.iter().filter(|path| FileFormat::of_path(path) == FileFormat::Xlsx);
+    let mut deleted = Vec::new();
+    for path in workbooks {
+        let Some((job, below)) = path.split_once('/') else { continue };
+        let valid = check_name(job).and_then(|()| check_name(below));
+        valid.map_err(|source| ExportError::Name { path: path.clone(), source })?;
+        let root = OutputFolder::root(&target.csv_dir, target.access)?;
+        delete_below(&root.existing_folder(job)?, below)?;
+        let unreadable = |source| ExportError::Store { path: target.csv_dir.clone(), source };
+        forget_files(store, std::slice::from_ref(path)).map_err(unreadable)?;
+        deleted.push(target.csv_dir.join(path));
+    }
+    Ok(deleted)
+}
+
 enum FileResult {
     Deleted,
     Shortened,
@@ -143,12 +173,26 @@ fn clear_file(
         UserFileFate::RenderIfMentioned => match open_below(&folder, below)? {
             Some(opened) => {
                 let unreadable = |source| ExportError::Write { path: folder.path_of(below), written: 0, source };
-                let is_mentioned = mentions.are_in(opened, file.shows_a_query()).map_err(unreadable)?;
+                let is_mentioned = is_mentioned(opened, file, mentions).map_err(unreadable)?;
                 Ok(if is_mentioned { FileResult::ToRender } else { FileResult::Unchanged })
             }
             None => Ok(FileResult::Unchanged),
         },
         UserFileFate::DropRows => shorten_below(store, &folder, below, file, user),
+    }
+}
+
+/// Whether a file mentions the user.
+fn is_mentioned(opened: std::fs::File, file: &RecordedFile, mentions: &UserMentions) -> std::io::Result<bool> {
+    let names = file.shows_a_query();
+    match FileFormat::of_path(&file.path) {
+        #[cfg(feature = "lake")]
+        FileFormat::Parquet => parquet_purge::mentions(opened, |texts| mentions.are_in(texts, names)),
+        // This program cannot read it.
+        #[cfg(not(feature = "lake"))]
+        FileFormat::Parquet => Ok(true),
+        FileFormat::Xlsx => workbook_mentions(opened, |texts| mentions.are_in(texts, names)),
+        FileFormat::Csv | FileFormat::JsonL | FileFormat::Html => mentions.are_in(opened, names),
     }
 }
 
@@ -182,31 +226,59 @@ fn shorten_below(
     }
     let Some(mut file) = folder.open(path)? else { return Ok(FileResult::Unchanged) };
     let mut draft = folder.draft(path)?;
-    let length = file.metadata().map_err(|e| draft.failed(e))?.len();
     let kept = match FileFormat::of_path(path) {
-        FileFormat::Csv => rows_to_keep(&file, length, user),
-        FileFormat::JsonL => lines_to_keep(&file, user),
-        FileFormat::Html => Ok(None),
+        FileFormat::Csv | FileFormat::JsonL => copy_lines(&mut file, path, user, &mut draft),
+        #[cfg(feature = "lake")]
+        FileFormat::Parquet => {
+            let copied = parquet_purge::copy_rows(file, USER_COLUMN, |name| user.is_recorded_as(name), &mut draft);
+            copied.map_err(|error| match error {
+                RenderError::Io(error) => error,
+                other => std::io::Error::other(other.to_string()),
+            })
+        }
+        #[cfg(not(feature = "lake"))]
+        FileFormat::Parquet => Ok(None),
+        FileFormat::Xlsx | FileFormat::Html => Ok(None),
     };
-    let kept = match kept.map_err(|e| draft.failed(e))? {
-        Some(kept) => kept,
+    let rows = match kept.map_err(|e| draft.failed(e))? {
         None => return Ok(FileResult::ToRender),
+        Some((_, 0)) => return Ok(FileResult::Unchanged),
+        Some((rows, _)) => rows,
     };
-    if kept.dropped == 0 {
-        return Ok(FileResult::Unchanged);
-    }
-    for part in &kept.parts {
-        file.seek(SeekFrom::Start(part.start)).map_err(|e| draft.failed(e))?;
-        std::io::copy(&mut (&file).take(part.end - part.start), &mut draft).map_err(|e| draft.failed(e))?;
+    if rows == 0 && record.shows_one_list() {
+        // Its name is the title of a list that only this user had.
+        drop(draft);
+        return folder.delete(path).map(|()| FileResult::Deleted);
     }
     draft.flush().map_err(|e| draft.failed(e))?;
     let written = draft.written();
     // The record comes first: if the command is killed in between, the next one finds the rows again.
     draft.publish_with(|| {
-        record_dropped_rows(store, &record.path, &written.sha256, written.bytes, kept.rows)
+        record_dropped_rows(store, &record.path, &written.sha256, written.bytes, rows)
             .map_err(|source| ExportError::Store { path: folder.path_of(path), source })
     })?;
     Ok(FileResult::Shortened)
+}
+
+/// Copies a file of lines without the rows of a user. Returns how many rows were kept and how many not; none if no column
+/// says whose row it is.
+fn copy_lines(
+    file: &mut std::fs::File,
+    path: &str,
+    user: &PurgedUser,
+    out: &mut impl std::io::Write,
+) -> std::io::Result<Option<(u64, u64)>> {
+    let length = file.metadata()?.len();
+    let kept = match FileFormat::of_path(path) {
+        FileFormat::JsonL => lines_to_keep(&*file, user)?,
+        _ => rows_to_keep(&*file, length, user)?,
+    };
+    let Some(kept) = kept else { return Ok(None) };
+    for part in kept.parts.iter().filter(|_| kept.dropped > 0) {
+        file.seek(SeekFrom::Start(part.start))?;
+        std::io::copy(&mut (&*file).take(part.end - part.start), out)?;
+    }
+    Ok(Some((kept.rows, kept.dropped)))
 }
 
 /// The parts of a file without the rows of a user.
@@ -296,52 +368,4 @@ fn find_delimiter(start: &[u8]) -> Option<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn shortened(text: &str) -> Option<(String, u64, u64)> {
-        let user = PurgedUser { local_names: BTreeSet::from(["home".to_owned()]), ..PurgedUser::default() };
-        let kept = rows_to_keep(text.as_bytes(), text.len() as u64, &user).unwrap()?;
-        let parts = kept.parts.iter().map(|part| {
-            let at = |n: u64| usize::try_from(n).unwrap();
-            &text[at(part.start)..at(part.end)]
-        });
-        Some((parts.collect(), kept.rows, kept.dropped))
-    }
-
-    #[test]
-    fn lines_of_others_keep_their_bytes() {
-        let user = PurgedUser { local_names: BTreeSet::from(["home".to_owned()]), ..PurgedUser::default() };
-        let (ours, theirs) = ("{\"user\":\"home\",\"n\":1}\n", "{\"user\":\"studio\",\"n\":2}\n");
-        let text = format!("{ours}{theirs}{theirs}{ours}{theirs}");
-        let kept = lines_to_keep(text.as_bytes(), &user).unwrap().unwrap();
-        let parts: String = kept.parts.iter().map(|part| &text[part.start as usize..part.end as usize]).collect();
-        assert_eq!((parts, kept.rows, kept.dropped), (theirs.repeat(3), 3, 2));
-        assert_eq!(lines_to_keep("{\"n\":1}\n".as_bytes(), &user).unwrap(), None);
-        assert_eq!(lines_to_keep("".as_bytes(), &user).unwrap(), Some(KeptRows::default()));
-    }
-
-    #[test]
-    fn rows_of_others_keep_their_bytes() {
-        let table = [
-            ("user,n\nhome,1\nstudio,2\nhome,3\n", "user,n\nstudio,2\n", 1, 2),
-            (
-                "user,n\nstudio,2\nhome,\"a\nb\"\nstudio,\"c\nhome,d\"\n",
-                "user,n\nstudio,2\nstudio,\"c\nhome,d\"\n",
-                2,
-                1,
-            ),
-            ("\u{feff}n;user\r\n1;\"home\"\r\n2;\"studio\"\r\n", "\u{feff}n;user\r\n2;\"studio\"\r\n", 1, 1),
-            ("user|n\nhome|1\n", "user|n\n", 0, 1),
-            ("\"n\"\t\"user\"\n1\thomely\n2\thome\n3\t\n", "\"n\"\t\"user\"\n1\thomely\n3\t\n", 2, 1),
-            ("user,n\nhome,1", "user,n\n", 0, 1),
-        ];
-        for (text, expected, rows, dropped) in table {
-            assert_eq!(shortened(text), Some((expected.to_owned(), rows, dropped)), "{text:?}");
-        }
-        assert_eq!(shortened("n,users\n1,home\n"), None);
-        assert_eq!(shortened(""), None);
-    }
-}
+mod tests;

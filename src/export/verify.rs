@@ -25,7 +25,7 @@ use crate::store::{RecordedFile, recorded_files, run_state};
 const MAX_PACKAGE_BYTES: u64 = 256 << 20;
 
 /// Files with these endings are the program's own, unless a person put them there.
-const EXPORTED_ENDINGS: [&str; 3] = ["csv", "jsonl", "ndjson"];
+const EXPORTED_ENDINGS: [&str; 5] = ["csv", "jsonl", "ndjson", "parquet", "xlsx"];
 
 /// The detail for files of an unfinished export.
 const UNRECORDED: &str = "written by an interrupted export; the next export records it";

@@ -1,7 +1,9 @@
 //! Albums.
 
 use super::artist::{write_images, write_mentioned, write_metrics};
-use super::cell::{inner, int, link, noted_id, number, plain, positive_int, release_date, required_text, text};
+use super::cell::{
+    inner, link, noted_id, number, optional_text, plain, positive_int, release_date, required_int, required_text,
+};
 use super::{IngestContext, IngestError, write_row};
 use crate::store::children;
 use crate::store::{CreditedEntity, EntityTable, WriteTx};
@@ -24,8 +26,8 @@ pub(super) fn write_album(
         release_date(&a.release_date, &a.release_date),
         release_date(&a.release_date, &a.release_date_precision),
         positive_int(&a.total_tracks),
-        text(&a.label),
-        int(&a.popularity),
+        optional_text(&a.label),
+        required_int(&a.popularity),
         inner(&a.external_ids, |c| required_text(&c.upc)),
         inner(&a.external_ids, |c| required_text(&c.ean)),
         link(&a.external_urls),
@@ -34,7 +36,9 @@ pub(super) fn write_album(
     if let Some(artists) = artists {
         artists.write(s, CreditedEntity::Album, id)?;
     }
-    if let JsonField::Value(lines) = &a.copyrights {
+    if let JsonField::Value(lines) = &a.copyrights
+        && !lines.is_empty()
+    {
         let lines: Vec<_> = lines.iter().map(|c| (plain(&c.kind), plain(&c.text))).collect();
         children::set_copyrights(s, id, &lines)?;
     }

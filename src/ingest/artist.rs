@@ -1,6 +1,6 @@
 //! Artists.
 
-use super::cell::{full_text, inner, int, link, noted_id, number, plain, required_text};
+use super::cell::{full_text, inner, link, noted_id, number, plain, required_int, required_text};
 use super::{IngestContext, IngestError, write_row};
 use crate::store::{CreditedEntity, EntityTable, WriteTx, children};
 use spotify_client::EntityKind;
@@ -18,8 +18,9 @@ pub(super) fn write_artist(
     if !whole && was_mentioned(s, id, a) {
         return Ok(Some(id.to_owned()));
     }
-    let followers = inner(&a.followers, |f| int(&f.total));
-    let cells = [required_text(&a.name), required_text(&a.uri), followers, int(&a.popularity), link(&a.external_urls)];
+    let followers = inner(&a.followers, |f| required_int(&f.total));
+    let cells =
+        [required_text(&a.name), required_text(&a.uri), followers, required_int(&a.popularity), link(&a.external_urls)];
     write_row(s, EntityTable::artists(), id, &cells, asked, whole)?;
     if let JsonField::Value(genres) = &a.genres {
         children::set_genres(s, id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;

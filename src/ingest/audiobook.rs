@@ -2,7 +2,8 @@
 
 use super::artist::write_images;
 use super::cell::{
-    link, noted_id, plain, positive_int, release_date, required_boolean, required_int, required_text, text,
+    link, noted_id, optional_text, plain, positive_int, release_date, required_boolean, required_int, required_text,
+    text,
 };
 use super::show::{write_languages, write_market};
 use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
@@ -23,10 +24,10 @@ pub(super) fn write_audiobook(
         required_text(&b.name),
         required_text(&b.uri),
         required_text(&b.publisher),
-        text(&b.edition),
-        text(&b.description),
-        text(&b.html_description),
-        text(&b.media_type),
+        optional_text(&b.edition),
+        optional_text(&b.description),
+        optional_text(&b.html_description),
+        optional_text(&b.media_type),
         required_boolean(&b.explicit),
         positive_int(&b.total_chapters),
         link(&b.external_urls),
@@ -35,7 +36,9 @@ pub(super) fn write_audiobook(
     write_people(s, id, "author", &b.authors)?;
     write_people(s, id, "narrator", &b.narrators)?;
     write_languages(s, "audiobook", id, &b.languages)?;
-    if let JsonField::Value(lines) = &b.copyrights {
+    if let JsonField::Value(lines) = &b.copyrights
+        && !lines.is_empty()
+    {
         children::set_texts(
             s,
             "audiobook",
@@ -74,8 +77,8 @@ pub(super) fn write_chapter(
         required_text(&c.uri),
         book.map_or(CellValue::Absent, CellValue::Text),
         required_int(&c.chapter_number),
-        text(&c.description),
-        text(&c.html_description),
+        optional_text(&c.description),
+        optional_text(&c.html_description),
         release_date(&c.release_date, &c.release_date),
         release_date(&c.release_date, &c.release_date_precision),
         positive_int(&c.duration_ms),

@@ -5,6 +5,7 @@ use crate::store::{CellValue, FieldProblem};
 use spotify_client::EntityKind;
 use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText, JsonTime};
 
+/// Converts a text of which null is a value, too.
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     match field {
         JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
@@ -37,6 +38,15 @@ pub(super) fn required_text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue
     }
 }
 
+/// Converts a text that an object may lack, such as a description. One that was known does not vanish: null and the empty
+/// text do not replace it.
+pub(super) fn optional_text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
+    match required_text(field) {
+        CellValue::BlankText(text) => CellValue::EmptyText(text),
+        cell => cell,
+    }
+}
+
 /// Converts a release date or its precision. An object that is no longer available comes with the date `0000`,
 /// which does not replace a known one.
 pub(super) fn release_date<'a>(date: &JsonField<JsonText<'_>>, field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
@@ -54,14 +64,6 @@ pub(super) fn positive_int(field: &JsonField<JsonInt>) -> CellValue<'static> {
         Some(0) => CellValue::BlankInt(0),
         Some(number) => CellValue::Int(number),
         None => CellValue::Absent,
-    }
-}
-
-pub(super) fn int(field: &JsonField<JsonInt>) -> CellValue<'static> {
-    match field {
-        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
-        JsonField::Null => CellValue::Null,
-        JsonField::Value(number) => CellValue::Int(number.0),
     }
 }
 
@@ -90,7 +92,7 @@ pub(super) fn inner<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> 
 
 pub(super) fn link<'a>(field: &'a JsonField<ExternalUrls<'_>>) -> CellValue<'a> {
     match field {
-        JsonField::Value(links) => text(&links.spotify),
+        JsonField::Value(links) => optional_text(&links.spotify),
         _ => CellValue::Absent,
     }
 }

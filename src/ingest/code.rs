@@ -107,23 +107,33 @@ pub(super) fn check_hit(
     wanted: &[SearchedCode],
 ) -> Result<CodeCheck, StoreError> {
     let wanted: Vec<SearchedCode> = wanted.iter().filter(|code| code.kind == kind).cloned().collect();
-    // The other fields of the hit are read, and found to be wrong, where it is written.
-    let hit: Map<String, Value> = serde_json::from_str(raw).unwrap_or_default();
+    match check_codes(&wanted, &codes_in_hit(kind, raw)) {
+        CodeCheck::Unknown => {
+            let Some(id) = hit_object(raw).get("id").and_then(Value::as_str).map(str::to_owned) else {
+                return Ok(CodeCheck::Unknown);
+            };
+            Ok(check_codes(&wanted, &freshness::stored_codes(s, kind, &id)?))
+        }
+        known => Ok(known),
+    }
+}
+
+/// The hit as an object. Its other fields are read, and found to be wrong, where it is written.
+fn hit_object(raw: &str) -> Map<String, Value> {
+    serde_json::from_str(raw).unwrap_or_default()
+}
+
+/// The codes that a hit names itself.
+fn codes_in_hit(kind: EntityKind, raw: &str) -> Vec<String> {
     let text = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
     let fields: &[&str] = if kind == EntityKind::Track { &["isrc"] } else { &["upc", "ean"] };
-    let named: Option<Vec<String>> =
-        hit.get("external_ids").map(|ids| fields.iter().filter_map(|field| text(ids.get(field)?)).collect());
-    match check_codes(&wanted, &named.unwrap_or_default()) {
-        CodeCheck::Unknown => {
-            let Some(id) = hit.get("id").and_then(Value::as_str) else { return Ok(CodeCheck::Unknown) };
-            Ok(check_codes(&wanted, &freshness::stored_codes(s, kind, id)?))
-        }
-        known => Ok(known),
-    }
+    let hit = hit_object(raw);
+    let Some(ids) = hit.get("external_ids") else { return Vec::new() };
+    fields.iter().filter_map(|field| text(ids.get(field)?)).collect()
 }
 
 /// What a search for a code found.
@@ -148,15 +158,19 @@ pub fn write_code_hit(
     asked: &super::IngestContext,
 ) -> Result<CodeHit, IngestError> {
     let hits = super::search::hits_of_kind(body, code.kind)?;
-    let (mut same, mut unknown, mut different) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut same, mut unknown, mut outdated, mut different) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let wanted = std::slice::from_ref(code);
     for raw in hits {
-        match check_hit(s, code.kind, raw, std::slice::from_ref(code))? {
-            CodeCheck::Same => same.push((raw, true)),
-            CodeCheck::Unknown => unknown.push((raw, false)),
-            CodeCheck::Different(codes) => different.extend(codes),
+        let stored = check_hit(s, code.kind, raw, wanted)?;
+        match (check_codes(wanted, &codes_in_hit(code.kind, raw)), stored) {
+            (CodeCheck::Different(codes), _) => different.extend(codes),
+            (_, CodeCheck::Same) => same.push((raw, true)),
+            (_, CodeCheck::Unknown) => unknown.push((raw, false)),
+            // Another code is stored, which may have been corrected since then. The entity's own answer tells.
+            (_, CodeCheck::Different(_)) => outdated.push((raw, false)),
         }
     }
-    for (raw, is_verified) in same.into_iter().chain(unknown) {
+    for (raw, is_verified) in same.into_iter().chain(unknown).chain(outdated) {
         match super::search::write_hit(s, code.kind, raw, asked) {
             Ok(id) => return Ok(CodeHit::Found { id, is_verified }),
             Err(IngestError::Malformed(_)) => {}

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::artist::{write_images, write_metrics};
 use super::cell::{
-    LOCAL_URI, boolean, full_text, inner, int, link, local_uri, noted_id, number, plain, required_boolean,
-    required_text, text, time,
+    LOCAL_URI, boolean, full_text, inner, link, local_uri, noted_id, number, plain, required_boolean, required_int,
+    required_text, time,
 };
 use super::html_entities::decode_html_entities;
 use super::{
@@ -28,19 +28,24 @@ pub(super) fn write_playlist(
 ) -> Result<String, IngestError> {
     let id = noted_id(&p.id, &p.uri, EntityKind::Playlist, asked).ok_or_else(no_id)?;
     let description = plain(&p.description).map(decode_html_entities);
+    // An owner may empty the description, but a playlist without a name has lost both.
+    let describe = |text| match full_text(&p.name) {
+        Some(_) => CellValue::Text(text),
+        None => CellValue::BlankText(text),
+    };
     let owner = p.owner.value().map(|owner| user::write_user(s, owner, asked, false)).transpose()?.flatten();
     let total = p.contents().and_then(|page| page.total()).map_or(CellValue::Absent, CellValue::Int);
     let cells = [
         required_text(&p.name),
         required_text(&p.uri),
-        description.as_deref().map_or_else(|| text(&p.description), CellValue::Text),
+        description.as_deref().map_or(CellValue::Absent, describe),
         owner.as_deref().map_or(CellValue::Absent, CellValue::Text),
         boolean(&p.public),
         required_boolean(&p.collaborative),
         // An old version would say that the playlist is unchanged.
         p.snapshot_id.value().map_or(CellValue::Null, |version| CellValue::Text(version)),
         total,
-        inner(&p.followers, |f| int(&f.total)),
+        inner(&p.followers, |f| required_int(&f.total)),
         link(&p.external_urls),
         if whole { CellValue::Null } else { CellValue::Absent },
     ];

@@ -2,7 +2,8 @@
 
 use super::artist::write_images;
 use super::cell::{
-    full_text, link, noted_id, number, plain, positive_int, release_date, required_boolean, required_text, text,
+    full_text, link, noted_id, number, optional_text, plain, positive_int, release_date, required_boolean,
+    required_text, text,
 };
 use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
 use crate::store::children;
@@ -22,9 +23,9 @@ pub(super) fn write_show(
         required_text(&w.name),
         required_text(&w.uri),
         required_text(&w.publisher),
-        text(&w.description),
-        text(&w.html_description),
-        text(&w.media_type),
+        optional_text(&w.description),
+        optional_text(&w.html_description),
+        optional_text(&w.media_type),
         required_boolean(&w.explicit),
         required_boolean(&w.is_externally_hosted),
         positive_int(&w.total_episodes),
@@ -32,7 +33,9 @@ pub(super) fn write_show(
     ];
     write_row(s, EntityTable::shows(), id, &cells, asked, whole)?;
     write_languages(s, "show", id, &w.languages)?;
-    if let JsonField::Value(lines) = &w.copyrights {
+    if let JsonField::Value(lines) = &w.copyrights
+        && !lines.is_empty()
+    {
         children::set_texts(
             s,
             "show",
@@ -61,8 +64,8 @@ pub(super) fn write_episode(
         required_text(&e.name),
         required_text(&e.uri),
         show.map_or(CellValue::Absent, CellValue::Text),
-        text(&e.description),
-        text(&e.html_description),
+        optional_text(&e.description),
+        optional_text(&e.html_description),
         release_date(&e.release_date, &e.release_date),
         release_date(&e.release_date, &e.release_date_precision),
         positive_int(&e.duration_ms),

@@ -2,8 +2,8 @@
 
 use super::artist::{write_mentioned, write_metrics};
 use super::cell::{
-    LOCAL_URI, full_text, inner, int, link, local_uri, noted_id, number, plain, positive_int, required_boolean,
-    required_text, text,
+    LOCAL_URI, full_text, inner, link, local_uri, noted_id, number, plain, positive_int, required_boolean,
+    required_int, required_text, text,
 };
 use super::{Fingerprint, IngestContext, IngestError, album, inner_object, parse_object, write_row};
 use crate::store::children;
@@ -46,7 +46,7 @@ pub(super) fn write_track_of_album(
         positive_int(&t.track_number),
         positive_int(&t.duration_ms),
         required_boolean(&t.explicit),
-        int(&t.popularity),
+        required_int(&t.popularity),
         inner(&t.external_ids, |c| required_text(&c.isrc)),
         inner(&t.external_ids, |c| required_text(&c.ean)),
         inner(&t.external_ids, |c| required_text(&c.upc)),

@@ -1,7 +1,7 @@
 //! Users: owners, people who added items, and the signed-in user.
 
 use super::artist::write_images;
-use super::cell::{inner, int, link, noted_id, plain, required_text, text};
+use super::cell::{inner, link, noted_id, plain, required_int, required_text};
 use super::{IngestContext, IngestError, write_row};
 use crate::store::{CellValue, EntityTable, WriteTx};
 use spotify_client::EntityKind;
@@ -24,14 +24,14 @@ pub(super) fn write_user(
         return Ok(Some(id.to_owned()));
     }
     s.remember_written(key, content);
-    let followers = inner(&u.followers, |f| int(&f.total));
+    let followers = inner(&u.followers, |f| required_int(&f.total));
     let cells = [
         required_text(&u.account_id),
         CellValue::Absent,
         required_text(&u.display_name),
         required_text(&u.uri),
-        text(&u.country),
-        text(&u.product),
+        required_text(&u.country),
+        required_text(&u.product),
         followers,
         link(&u.external_urls),
     ];

@@ -20,6 +20,9 @@ pub(super) fn check_output_files(job: &Job, checker: &mut DocumentChecker<'_>) {
         outputs.extend(query.files.iter().map(|file| (owner, "another [[query]]".to_owned(), file)));
     }
     let mut taken: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    if job.xlsx {
+        taken.insert(format!("{}.xlsx", job.name.to_lowercase()), (usize::MAX, "`xlsx`".to_owned()));
+    }
     if job.report.is_some() {
         taken.insert("report.html".to_owned(), (usize::MAX, "`[report]`".to_owned()));
     }
@@ -51,7 +54,7 @@ fn expanded_paths(job: &Job, csv: &OutputName) -> Vec<String> {
     users
         .into_iter()
         .map(|user| {
-            let with = TemplateValues { job: &job.name, date: "{date}", datetime: "{datetime}", user };
+            let with = TemplateValues { job: &job.name, date: "{date}", datetime: "{datetime}", user, list: "{list}" };
             csv.expand(&with).to_lowercase()
         })
         .collect()

@@ -47,8 +47,10 @@ pub(super) fn read_fetches(
             checker,
         );
         let input_file = InputFile::of_fetch(&values, context.dir, stream, ids_file.as_ref()).map(Arc::new);
+        let files = row_files::files_of_fetch(&values, &name, stream, context, span, checker);
         fetches.push(Fetch {
-            files: row_files::files_of_fetch(&values, &name, stream, context, span, checker),
+            in_workbook: row_files::is_in_workbook(&values, &files),
+            files,
             columns: read_columns(&values, stream, checker),
             market: values.text("market").map(str::to_owned).or_else(|| context.market.clone()),
             locale: values.text("locale").map(str::to_owned),

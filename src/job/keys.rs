@@ -17,6 +17,10 @@ const OUTPUT_JSONL: ValueShape = ValueShape::Either(
     "a file name that ends in .jsonl, `true` or `false`",
     &[ValueShape::Text(&rules::OUTPUT_JSONL), ValueShape::Flag],
 );
+const OUTPUT_PARQUET: ValueShape = ValueShape::Either(
+    "a file name that ends in .parquet, `true` or `false`",
+    &[ValueShape::Text(&rules::OUTPUT_PARQUET), ValueShape::Flag],
+);
 const RANGE: ValueShape = ValueShape::OneOf(|| TimeRange::ALL.map(TimeRange::as_str).to_vec());
 
 const MARKET: KeySpec = KeySpec::new(
@@ -137,6 +141,12 @@ pub static JOB: &[KeySpec] = &[
         "How the CSV files of this job are written. Overrides `[csv]` in the settings.",
     ),
     KeySpec::new(
+        "xlsx",
+        ValueShape::Flag,
+        "",
+        "Also write the workbook output/csv/JOB/JOB.xlsx, with a sheet for each fetch and query. Rows whose files have {user} in their name go to JOB-USER.xlsx. Default: `output.xlsx` in the settings, false.",
+    ),
+    KeySpec::new(
         "report",
         ValueShape::Table,
         "",
@@ -206,13 +216,19 @@ pub static FETCH: &[KeySpec] = &[
         "csv",
         OUTPUT,
         "",
-        "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. Default: NAME.csv.",
+        "The CSV file, below output/csv/JOB/. {job}, {date}, {datetime} and {user} are replaced by their values. {playlist}, {artist}, {show}, {album} and {audiobook} make one file for each list of the fetch, named after its title and id. Default: NAME.csv.",
     ),
     KeySpec::new(
         "jsonl",
         OUTPUT_JSONL,
         "",
         "A file of JSON Lines with the same rows, typed: one object per line. With `true` it has the name of the CSV file, with the ending .jsonl. Default: false, unless `output.formats` in the settings contains \"jsonl\".",
+    ),
+    KeySpec::new(
+        "parquet",
+        OUTPUT_PARQUET,
+        "",
+        "A Parquet file with the same rows, typed: times are times, lists are lists. With `true` it has the name of the CSV file, with the ending .parquet. Default: false, unless `output.formats` in the settings contains \"parquet\".",
     ),
     KeySpec::new(
         "columns",
@@ -309,9 +325,10 @@ pub static QUERY: &[KeySpec] = &[
         "csv",
         ValueShape::Text(&rules::OUTPUT),
         "",
-        "The CSV file, below output/csv/JOB/. {job}, {date} and {datetime} are replaced by their values, and {user} if the query uses `:user_id`. A query needs this key or `jsonl`.",
+        "The CSV file, below output/csv/JOB/. {job}, {date} and {datetime} are replaced by their values, and {user} if the query uses `:user_id`. A query needs this key, `jsonl` or `parquet`.",
     ),
     KeySpec::new("jsonl", OUTPUT_JSONL, "", "A file of JSON Lines with the same rows, as in a [[fetch]]."),
+    KeySpec::new("parquet", OUTPUT_PARQUET, "", "A Parquet file with the same rows, as in a [[fetch]]."),
     KeySpec::new(
         "sql",
         ValueShape::Text(&rules::SELECT),

@@ -33,7 +33,7 @@ mod sql;
 pub use input_rows::InputFile;
 pub use load::{LoadedJobs, load};
 pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, RowFile, SinceRule, TimeRange};
-pub use output_name::{OutputName, TemplateValues};
+pub use output_name::{OutputName, TemplateValues, list_file_name};
 pub use page_model::{ChartKind, JobChart, JobReport, ReportSection};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};

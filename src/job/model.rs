@@ -16,7 +16,7 @@ use super::reference_file::IdsFile;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
-use crate::settings::FileFormat;
+use crate::settings::{FileFormat, Shard};
 use crate::stream::{Column, ReadStrategy, Stream, StreamTable};
 use spotify_client::{EntityKind, Reference};
 
@@ -67,6 +67,8 @@ pub struct Job {
     pub fetches: Vec<Fetch>,
     /// Its own queries over the store.
     pub queries: Vec<JobQuery>,
+    /// Whether it writes a workbook.
+    pub xlsx: bool,
     /// Its page, if it has one.
     pub report: Option<JobReport>,
     /// Charts of its page from its own SQL.
@@ -82,8 +84,8 @@ pub enum JobUsers {
     None,
     /// These users, by local name.
     Named(Vec<String>),
-    /// All signed-in users (`users = "*"`).
-    All,
+    /// All signed-in users (`users = "*"`), or those of a shard.
+    All(Option<Shard>),
 }
 
 impl JobUsers {
@@ -92,7 +94,7 @@ impl JobUsers {
         match self {
             JobUsers::None => false,
             JobUsers::Named(users) => users.iter().any(|it| it == user),
-            JobUsers::All => true,
+            JobUsers::All(shard) => shard.is_none_or(|shard| shard.contains(user)),
         }
     }
 }
@@ -123,6 +125,8 @@ pub struct Fetch {
     pub input_file: Option<Arc<InputFile>>,
     /// Its files, at most one of each format.
     pub files: Vec<RowFile>,
+    /// Whether it has a sheet in the workbook of the job: not if the job file wants no file of its rows.
+    pub in_workbook: bool,
     /// Columns of the files; without a value the stream's default columns.
     pub columns: Option<Vec<&'static Column>>,
     /// The market: its own, or the job's.
@@ -270,7 +274,7 @@ impl Job {
         match &self.users {
             JobUsers::None => false,
             JobUsers::Named(users) => users.len() > 1,
-            JobUsers::All => true,
+            JobUsers::All(_) => true,
         }
     }
 
@@ -287,6 +291,11 @@ impl Job {
     /// Every file of its fetches and queries.
     pub fn files(&self) -> impl Iterator<Item = &RowFile> {
         self.fetches.iter().flat_map(|fetch| &fetch.files).chain(self.queries.iter().flat_map(|query| &query.files))
+    }
+
+    /// Whether it writes files at all.
+    pub fn writes_files(&self) -> bool {
+        self.xlsx || self.report.is_some() || self.files().next().is_some()
     }
 
     /// Whether any of its fetches reads a user's own data.

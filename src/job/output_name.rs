@@ -8,15 +8,21 @@ use std::collections::BTreeSet;
 use crate::document::{RuleViolation, nearest, or_list, quote};
 
 /// The part of the rule that a regular expression can express.
-pub(super) const PATTERN_CSV: &str = "^(?!.*\\.(jsonl|ndjson|xlsx|xls|ods|parquet|json|html|db|sqlite)$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+pub(super) const PATTERN_CSV: &str = "^(?!.*\\.(jsonl|ndjson|xlsx|xls|ods|parquet|json|html|db|sqlite)$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user|playlist|artist|show|album|audiobook)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user|playlist|artist|show|album|audiobook)\\}[A-Za-z0-9._ -]*)*)*$";
 
 /// The same for a file of JSON Lines.
-pub(super) const PATTERN_JSONL: &str = "^(?=.*\\.([Jj][Ss][Oo][Nn][Ll]|[Nn][Dd][Jj][Ss][Oo][Nn])$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
+pub(super) const PATTERN_JSONL: &str = "^(?=.*\\.([Jj][Ss][Oo][Nn][Ll]|[Nn][Dd][Jj][Ss][Oo][Nn])$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user|playlist|artist|show|album|audiobook)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user|playlist|artist|show|album|audiobook)\\}[A-Za-z0-9._ -]*)*)*$";
+
+/// The same for a Parquet file.
+pub(super) const PATTERN_PARQUET: &str = "^(?=.*\\.[Pp][Aa][Rr][Qq][Uu][Ee][Tt]$)(?=.)(?!/)(?!.*//)(?!.*/$)(?!.*(^|/)[. -])(?!.*[. ](/|$))[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*(/[A-Za-z0-9._ -]*(\\{(job|date|datetime|user)\\}[A-Za-z0-9._ -]*)*)*$";
 
 /// The longest path after templates are filled in, in bytes.
 const MAX_PATH_BYTES: usize = 200;
 
-const PLACEHOLDERS: [&str; 4] = ["job", "date", "datetime", "user"];
+const PLACEHOLDERS: [&str; 9] = ["job", "date", "datetime", "user", "playlist", "artist", "show", "album", "audiobook"];
+
+/// Placeholders that make one file for each list of a fetch.
+const LIST_PLACEHOLDERS: [&str; 5] = ["playlist", "artist", "show", "album", "audiobook"];
 
 /// A file name, relative to the folder of the job's CSVs, with templates in it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,6 +42,8 @@ pub struct TemplateValues<'a> {
     pub datetime: &'a str,
     /// `{user}`: the local name of the user, if the file belongs to one user.
     pub user: &'a str,
+    /// `{playlist}`, `{artist}` and so on: the name and id of the list, if the file belongs to one list.
+    pub list: &'a str,
 }
 
 impl OutputName {
@@ -50,7 +58,9 @@ impl OutputName {
                 let near = nearest(&name, PLACEHOLDERS);
                 let refusal = RuleViolation::new(format!("unknown placeholder {}", quote(&format!("{{{name}}}"))));
                 let hint = if near.is_empty() {
-                    "the placeholders are {job}, {date}, {datetime} and {user}".to_owned()
+                    "the placeholders are {job}, {date}, {datetime} and {user}, and for the lists of a fetch {playlist}, \
+                     {artist}, {show}, {album} and {audiobook}"
+                        .to_owned()
                 } else {
                     format!("did you mean {}?", or_list(&near))
                 };
@@ -60,7 +70,9 @@ impl OutputName {
         let name = OutputName { template: template.to_owned() };
         // The longest value of each placeholder, so that a run cannot fail later.
         let user = "u".repeat(64);
-        let longest = TemplateValues { job: "", date: "2026-11-23", datetime: "2026-11-23T0615", user: &user };
+        let list = "l".repeat(LIST_NAME_BYTES);
+        let longest =
+            TemplateValues { job: "", date: "2026-11-23", datetime: "2026-11-23T0615", user: &user, list: &list };
         check_path(&name.expand(&TemplateValues { job: "j", ..longest }))?;
         Ok(name)
     }
@@ -86,7 +98,8 @@ impl OutputName {
                 "job" => with.job,
                 "date" => with.date,
                 "datetime" => with.datetime,
-                _ => with.user,
+                "user" => with.user,
+                _ => with.list,
             });
             rest = behind;
         }
@@ -104,10 +117,73 @@ impl OutputName {
         self.template.contains("{user}")
     }
 
+    /// The placeholder that makes one file per list, such as `playlist`.
+    pub fn list_placeholder(&self) -> Option<&'static str> {
+        LIST_PLACEHOLDERS.into_iter().find(|name| self.template.contains(&format!("{{{name}}}")))
+    }
+
     /// Whether the name contains `{date}` or `{datetime}`: one file per fire.
     pub fn is_dated(&self) -> bool {
         self.template.contains("{date}") || self.template.contains("{datetime}")
     }
+}
+
+/// The longest text for a list in a file name.
+const LIST_NAME_BYTES: usize = LIST_TITLE_BYTES + 1 + 22;
+const LIST_TITLE_BYTES: usize = 40;
+
+/// The text for a list in a file name: its title in plain letters, and its id. The id keeps two lists with the same title
+/// apart, and it stays when the title changes.
+pub fn list_file_name(title: &str, id: &str) -> String {
+    let mut out = String::new();
+    for letter in title.chars().flat_map(plain_letter) {
+        if letter != '-' || !out.is_empty() && !out.ends_with('-') {
+            out.push(letter);
+        }
+        if out.len() == LIST_TITLE_BYTES {
+            break;
+        }
+    }
+    let out = out.trim_end_matches('-');
+    // An id is that of Spotify; anything else could lead out of the folder.
+    let id: String = id.chars().filter(char::is_ascii_alphanumeric).take(22).collect();
+    if out.is_empty() { id } else { format!("{out}-{id}") }
+}
+
+/// A letter without its accent, or a dash for what file names cannot contain.
+fn plain_letter(letter: char) -> impl Iterator<Item = char> {
+    const ACCENTS: [(&str, &str); 14] = [
+        ("a", "àáâãåāăą"),
+        ("ae", "äæ"),
+        ("c", "çćč"),
+        ("d", "ďđð"),
+        ("e", "èéêëēěę"),
+        ("i", "ìíîïī"),
+        ("l", "łľ"),
+        ("n", "ñńň"),
+        ("o", "òóôõō"),
+        ("oe", "öøœ"),
+        ("s", "śşšș"),
+        ("u", "ùúûūůű"),
+        ("y", "ýÿ"),
+        ("z", "źżž"),
+    ];
+    let text = match letter {
+        _ if letter.is_ascii_alphanumeric() || letter == '_' => letter.to_string(),
+        'ü' => "ue".to_owned(),
+        'Ü' => "Ue".to_owned(),
+        'ß' => "ss".to_owned(),
+        _ => {
+            let lower: String = letter.to_lowercase().collect();
+            let plain = ACCENTS.iter().find(|(_, accents)| accents.contains(&*lower)).map(|(plain, _)| *plain);
+            match plain {
+                Some(plain) if letter.is_uppercase() => plain[..1].to_ascii_uppercase() + &plain[1..],
+                Some(plain) => plain.to_owned(),
+                None => "-".to_owned(),
+            }
+        }
+    };
+    text.chars().collect::<Vec<_>>().into_iter()
 }
 
 /// Whether a template can become a path.
@@ -294,9 +370,30 @@ mod tests {
     }
 
     #[test]
+    fn titles_become_safe_file_names() {
+        let id = "3cEYpjA9oz9GiPac4AsH4n";
+        for (title, text) in [
+            ("Morning", "Morning"),
+            ("Öl & Müsli: Straße", "Oel-Muesli-Strasse"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("  a / b  ", "a-b"),
+            ("夜に駆ける", ""),
+            ("", ""),
+            ("CON", "CON"),
+            ("{date}", "date"),
+            ("a very long title that goes on and on and on", "a-very-long-title-that-goes-on-and-on-an"),
+        ] {
+            let name = list_file_name(title, id);
+            assert_eq!(name, if text.is_empty() { id.to_owned() } else { format!("{text}-{id}") }, "{title}");
+            assert!(check_path(&format!("{name}.csv")).is_ok(), "{title}");
+        }
+        assert_eq!(list_file_name("x", "../y"), "x-y");
+    }
+
+    #[test]
     fn templates_are_filled_in_once() {
         let name = OutputName::parse("{job}/{date}-{user}.csv").expect("a name");
-        let with = TemplateValues { job: "{user}", date: "2026-11-23", datetime: "", user: "home" };
+        let with = TemplateValues { job: "{user}", date: "2026-11-23", datetime: "", user: "home", list: "" };
         assert_eq!(name.expand(&with), "{user}/2026-11-23-home.csv");
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn read_queries(
     let mut queries = Vec::new();
     for (table, span) in tables {
         let values = checker.check_table(table, "query", keys::QUERY);
-        let named = FileFormat::ALL.iter().any(|format| values.entry(format.as_str()).is_some());
+        let named = FileFormat::OF_ROWS.iter().any(|format| values.entry(format.as_str()).is_some());
         for (key, hint, is_missing) in [
             ("csv", "add csv = \"name.csv\"", !named),
             ("sql", "add sql = \"SELECT …\"", values.entry("sql").is_none()),
@@ -27,10 +27,10 @@ pub(super) fn read_queries(
                     Some(hint.to_owned());
             }
         }
-        let files = row_files::files_of_query(&values, context, span);
-        if named && !FileFormat::ALL.iter().any(|format| values.text(format.as_str()).is_some()) {
+        let files = row_files::files_of_query(&values, context, span, checker);
+        if named && !FileFormat::OF_ROWS.iter().any(|format| values.text(format.as_str()).is_some()) {
             checker.report(span.clone(), "query", "this [[query]] names no file").hint =
-                Some("a query has no name of its own: write jsonl = \"name.jsonl\" or csv = \"name.csv\"".to_owned());
+                Some("a query has no name of its own: write csv = \"name.csv\", jsonl = \"name.jsonl\" or parquet = \"name.parquet\"".to_owned());
         }
         let (false, Some(sql)) = (files.is_empty(), values.text("sql")) else { continue };
         let sql_span = values.entry("sql").map_or(span.clone(), |entry| entry.value.span());

@@ -102,6 +102,7 @@ pub(super) fn read_job(
         refresh_after: context.refresh_after,
         full_every: context.full_every,
         csv_options,
+        xlsx: values.get("xlsx").and_then(|value| value.get_ref().as_bool()).unwrap_or(settings.output.xlsx),
         report: read_report(&values, &mut checker),
         sql_problems: sql::check_job(name, &fetches, (&queries, &charts), context.has_users, &mut checker),
         charts,
@@ -148,7 +149,7 @@ fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -
     }
     let Some(value) = values.get("users") else { return JobUsers::None };
     if as_text(value) == Some("*") {
-        return JobUsers::All;
+        return JobUsers::All(None);
     }
     let mut named: Vec<String> = Vec::new();
     for (user, span) in texts(value) {

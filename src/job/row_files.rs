@@ -27,7 +27,7 @@ pub(super) fn files_of_fetch(
     checker: &mut DocumentChecker<'_>,
 ) -> Vec<RowFile> {
     let mut files = Vec::new();
-    for format in FileFormat::ALL {
+    for format in FileFormat::OF_ROWS {
         let key = format.as_str();
         let entry = values.entry(key);
         let at = entry.map_or(span.clone(), |entry| entry.value.span());
@@ -44,6 +44,9 @@ pub(super) fn files_of_fetch(
                     .to_owned(),
             );
         }
+        if !check_support(format, at.clone(), checker) {
+            continue;
+        }
         let Ok(file_name) = OutputName::parse(&written) else { continue };
         if entry.is_some() && file_name.is_per_user() && !(stream.needs_user() && context.has_users) {
             let problem = checker.report(at.clone(), &format!("fetch.{key}"), "`{user}` has no value here");
@@ -53,9 +56,24 @@ pub(super) fn files_of_fetch(
                 format!("the rows of `{}` do not belong to a user", stream.name)
             });
         }
+        if let Some(placeholder) = file_name.list_placeholder().filter(|_| entry.is_some())
+            && stream.list_placeholder() != Some(placeholder)
+        {
+            let message = format!("`{{{placeholder}}}` has no value here");
+            checker.report(at.clone(), &format!("fetch.{key}"), message).hint = Some(match stream.list_placeholder() {
+                Some(other) => format!("`{}` reads one list for each {other}: write {{{other}}}", stream.name),
+                None => format!("the rows of `{}` are not in lists that a file each could show", stream.name),
+            });
+        }
         files.push(RowFile { format, name: file_name, span: at });
     }
     files
+}
+
+/// Whether the rows of a fetch go to the workbook of the job: not if it has `csv = false` and no file of another
+/// format.
+pub(super) fn is_in_workbook(values: &TableValues<'_, '_>, files: &[RowFile]) -> bool {
+    !files.is_empty() || values.entry(FileFormat::Csv.as_str()).is_none()
 }
 
 /// Reads the files of a query, one of which the job file must name.
@@ -63,10 +81,13 @@ pub(super) fn files_of_query(
     values: &TableValues<'_, '_>,
     context: &JobContext<'_>,
     span: &Range<usize>,
+    checker: &mut DocumentChecker<'_>,
 ) -> Vec<RowFile> {
-    let Some(named) = FileFormat::ALL.iter().find_map(|format| values.text(format.as_str())) else { return Vec::new() };
+    let Some(named) = FileFormat::OF_ROWS.iter().find_map(|format| values.text(format.as_str())) else {
+        return Vec::new();
+    };
     let mut files = Vec::new();
-    for format in FileFormat::ALL {
+    for format in FileFormat::OF_ROWS {
         let at = values.entry(format.as_str()).map_or(span.clone(), |entry| entry.value.span());
         let written = match choice(values, format, context) {
             FileChoice::Named(written) => written.to_owned(),
@@ -74,9 +95,21 @@ pub(super) fn files_of_query(
             FileChoice::Default => format.replace_extension(named),
             FileChoice::None => continue,
         };
-        files.extend(OutputName::parse(&written).map(|name| RowFile { format, name, span: at }));
+        if check_support(format, at.clone(), checker) {
+            files.extend(OutputName::parse(&written).map(|name| RowFile { format, name, span: at }));
+        }
     }
     files
+}
+
+/// Whether this program can write the format; otherwise an error is reported.
+fn check_support(format: FileFormat, at: Range<usize>, checker: &mut DocumentChecker<'_>) -> bool {
+    let is_supported = format != FileFormat::Parquet || cfg!(feature = "lake");
+    if !is_supported {
+        let problem = checker.report(at, format.as_str(), "this program was built without Parquet");
+        problem.hint = Some("build it with the feature `lake`, which is on by default".to_owned());
+    }
+    is_supported
 }
 
 fn choice<'t>(values: &TableValues<'t, '_>, format: FileFormat, context: &JobContext<'_>) -> FileChoice<'t> {

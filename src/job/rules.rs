@@ -111,22 +111,53 @@ pub(super) static OUTPUT_JSONL: TextRule = TextRule {
     },
 };
 
+/// The name of a Parquet file.
+pub(super) static OUTPUT_PARQUET: TextRule = TextRule {
+    what: "a file name such as \"playlists.parquet\" or \"daily/{date}.parquet\"",
+    pattern: Some(super::output_name::PATTERN_PARQUET),
+    blank: false,
+    check: |text| {
+        OutputName::parse(text)?;
+        check_ending(text, FileFormat::Parquet)
+    },
+};
+
 /// Checks that a name has an ending of its format, because a reader decides by the ending.
 fn check_ending(name: &str, format: FileFormat) -> Result<(), RuleViolation> {
     let found = FileFormat::of_path(name);
-    let (shown, key) = (quote(name), found.as_str());
-    if format == FileFormat::JsonL && found != format {
-        let hint = format!("write \"{}\"", format.replace_extension(name).escape_debug());
-        return Err(RuleViolation::new(format!("{shown} does not end in .jsonl")).with_hint(hint));
-    }
-    if found == FileFormat::JsonL && found != format {
-        let problem = RuleViolation::new(format!("{shown} has the ending of another format"));
-        return Err(problem.with_hint(format!("write {key} = \"{}\"", name.escape_debug())));
-    }
-    match extension(name).to_ascii_lowercase().as_str() {
-        end @ ("xlsx" | "xls" | "ods" | "parquet" | "json" | "html" | "db" | "sqlite") => {
+    let shown = quote(name);
+    let rename = || format!("write \"{}\"", format.replace_extension(name).escape_debug());
+    let of_a_key = FileFormat::OF_ROWS.contains(&found) && found != FileFormat::Csv;
+    let end = extension(name).to_ascii_lowercase();
+    match end.as_str() {
+        _ if found == format && format != FileFormat::Csv => Ok(()),
+        _ if of_a_key => {
+            let problem = RuleViolation::new(format!("{shown} has the ending of another format"));
+            Err(problem.with_hint(format!("write {} = \"{}\"", found.as_str(), name.escape_debug())))
+        }
+        "xlsx" | "xls" | "ods" => {
+            let problem = RuleViolation::new(format!("{shown} has the ending of a workbook"));
+            Err(problem.with_hint(format!(
+                "{}; for a workbook of the whole job, write xlsx = true at the top of the job file",
+                rename()
+            )))
+        }
+        "json" => {
+            let problem = RuleViolation::new(format!("{shown} has the ending .json, which no file of rows has"));
+            let lines = FileFormat::JsonL.replace_extension(name);
+            Err(problem.with_hint(format!("write jsonl = \"{}\" for one JSON object a line", lines.escape_debug())))
+        }
+        "html" => {
+            let problem = RuleViolation::new(format!("{shown} has the ending of a page"));
+            Err(problem.with_hint(format!("{}; for a page of the job, write [report]", rename())))
+        }
+        _ if format != FileFormat::Csv => {
+            let problem = RuleViolation::new(format!("{shown} does not end in .{}", format.as_str()));
+            Err(problem.with_hint(rename()))
+        }
+        "db" | "sqlite" => {
             let problem = RuleViolation::new(format!("{shown} would be a CSV file with the ending .{end}"));
-            Err(problem.with_hint(format!("write \"{}\"", format.replace_extension(name).escape_debug())))
+            Err(problem.with_hint(rename()))
         }
         _ => Ok(()),
     }

@@ -81,7 +81,7 @@ fn stream_schema(stream: &'static Stream) -> Value {
         properties.insert("ids".to_owned(), json!({ "items": { "pattern": id_pattern(kind) } }));
     }
     if !stream.needs_user() {
-        for format in FileFormat::ALL {
+        for format in FileFormat::OF_ROWS {
             let of_users = json!({ "not": { "type": "string", "pattern": "\\{user\\}" } });
             properties.insert(format.as_str().to_owned(), of_users);
         }
@@ -132,7 +132,7 @@ fn id_pattern(kind: EntityKind) -> String {
 
 fn query_schema() -> Value {
     let mut schema = table(properties(QUERY));
-    let named: Vec<Value> = FileFormat::ALL.iter().map(|format| json!({ "required": [format.as_str()] })).collect();
+    let named: Vec<Value> = FileFormat::OF_ROWS.iter().map(|format| json!({ "required": [format.as_str()] })).collect();
     merge(&mut schema, json!({ "required": ["sql"], "anyOf": named }));
     schema
 }

@@ -173,6 +173,13 @@ fn check_queries(
                     checker.report(file.span.clone(), &key, "`{user}` has no value here").hint =
                         Some("it needs a job with users and a query that uses `:user_id`".to_owned());
                 }
+                for file in &query.files {
+                    let Some(placeholder) = file.name.list_placeholder() else { continue };
+                    let (key, message) =
+                        (format!("query.{}", file.format.as_str()), format!("`{{{placeholder}}}` has no value here"));
+                    checker.report(file.span.clone(), &key, message).hint =
+                        Some("only the file of a [[fetch]] can be one for each list".to_owned());
+                }
                 if !checked.is_ordered {
                     warn_of_order(&query.sql_span, "query.sql", checker);
                 }

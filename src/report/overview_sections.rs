@@ -12,8 +12,8 @@ use super::job_page::{ReportError, rest, words};
 use super::overview::{OverviewJob, OverviewScope, OverviewSignIn, OverviewStart, time_text};
 use super::overview_status::{DAYS_LEFT, JobStatus, SignInState, WAITING};
 use super::page::{PageCell, PageTable, RunStrip, STRIP_RUNS, Section, counted, grouped};
-use crate::store::report_rows::{self, CallsOfJob};
 use crate::store::RunState;
+use crate::store::report_rows::{self, CallsOfJob};
 
 /// Number of days in the chart of calls.
 pub(super) const DAYS_SHOWN: i64 = 14;
@@ -220,7 +220,7 @@ impl OverviewScope<'_> {
             .map(|(reason, (items, jobs))| {
                 let jobs: Vec<&str> = jobs.iter().copied().collect();
                 let jobs = match jobs.as_slice() {
-                    [names @ ..] if names.len() <= 3 => names.join(", "),
+                    names if names.len() <= 3 => names.join(", "),
                     names => format!("{} and {} more", names[..2].join(", "), names.len() - 2),
                 };
                 vec![

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::project::Project;
 use crate::input_file::{self, InputFileError};
@@ -83,6 +83,25 @@ const MAX_ENV_BYTES: u64 = 1024 * 1024;
 const SECRET: &str = "SPOTIFY_CLIENT_SECRET";
 
 impl Credentials {
+    /// Credentials that a person has typed.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be a credential.
+    pub fn from_user(client_id: &str, client_secret: &SecretString) -> Result<Credentials, CredentialsError> {
+        let from = || "the terminal".to_owned();
+        let (client_id, client_id_from) = check_value("client id", client_id, from())?;
+        let (secret, client_secret_from) = check_value("client secret", client_secret.expose_secret(), from())?;
+        Ok(Credentials {
+            client_id,
+            client_secret: Some(SecretString::from(secret)),
+            client_id_from,
+            client_secret_from,
+            client_secret_is_blank: false,
+            redirect_uri: None,
+        })
+    }
+
     /// The client secret.
     ///
     /// # Errors

@@ -10,19 +10,25 @@ pub enum FileFormat {
     Csv,
     /// One JSON object a line (`.jsonl`, `.ndjson`), with typed values.
     JsonL,
+    /// Apache Parquet (`.parquet`).
+    Parquet,
+    /// A workbook, with the rows of all fetches and queries of a job.
+    Xlsx,
     /// A report page. It has no rows of its own.
     Html,
 }
 
 impl FileFormat {
-    /// Every format of files with rows.
-    pub const ALL: [FileFormat; 2] = [FileFormat::Csv, FileFormat::JsonL];
+    /// Every format that a fetch or query can write.
+    pub const OF_ROWS: [FileFormat; 3] = [FileFormat::Csv, FileFormat::JsonL, FileFormat::Parquet];
 
     /// The name in settings, which is also the key in job files and the usual ending of the files.
     pub fn as_str(self) -> &'static str {
         match self {
             FileFormat::Csv => "csv",
             FileFormat::JsonL => "jsonl",
+            FileFormat::Parquet => "parquet",
+            FileFormat::Xlsx => "xlsx",
             FileFormat::Html => "html",
         }
     }
@@ -31,6 +37,8 @@ impl FileFormat {
     pub fn of_path(path: &str) -> FileFormat {
         match extension(path).to_ascii_lowercase().as_str() {
             "jsonl" | "ndjson" => FileFormat::JsonL,
+            "parquet" => FileFormat::Parquet,
+            "xlsx" => FileFormat::Xlsx,
             "html" => FileFormat::Html,
             _ => FileFormat::Csv,
         }
@@ -65,6 +73,8 @@ mod tests {
             ("a.jsonl/b", FileFormat::Csv),
             ("a.jsonl", FileFormat::JsonL),
             ("x/A.NDJSON", FileFormat::JsonL),
+            ("a.Parquet", FileFormat::Parquet),
+            ("a.xlsx", FileFormat::Xlsx),
             ("report.html", FileFormat::Html),
         ] {
             assert_eq!(FileFormat::of_path(path), format, "{path}");

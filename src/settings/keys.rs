@@ -125,9 +125,15 @@ pub static SECTIONS: &[SettingsSection] = &[
             ),
             KeySpec::new(
                 "formats",
-                ValueShape::List(&ValueShape::OneOf(|| FileFormat::ALL.map(FileFormat::as_str).to_vec())),
+                ValueShape::List(&ValueShape::OneOf(|| FileFormat::OF_ROWS.map(FileFormat::as_str).to_vec())),
                 "[\"csv\"]",
-                "Formats of the files that fetches and queries write. `csv` and `jsonl` in a [[fetch]] or [[query]] override it.",
+                "Formats of the files that fetches and queries write. `csv`, `jsonl` and `parquet` in a [[fetch]] or [[query]] override it.",
+            ),
+            KeySpec::new(
+                "xlsx",
+                ValueShape::Flag,
+                "false",
+                "Also write a workbook for each job, with a sheet for each of its fetches and queries. `xlsx` in a job overrides it.",
             ),
             KeySpec::new(
                 "mode",
@@ -288,10 +294,16 @@ pub static SECTIONS: &[SettingsSection] = &[
             KeySpec::new(
                 "on",
                 ValueShape::List(&ValueShape::OneOf(|| {
-                    vec!["failure", "partial", "sign_in", "overdue", "recovery", "success"]
+                    vec!["failure", "partial", "sign_in", "overdue", "recovery", "success", "digest"]
                 })),
                 "[\"failure\", \"sign_in\", \"overdue\", \"recovery\"]",
-                "Which events are reported. `success` sends a message for every complete run.",
+                "Which events are reported. `success` sends a message for every complete run, and `digest` a summary of all jobs.",
+            ),
+            KeySpec::new(
+                "digest",
+                ValueShape::OneOf(super::policy::digest_words),
+                "\"weekly\"",
+                "How often the summary is sent if `on` names `digest`: every day, or on Mondays, at 08:00 in `defaults.timezone`.",
             ),
             KeySpec::new("timeout", DURATION, "\"10s\"", "Time limit for delivering one message."),
             KeySpec::new(

@@ -11,7 +11,8 @@ use url::Url;
 use super::csv::CsvOptions;
 use super::file_format::FileFormat;
 use super::origin::SettingOrigin;
-use super::policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use super::policy::{DigestInterval, FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use super::shard::Shard;
 use crate::document::{self, Diagnostic};
 use spotify_client::AppClass;
 
@@ -46,6 +47,9 @@ pub struct Settings {
     /// What is wrong with the files of hook addresses. Commands that send messages refuse to start, `check` and `doctor` report them, and the others ignore them.
     #[serde(skip)]
     pub hook_problems: Vec<Diagnostic>,
+    /// The part of the users that this process reads (`--shard`).
+    #[serde(skip)]
+    pub shard: Option<Shard>,
 }
 
 /// The app class according to the operator.
@@ -133,6 +137,8 @@ pub struct OutputSettings {
     pub csv_dir: PathBuf,
     /// Formats of the files of fetches and queries that name none.
     pub formats: Vec<FileFormat>,
+    /// Whether jobs that do not say so write a workbook.
+    pub xlsx: bool,
     /// Mode of the files. Folders also get `x` wherever this has `r`.
     #[serde(deserialize_with = "mode")]
     pub mode: u32,
@@ -229,6 +235,8 @@ pub struct NotifySettings {
     pub command: Option<Vec<String>>,
     /// The events that are reported.
     pub on: Vec<String>,
+    /// How often a digest is sent, if `on` names it.
+    pub digest: DigestInterval,
     /// Time limit for a ping, webhook or command.
     #[serde(deserialize_with = "duration")]
     pub timeout: Duration,

@@ -59,6 +59,19 @@ pub fn backup(store: &Path, copy: &Path, access: FileAccess) -> Result<u64, Stor
     Ok(size)
 }
 
+/// Writes a consistent copy of any SQLite database to a new file in a private folder.
+///
+/// # Errors
+/// If the database cannot be read, or the copy cannot be written.
+pub fn copy_database(database: &Path, copy: &Path) -> Result<(), StoreError> {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let read = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
+    let conn = rusqlite::Connection::open_with_flags(database, flags).map_err(read)?;
+    conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(read)?;
+    conn.execute("VACUUM INTO ?1", [copy.to_string_lossy()]).map_err(|e| copy_error(database, copy, e))?;
+    Ok(())
+}
+
 /// Tells errors of the store (read) from errors of the copy (written).
 fn copy_error(store: &Path, copy: &Path, source: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{CannotOpen, DiskFull, PermissionDenied, ReadOnly, SystemIoFailure};
@@ -76,7 +89,7 @@ const DRAFT_PREFIX: &str = ".cratedigger-backup-";
 
 /// Creates a folder for the copy and its SQLite journal, next to the copy so that a rename stays within one
 /// file system. The returned file holds a lock that shows that its creator is alive.
-fn create_draft(folder: &Path) -> std::io::Result<(tempfile::TempDir, File)> {
+pub fn create_draft(folder: &Path) -> std::io::Result<(tempfile::TempDir, File)> {
     loop {
         let draft = tempfile::Builder::new().prefix(DRAFT_PREFIX).tempdir_in(folder)?;
         let alive = File::open(draft.path())?;
@@ -89,7 +102,7 @@ fn create_draft(folder: &Path) -> std::io::Result<(tempfile::TempDir, File)> {
 }
 
 /// Removes drafts of backups that were killed, which are those without a lock.
-fn remove_abandoned_drafts(folder: &Path) {
+pub fn remove_abandoned_drafts(folder: &Path) {
     // A draft that cannot be removed does no harm; the next backup tries again.
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let is_draft = entry.file_name().to_str().is_some_and(|name| name.starts_with(DRAFT_PREFIX));

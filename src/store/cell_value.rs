@@ -14,6 +14,8 @@ pub enum CellValue<'a> {
     Int(i64),
     /// A text such as an empty name, which is stored only where nothing is known.
     BlankText(&'a str),
+    /// A text that may be empty for real, such as a description, and that is stored only where nothing is known.
+    EmptyText(&'a str),
     /// A number such as a duration of 0, which is stored only where nothing is known.
     BlankInt(i64),
 }
@@ -22,7 +24,7 @@ impl ToSql for CellValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             CellValue::Absent | CellValue::Null => ToSqlOutput::Owned(Value::Null),
-            CellValue::Text(text) | CellValue::BlankText(text) => {
+            CellValue::Text(text) | CellValue::BlankText(text) | CellValue::EmptyText(text) => {
                 ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
             }
             CellValue::Int(number) | CellValue::BlankInt(number) => ToSqlOutput::Owned(Value::Integer(*number)),

@@ -30,7 +30,9 @@ pub fn upsert(
     debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
     let mask = cells.iter().enumerate().fold(0i64, |mask, (n, cell)| match cell {
         CellValue::Absent => mask,
-        CellValue::BlankText(_) | CellValue::BlankInt(_) => mask | 1 << n | 1 << (n + BLANK_SHIFT),
+        CellValue::BlankText(_) | CellValue::EmptyText(_) | CellValue::BlankInt(_) => {
+            mask | 1 << n | 1 << (n + BLANK_SHIFT)
+        }
         CellValue::Null | CellValue::Text(_) | CellValue::Int(_) => mask | 1 << n,
     });
     let fetched = if whole { CellValue::Text(now) } else { CellValue::Null };

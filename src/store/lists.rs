@@ -6,7 +6,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, WriteTx};
+use super::{EarlyEnd, StoreError, WriteTx};
 
 /// Identifies a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ pub struct ListRow {
     pub checked_at: Option<String>,
     /// Items that the last read could not read.
     pub unread: Vec<UnreadItem>,
+    /// The newest read since then that ended before its total and was not accepted.
+    pub early_end: Option<EarlyEnd>,
     /// For a playlist: the result of its newest read by any reader.
     pub shared: SharedRows,
     /// When the current read started.
@@ -131,10 +133,12 @@ pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> 
         "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
                 c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
                 l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job, n.read_at, n.snapshot_id,
-                c.unread, l.unread
+                c.unread, l.unread, u.run_id, u.announced - u.served
          FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
          LEFT JOIN lists n ON l.kind = 'playlist_items' AND n.id = (SELECT o.id FROM lists o WHERE o.kind = l.kind
            AND o.parent_id = l.parent_id AND o.read_at IS NOT NULL ORDER BY o.read_at DESC LIMIT 1)
+         LEFT JOIN unproved_lists u ON u.list_id = l.id AND u.reason = 'cut_short' AND u.run_id = (
+           SELECT max(run_id) FROM unproved_lists WHERE list_id = l.id AND given_up_at > coalesce(l.checked_at, ''))
          WHERE l.kind = ?1 AND l.parent_id = ?2 AND l.audience = ?3 AND l.market = ?4 AND l.variant = ?5",
     )?
     .query_row(params![key.kind, key.parent_id, key.audience, key.market, key.variant], read_list_row)
@@ -277,6 +281,10 @@ fn read_list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         proof: row.get(17)?,
         unstable_version: row.get(18)?,
         unread: read_unread(row.get(25)?),
+        early_end: match (row.get(26)?, row.get(27)?) {
+            (Some(run), Some(missing)) => Some(EarlyEnd { run, missing }),
+            _ => None,
+        },
         shared: SharedRows { read_at: row.get(22)?, snapshot_id: row.get(23)? },
         last_read_by: match (row.get(20)?, row.get(21)?) {
             (Some(run), Some(job)) => Some((run, job)),

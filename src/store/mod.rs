@@ -9,7 +9,7 @@
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
-//!   `list_quality`, `list_kinds`, `interrupted_reads`;
+//!   `list_quality`, `early_ends`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `run_changes`, `playlist_names`, `find`;
 //! - plays from files: `imported_plays`;
 //! - runs: `runs`, `run_history`, `requested`, `skipped_items` with `anomaly_table`, `field_notes`, `skip_list`,
@@ -29,7 +29,9 @@ pub mod children;
 pub mod code_matches;
 mod compact;
 mod dependency_kind;
+pub mod digest_rows;
 mod disk_space;
+pub mod early_ends;
 pub mod entity;
 mod entity_table;
 mod error;
@@ -96,12 +98,13 @@ mod writer_thread;
 pub use access::{AccessTarget, FileAccess};
 pub use accounts::{AccountIds, OwnerClaim, PlaylistOwner};
 pub use anomaly_table::{Anomaly, AnomalyEffect};
-pub use backup::backup;
+pub use backup::{backup, copy_database, create_draft, remove_abandoned_drafts};
 pub use cell_value::CellValue;
 pub use changes::{ListChange, ListName, changes_of_job, title_and_owner};
 pub use children::{CreditedEntity, ImageRows, MarketAvailability, MarketTable, TextValues};
 pub use compact::{CompactReport, bytes_needed_to_compact};
 pub use disk_space::{MIN_FREE_BYTES, free_bytes};
+pub use early_ends::{EarlyEnd, LostRows};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
 pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
@@ -127,9 +130,9 @@ pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;
 pub use playlist_names::{NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at};
 pub use published_files::{
-    KnownFile, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, forget_files,
-    has_duplicate_requests, known_file, largest_file, no_list_was_read, outdated_files, record_files, recorded_files,
-    run_state,
+    KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,
+    WORKBOOK_SOURCE, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file,
+    lists_of_fetch, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
 };
 pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;

@@ -49,7 +49,7 @@ impl PendingWrites {
             self.cells.push(match cell {
                 CellValue::Absent | CellValue::Null => PendingCell::Null,
                 CellValue::Int(number) | CellValue::BlankInt(number) => PendingCell::Int(*number),
-                CellValue::Text(text) | CellValue::BlankText(text) => {
+                CellValue::Text(text) | CellValue::BlankText(text) | CellValue::EmptyText(text) => {
                     let start = self.text.len();
                     self.text.push_str(text);
                     PendingCell::Text(start, self.text.len())

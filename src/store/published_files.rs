@@ -10,6 +10,8 @@ pub const REPORT_SOURCE: &str = "report page";
 
 /// The source of the overview of all jobs. Its record has an empty name of the job: it is in no job's folder.
 pub const OVERVIEW_SOURCE: &str = "overview";
+/// The source of the workbook of a job.
+pub const WORKBOOK_SOURCE: &str = "job workbook";
 
 /// A CSV file that was written.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -114,6 +116,64 @@ pub fn no_list_was_read(store: &Connection, job: &str, fetch: &str) -> rusqlite:
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
 
+/// A list that a fetch requested and that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedList {
+    /// The id of what it belongs to, such as a playlist.
+    pub id: String,
+    /// Its title; empty if none is known.
+    pub title: String,
+}
+
+/// Returns the lists that a fetch requested and that were read, of all users or of one, in the order of the job.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn lists_of_fetch(
+    store: &Connection,
+    (job, fetch): (&str, &str),
+    user: Option<&str>,
+) -> rusqlite::Result<Vec<RequestedList>> {
+    // The playlists of a user are those of the list that was requested.
+    let sql = "WITH read_lists (id, ordinal, position) AS (
+                 SELECT l.parent_id, r.ordinal, 0 FROM requested r JOIN lists l ON l.id = r.list_id
+                 WHERE r.job = ?1 AND r.fetch = ?2 AND (?3 IS NULL OR r.user_id = ?3) AND l.read_at IS NOT NULL
+                 UNION ALL
+                 SELECT y.playlist_id, r.ordinal, y.position FROM requested r JOIN my_playlists y ON y.list_id = r.list_id
+                 WHERE r.job = ?1 AND r.fetch = ?2 AND (?3 IS NULL OR r.user_id = ?3) AND y.removed_at IS NULL
+                   AND EXISTS (SELECT 1 FROM lists l WHERE l.parent_id = y.playlist_id AND l.read_at IS NOT NULL))
+               SELECT x.id, coalesce(p.name, ar.name, al.name, sh.name, b.name, '') FROM read_lists x
+               LEFT JOIN playlists p ON p.id = x.id LEFT JOIN artists ar ON ar.id = x.id
+               LEFT JOIN albums al ON al.id = x.id LEFT JOIN shows sh ON sh.id = x.id
+               LEFT JOIN audiobooks b ON b.id = x.id
+               WHERE x.id <> '' GROUP BY x.id ORDER BY min(x.ordinal), min(x.position)";
+    let mut lists = store.prepare(sql)?;
+    let read = |row: &Row<'_>| Ok(RequestedList { id: row.get(0)?, title: row.get(1)? });
+    lists.query_map(params![job, fetch, user], read)?.collect()
+}
+
+/// Returns the files that show a list of a fetch under an earlier title of the list, without those in `current`.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn files_of_earlier_titles(
+    store: &Connection,
+    job: &str,
+    current: &[(String, String)],
+) -> rusqlite::Result<Vec<OutdatedFile>> {
+    let mut files = store.prepare("SELECT path, sha256 FROM published_files WHERE job = ?1 AND source = ?2")?;
+    let mut earlier = Vec::new();
+    for (source, path) in current {
+        let read = |row: &Row<'_>| {
+            // The last file of the list goes only if the new one was written.
+            Ok(OutdatedFile { path: row.get(0)?, source: source.clone(), sha256: row.get(1)?, is_newest: true })
+        };
+        let found: Vec<OutdatedFile> = files.query_map([job, source], read)?.collect::<Result<_, _>>()?;
+        earlier.extend(found.into_iter().filter(|file| file.path_below_job(job) != Some(path.as_str())));
+    }
+    Ok(earlier)
+}
+
 /// Deletes the records of these files, all or none, so that the next export renders them.
 ///
 /// # Errors
@@ -178,6 +238,9 @@ pub fn largest_file(database: &std::path::Path, job: &str) -> Option<u64> {
     u64::try_from(largest?).ok()
 }
 
+/// What a source says before the id of the list that a file is for. The name of a fetch contains no blank.
+pub const OF_LIST: &str = " list ";
+
 /// The record of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedFile {
@@ -198,16 +261,27 @@ impl RecordedFile {
         self.path.strip_prefix(&self.job).and_then(|rest| rest.strip_prefix('/')).unwrap_or(&self.path)
     }
 
+    /// Whether it has the rows of one list of a fetch.
+    pub fn shows_one_list(&self) -> bool {
+        self.source.contains(OF_LIST)
+    }
+
     /// Whether it is the overview, which belongs to no job.
     pub fn is_of_all_jobs(&self) -> bool {
         self.job.is_empty()
     }
 
-    /// Whether it has the result of a query or is a page, and not the rows of a fetch.
+    /// The source without its format: `query 1` of `query 1 as jsonl`.
+    pub fn source_without_format(&self) -> &str {
+        self.source.split_once(" as ").map_or(self.source.as_str(), |(name, _)| name)
+    }
+
+    /// Whether it has the result of a query or is a page or workbook, and not the rows of a fetch.
     pub fn shows_a_query(&self) -> bool {
-        // A page shows something of all fetches, as a query may. A query in another format is `query 1 as jsonl`.
-        let name = self.source.split_once(" as ").map_or(self.source.as_str(), |(name, _)| name);
-        name == REPORT_SOURCE || name.strip_prefix("query ").is_some_and(|number| number.parse::<u32>().is_ok())
+        // A page and a workbook show something of all fetches, as a query may.
+        let name = self.source_without_format();
+        [REPORT_SOURCE, WORKBOOK_SOURCE].contains(&name)
+            || name.strip_prefix("query ").is_some_and(|number| number.parse::<u32>().is_ok())
     }
 }
 

@@ -22,7 +22,7 @@ use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 pub use error::{QueryError, SqlPosition};
 pub use first_rows::FirstRows;
@@ -35,7 +35,7 @@ use first_rows::FirstRowsMemory;
 use limits::{MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
 
 use super::views::{RowScope, ViewSelect, identifier};
-use crate::stream::Stream;
+use crate::stream::{self, ColumnType, Stream};
 
 /// A fetch of the job of the queries. It becomes a view with its name.
 #[derive(Debug, Clone)]
@@ -223,10 +223,41 @@ impl QueryReader {
         read().unwrap_or_default()
     }
 
+    /// Returns the types of the result columns of a query as far as they are declared: by a column with this name in a view
+    /// of a fetch or stream that the query names, else by the column of a table that the values come from. The views in
+    /// reach of queries join lists, which are texts therefore.
+    ///
+    /// # Errors
+    /// The problem in the SQL.
+    pub fn declared_types(&self, sql: &str) -> Result<FxHashMap<String, ColumnType>, QueryError> {
+        let words = words_of(sql);
+        let fetched = self.fetches.iter().map(|fetch| (fetch.name.clone(), fetch.stream));
+        let views = fetched.chain(stream::all().map(|stream| (stream.view(), stream)));
+        let mut by_name: FxHashMap<&str, Option<ColumnType>> = FxHashMap::default();
+        for column in views.filter(|(name, _)| words.contains(name)).flat_map(|(_, stream)| stream.columns()) {
+            let kind = if column.column_type == ColumnType::List { ColumnType::Text } else { column.column_type };
+            // Two views that do not agree declare nothing.
+            by_name
+                .entry(column.name)
+                .and_modify(|known| *known = known.filter(|known| *known == kind))
+                .or_insert(Some(kind));
+        }
+        let statement = self.prepare(sql)?;
+        let of_table = |declared: &str| match declared {
+            "INTEGER" => Some(ColumnType::Integer),
+            "TEXT" => Some(ColumnType::Text),
+            _ => None,
+        };
+        let declared = statement.columns().into_iter().filter_map(|column| {
+            let by_view = by_name.get(column.name()).copied().flatten();
+            Some((column.name().to_owned(), by_view.or_else(|| of_table(column.decl_type()?))?))
+        });
+        Ok(declared.collect())
+    }
+
     /// Returns the columns of the tables and views that an SQL text names.
     pub fn columns_in_reach(&self, sql: &str) -> Vec<String> {
-        let words: FxHashSet<String> =
-            sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_ascii_lowercase).collect();
+        let words = words_of(sql);
         let mut columns = Vec::new();
         for table in self.tables().iter().filter(|name| words.contains(&name.to_ascii_lowercase())) {
             if let Ok(all) = self.store.prepare(&format!("SELECT * FROM {}", identifier(table))) {
@@ -358,6 +389,11 @@ impl Drop for RunningQuery<'_> {
 
 fn lock(watch: &Mutex<QueryWatch>) -> std::sync::MutexGuard<'_, QueryWatch> {
     watch.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The words of an SQL text that may be names, in lower case.
+fn words_of(sql: &str) -> FxHashSet<String> {
+    sql.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_ascii_lowercase).collect()
 }
 
 fn columns(statement: &Statement<'_>) -> Result<Vec<String>, QueryError> {

@@ -143,10 +143,10 @@ impl RowWrite {
                 "INSERT INTO local_files (uri, name, artist_names, album_name, duration_ms, first_seen_at, fetched_at)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (uri) DO UPDATE SET name = coalesce(excluded.name, name),
                  artist_names = coalesce(excluded.artist_names, artist_names), album_name = coalesce(excluded.album_name, album_name),
-                 duration_ms = coalesce(excluded.duration_ms, duration_ms), fetched_at = met_again(excluded.fetched_at)
+                 duration_ms = coalesce(nullif(excluded.duration_ms, 0), duration_ms, excluded.duration_ms), fetched_at = met_again(excluded.fetched_at)
                  WHERE name IS NOT coalesce(excluded.name, name) OR artist_names IS NOT coalesce(excluded.artist_names, artist_names)
                  OR album_name IS NOT coalesce(excluded.album_name, album_name)
-                 OR duration_ms IS NOT coalesce(excluded.duration_ms, duration_ms)"
+                 OR duration_ms IS NOT coalesce(nullif(excluded.duration_ms, 0), duration_ms, excluded.duration_ms)"
             }
             RowWrite::AlbumArtist => {
                 "INSERT INTO album_artists (album_id, position, artist_id) VALUES (?1, ?2, ?3) ON CONFLICT (album_id, position)

@@ -260,6 +260,17 @@ const BASE: Stream = Stream {
 };
 
 impl Stream {
+    /// The placeholder in file names that makes one file for each of its lists.
+    pub fn list_placeholder(&self) -> Option<&'static str> {
+        match (self.strategy, self.table) {
+            (ReadStrategy::Playlist | ReadStrategy::OwnPlaylists, _) => Some("playlist"),
+            (_, StreamTable::Members(MembershipTable { parent: Some((column, ParentColumn::Id)), .. })) => {
+                column.strip_suffix("_id").filter(|kind| ["artist", "show", "album", "audiobook"].contains(kind))
+            }
+            _ => None,
+        }
+    }
+
     /// The endpoint families that a fetch always calls.
     pub fn families(&self) -> Vec<EndpointFamily> {
         std::iter::once(self.family).chain(self.more_families.iter().copied()).collect()

@@ -1,5 +1,6 @@
 //! The list of an album's tracks, as far as the answer about the album holds it.
 
+use super::anomalies::is_known_shortfall;
 use super::brake::{SUSPECT_BATCH, describe_kept};
 use super::context::{FetchContext, SyncContext};
 use super::publication::{Publication, PublishOutcome, publish};
@@ -70,8 +71,12 @@ pub(super) fn write_album_tracks(
         }
         return Ok(IncludedTracks::default());
     };
-    let announced = announced_tracks(s, album, &page)?;
-    let is_whole = !page.more && announced.is_none_or(|total| page.served() >= total);
+    let (announced, served) = (announced_tracks(s, album, &page)?, page.served());
+    let known = lists::find(s, &key)?.unwrap_or_default();
+    // A constant difference is what Spotify has: the list was read to its end before.
+    let is_short_as_before = announced.is_some_and(|total| is_known_shortfall(&known, total, served));
+    let is_as_before = known.whole_at.is_some() && known.served == Some(served) && known.announced == page.total;
+    let is_whole = !page.more && (is_short_as_before || is_as_before || announced.is_none_or(|total| served >= total));
     if !is_whole && !start_read {
         return Ok(IncludedTracks::default());
     }
@@ -82,7 +87,8 @@ pub(super) fn write_album_tracks(
     let notes = SkipNotes { parent_id: Some(album.to_owned()), ..reading.notes.clone() };
     let skipped = notes.record_page(s, list, staged)?;
     if is_whole {
-        let proof = ListProof { announced, served: page.served(), skipped, ..ListProof::default() };
+        let announced = if is_as_before && !is_short_as_before { page.total } else { announced };
+        let proof = ListProof { announced, served, skipped, ..ListProof::default() };
         let is_accepted = reading.accepts_batch;
         let publication = Publication {
             list,
@@ -104,21 +110,24 @@ pub(super) fn write_album_tracks(
             let left_out = Some(format!("{album}: {SUSPECT_BATCH}: {detail}; {kept}"));
             return Ok(IncludedTracks { skipped, left_out });
         }
+        let wrong_total = announced
+            .filter(|_| is_short_as_before)
+            .map(|total| format!("Spotify announced {total} items, and the list ended after {served}"));
+        let skipped = skipped + i64::from(wrong_total.is_some());
+        notes.record_wrong_total(s, wrong_total)?;
         Ok(IncludedTracks { skipped, left_out: None })
     } else {
-        let announced = announced.filter(|total| *total > page.served());
-        let at = Checkpoint { next_offset: page.served(), announced, skipped, ..Checkpoint::default() };
+        let announced = announced.filter(|total| *total > served);
+        let at = Checkpoint { next_offset: served, announced, skipped, ..Checkpoint::default() };
         lists::save_checkpoint(s, list, run, &at, &asked.now)?;
         Ok(IncludedTracks::default())
     }
 }
 
-/// The number of an album's tracks: the total of the page in its answer, if that fits the page, and otherwise the
-/// album's own number.
+/// The number of an album's tracks: the total of the page in its answer, if that fits the page and is not less than the
+/// album's own number, and otherwise that.
 fn announced_tracks(s: &WriteTx, album: &str, page: &RawPage) -> Result<Option<i64>, IngestError> {
     let fits = |total: &i64| *total > page.served() || (*total == page.served() && !page.more);
-    match page.total.filter(fits) {
-        Some(total) => Ok(Some(total)),
-        None => Ok(entity::album_track_counts(s, &[album.to_owned()])?.into_iter().next().flatten()),
-    }
+    let own = entity::album_track_counts(s, &[album.to_owned()])?.into_iter().next().flatten();
+    Ok(page.total.filter(fits).max(own))
 }

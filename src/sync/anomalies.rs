@@ -8,8 +8,10 @@
 //! | no cursor | a second answer | page is used | `no_cursor`, the old list stays |
 //! | short page | a second answer | page is used | read in smaller pages |
 //! | cut short as far from the total as before | the list as it is stored | list ends here, `wrong_total` | as below |
-//! | cut short, list has a version, is a discography or was never read | the list seen at an offset that differs by one | list ends here, `wrong_total` | as below |
+//! | cut short, list has a version and all rows that its total does not say are gone, is a discography, or was never read | the list seen at an offset that differs by one | list ends here, `wrong_total` | as below |
 //! | cut short, by cursor, never read | the same end in two reads | list ends here, `wrong_total` | as below |
+//! | cut short as far from the total as in an earlier run, and no known row is missing | by offset: the list seen at an offset that differs by one; by cursor: a second answer | list ends here, `wrong_total` | as below |
+//! | cut short, and a person accepts it | a second answer | list ends here, `wrong_total` | as below |
 //! | cut short | a second answer | page is used | by cursor: read again from the start, then `cut_short`; by offset: read in smaller pages |
 //! | repeated page | by offset: the list seen at an offset that differs by one | page is used | a second answer, then `repeated_page` |
 //! | page that begins with the items before it | the list seen at an offset that differs by one | page is used | other version: read again from the start; same version: a second answer, then `repeated_page` |
@@ -30,6 +32,9 @@ use super::short_page::entry_values;
 use crate::store::{Checkpoint, ListRow};
 use crate::stream::{self, StreamTable};
 use spotify_client::page::RawPage;
+
+/// The word in `skipped_items` for a list that ends before its total.
+pub(super) const CUT_SHORT: &str = "cut_short";
 
 /// A list that serves this many items more than it announced does not end.
 const MAX_BEYOND_TOTAL: i64 = 1_000;
@@ -53,6 +58,8 @@ pub(super) enum PageAnomaly {
         is_plausible: bool,
         /// Nothing is stored of the list that a wrong end could replace.
         is_first_read: bool,
+        /// A second answer is enough: a person accepts the list as it is, or an earlier run has found this end, too.
+        is_accepted: bool,
     },
     /// The page has the items of the page before it.
     RepeatedPage { offset: i64 },
@@ -165,6 +172,9 @@ pub(super) fn decide(anomaly: &PageAnomaly, evidence: &AnomalyEvidence) -> Anoma
     if !evidence.is_second_answer {
         return AnomalyDecision::ReadAgain;
     }
+    if matches!(anomaly, PageAnomaly::CutShort { is_accepted: true, .. }) {
+        return AnomalyDecision::Accept;
+    }
     // Two reads to the same end are all that can be known of a list that follows a cursor.
     if matches!(anomaly, PageAnomaly::CutShort { is_first_read: true, .. })
         && evidence.has_cursor
@@ -187,7 +197,7 @@ impl PageAnomaly {
         match self {
             PageAnomaly::NoCursor { .. } => "no_cursor",
             PageAnomaly::ShortPage { .. } => "short_page",
-            PageAnomaly::CutShort { .. } => "cut_short",
+            PageAnomaly::CutShort { .. } => CUT_SHORT,
             PageAnomaly::RepeatedPage { .. } | PageAnomaly::OverlappingPage { .. } => "repeated_page",
             PageAnomaly::Endless { .. } => "endless",
             PageAnomaly::NearlyEmptied { .. } => SUSPECT_BATCH,
@@ -224,7 +234,11 @@ impl PageAnomaly {
 
 /// The outcome of a pass that an anomaly ends.
 pub(super) fn rejected(anomaly: &PageAnomaly) -> ReadOutcome {
-    ReadOutcome::Unproved { reason: anomaly.reason(), detail: anomaly.detail() }
+    let reached = match anomaly {
+        PageAnomaly::CutShort { reached, .. } => Some(*reached),
+        _ => None,
+    };
+    ReadOutcome::Unproved { reason: anomaly.reason(), detail: anomaly.detail(), reached }
 }
 
 /// The anomaly of a page that ends the list too early, or does not say where the next page begins.
@@ -251,7 +265,7 @@ pub(super) fn find_page_anomaly(
     // Only the version of a list shows that none of the announced items is there.
     let is_plausible =
         !has_cursor && (list.version.is_some() || reached > 0 && (list.total_is_unreliable || is_first_read));
-    Some(PageAnomaly::CutShort { reached, announced, is_plausible, is_first_read })
+    Some(PageAnomaly::CutShort { reached, announced, is_plausible, is_first_read, is_accepted: false })
 }
 
 /// Whether the list was as far from its total when it was last read. A constant difference is no movement: the total
@@ -315,9 +329,21 @@ mod tests {
         let version = |version| AnomalyEvidence { version, ..first };
         let short = PageAnomaly::ShortPage { offset: 50 };
         let repeated = PageAnomaly::RepeatedPage { offset: 50 };
-        let cut =
-            |is_plausible| PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible, is_first_read: false };
-        let cut_first = PageAnomaly::CutShort { reached: 50, announced: 60, is_plausible: false, is_first_read: true };
+        let cut = |is_plausible| PageAnomaly::CutShort {
+            reached: 50,
+            announced: 60,
+            is_plausible,
+            is_first_read: false,
+            is_accepted: false,
+        };
+        let PageAnomaly::CutShort { reached, announced, .. } = cut(false) else { unreachable!() };
+        let [cut_first, cut_accepted] = [true, false].map(|is_first_read| PageAnomaly::CutShort {
+            reached,
+            announced,
+            is_plausible: false,
+            is_first_read,
+            is_accepted: !is_first_read,
+        });
         let repeated_total = AnomalyEvidence { is_repeated: true, ..first };
         let same_end = AnomalyEvidence { is_repeated: true, has_cursor: true, ..later };
         let no_cursor = PageAnomaly::NoCursor { offset: 50 };
@@ -341,6 +367,8 @@ mod tests {
             ("end by cursor of a first read, elsewhere than before", &cut_first, with_cursor(later), Reject),
             ("end by cursor of a first read, in two reads", &cut_first, same_end, Accept),
             ("end by cursor of a later read, in two reads", &cut(false), same_end, Reject),
+            ("accepted end, first answer", &cut_accepted, first, ReadAgain),
+            ("accepted end, second answer", &cut_accepted, with_cursor(twice), Accept),
             ("total that an earlier pass met", &PageAnomaly::ChangedTotal, repeated_total, Accept),
             ("repetition by offset", &repeated, first, RequestAside),
             ("repetition that is real", &repeated, aside(true, twice), Accept),

@@ -24,7 +24,7 @@ use super::paged_list::page_rows;
 use super::publication::PublishOutcome;
 use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
 use super::short_page::{ShortPageEnd, short_page_end};
-use crate::store::{Checkpoint, ProofKind, UnreadItem, members};
+use crate::store::{Checkpoint, ProofKind, UnreadItem, early_ends, members};
 use crate::stream::Paging;
 use spotify_client::page::RawPage;
 
@@ -161,9 +161,10 @@ impl<'a> ListPass<'a> {
         page: &RawPage,
         offset: i64,
     ) -> Result<Option<PageAnomaly>, ReadStop> {
-        if let Some(anomaly) = find_page_anomaly(self.list, (&self.open.row, at), (page, offset))
-            .or_else(|| find_emptied(self.rows_to_protect(), page, offset))
-        {
+        if let Some(anomaly) = find_page_anomaly(self.list, (&self.open.row, at), (page, offset)) {
+            return Ok(Some(self.weigh_end(anomaly, at, page).await?));
+        }
+        if let Some(anomaly) = find_emptied(self.rows_to_protect(), page, offset) {
             return Ok(Some(anomaly));
         }
         self.ends_early = false;
@@ -182,6 +183,33 @@ impl<'a> ListPass<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Completes what is known about a list that ends before its total: whether known rows are missing, whether an
+    /// earlier run has found the same end, and whether a person accepts it.
+    async fn weigh_end(
+        &self,
+        mut anomaly: PageAnomaly,
+        at: &Checkpoint,
+        page: &RawPage,
+    ) -> Result<PageAnomaly, SyncError> {
+        let PageAnomaly::CutShort { reached, announced, is_plausible, is_accepted, .. } = &mut anomaly else {
+            return Ok(anomaly);
+        };
+        let OpenList { sync, row, .. } = self.open;
+        let found: Vec<String> =
+            page_rows(page, at.next_offset, self.list.entry_kind).into_iter().map(|row| row.id).collect();
+        let (id, key, nulls) = (row.id, self.list.key.clone(), at.skipped + count(at.unread.len()));
+        let lost = sync.store.write(move |s| early_ends::lost_rows(s, id, &key, (&found, nulls))).await?;
+        let missing = *announced - *reached;
+        let was_seen_before = row.early_end.is_some_and(|end| end.run != sync.run_id && end.missing == missing);
+        let is_seen_again = was_seen_before && lost.count == 0;
+        if self.list.version.is_some() {
+            *is_plausible &= lost.are_stated(*announced);
+        }
+        *is_plausible |= is_seen_again && !self.list.has_cursor();
+        *is_accepted = self.open.context.accepts_batch || is_seen_again && self.list.has_cursor();
+        Ok(anomaly)
     }
 
     /// Whether the rows of a page and those that are stored add up to the whole list, so that the page lacks nothing.
@@ -379,7 +407,7 @@ impl<'a> ListPass<'a> {
         let is_end = match self.list.paging {
             Paging::Whole => true,
             Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
-            _ => page.served() == 0 || (!page.more && announced.is_none_or(|total| reached >= total)),
+            _ => page.served() == 0 || (!page.more && self.is_end_of_pages(page, (offset, announced))),
         };
         let is_last = is_end || is_enough || self.pages.has_all_wanted();
         if !is_last && let Some(anomaly) = find_endless(announced, reached) {
@@ -389,9 +417,22 @@ impl<'a> ListPass<'a> {
         // was as far from its total before has all that it has.
         let is_short =
             announced.is_some_and(|total| reached < total && !is_known_shortfall(&self.open.row, total, reached));
-        let ended_early =
-            page.served() == 0 && self.list.version.is_none() && is_short && !is_empty_end(self.list, page);
+        let ended_early = page.served() == 0
+            && self.list.version.is_none()
+            && is_short
+            && !self.open.context.accepts_batch
+            && !is_empty_end(self.list, page);
         Ok(PageProgress { reached, is_last, ended_early, cursor })
+    }
+
+    /// Whether a list that names no next page ends with a page. Without a usable total, a full page shows nothing.
+    fn is_end_of_pages(&self, page: &RawPage, (offset, announced): (i64, Option<i64>)) -> bool {
+        let reached = offset + page.served();
+        let is_full = || page.limit.is_some_and(|limit| limit > 0 && page.served() >= limit);
+        match announced {
+            Some(total) if total > 0 => reached >= total,
+            _ => self.pages.reads_parts() || !is_full(),
+        }
     }
 
     /// Commits a page. Returns the outcome of the pass if the page ends it. `at.reached_end` says that the list
@@ -548,7 +589,7 @@ impl<'a> ListPass<'a> {
 }
 
 fn suspect(detail: String) -> ReadOutcome {
-    ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }
+    ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail, reached: None }
 }
 
 fn count(items: usize) -> i64 {

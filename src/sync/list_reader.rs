@@ -4,6 +4,7 @@
 //! strategy ([`ListStrategy`]) says how it is read and what that costs; the outcome becomes the result
 //! of a work item here and nowhere else.
 
+use super::anomalies::CUT_SHORT;
 use super::brake::{SUSPECT_BATCH, describe_kept};
 use super::change_detection;
 use super::commit::{abandon_read, clear_skips, start_read};
@@ -19,7 +20,7 @@ use super::open_list::OpenList;
 use super::page_request::request_version;
 use super::read_outcome::{ReadOutcome, describe_unread};
 use super::work_result::WorkResult;
-use crate::store::{ListKey, ListRow, SkippedItem, lists, members};
+use crate::store::{Checkpoint, ListKey, ListRow, SkippedItem, lists, members};
 use crate::stream::RowMode;
 use spotify_client::error::ApiError;
 
@@ -109,7 +110,7 @@ pub(super) async fn finish_read(open: &OpenList<'_>, outcome: ReadOutcome) -> Re
             let detail = format!("it changed in each of {} reads", MAX_RESTARTS + 1);
             record_unproved(open, "moved", detail).await
         }
-        ReadOutcome::Unproved { reason, detail } => record_unproved(open, reason, detail).await,
+        ReadOutcome::Unproved { reason, detail, .. } => record_unproved(open, reason, detail).await,
     }
 }
 
@@ -123,7 +124,9 @@ async fn record_unproved(open: &OpenList<'_>, reason: &'static str, detail: Stri
     open.sync.record_skip(skip).await?;
     let counts = RecordCounts { skipped: 1, stored: open.row.stored.unwrap_or(0), ..RecordCounts::default() };
     let kept = match &open.row.whole_at {
-        Some(at) if reason == SUSPECT_BATCH => describe_kept(at, &open.context.job, &open.context.fetch),
+        Some(at) if matches!(reason, SUSPECT_BATCH | CUT_SHORT) => {
+            describe_kept(at, &open.context.job, &open.context.fetch)
+        }
         Some(_) => "the last whole list stays".to_owned(),
         None => "it was never read whole".to_owned(),
     };
@@ -165,7 +168,10 @@ pub(super) async fn read_pages(
         }
         let outcome = outcome?;
         match &outcome {
-            ReadOutcome::Unproved { reason, .. } => abandon_read(open, &at, None, reason).await?,
+            ReadOutcome::Unproved { reason, reached, .. } => {
+                let at = Checkpoint { next_offset: reached.unwrap_or(at.next_offset), ..at.clone() };
+                abandon_read(open, &at, None, reason).await?;
+            }
             ReadOutcome::Moved if is_last_pass => {
                 abandon_read(open, &at, prefetch.snapshot_id.clone(), "moved").await?;
             }
@@ -189,7 +195,7 @@ pub(super) async fn read_pages(
                     // The next run asks whether there still is such a list.
                     abandon_read(open, &at, None, reason).await?;
                 }
-                Ok(ReadOutcome::Unproved { reason, detail: e.to_string() })
+                Ok(ReadOutcome::Unproved { reason, detail: e.to_string(), reached: None })
             }
             outcome => Ok(outcome),
         };
@@ -223,11 +229,17 @@ fn is_denial(e: &ApiError) -> bool {
     matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. } | ApiError::Refused { .. })
 }
 
+/// Whether a list is read whole whatever is known of it: a person wants that, or accepts the end that a read has found.
+fn reads_whole(sync: &SyncContext, context: &FetchContext, row: &ListRow) -> bool {
+    sync.full || context.accepts_batch && row.early_end.is_some()
+}
+
 /// The rows that are published, if they are enough to read the list incrementally.
 async fn previous_rows(open: &OpenList<'_>, list: &ListRequest) -> Result<Option<PreviousRows>, SyncError> {
     let row = &open.row;
     let recent = open.sync.full_read_span(open.context.full_every);
-    if !change_detection::can_read_incrementally(row, list.changes, list.max_items, open.sync.full, &recent) {
+    let full = reads_whole(open.sync, open.context, row);
+    if !change_detection::can_read_incrementally(row, list.changes, list.max_items, full, &recent) {
         return Ok(None);
     }
     let (id, kind) = (row.id, list.key.kind);
@@ -242,15 +254,14 @@ pub(super) fn useful_etag(
     context: &FetchContext,
     (list, row): (&ListRequest, &ListRow),
 ) -> Option<String> {
-    let recent = sync.full_read_span(context.full_every);
+    let (recent, full) = (sync.full_read_span(context.full_every), reads_whole(sync, context, row));
     let is_one_answer = row.proof.as_deref() == Some("one_answer");
-    let is_incremental =
-        || change_detection::can_read_incrementally(row, list.changes, list.max_items, sync.full, &recent);
+    let is_incremental = || change_detection::can_read_incrementally(row, list.changes, list.max_items, full, &recent);
     let is_useful = context.stream.row_mode == RowMode::CurrentState
         && list.version.is_none()
         && (is_one_answer || list.wanted_newest().is_some() || is_incremental())
         && row.checkpoint.is_none()
         && row.unread.is_empty()
-        && change_detection::is_full_read_recent(row, sync.full, &recent);
+        && change_detection::is_full_read_recent(row, full, &recent);
     row.etag.clone().filter(|_| is_useful)
 }

@@ -269,7 +269,9 @@ impl NewestItems {
         let unread = self.entries.len() - found.len().min(self.entries.len());
         let missing = known.ids.iter().filter(|id| !found.contains(*id)).count().saturating_sub(unread);
         let is_cut = self.place() == NewestPlace::Read && reached < announced && row_count(missing) > fallen_by;
-        is_cut.then_some(PageAnomaly::CutShort { reached, announced, is_plausible: false, is_first_read: false })
+        let cut_short =
+            PageAnomaly::CutShort { reached, announced, is_plausible: false, is_first_read: false, is_accepted: false };
+        is_cut.then_some(cut_short)
     }
 }
 

@@ -146,5 +146,5 @@ async fn request_versions(
 /// Discards a suspicious batch. The old list stays.
 pub(super) async fn leave_out(open: &OpenList<'_>, at: &Checkpoint, detail: String) -> Result<WorkResult, SyncError> {
     abandon_read(open, at, None, SUSPECT_BATCH).await?;
-    finish_read(open, ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail }).await
+    finish_read(open, ReadOutcome::Unproved { reason: SUSPECT_BATCH, detail, reached: None }).await
 }

@@ -24,6 +24,8 @@ pub(super) enum ReadOutcome {
         /// The word for `skipped_items`.
         reason: &'static str,
         detail: String,
+        /// The offset behind the last item that was served, if that is not how far the list is committed.
+        reached: Option<i64>,
     },
     /// Spotify refuses the list, or its answers stay unusable.
     Refused(ApiError),

@@ -228,7 +228,7 @@ impl ListStrategy for SearchRequest {
                 SearchOutcome::Unproved { reason, detail } => {
                     abandon_read(open, &at, None, reason).await?;
                     context.progress.add_unplaced_items(counts.served);
-                    return Ok(ReadOutcome::Unproved { reason, detail });
+                    return Ok(ReadOutcome::Unproved { reason, detail, reached: None });
                 }
                 SearchOutcome::Malformed(what) => {
                     return Ok(ReadOutcome::Refused(ApiError::Unusable {

@@ -3,22 +3,28 @@
     check.py CRATEDIGGER VENV
 
 It covers both quota modes and all edge cases of the sandbox, also after row 50,000, with the defaults of
-pandas and DuckDB, with frictionless and Datasette, and with taplo for the job files. It is not part of
-`make test`, which has its own tests of the same files.
+pandas and DuckDB, with frictionless and Datasette, and with taplo for the job files; Parquet files also with pyarrow and
+polars, and workbooks with openpyxl and, where it is installed, LibreOffice. It is not part of `make test`, which has its own
+tests of the same files.
 """
 
 import csv
+import datetime
 import json
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.request
 
 import duckdb
+import openpyxl
 import pandas
+import polars
+import pyarrow.parquet
 
 ODD, LARGE, EMPTY, HOME = (
     "0SandboxOddPlaylist000", "0SandboxBigPlaylist000", "0SandboxNilPlaylist000", "0SandboxHomePlaylist00",
@@ -104,6 +110,84 @@ def compare(what, columns, rows, expected, lost):
     check(not wrong, f"{what}: {len(expected)} rows" + "".join(f"\n        {w}" for w in wrong[:8]))
 
 
+def plain(value):
+    """A typed value as the expected rows have it."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, datetime.datetime):
+        return value.replace(tzinfo=None) if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
+    if hasattr(value, "__len__"):
+        return "; ".join(value).replace("\0", "\ufffd")
+    return value
+
+
+def parquet(what, path, expected):
+    """Reads a Parquet file with every program, and checks the rules of the strictest one."""
+    file = pyarrow.parquet.ParquetFile(path)
+    schema, groups = file.schema, file.metadata
+    rules = all(schema.column(n).physical_type in ("BYTE_ARRAY", "INT64", "BOOLEAN", "DOUBLE") for n in range(len(schema)))
+    rules &= str(file.schema_arrow.field("added_at").type) == "timestamp[us, tz=UTC]"
+    rules &= str(file.schema_arrow.field("artist_names").type) == "list<element: string>"
+    rules &= str(file.schema_arrow.field("explicit").type) == "bool" and str(file.schema_arrow.field("position").type) == "int64"
+    rules &= all(0 < groups.row_group(n).num_rows <= 20_000 for n in range(groups.num_row_groups))
+    check(rules, f"{what}: types that Spark also reads, at most 20,000 rows in a group")
+    table = file.read()
+    rows = zip(*(column.to_pylist() for column in table.columns))
+    compare(f"{what}, pyarrow", table.column_names, [list(map(plain, row)) for row in rows], expected, set())
+    frame = pandas.read_parquet(path)
+    rows = [list(map(plain, row)) for row in frame.itertuples(index=False, name=None)]
+    compare(f"{what}, pandas", list(frame.columns), rows, expected, set())
+    frame = polars.read_parquet(path)
+    compare(f"{what}, polars", frame.columns, [list(map(plain, row)) for row in frame.rows()], expected, set())
+    connection = duckdb.connect()
+    connection.sql("SET TimeZone = 'UTC'")
+    found = connection.sql(f"SELECT * FROM '{path}'")
+    compare(f"{what}, DuckDB", found.columns, [list(map(plain, row)) for row in found.fetchall()], expected, set())
+
+
+def workbook(what, path, expected, folder):
+    """Reads a workbook with every program. Excel has no empty text: it is missing like null."""
+    sheet = "playlist_items"
+    book = openpyxl.load_workbook(path)
+    check(book.sheetnames == ["about", sheet], f"{what}: sheets {book.sheetnames}")
+    page = book[sheet]
+    rows = list(page.iter_rows(values_only=True))
+    columns = list(rows[0])
+    compare(f"{what}, openpyxl", columns, rows[1:], expected, {""})
+    ids = page.cell(2, columns.index("track_id") + 1)
+    tables = list(page.tables.values())
+    fine = page.freeze_panes == "A2" and ids.number_format == "@" and ids.data_type == "s"
+    fine &= len(tables) == 1 and tables[0].ref == page.dimensions and tables[0].autoFilter.ref == page.dimensions
+    check(fine, f"{what}: a table with filter buttons, a frozen header, ids as text ({tables and tables[0].ref})")
+    formulas = sum(cell.data_type == "f" for row in page.iter_rows() for cell in row)
+    check(formulas == 0, f"{what}: {formulas} formulas")
+    frame = pandas.read_excel(path, sheet_name=sheet, keep_default_na=False, na_values=[""])
+    compare(f"{what}, pandas", list(frame.columns), list(frame.itertuples(index=False, name=None)), expected, {""})
+    office = shutil.which("soffice")
+    if not office:
+        print("note  LibreOffice is missing: apt-get install libreoffice-calc-nogui")
+        return
+    # Comma, quotes, UTF-8, cells as they are shown, every sheet into a file of its own.
+    how = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
+    home = f"-env:UserInstallation={(folder / 'office').as_uri()}"
+    subprocess.run([office, home, "--headless", "--convert-to", how, "--outdir", folder / "sheets", path], check=True, capture_output=True)
+    with open(folder / f"sheets/{path.stem}-{sheet}.csv", newline="", encoding="utf-8") as file:
+        shown = list(csv.reader(file))
+    rows = [[shown_value(column, cell) for column, cell in zip(shown[0], row)] for row in shown[1:]]
+    compare(f"{what}, LibreOffice", shown[0], rows, expected, {""})
+
+
+def shown_value(column, cell):
+    """A value as LibreOffice shows it."""
+    if cell == "":
+        return None
+    if column == "added_at":
+        return pandas.Timestamp(cell)
+    if column == "explicit":
+        return cell == "TRUE"
+    return int(cell) if column in ("position", "disc_number", "track_number", "duration_ms") else cell
+
+
 def play(cratedigger, venv, mode):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -136,7 +220,7 @@ def look(cratedigger, venv, mode, folder, where):
     jobs.mkdir()
     for job, ids in (("odd", [ODD, HOME, EMPTY]), ("large", [LARGE])):
         fetch = f'[[fetch]]\nstream = "playlist_items"\nids = {json.dumps(ids)}\ncolumns = {names}\n'
-        (jobs / f"{job}.toml").write_text(f"{user}{fetch}")
+        (jobs / f"{job}.toml").write_text(f"xlsx = true\n{user}{fetch}parquet = true\n")
     run = subprocess.run([cratedigger, "-q", "run"], cwd=folder, env=environment, capture_output=True, text=True)
     check(run.returncode == 0, f"{mode}: run ends with 0" + run.stderr)
     if run.returncode != 0:
@@ -156,6 +240,8 @@ def look(cratedigger, venv, mode, folder, where):
         ):
             found = duckdb.sql(f"SELECT * FROM read_csv('{path}'{options})")
             compare(f"{mode}: {job}, DuckDB {how}", found.columns, found.fetchall(), expected, lost)
+        parquet(f"{mode}: {job}.parquet", path.with_suffix(".parquet"), expected)
+        workbook(f"{mode}: {job}.xlsx", path.parent / f"{job}.xlsx", expected, folder / job)
         package = path.parent / "datapackage.json"
         said = subprocess.run([venv / "bin/frictionless", "validate", package], capture_output=True, text=True)
         check(said.returncode == 0, f"{mode}: {job}, frictionless" + (said.stdout[-2000:] if said.returncode else ""))

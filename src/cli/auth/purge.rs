@@ -14,7 +14,8 @@ use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print};
 use crate::document::printable;
 use crate::export::{
-    ClearedFiles, ExportTarget, UserMentions, clear_user_files, forget_missing_files, left_by_earlier_purges,
+    ClearedFiles, ExportTarget, UserMentions, clear_user_files, delete_workbooks, forget_missing_files,
+    left_by_earlier_purges,
 };
 use crate::notify::AlertStore;
 use crate::store::{
@@ -184,25 +185,32 @@ async fn compact(store: Arc<Store>, is_last: bool) -> Result<CompactReport, Stor
     Ok(compacted)
 }
 
-/// Rewrites the data packages of the jobs with deleted files, also of jobs that no longer have a job file. Returns
-/// the files that no job has rendered again.
+/// Deletes the workbooks that no job has rendered again, and rewrites the data packages of the jobs with deleted files, also of
+/// jobs that no longer have a job file. Returns the other files that no job has rendered again.
 fn rewrite_packages(app: &App<'_>, target: &ExportTarget, cleared: &ClearedFiles) -> Result<Vec<String>, CommandError> {
+    let store = open_writer(&app.database_path(), app.job_files()?.access).map_err(store_error)?;
+    let not_rendered = || {
+        let left = left_by_earlier_purges(&store, target).map_err(|source| StoreError::Sqlite {
+            path: app.database_path(),
+            what: "cannot be written",
+            source,
+        });
+        let mut left = left.map_err(store_error)?;
+        left.retain(|path| cleared.to_render.contains(path));
+        Ok(left)
+    };
+    let workbooks = delete_workbooks(&store, target, &not_rendered()?).map_err(file_error)?;
+    for path in &workbooks {
+        print::stderr(&format!("deleted   {} (no job writes it again)\n", shown(path)));
+    }
     let below = |path: &PathBuf| path.strip_prefix(&target.csv_dir).ok().map(Path::to_owned);
-    let paths = cleared.deleted.iter().chain(&cleared.shortened).filter_map(below);
+    let paths = cleared.deleted.iter().chain(&cleared.shortened).chain(&workbooks).filter_map(below);
     let jobs: BTreeSet<String> =
         paths.filter_map(|path| path.iter().next().map(|job| job.to_string_lossy().into_owned())).collect();
-    let store = open_writer(&app.database_path(), app.job_files()?.access).map_err(store_error)?;
     for job in &jobs {
         forget_missing_files(&store, target, job).map_err(file_error)?;
     }
-    let left = left_by_earlier_purges(&store, target).map_err(|source| StoreError::Sqlite {
-        path: app.database_path(),
-        what: "cannot be written",
-        source,
-    });
-    let mut left = left.map_err(store_error)?;
-    left.retain(|path| cleared.to_render.contains(path));
-    Ok(left)
+    not_rendered()
 }
 
 fn report_files(cleared: &ClearedFiles) {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::folder::OutputFolder;
 use super::super::json_lines;
 use super::super::name::check_name;
+use super::resource_of;
 use crate::settings::FileFormat;
 use crate::store::{OutdatedFile, RecordedFile};
 
@@ -58,42 +59,40 @@ fn describe_record(record: &RecordedFile, folder: &OutputFolder, mut other: Valu
     let path = record.path_below_job();
     let format = FileFormat::of_path(path);
     if !other.is_object() {
-        other = match format {
-            FileFormat::Csv => json!({
-                "profile": "tabular-data-resource", "format": "csv", "mediatype": "text/csv", "encoding": "utf-8",
-                "dialect": { "delimiter": ",", "quoteChar": "\"", "doubleQuote": true, "header": true },
-            }),
-            FileFormat::Html => json!({
-                "profile": "data-resource", "format": "html", "mediatype": "text/html", "encoding": "utf-8",
-            }),
-            FileFormat::JsonL => json!({
-                "profile": "data-resource", "format": "jsonl", "mediatype": "application/jsonl", "encoding": "utf-8",
-            }),
-        };
+        other = resource_of(format);
+        if format == FileFormat::Csv {
+            other["dialect"] = json!({ "delimiter": ",", "quoteChar": "\"", "doubleQuote": true, "header": true });
+        }
     }
-    let header = match format {
-        FileFormat::Html => Vec::new(),
-        FileFormat::Csv => read_header(folder, path, other["dialect"]["delimiter"].as_str()),
-        FileFormat::JsonL => json_lines::read_names(&folder.read_start(path, MAX_HEADER_BYTES).unwrap_or_default()),
+    let typed = |kind: &'static str| move |name: String| (name, kind);
+    let fields: Vec<(String, &str)> = match format {
+        FileFormat::Csv => {
+            let names = read_header(folder, path, other["dialect"]["delimiter"].as_str());
+            names.into_iter().map(typed("string")).collect()
+        }
+        FileFormat::JsonL => {
+            let start = folder.read_start(path, MAX_HEADER_BYTES).unwrap_or_default();
+            json_lines::read_names(&start).into_iter().map(typed("any")).collect()
+        }
+        #[cfg(feature = "lake")]
+        FileFormat::Parquet => folder.open_below(path).map(super::super::parquet_file::read_fields).unwrap_or_default(),
+        #[cfg(not(feature = "lake"))]
+        FileFormat::Parquet => Vec::new(),
+        FileFormat::Xlsx | FileFormat::Html => Vec::new(),
     };
-    let names: Vec<&str> =
-        other["schema"]["fields"].as_array().into_iter().flatten().filter_map(|f| f["name"].as_str()).collect();
+    let known = other["schema"]["fields"].as_array().into_iter().flatten().filter_map(|field| field["name"].as_str());
     // A file of JSON Lines without rows does not name its columns.
-    if names != header && !(header.is_empty() && format != FileFormat::Csv) {
-        let fields: Vec<Value> = header.iter().map(|name| json!({ "name": name, "type": "string" })).collect();
-        other["schema"] = match format {
-            FileFormat::Csv => json!({ "fields": fields, "missingValues": [""] }),
-            FileFormat::JsonL | FileFormat::Html => {
-                json!({ "fields": header.iter().map(|name| json!({ "name": name, "type": "any" })).collect::<Vec<_>>() })
-            }
-        };
+    if !known.eq(fields.iter().map(|(name, _)| name.as_str())) && !(fields.is_empty() && format != FileFormat::Csv) {
+        let fields: Vec<Value> = fields.iter().map(|(name, kind)| json!({ "name": name, "type": kind })).collect();
+        let missing = if format == FileFormat::Csv { vec![""] } else { Vec::new() };
+        other["schema"] = json!({ "fields": fields, "missingValues": missing });
     }
     if other["source"] != record.source {
         other["title"] = json!(record.source);
         other["source"] = json!(record.source);
     }
     // How many cells of this file were changed is not on record.
-    for counts in ["formulaGuard", "nulReplaced"] {
+    for counts in ["formulaGuard", "nulReplaced", "unfitValues"] {
         if let Some(counts) = other.get_mut(counts).and_then(Value::as_object_mut) {
             counts.remove("cells");
         }

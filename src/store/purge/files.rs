@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 
 use super::FORGOTTEN_AUDIENCE;
 use super::person::PurgedUser;
-use crate::store::{RecordedFile, info, recorded_files};
+use crate::store::{OF_LIST, RecordedFile, info, recorded_files};
 use crate::stream::{self, Stream};
 use spotify_client::EntityKind;
 
@@ -71,15 +71,12 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
         return Some(UserFileFate::Render);
     }
     // The name of a fetch contains no blank, so the last word of `saved_tracks of home` is a user.
-    let (name, of) = match file.source.rsplit_once(" of ") {
-        Some((name, of)) => (name, Some(of)),
-        None => (file.source.as_str(), None),
-    };
-    if let Some(of) = of {
+    if let Some((_, of)) = file.source.rsplit_once(" of ") {
         return user.is_recorded_as(of).then_some(UserFileFate::Delete);
     }
-    // The files of a fetch in other formats are `saved_tracks as jsonl`.
-    let name = name.split_once(" as ").map_or(name, |(name, _)| name);
+    // The files of one list are `playlist_items list ID`.
+    let name = file.source_without_format();
+    let name = name.split_once(OF_LIST).map_or(name, |(name, _)| name);
     let is_query = file.shows_a_query();
     let fetches = readers.get(&file.job);
     let of_file: Vec<&String> = match is_query {

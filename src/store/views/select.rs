@@ -43,6 +43,7 @@ pub struct ViewSelect<'a> {
     only: Option<&'static str>,
     market: Option<&'a str>,
     user: Option<&'a str>,
+    list: Option<String>,
 }
 
 /// A SELECT in two halves: the rows, and what the entity of each row adds to it.
@@ -70,6 +71,7 @@ impl<'a> ViewSelect<'a> {
             only: None,
             market: None,
             user: None,
+            list: None,
         }
     }
 
@@ -95,6 +97,12 @@ impl<'a> ViewSelect<'a> {
     /// Limits a fetch for several users to the rows of one user.
     pub fn for_user(mut self, user_id: Option<&'a str>) -> Self {
         self.user = user_id;
+        self
+    }
+
+    /// Limits a fetch to the rows of the list of this parent, such as the id of a playlist.
+    pub fn of_list(mut self, parent: Option<String>) -> Self {
+        self.list = parent;
         self
     }
 
@@ -211,6 +219,14 @@ impl<'a> ViewSelect<'a> {
             let mut asked = format!("q.job = {} AND q.fetch = {}", literal(job), literal(fetch));
             if let Some(user) = self.user {
                 asked.push_str(&format!(" AND q.user_id = {}", literal(user)));
+            }
+            if let Some(list) = &self.list {
+                let parent = match view.name {
+                    // The requested list is that of the playlists.
+                    "my_playlist_items" => "y.playlist_id",
+                    _ => "(SELECT parent_id FROM lists WHERE id = q.list_id)",
+                };
+                asked.push_str(&format!(" AND {parent} = {}", literal(list)));
             }
             let (mine, theirs) = view.requested_by.join_columns();
             conditions.push(match self.scope {

@@ -29,7 +29,7 @@ pub(in crate::sync) enum TotalTrust {
     Counted,
     /// The list was never read to its end.
     Announced,
-    /// It was wrong when the list was last read whole.
+    /// It was wrong when the list was last read.
     Wrong,
     /// Some items could not be read, and each of them may cost a call more.
     Unread(u64),
@@ -41,6 +41,7 @@ impl TotalTrust {
         let wanted = |items: i64| max_items.map_or(items, |max| max.min(items));
         match row.announced.zip(row.served) {
             Some(_) if !row.unread.is_empty() => TotalTrust::Unread(row.unread.len() as u64),
+            Some(_) if row.early_end.is_some() => TotalTrust::Wrong,
             Some((announced, served)) if wanted(announced) == wanted(served) => TotalTrust::Counted,
             Some(_) => TotalTrust::Wrong,
             None => TotalTrust::Announced,

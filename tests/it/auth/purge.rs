@@ -8,7 +8,9 @@ use rusqlite::Connection;
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
+use crate::support::parquet_text::parquet_rows;
 use crate::support::project::stdout;
+use crate::support::workbook::{cells, sheet_names};
 use crate::support::world::{World, fetch};
 use crate::sync::users::signed_in;
 
@@ -34,7 +36,8 @@ const DIGGER: &str = "qqdigger";
 
 fn world() -> World {
     let options = SandboxOptions { mode: QuotaMode::Extended, digger_playlists: 4, ..SandboxOptions::default() };
-    let world = World::with(options).settings("[output]\nkeep_raw = true\nformats = [\"csv\", \"jsonl\"]");
+    let world = World::with(options)
+        .settings("[output]\nkeep_raw = true\nformats = [\"csv\", \"jsonl\", \"parquet\"]\nxlsx = true");
     signed_in(world, &[(STUDIO, fixtures::STUDIO_USER), (DIGGER, fixtures::DIGGER_USER)])
 }
 
@@ -72,7 +75,15 @@ fn mentions(world: &World, words: &[String]) -> Vec<String> {
     files(world.project.root(), &mut all);
     let mut found = Vec::new();
     for path in all.into_iter().filter(|path| !path.starts_with(world.project.root().join("jobs"))) {
-        let bytes = std::fs::read(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // Its texts are compressed.
+        if path.extension().is_some_and(|end| end == "parquet") {
+            bytes.extend(format!("{:?}", parquet_rows(&path)).into_bytes());
+        }
+        if path.extension().is_some_and(|end| end == "xlsx") {
+            let cells = sheet_names(&path).into_iter().map(|sheet| cells(&path, &sheet));
+            bytes.extend(format!("{:?}", cells.collect::<Vec<_>>()).into_bytes());
+        }
         for word in words {
             let times = bytes.windows(word.len()).filter(|part| *part == word.as_bytes()).count();
             if times > 0 || path.to_string_lossy().contains(word.as_str()) {
@@ -293,7 +304,7 @@ fn files_without_users_are_made_again_or_left() {
     // Until somebody deletes them, each purge says so.
     let again = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(3);
     assert!(again.stderr.contains("x/old.csv: an earlier purge left it"), "{}", again.stderr);
-    for left in ["x/old.csv", "x/old.jsonl", "y/old.csv", "y/old.jsonl"] {
+    for left in ["x/old.csv", "x/old.jsonl", "x/old.parquet", "y/old.csv", "y/old.jsonl", "y/old.parquet"] {
         std::fs::remove_file(csv.join(left)).unwrap();
     }
     world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);

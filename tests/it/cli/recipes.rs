@@ -28,7 +28,7 @@ const FILES: [(&str, &str, bool, i32); 10] = [
     ("isrc-list", "tracks-not-found.csv", true, 3),
     ("labels", "labels.csv", true, 0),
     ("duplicates", "duplicates.csv", true, 0),
-    ("one-file-each", "evening.csv", true, 0),
+    ("one-file-each", "playlist-Kitchen-radio", true, 0),
     ("own-columns", "songs.csv", true, 3),
     ("followers", "followers.csv", true, 0),
     ("new-episodes", "new-episodes-", true, 0),

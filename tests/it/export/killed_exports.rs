@@ -26,7 +26,7 @@ fn findings(world: &World) -> serde_json::Value {
 fn job() -> String {
     let items = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
     format!(
-        "{items}csv = \"items-{{date}}.csv\"\njsonl = true\n{}name = \"folder\"\ncsv = \"{{date}}/items.csv\"\n\
+        "xlsx = true\n{items}csv = \"items-{{date}}.csv\"\njsonl = true\nparquet = true\n{}name = \"folder\"\ncsv = \"{{date}}/items.csv\"\n\
          [[query]]\ncsv = \"plain.csv\"\nsql = \"SELECT position, track_name FROM playlist_items\"\n[report]\n",
         by_ids("playlist_items", &[fixtures::HOME_PLAYLIST])
     )

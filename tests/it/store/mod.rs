@@ -6,6 +6,7 @@ mod imported_plays;
 pub mod maintenance;
 pub mod missing_store;
 pub mod other_users;
+pub mod restored_projects;
 pub mod retention;
 pub mod state_folder;
 pub mod verify;

@@ -6,10 +6,14 @@ pub mod http_server;
 pub mod made_up_time;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub mod moved_clock;
+#[cfg(feature = "lake")]
+pub mod parquet_text;
 pub mod project;
+pub mod pseudo_terminal;
 pub mod sign_in;
 pub mod snapshot;
 pub mod strace;
+pub mod workbook;
 pub mod world;
 
 /// How many random inputs a property test plays: `PROPTEST_CASES`, which `make fuzz` sets, or the usual number.

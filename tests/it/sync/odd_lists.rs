@@ -343,6 +343,34 @@ fn odd_album_totals_lose_no_track() {
         assert_eq!(world.one("SELECT count(*) FROM album_tracks"), "120", "{total:?}");
         world.cli(&["verify"]).exits(0);
     }
+    // A page that is in order in itself, and lacks most of the album's tracks.
+    for (at, page) in [("/tracks/total", 50), ("/tracks/total", 120)] {
+        let world = World::development().job(&job);
+        let actions = vec![FaultAction::set(at, json!(page)), FaultAction::set("/tracks/next", Value::Null)];
+        world.sandbox.inject(Fault::on_path("/v1/albums/*", FaultAction::Several { actions }));
+        for _ in 0..2 {
+            world.run(&[]).exits(0);
+            assert_eq!(world.one(rows), "120", "{page}");
+        }
+        assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+    }
+    // An album that says of itself that it has more tracks than its list: that costs two calls once. It is noted where
+    // the list announces them, too.
+    for is_announced in [false, true] {
+        let world = World::development().job(&by_ids("album_tracks", &[fixtures::EDGE_CASE_ALBUM]));
+        if is_announced {
+            world.sandbox.inject(Fault::on_path("/v1/albums/*/tracks", FaultAction::set("/total", json!(200))));
+        }
+        world.sandbox.inject(Fault::on_path("/v1/albums/*", FaultAction::set("/total_tracks", json!(200))));
+        for calls in [3, 1, 1] {
+            world.new_calls();
+            world.run(&["--full"]).exits(0);
+            assert_eq!((world.new_calls().len(), world.one(rows)), (calls, "40".to_owned()), "{is_announced}");
+            let last = "SELECT count(*) FROM skipped_items WHERE reason = 'wrong_total' AND run_id = (SELECT max(id) FROM runs)";
+            assert_eq!(world.one(last), i64::from(is_announced).to_string());
+            world.cli(&["verify"]).exits(0);
+        }
+    }
     // An album without a page of tracks: they are requested by themselves.
     for tracks in [json!({}), json!({"error": {"status": 500}}), json!(null), json!({"items": null})] {
         let world = World::extended().job(&job);

@@ -1,6 +1,6 @@
 //! Pages with fewer or more items than they should have: what a page lacks is read in smaller pages.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, LibraryEdit, LibrarySection, QuotaMode, SandboxOptions, fixtures};
 
 use super::odd_pages::{ITEMS, expected_items, plain, stored_items};
@@ -135,4 +135,18 @@ fn reread_library_keeps_notes_of_other_users() {
     let noted = "SELECT user_id, position FROM skipped_items WHERE reason = 'null_item' ORDER BY position";
     assert_eq!(world.rows(noted), [[fixtures::HOME_USER, "3"], [fixtures::STUDIO_USER, "4"]]);
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn full_page_without_a_total_is_no_end() {
+    let tracks = SandboxOptions { digger_tracks: 120, ..SandboxOptions::default() };
+    for total in [Value::Null, json!(0), json!("many"), json!({})] {
+        let world = digging(QuotaMode::Development, tracks.clone(), "[[fetch]]\nstream = \"saved_tracks\"\n");
+        let actions = vec![FaultAction::set("/total", total.clone()), FaultAction::set("/next", Value::Null)];
+        world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Several { actions }));
+        world.run(&["x"]).exits(0);
+        assert!(saved_by(&world) == truth(&world), "{total}");
+        assert_eq!(world.new_calls().len(), 4, "three pages, and the empty one behind the short one");
+        world.cli(&["verify"]).exits(0);
+    }
 }

@@ -4,8 +4,9 @@
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
+use super::odd_pages::{ITEMS, plain, stored_items};
 use super::users::both;
-use crate::support::calls_table::{digging, remove};
+use crate::support::calls_table::{digging, remove, save_new, saved_by, truth};
 use crate::support::world::{World, by_ids};
 
 /// Runs the job until the total is known, and returns the calls of the first and of a later run.
@@ -73,5 +74,96 @@ fn removed_item_of_a_short_list_is_removed() {
     world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::set("/total", json!(119))));
     world.run(&["x", "--full"]).exits(0);
     assert_eq!(world.csv("saved_tracks.csv").len(), 117);
+    world.cli(&["verify"]).exits(0);
+}
+
+/// Runs the job, and returns the exit code, the number of calls, and the reasons that were noted.
+fn run_once(world: &World, arguments: &[&str]) -> (i32, usize, String) {
+    world.new_calls();
+    let code = world.run(arguments).code;
+    let reasons =
+        "SELECT coalesce(group_concat(reason), '') FROM skipped_items WHERE run_id = (SELECT max(id) FROM runs)";
+    (code, world.new_calls().len(), world.one(reasons))
+}
+
+#[test]
+fn total_that_becomes_wrong_is_learned() {
+    // By offset; the library grows before each run.
+    let options = SandboxOptions { digger_tracks: 118, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    world.run(&["x"]).exits(0);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        save_new(&world, 1);
+        world.sandbox.clear_faults();
+        let total = json!(truth(&world).len() + 2);
+        world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::set("/total", total)));
+        seen.push(run_once(&world, &["x"]));
+    }
+    let [cut_short, wrong_total] = ["cut_short", "wrong_total"].map(str::to_owned);
+    // Three pages and an empty one, which is requested twice, and the first and the last missing item alone. The next
+    // run looks at an offset that differs by one. From then on, a run costs as much as for a list in order.
+    let expected =
+        [(3, 7, cut_short.clone()), (0, 5, wrong_total.clone()), (0, 1, String::new()), (0, 1, String::new())];
+    assert_eq!(seen, expected);
+    assert!(saved_by(&world) == truth(&world));
+    world.cli(&["verify"]).exits(0);
+
+    // By cursor: two pages, of which the last is requested twice; the first run reads the list once more.
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
+    world.run(&["x"]).exits(0);
+    world.sandbox.inject(Fault::on_path("/v1/me/following", FaultAction::set("/artists/total", json!(80))));
+    let seen: Vec<_> = (0..3).map(|_| run_once(&world, &["x"])).collect();
+    let expected = [(3, 6, cut_short.clone()), (0, 3, wrong_total.clone()), (0, 2, wrong_total.clone())];
+    assert_eq!(seen, expected);
+    assert_eq!(world.csv("followed_artists.csv").len(), 64);
+
+    // The episodes of a show.
+    let job = by_ids("show_episodes", &[fixtures::SHOW]);
+    let world = World::extended().job(&format!("market = \"US\"\n{job}"));
+    world.run(&["x"]).exits(0);
+    world.sandbox.inject(Fault::on_path("/v1/shows/*/episodes", FaultAction::set("/total", json!(70))));
+    let seen: Vec<_> = (0..3).map(|_| run_once(&world, &["x", "--full"])).collect();
+    assert_eq!(seen.iter().map(|(code, ..)| *code).collect::<Vec<_>>(), [3, 0, 0], "{seen:?}");
+    assert_eq!(world.csv("show_episodes.csv").len(), 63);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn end_that_loses_known_rows_needs_a_person() {
+    let options = SandboxOptions { digger_tracks: 118, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, options, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    world.run(&["x"]).exits(0);
+    let before = world.csv_bytes("saved_tracks.csv");
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::EndsAfter { items: 110 }));
+    for _ in 0..3 {
+        world.run(&["x", "--full"]).exits(3).says("accept it: cratedigger run --accept x saved_tracks");
+        assert!(world.csv_bytes("saved_tracks.csv") == before);
+    }
+    world.run(&["--accept", "x", "saved_tracks"]).exits(0);
+    assert_eq!(world.csv("saved_tracks.csv").len(), 110);
+    assert_eq!(world.one("SELECT count(*) FROM saved_tracks WHERE removed_at IS NOT NULL"), "8");
+    assert_eq!(run_once(&world, &["x"]), (0, 1, String::new()));
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn playlist_keeps_rows_that_its_total_counts() {
+    let (world, id) = plain();
+    world.run(&[]).exits(0);
+    let before = stored_items(&world);
+    // Less than a quarter of the rows, at the end. The total says that one was removed.
+    let removed = json!({"do": "remove", "playlist": id, "position": 3, "count": 1});
+    world.sandbox.catalog().edit(serde_json::from_value(removed).unwrap()).unwrap();
+    let ends = |path| world.sandbox.inject(Fault::on_path(path, FaultAction::EndsAfter { items: 230 }));
+    ends(ITEMS);
+    for _ in 0..2 {
+        world.run(&[]).exits(3).says("it ended after 230 of the 259 items");
+        assert!(stored_items(&world) == before);
+        assert_eq!(world.one("SELECT count(*) FROM playlist_changes"), "0");
+    }
+    world.run(&["--accept", "x", "playlist_items"]).exits(0);
+    assert_eq!(stored_items(&world).len(), 230);
+    assert_eq!(run_once(&world, &[]), (0, 1, String::new()));
     world.cli(&["verify"]).exits(0);
 }

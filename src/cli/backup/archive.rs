@@ -1,0 +1,238 @@
+//! `backup --all`: one archive with everything that another machine needs to go on.
+//!
+//! Grants stay encrypted: the key and `.env` are left out, unless they are asked for. CSV files are left out, since
+//! `export` writes them again. The first entry lists all others with their checksums.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, SubsecRound as _, Utc};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use crate::cli::args::BackupArgs;
+use crate::cli::error_exits::store_error;
+use crate::cli::store_file::require_store;
+use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
+use crate::store::{FileAccess, backup, copy_database, create_draft, remove_abandoned_drafts};
+
+/// The first entry of an archive.
+pub(in crate::cli) const CONTENTS: &str = "contents.json";
+/// The format of archives that this version writes and reads.
+pub(in crate::cli) const FORMAT: u32 = 1;
+
+/// The folders and files of a project that are archived, if they exist.
+pub(in crate::cli) const PROJECT_PARTS: [&str; 6] =
+    ["config", "jobs", "targets", ".env.example", ".gitignore", ".taplo.toml"];
+pub(in crate::cli) const ENV_FILE: &str = ".env";
+/// The key of the grants, and the file that shows whether the state folder is a copy.
+pub(in crate::cli) const KEY_FILE: &str = "key";
+const COPY_MARK: &str = "place";
+
+/// What an archive contains.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::cli) struct ArchiveContents {
+    pub format: u32,
+    pub written_at: DateTime<Utc>,
+    pub program: String,
+    /// Where the project and its state folder were.
+    pub project: PathBuf,
+    pub state_folder: PathBuf,
+    pub files: Vec<ArchivedFile>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::cli) struct ArchivedFile {
+    /// `project/…`, `state/…`, `store.db` or `raw.db`.
+    pub name: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// A file on its way into the archive.
+struct Source {
+    name: String,
+    path: PathBuf,
+}
+
+/// Writes the archive.
+pub(super) fn write(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
+    let settings = context.settings()?;
+    require_store(context, &settings)?;
+    let state = context.state_dir(&settings).or_exit(ExitStatus::Storage)?;
+    let failed = |what: &str| {
+        let text = format!("{} {what}", args.file.display());
+        move |e: io::Error| CommandError::new(ExitStatus::Storage, anyhow::Error::new(e).context(text))
+    };
+    if args.file.symlink_metadata().is_ok() {
+        return Err(failed("was not written")(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file with this name already exists",
+        )));
+    }
+    let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_abandoned_drafts(folder);
+    let (draft, _alive) = create_draft(folder).map_err(failed("cannot be written"))?;
+
+    let mut left_out = Vec::new();
+    let mut sources = Vec::new();
+    let database = context.project.database(&settings);
+    let copy = draft.path().join("store.db");
+    backup(&database, &copy, FileAccess::from_mode(0o600)).map_err(store_error)?;
+    sources.push(Source { name: "store.db".to_owned(), path: copy });
+    let raw = database.with_extension("raw.db");
+    if raw.exists() {
+        let copy = draft.path().join("raw.db");
+        copy_database(&raw, &copy).map_err(store_error)?;
+        sources.push(Source { name: "raw.db".to_owned(), path: copy });
+    }
+    for part in PROJECT_PARTS {
+        add_files(&context.project.root.join(part), &format!("project/{part}"), &mut sources, &mut left_out)
+            .map_err(failed("cannot be written"))?;
+    }
+    if args.with_secrets && context.project.env_file.is_file() {
+        sources.push(Source { name: format!("project/{ENV_FILE}"), path: context.project.env_file.clone() });
+    }
+    add_state(state.path(), args.with_secrets, draft.path(), &mut sources)?;
+
+    let mut contents = ArchiveContents {
+        format: FORMAT,
+        written_at: Utc::now().trunc_subsecs(0),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        project: std::path::absolute(&context.project.root).or_exit(ExitStatus::Storage)?,
+        state_folder: state.path().to_owned(),
+        files: Vec::new(),
+    };
+    for source in &sources {
+        contents.files.push(checksum(source).map_err(failed("cannot be written"))?);
+    }
+    let bytes = write_archive(&draft.path().join("archive"), &contents, &sources)
+        .and_then(|bytes| {
+            let draft = draft.path().join("archive");
+            // As for a copy of the store, a file that was created meanwhile is not replaced.
+            fs::hard_link(&draft, &args.file).and_then(|()| fs::remove_file(&draft)).map(|()| bytes)
+        })
+        .and_then(|bytes| File::open(folder)?.sync_all().map(|()| bytes))
+        .map_err(failed("cannot be written"))?;
+    report(args, context, &contents, bytes, &left_out)
+}
+
+fn report(
+    args: &BackupArgs,
+    context: &CommandContext,
+    contents: &ArchiveContents,
+    bytes: u64,
+    left_out: &[PathBuf],
+) -> Result<ExitStatus, CommandError> {
+    for path in left_out {
+        context.warn(None, &format!("{} is a link and was left out", path.display()));
+    }
+    if context.json {
+        let names: Vec<&str> = contents.files.iter().map(|file| file.name.as_str()).collect();
+        let result = json!({ "archive": args.file, "bytes": bytes, "files": names, "left_out": left_out });
+        print::json(&result).or_exit(ExitStatus::Storage)?;
+    } else if !context.quiet {
+        let files = print::count(contents.files.len(), "file");
+        let secrets = match args.with_secrets {
+            true => "it contains .env and the key of the sign-ins: keep it like a password",
+            false => "without .env and without the key of the sign-ins, which --with-secrets adds",
+        };
+        context.notice(&format!("wrote {} ({files}, {bytes} bytes); {secrets}", args.file.display()));
+    }
+    Ok(ExitStatus::Complete)
+}
+
+/// Adds a file, or all files below a folder. Links are left out, since they may lead anywhere.
+fn add_files(path: &Path, name: &str, sources: &mut Vec<Source>, left_out: &mut Vec<PathBuf>) -> io::Result<()> {
+    let kind = match path.symlink_metadata() {
+        Ok(found) => found.file_type(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    if kind.is_dir() {
+        let mut entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            match entry.file_name().to_str() {
+                Some(part) => add_files(&entry.path(), &format!("{name}/{part}"), sources, left_out)?,
+                None => left_out.push(entry.path()),
+            }
+        }
+    } else if kind.is_file() {
+        sources.push(Source { name: name.to_owned(), path: path.to_owned() });
+    } else {
+        left_out.push(path.to_owned());
+    }
+    Ok(())
+}
+
+/// Adds the files of the state folder. Locks belong to processes, and the mark of a copy to the folder.
+fn add_state(folder: &Path, with_secrets: bool, draft: &Path, sources: &mut Vec<Source>) -> Result<(), CommandError> {
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let mut entries = entries.or_exit(ExitStatus::Storage)?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        let is_left_out = name == COPY_MARK || name == KEY_FILE && !with_secrets;
+        let is_temporary = [".lock", "-wal", "-shm", "-journal", ".new"].iter().any(|end| name.ends_with(end));
+        if is_left_out || is_temporary || !entry.file_type().or_exit(ExitStatus::Storage)?.is_file() {
+            continue;
+        }
+        let mut path = entry.path();
+        if name.ends_with(".db") {
+            let copy = draft.join(format!("state-{name}"));
+            copy_database(&path, &copy).map_err(store_error)?;
+            path = copy;
+        }
+        sources.push(Source { name: format!("state/{name}"), path });
+    }
+    Ok(())
+}
+
+fn checksum(source: &Source) -> io::Result<ArchivedFile> {
+    let mut hash = Sha256::new();
+    let mut file = BufReader::new(File::open(&source.path)?);
+    let mut part = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    loop {
+        let size = file.read(&mut part)?;
+        if size == 0 {
+            break;
+        }
+        hash.update(&part[..size]);
+        bytes += size as u64;
+    }
+    Ok(ArchivedFile { name: source.name.clone(), bytes, sha256: hex(&hash.finalize()) })
+}
+
+pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn write_archive(path: &Path, contents: &ArchiveContents, sources: &[Source]) -> io::Result<u64> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut archive = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::default()));
+    let text = serde_json::to_vec_pretty(contents)?;
+    append(&mut archive, CONTENTS, text.len() as u64, &*text)?;
+    for (source, listed) in sources.iter().zip(&contents.files) {
+        // A file that grows meanwhile is cut, and the checksum of a changed one does not match: neither is restored.
+        append(&mut archive, &source.name, listed.bytes, File::open(&source.path)?.take(listed.bytes))?;
+    }
+    let mut file = archive.into_inner()?.finish()?;
+    file.flush()?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.sync_all()?;
+    Ok(file.metadata()?.len())
+}
+
+fn append<W: io::Write>(archive: &mut tar::Builder<W>, name: &str, bytes: u64, data: impl Read) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(bytes);
+    header.set_mode(0o600);
+    archive.append_data(&mut header, name, data)
+}

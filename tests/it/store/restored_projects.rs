@@ -1,0 +1,151 @@
+//! `backup --all` and `restore`: a project moves to another folder with another state folder.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use spotify_sandbox::fixtures;
+
+use crate::support::sign_in::sign_in;
+use crate::support::world::{Ran, World, fetch, ran};
+
+/// A project with a user, a run and an archive of it.
+fn archived(more: &[&str]) -> World {
+    let job = format!("user = \"home\"\n{}", fetch("my_playlists", ""));
+    let world = World::extended().job(&job);
+    world.project.write("targets/notes.md", "who may read it");
+    sign_in(&world, "home", fixtures::HOME_USER);
+    world.run(&[]).exits(0);
+    world.cli(&[&["backup", "--all", "all.tar.gz"], more].concat()).exits(0);
+    world
+}
+
+/// A command of the project in the folder `new`, as on another machine.
+fn on_new_machine(world: &World, args: &[&str]) -> Ran {
+    let mut command = world.command(&[&["--project", "new"], args].concat());
+    ran(command.env("HOME", world.project.root().join("other-home")))
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// The names in an archive.
+fn names(archive: &Path) -> Vec<String> {
+    let out = Command::new("tar").arg("-tzf").arg(archive).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn project_moves_with_its_sign_ins() {
+    let world = archived(&["--with-secrets"]);
+    let root = world.project.root();
+    assert_eq!(mode(&root.join("all.tar.gz")), 0o600);
+    let args = ["restore", "all.tar.gz", "--state-dir", "new-state"];
+    let restored = on_new_machine(&world, &args).exits(0).says("stop the old installation");
+    assert!(!restored.stderr.contains("key"), "{}", restored.stderr);
+    assert_eq!(std::fs::read_to_string(root.join("new/targets/notes.md")).unwrap(), "who may read it");
+    assert_eq!((mode(&root.join("new-state")), mode(&root.join("new-state/grants.db"))), (0o700, 0o600));
+    assert!(!root.join("new/.cratedigger-restore").exists());
+    // The settings name the new state folder, the grants work there, and the store is the old one.
+    let state = std::fs::read_to_string(root.join("new/config/cratedigger.toml")).unwrap();
+    assert!(state.contains(&format!("dir = \"{}\"", root.join("new-state").display())), "{state}");
+    on_new_machine(&world, &["export"]).exits(0);
+    on_new_machine(&world, &["verify"]).exits(0);
+    on_new_machine(&world, &["run"]).exits(0);
+    let history = on_new_machine(&world, &["history", "--json"]).exits(0).json();
+    assert_eq!(history["runs"].as_array().unwrap().len(), 2, "{history}");
+    assert!(root.join("new/output/csv/x/my_playlists.csv").exists());
+}
+
+#[test]
+fn archive_without_secrets_says_what_to_copy() {
+    let world = archived(&[]);
+    let root = world.project.root();
+    let names = names(&root.join("all.tar.gz"));
+    for name in ["store.db", "state/state.db", "state/grants.db", "project/jobs/x.toml", "project/targets/notes.md"] {
+        assert!(names.iter().any(|known| known == name), "{name} is not in {names:?}");
+    }
+    assert!(!names.iter().any(|name| name.ends_with(".env") || name == "state/key" || name == "state/place"));
+    let args = ["restore", "all.tar.gz", "--state-dir", "new-state"];
+    let said = on_new_machine(&world, &args).exits(0).stderr;
+    let key = root.join("new-state/key");
+    assert!(said.contains(&format!("to {} with mode 0600", key.display())), "{said}");
+    on_new_machine(&world, &["run"]).exits(77);
+    // What it says is enough.
+    std::fs::copy(root.join(".local/state/cratedigger/key"), &key).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    on_new_machine(&world, &["run"]).exits(0);
+}
+
+#[test]
+fn restore_replaces_only_on_request() {
+    let world = archived(&[]);
+    world.run(&["--full"]).exits(0);
+    world.project.write("jobs/y.toml", fetch("my_playlists", ""));
+    let runs = || world.one("SELECT count(*) FROM runs");
+    let state = world.project.root().join(".local/state/cratedigger");
+    world.cli(&["restore", "all.tar.gz"]).exits(2).says("--replace");
+    assert_eq!(runs(), "2");
+    assert!(world.project.root().join("jobs/y.toml").exists());
+    world.cli(&["restore", "all.tar.gz", "--replace"]).exits(0);
+    assert_eq!(runs(), "1");
+    assert!(!world.project.root().join("jobs/y.toml").exists());
+    // The key of the folder stays, so that the grants still open.
+    assert!(state.join("key").exists());
+    world.run(&[]).exits(0);
+    world.cli(&["backup", "--all", "all.tar.gz"]).exits(74).says("already exists");
+}
+
+#[test]
+fn broken_archives_change_nothing() {
+    let world = archived(&[]);
+    let root = world.project.root();
+    let whole = std::fs::read(root.join("all.tar.gz")).unwrap();
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x55;
+    std::fs::write(root.join("evil.txt"), "x").unwrap();
+    let foreign = Command::new("tar").current_dir(root).args(["-czf", "foreign.tar.gz", "evil.txt"]).status().unwrap();
+    assert!(foreign.success());
+    let cases: [(&str, Vec<u8>); 5] = [
+        ("cut", whole[..whole.len() - 40].to_vec()),
+        ("half", whole[..middle].to_vec()),
+        ("flipped", flipped),
+        ("empty", Vec::new()),
+        ("foreign", std::fs::read(root.join("foreign.tar.gz")).unwrap()),
+    ];
+    for (name, bytes) in cases {
+        world.project.write("broken.tar.gz", bytes);
+        let said = world.cli(&["restore", "broken.tar.gz", "--replace"]).exits(74).stderr;
+        assert!(said.contains("nothing was changed"), "{name}: {said}");
+        assert!(!root.join(".cratedigger-restore").exists(), "{name}");
+        world.cli(&["verify"]).exits(0);
+    }
+    world.cli(&["restore", "missing.tar.gz"]).exits(74);
+    world.cli(&["restore", "jobs"]).exits(74).says("not a regular file");
+}
+
+#[test]
+fn killed_restore_leaves_a_whole_project() {
+    let world = archived(&[]);
+    world.run(&["--full"]).exits(0);
+    let runs = || world.one("SELECT count(*) FROM runs");
+    for delay in 0..10 {
+        let mut child = world.command(&["restore", "all.tar.gz", "--replace"]).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(delay * 15));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // Any command finishes what has begun.
+        world.cli(&["verify"]).exits(0);
+        let found = runs();
+        assert!(found == "2" || found == "1", "{delay}: {found}");
+        if found == "1" {
+            world.run(&["--full"]).exits(0);
+        }
+    }
+    world.cli(&["restore", "all.tar.gz", "--replace"]).exits(0);
+    assert_eq!(runs(), "1");
+    world.run(&[]).exits(0);
+}
