@@ -10,6 +10,7 @@ mod csv_column;
 mod described_files;
 mod entity_cells;
 mod error;
+mod excel_limits;
 mod exportify;
 mod folder;
 mod formats;

@@ -7,6 +7,7 @@ use rusqlite::Connection;
 
 use super::described_files::record_described_files;
 use super::error::ExportError;
+use super::excel_limits;
 use super::folder::{DraftFile, FoundFile, OutputFolder};
 use super::formats::{self, FormatCaches};
 use super::journal::{AbandonedJournals, ExportJournal, JournalEntry};
@@ -15,13 +16,10 @@ use super::outcome::{ExportOutcome, ExportTarget, ExportedFile, FileChange, RunI
 use super::output_file::{OutputFile, RowSource};
 use super::package::DataPackage;
 use super::prune;
-use super::render::{FileStats, RenderError};
+use super::render::RenderError;
 use super::style::CsvStyle;
 use crate::settings::FileFormat;
 use crate::store::{self, EntityChanges, FetchRef, KnownFile, PublishedFile, RecordedFile};
-
-/// Maximum number of rows that Excel shows, including the header.
-const EXCEL_ROWS: u64 = 1_048_576;
 
 /// Writes the changed files of a job, then its data package, and deletes outdated files.
 ///
@@ -299,7 +297,7 @@ impl JobExport<'_> {
         };
         let replaced = draft.publish_with(|| self.journal.record(&entry))?;
         let change = if replaced { FileChange::Written } else { FileChange::Same };
-        self.warn(sheet, &tally);
+        excel_limits::warn(sheet, self.style, &tally);
         self.warnings.borrow_mut().extend(tally.warnings);
         let mut file = self.exported_file(sheet, change, tally.rows, written.bytes, guarded);
         file.too_long_for_excel = tally.columns.iter().map(|c| c.long).sum();
@@ -347,20 +345,6 @@ impl JobExport<'_> {
 
     fn known_file(&self, sheet: &OutputFile<'_>) -> Result<Option<KnownFile>, ExportError> {
         store::known_file(self.store, &self.below_root(sheet)).map_err(|e| self.unreadable(&sheet.path, e))
-    }
-
-    fn warn(&self, sheet: &OutputFile<'_>, tally: &FileStats) {
-        let excel = self.style.bom && sheet.format() == FileFormat::Csv;
-        if excel && tally.rows + 1 > EXCEL_ROWS {
-            tracing::warn!(
-                path = sheet.path,
-                rows = tally.rows,
-                "Excel shows only the first 1,048,575 rows of this file"
-            );
-        }
-        for column in tally.columns.iter().filter(|column| excel && column.long > 0) {
-            tracing::warn!(path = sheet.path, column = %column.column.header, cells = column.long, "Excel cuts off cells of more than 32,767 characters");
-        }
     }
 
     fn exported_file(

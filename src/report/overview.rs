@@ -158,3 +158,6 @@ impl OverviewScope<'_> {
 pub(super) fn time_text(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M").to_string()
 }
+
+#[cfg(test)]
+mod tests;

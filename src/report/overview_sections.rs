@@ -220,7 +220,7 @@ impl OverviewScope<'_> {
             .map(|(reason, (items, jobs))| {
                 let jobs: Vec<&str> = jobs.iter().copied().collect();
                 let jobs = match jobs.as_slice() {
-                    [names @ ..] if names.len() <= 3 => names.join(", "),
+                    names if names.len() <= 3 => names.join(", "),
                     names => format!("{} and {} more", names[..2].join(", "), names.len() - 2),
                 };
                 vec![
