@@ -1,6 +1,6 @@
 # `make` without a target lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-schedules check-units clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-report check-schedules check-units clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -12,6 +12,9 @@ PROGRAM := $(TARGET_DIR)/release/cratedigger
 # The docs of the code are for people who work on it, so private items are included and may be linked to.
 RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
+# The browser and the packages with which `make check-report` looks at pages.
+PAGES := target/report
+CHROMIUM ?= /usr/bin/chromium
 # Where cargo-deny keeps the advisories that it fetched.
 ADVISORIES := $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 # Random inputs for each property in `make fuzz`.
@@ -108,6 +111,14 @@ check-units: ## check the units of `init --systemd` and their sandboxing with sy
 	for unit in cratedigger cratedigger-schedule; do \
 	  report=$$(systemd-analyze security --offline=true --no-pager --threshold=15 target/units/systemd/$$unit.service) \
 	    || { echo "$$report"; exit 1; }; echo "$$report" | tail -n 1; done
+
+check-report: ## look at the pages of a demo with a real Chromium and axe, in light and dark, on phone and desktop, and print them (needs chromium, npm)
+	@command -v npm >/dev/null || { echo 'npm is missing: apt-get install npm' >&2; exit 1; }
+	@command -v $(CHROMIUM) >/dev/null || { echo 'chromium is missing: apt-get install chromium' >&2; exit 1; }
+	$(CARGO) build --locked --quiet
+	test -d $(PAGES)/node_modules/axe-core || npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(PAGES) puppeteer-core@24.43.1 axe-core@4.14.1
+	$(TARGET_DIR)/debug/cratedigger --quiet demo --dir $(PAGES)/demo >/dev/null
+	node tests/pages/check.mjs $(CHROMIUM) $(PAGES) $(PAGES)/pictures $$(ls $(PAGES)/demo/output/csv/index.html $(PAGES)/demo/output/csv/*/report*.html)
 
 check-browser: ## sign in with a real Chromium (needs chromium, chromium-driver, Python 3)
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \

@@ -15,6 +15,7 @@ use super::store_file::{is_absent, require_store_not_lost};
 use super::{CommandContext, CommandError, ExitStatus, OrExit};
 use crate::export::ExportTarget;
 use crate::export::JobFiles;
+use crate::report::{LogoError, PageLogo};
 use crate::settings::credentials::Credentials;
 use crate::settings::{LimitsInForce, Settings};
 use crate::store::{Store, StoreIdentity, canonical_path};
@@ -115,6 +116,19 @@ impl<'a> App<'a> {
         self.store.get_or_init(|| store)
     }
 
+    /// The marks of Spotify for pages, and why some of them cannot be shown.
+    fn logo(&self) -> (PageLogo, Vec<LogoError>) {
+        let report = &self.settings.report;
+        PageLogo::read(&self.context.project.root, report.logo.as_deref(), report.logo_dark.as_deref())
+    }
+
+    /// Warns of files of logos that cannot be used. The pages then name Spotify in words.
+    pub(super) fn warn_of_logos(&self) {
+        for error in self.logo().1 {
+            self.context.warn(None, &format!("{error}; the pages are written without it"));
+        }
+    }
+
     /// Where the files of jobs are written.
     pub(super) fn job_files(&self) -> Result<JobFiles, CommandError> {
         let output = &self.settings.output;
@@ -125,6 +139,7 @@ impl<'a> App<'a> {
             target: ExportTarget { csv_dir, access: csv_access(self.settings)? },
             csv: self.settings.csv.clone(),
             publish_partial: output.publish_partial,
+            logo: self.logo().0,
             dated_csv: self.settings.retention.dated_csv,
         })
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::settings::Shard;
+
 /// Exports Spotify data on a schedule: job files in, one SQLite store and CSV files out.
 #[derive(Debug, Parser)]
 #[command(name = "cratedigger", version, max_term_width = 100, help_template = super::help::template(), after_help = super::help::after_help())]
@@ -27,6 +29,9 @@ pub struct GlobalArgs {
     /// The state folder, with grants, the call ledger and cool-downs
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Work on one of N parts of the users, such as 3/16, with a store and files of its own
+    #[arg(long, global = true, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// Print the result as JSON on stdout
     #[arg(long, global = true)]
     pub json: bool,

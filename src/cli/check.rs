@@ -15,8 +15,9 @@ use super::local_time::format_in_zone;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::job::{Fetch, Job, JobUsers};
+use crate::report::{LogoError, PageLogo};
 use crate::scheduler::{RunHistory, starts_after};
-use crate::settings::{FileFormat, Settings};
+use crate::settings::{FileFormat, SettingOrigin, Settings};
 use crate::stream::StreamAccess;
 use spotify_client::AppClass;
 use spotify_client::state::{ClientIdentity, EndpointAccess, EndpointFact, LearnedFacts, StateDb, TokenKind};
@@ -70,6 +71,7 @@ pub fn run_as(
         Settings::built_in()
     });
     problems.extend(settings.hook_problems.iter().cloned());
+    problems.extend(logo_problems(context, &settings));
     let class = settings.spotify.app_mode.class().or(known.class);
     let loaded = context.jobs(&settings, &args.jobs);
     problems.extend(loaded.problems);
@@ -119,8 +121,30 @@ pub fn run_as(
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
         out.push_str("no job files; `cratedigger init` creates examples\n");
     }
+    let has_pages = loaded.jobs.iter().any(|job| job.report.is_some());
+    if has_pages && settings.report.logo.is_none() && settings.report.logo_dark.is_none() {
+        out.push_str("note: the pages of jobs name Spotify in words; with `report.logo` they show its logo\n");
+    }
     print::stdout(&out).or_exit(ExitStatus::Storage)?;
     Ok(exit)
+}
+
+/// Logos that cannot be shown, at the lines that name them.
+fn logo_problems(context: &CommandContext, settings: &Settings) -> Vec<Diagnostic> {
+    let report = &settings.report;
+    let (_, errors) = PageLogo::read(&context.project.root, report.logo.as_deref(), report.logo_dark.as_deref());
+    let problem = |error: LogoError| {
+        let (LogoError::Unreadable { key, .. } | LogoError::Unfit { key, .. }) = &error;
+        let origin = settings.origin(key);
+        let problem = match &origin {
+            SettingOrigin::File { file, line } => {
+                Diagnostic { line: Some(*line), ..Diagnostic::for_file(file, error.to_string()) }
+            }
+            other => Diagnostic::for_file(&other.to_string(), error.to_string()),
+        };
+        problem.for_key(*key).with_hint("copy the file there, or remove the setting: pages then name Spotify in words")
+    };
+    errors.into_iter().map(problem).collect()
 }
 
 /// One job as text. `due` says whether it starts now, and whether that is its first run.

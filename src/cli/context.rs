@@ -44,7 +44,7 @@ impl CommandContext {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         CommandContext {
             project: Project::at(&global.project),
-            flags: SettingFlags { state_dir: global.state_dir.clone() },
+            flags: SettingFlags { state_dir: global.state_dir.clone(), shard: global.shard },
             json: global.json,
             quiet: global.quiet,
             log_format: global.log_format,

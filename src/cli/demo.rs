@@ -67,7 +67,7 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
 
     let demo = CommandContext {
         project: Project::at(&folder),
-        flags: SettingFlags { state_dir: Some(folder.join("state")) },
+        flags: SettingFlags { state_dir: Some(folder.join("state")), shard: None },
         json: context.json,
         quiet: context.quiet,
         log_format: context.log_format,

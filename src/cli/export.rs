@@ -53,6 +53,7 @@ fn run_with(
     require_store(context, app.settings)?;
     let _lock = lock(&app)?;
     let files = app.job_files()?;
+    app.warn_of_logos();
     let past = RunHistory::read(&app.database_path()).map_err(store_error)?;
     let (mut written, mut deleted): (Vec<FileReport>, u64) = (Vec::new(), 0);
     let (mut failures, mut warnings) = (Vec::new(), Vec::new());

@@ -104,7 +104,8 @@ fn overview_job(job: &Job, past: JobHistory, start: NextStart, now: DateTime<Utc
     OverviewJob {
         name: job.name.clone(),
         is_broken: false,
-        has_page: job.report.is_some() && !past.runs.is_empty(),
+        // A job of several users has a page for each of them, whose address names the user.
+        has_page: job.report.is_some() && !past.runs.is_empty() && !job.has_several_users(),
         fetches: job.fetches.iter().map(|fetch| fetch.name.clone()).collect(),
         data_from: past.last_good,
         next: match start {
@@ -126,10 +127,13 @@ fn ended_at(run: &RunRow) -> Option<DateTime<Utc>> {
 fn sign_ins(context: &CommandContext, settings: &Settings, jobs: &[Job], now: DateTime<Utc>) -> Vec<OverviewSignIn> {
     let grants = sign_in_status::open_existing_grants(context, settings).ok().flatten();
     let users = sign_in_status::users_as_json(jobs, grants.as_ref(), now).unwrap_or_default();
+    let shows_people =
+        |name: &str| jobs.iter().any(|job| job.name == name && job.report.as_ref().is_some_and(|report| report.people));
     let of_user = |user: &serde_json::Value| {
         let names = user["jobs"].as_array().into_iter().flatten();
+        let is_named = names.clone().any(|name| name.as_str().is_some_and(shows_people));
         OverviewSignIn {
-            user: None,
+            user: user["user"].as_str().filter(|_| is_named).map(str::to_owned),
             is_valid: matches!(user["state"].as_str(), Some("ok" | "refreshing")),
             ends_at: user["ends_at"].as_str().and_then(|at| at.parse().ok()),
             days_left: user["days_left"].as_i64(),

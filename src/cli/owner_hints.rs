@@ -12,7 +12,7 @@ use spotify_client::error::SIGN_OWNER_IN;
 /// Adds the hint to the report of a run. Where no other owner has to sign in, it takes the place of the general hint.
 /// A hint is no reason for a run to fail: without a readable store or grants, the report stays as it is.
 pub(super) fn name_signed_in_owners(app: &App<'_>, job: &Job, report: &mut RunReport) {
-    if !report.hints.iter().any(|hint| hint == SIGN_OWNER_IN) || job.users == JobUsers::All {
+    if !report.hints.iter().any(|hint| hint == SIGN_OWNER_IN) || matches!(job.users, JobUsers::All(_)) {
         return;
     }
     let owners = open_current_schema(&app.database_path()).map_err(|_| ());
@@ -29,7 +29,7 @@ pub(super) fn name_signed_in_owners(app: &App<'_>, job: &Job, report: &mut RunRe
     users.dedup();
     let named = match &job.users {
         JobUsers::Named(names) => names.as_slice(),
-        JobUsers::None | JobUsers::All => &[],
+        JobUsers::None | JobUsers::All(_) => &[],
     };
     users.retain(|user| !named.contains(user));
     if users.is_empty() {

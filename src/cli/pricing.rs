@@ -30,7 +30,7 @@ pub(super) fn job_key(app: &App<'_>, job: &Job) -> JobKey {
 pub(super) fn grants_for(app: &App<'_>, job: &Job) -> Result<Option<Arc<GrantStore>>, CommandError> {
     match job.users {
         JobUsers::None => Ok(None),
-        JobUsers::Named(_) | JobUsers::All => app.grants().map(|grants| Some(Arc::clone(grants))),
+        JobUsers::Named(_) | JobUsers::All(_) => app.grants().map(|grants| Some(Arc::clone(grants))),
     }
 }
 

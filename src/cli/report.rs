@@ -35,6 +35,7 @@ pub fn run(args: &ReportArgs, context: &CommandContext) -> Result<ExitStatus, Co
     require_store(context, app.settings)?;
     // What it has read must not be written after a purge.
     let _lock = share_store(&app, "no page was written")?;
+    app.warn_of_logos();
     let past = RunHistory::read(&app.database_path()).map_err(store_error)?;
     // A job that is named gets a page even without `[report]`.
     for job in loaded.jobs.iter().filter(|job| job.report.is_some() || !args.jobs.is_empty()) {

@@ -3,6 +3,7 @@
 //! A timer starts the program every few minutes, so a lasting problem is reported only when it starts.
 //! A command that a user types reports everything every time.
 
+mod digest;
 mod overdue;
 mod run_alerts;
 

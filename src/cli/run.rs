@@ -39,6 +39,11 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if loaded.has_errors() && !args.job_names().is_empty() {
         return Err(CommandError::Problems(loaded.problems));
     }
+    if !args.job_names().is_empty()
+        && let (Some(shard), false) = (settings.shard, loaded.elsewhere.is_empty())
+    {
+        context.notice(&format!("not read by shard {shard}: {}", loaded.elsewhere.join(", ")));
+    }
     if let (Some(fetch), [job]) = (args.accepted_fetch(), &loaded.jobs[..]) {
         require_fetch(job, fetch)?;
     }
@@ -76,6 +81,7 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
                 }
                 command.results.add_error(error);
             }
+            command.send_digest(&loaded.jobs);
         };
         runtime()?.block_on(reporter.run_with_deliveries(&shutdown, work));
     }
@@ -267,11 +273,21 @@ impl RunCommand<'_> {
         Ok(Round { jobs: due, history: Some(history) })
     }
 
+    /// Sends the digest if its time has come. It tells of all jobs, also after a run of some.
+    fn send_digest(&self, loaded: &[Job]) {
+        if !self.reporter.has_digest(self.settings, Utc::now()) {
+            return;
+        }
+        let is_some = !self.args.job_names().is_empty();
+        let all = is_some.then(|| self.context.jobs(self.settings, &[]).jobs);
+        self.reporter.send_digest(self.settings, all.as_deref().unwrap_or(loaded), Utc::now());
+    }
+
     fn read_history(&self) -> Result<RunHistory, CommandError> {
         RunHistory::read(&self.context.project.database(self.settings)).or_exit(ExitStatus::Storage)
     }
 
     fn has_pending_alerts(&self, loaded: &LoadedJobs) -> bool {
-        self.read_history().is_ok_and(|history| self.reporter.has_pending(loaded, &history, Utc::now()))
+        self.read_history().is_ok_and(|history| self.reporter.has_pending(self.settings, loaded, &history, Utc::now()))
     }
 }

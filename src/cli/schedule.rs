@@ -146,6 +146,7 @@ impl SchedulerLoop<'_> {
             self.report_hanging(&mut board, now);
             if metrics_at.elapsed() >= METRICS_INTERVAL {
                 metrics::write_metrics(self.context, self.settings, &self.reporter, &board.jobs());
+                self.reporter.send_digest(self.settings, &board.jobs(), now);
                 metrics_at = Instant::now();
             }
             // With all slots in use, nothing can start before a run ends.

@@ -48,7 +48,9 @@ pub(super) fn sign_in_statuses(job: &Job, grants: Option<&GrantStore>) -> Result
     let names: Vec<String> = match &job.users {
         JobUsers::None => Vec::new(),
         JobUsers::Named(names) => names.clone(),
-        JobUsers::All => all.iter().map(|grant| grant.user.clone()).collect(),
+        JobUsers::All(_) => {
+            all.iter().map(|grant| grant.user.clone()).filter(|user| job.users.may_include(user)).collect()
+        }
     };
     let needed: Vec<&str> = job.fetches.iter().flat_map(|fetch| fetch.stream.scopes).copied().collect();
     let standing = |user: String| {

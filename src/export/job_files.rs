@@ -15,6 +15,7 @@ use super::last_files::last_file_of;
 use super::not_found_file::{NotFoundFile, path_beside};
 use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
+use super::page_files::{PageAudience, PageSource};
 use super::planned_file::{FileContent, PlannedFile, planned_files, whole_fetches};
 use super::publish::{check_target, publish};
 use super::query_fetches::{fingerprint_inputs, query_fetches};
@@ -22,9 +23,8 @@ use super::row_sources::RowSources;
 use super::style::CsvStyle;
 use super::workbook::{planned_sheets, workbook_files};
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
-use crate::report::{JobPage, PageChart, PageQuery};
+use crate::report::PageLogo;
 use crate::settings::FileFormat;
-use crate::store::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, files_of_earlier_titles,
@@ -49,6 +49,8 @@ pub struct JobFiles {
     pub csv: CsvOptions,
     /// Whether a partial run writes files.
     pub publish_partial: bool,
+    /// What pages show as the mark of Spotify.
+    pub logo: PageLogo,
     /// How long files with a date in their name are kept; `None`: for ever.
     pub dated_csv: Option<Duration>,
 }
@@ -209,7 +211,10 @@ impl JobFiles {
         let mut sheets = Vec::new();
         for plan in &plans {
             let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
-            let source = sources.rows_of(&plan.content, style)?.of_list(plan.list.as_ref());
+            let source = match only_page {
+                true => RowSource::Kept,
+                false => sources.rows_of(&plan.content, style)?.of_list(plan.list.as_ref()),
+            };
             let list = plan.list_name();
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
             let mut sheet = plan.output_file(source, &expansion, &inputs, shown.run);
@@ -262,23 +267,33 @@ impl JobFiles {
             }
         }
         let mut not_read = Vec::new();
-        let without_file = whole_fetches(job, shown.fire_at);
+        let whole = whole_fetches(job, shown.fire_at);
         if job.xlsx {
-            let planned = planned_sheets(job, &plans, &without_file, (&date, &datetime));
+            let planned = planned_sheets(job, &plans, &whole, (&date, &datetime));
             for sheet in &planned {
                 let fetch = sheet.fetch_name().unwrap_or_default();
                 if no_list_was_read(store, &job.name, fetch).map_err(unreadable)? {
                     not_read.push(fetch.to_owned());
                 }
             }
-            sheets.extend(workbook_files(shown, &sources, planned, &not_read, &inputs)?);
+            let mut workbooks = workbook_files(shown, &sources, planned, &not_read, &inputs)?;
+            if only_page {
+                workbooks.iter_mut().for_each(|workbook| workbook.source = RowSource::Kept);
+            }
+            sheets.extend(workbooks);
         }
         let on_request = JobReport::default();
-        let chart_values = QueryParameters { user_id: only_user(&users), ..shown.bound.clone() };
-        if let Some(report) = job.report.as_ref().or(only_page.then_some(&on_request)) {
+        let report = job.report.as_ref().or(only_page.then_some(&on_request));
+        let budget = || QueryBudget::with_time(QUERY_TIME);
+        let audiences = match report {
+            Some(_) => PageAudience::of_job(shown, &users, &self.database, budget)?,
+            None => Vec::new(),
+        };
+        if let Some(report) = report {
             // A page shows a query only if the query's own files show it too.
-            let queries = if is_kept { &[][..] } else { &plans[..] };
-            sheets.push(report_file(shown, report, queries, &chart_values, &reader, &inputs));
+            let plans = if is_kept { &[][..] } else { &plans[..] };
+            let source = PageSource { shown, report, plans, reader: &reader, logo: &self.logo };
+            sheets.extend(audiences.iter().map(|audience| source.page_for(audience, &inputs)));
         }
         let now = Utc::now();
         let of_lists = plans.iter().zip(&sheets).filter(|(plan, _)| plan.list.is_some() && !plan.file.name.is_dated());
@@ -307,7 +322,8 @@ impl JobFiles {
         let good: Vec<MarkedFile> = plans.iter().zip(&since).zip(&sheets).filter_map(written).collect();
         let by_reads = job.fetches.iter().any(|f| matches!(f.source, FetchSource::From { filter: Some(_), .. }));
         record_marks(store, (&job.name, shown.run), &good, by_reads, &timestamp(now)).map_err(unreadable)?;
-        let is_reported = |file: &ExportedFile| !only_page || file.path.ends_with(REPORT_PAGE);
+        let is_reported =
+            |file: &ExportedFile| !only_page || file.path.extension().is_some_and(|ending| ending == "html");
         let files = outcome.files.into_iter().filter(is_reported).map(|file| FileReport {
             path: file.path.display().to_string(),
             rows: file.rows,
@@ -339,45 +355,6 @@ impl JobFiles {
             path.is_some_and(|path| dated.iter().any(|name| name.could_expand_to(&path, &job.name)))
         });
         Ok(old)
-    }
-}
-
-/// The id of the user of a job with just one.
-fn only_user(users: &[(String, String)]) -> Option<String> {
-    users.first().filter(|_| users.len() == 1).map(|(id, _)| id.clone())
-}
-
-/// The name of the page of a job.
-const REPORT_PAGE: &str = "report.html";
-
-/// The page of a job, which shows the store as of a run.
-fn report_file<'s>(
-    shown: &'s ExportedRun<'_>,
-    report: &'s JobReport,
-    plans: &'s [PlannedFile<'_>],
-    chart_values: &'s QueryParameters,
-    reader: &'s QueryReader,
-    inputs: &str,
-) -> OutputFile<'s> {
-    let job = shown.job;
-    let mut queries: Vec<PageQuery<'_>> = Vec::new();
-    for plan in plans {
-        let FileContent::Query { query, bound, .. } = &plan.content else { continue };
-        // One user's rows are not shown beside another's, and each query once.
-        if plan.user.is_empty() && !queries.iter().any(|other| std::ptr::eq(other.sql, query.sql.as_str())) {
-            queries.push(PageQuery { path: plan.file.name.template().to_owned(), sql: &query.sql, reader, bound });
-        }
-    }
-    let charts = job.charts.iter().map(|chart| PageChart { chart, reader, bound: chart_values }).collect();
-    let (state, reasons) = (shown.state, shown.reasons);
-    OutputFile {
-        path: REPORT_PAGE.into(),
-        name: REPORT_SOURCE.into(),
-        title: "report page".into(),
-        source: RowSource::Page(JobPage { job, report, run: shown.run, state, reasons, queries, charts }),
-        inputs: format!("{inputs} {} {state:?} {reasons:?}", shown.run),
-        version: None,
-        force: shown.force_render.contains(REPORT_PAGE),
     }
 }
 

@@ -28,6 +28,7 @@ mod outcome;
 mod output_file;
 mod overview_file;
 mod package;
+mod page_files;
 #[cfg(feature = "lake")]
 mod parquet_file;
 #[cfg(feature = "lake")]

@@ -85,9 +85,14 @@ pub fn clear_user_files(
                 forget_inputs(store, &file.path).map_err(unreadable)?;
                 cleared.to_render.push(file.path);
             }
-            // What is there was not found to mention the user.
-            Err(ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })
-                if fate == UserFileFate::RenderIfMentioned => {}
+            // An export does not write there, so what is there was not found to mention the user.
+            Err(ExportError::NotAFile { .. } | ExportError::Name { .. }) if fate == UserFileFate::RenderIfMentioned => {
+            }
+            // Whether the file behind a link mentions the user is not known, since links are not followed.
+            Err(error @ ExportError::Link { .. }) if fate == UserFileFate::RenderIfMentioned => {
+                note_left_file(store, &file.path).map_err(unreadable)?;
+                cleared.left.push((path, format!("{error}; it may mention this user")));
+            }
             Err(error @ (ExportError::Link { .. } | ExportError::NotAFile { .. } | ExportError::Name { .. })) => {
                 note_left_file(store, &file.path).map_err(unreadable)?;
                 forget_files(store, std::slice::from_ref(&file.path)).map_err(unreadable)?;

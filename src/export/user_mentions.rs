@@ -1,4 +1,5 @@
-//! Finds out whether a file that shows many people mentions the deleted user.
+//! Finds out whether a file that shows many people mentions the deleted user: in its cells and addresses, line by line.
+//! Texts of the store, such as reasons of runs, have no cells; `store::purge::mentions` finds and replaces words in them.
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::keys;
-use super::model::{ChartKind, JobChart};
+use super::page_model::{ChartKind, JobChart};
 use crate::document::{DocumentChecker, TableValues, TomlTable};
 
 /// More charts would not fit on a page.

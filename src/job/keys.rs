@@ -1,6 +1,7 @@
 //! The table of keys of a job file.
 
-use super::model::{AlbumGroup, ChartKind, ReportSection, TimeRange};
+use super::model::{AlbumGroup, TimeRange};
+use super::page_model::{ChartKind, ReportSection};
 use super::rules;
 use crate::document::{KeySpec, ValueShape};
 use crate::settings::keys::zones;
@@ -149,7 +150,7 @@ pub static JOB: &[KeySpec] = &[
         "report",
         ValueShape::Table,
         "",
-        "Writes the page output/csv/JOB/report.html: what changed, grew, is new, is missing. An empty table is enough.",
+        "Writes the page output/csv/JOB/report.html: what changed, grew, is new, is missing. An empty table is enough. A job of several users has a page for each: report-USER.html.",
     ),
     KeySpec::new("fetch", ValueShape::Tables, "", "What the job fetches: one [[fetch]] per stream."),
     KeySpec::new(
@@ -167,11 +168,17 @@ pub static REPORT: &[KeySpec] = &[
         "sections",
         ValueShape::List(&ValueShape::OneOf(|| ReportSection::ALL.map(ReportSection::as_str).to_vec())),
         "",
-        "The sections of the page. Default: all that the streams of the job fill.",
+        "The sections of the page. Default: all that the streams of the job fill, without `tops`.",
     ),
     KeySpec::new("since", DURATION, "\"7d\"", "How far before the run something counts as new."),
     KeySpec::new("weeks", ValueShape::Integer { min: 1, max: 104 }, "12", "Number of weeks in the chart of changes."),
     KeySpec::new("rows", ValueShape::Integer { min: 1, max: 200 }, "20", "Maximum number of rows of a table."),
+    KeySpec::new(
+        "people",
+        ValueShape::Flag,
+        "false",
+        "Show who added what and whose lists there are, and name the users of this job in the overview of all jobs.",
+    ),
 ];
 
 /// Keys of a `[[chart]]`.

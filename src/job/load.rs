@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::consistency;
 use super::input_budget::{InputBudget, InputLimits};
-use super::model::Job;
+use super::model::{Job, JobUsers};
 use super::output_name::check_component;
 use super::read;
 use crate::document::{Diagnostic, Document, limit_problems, nearest, or_list, quote};
-use crate::settings::{Project, Settings};
+use crate::settings::{Project, Settings, Shard};
 
 /// More job files than this are a mistake, such as the wrong folder.
 const MAX_JOBS: usize = 1_000;
@@ -20,6 +20,8 @@ pub struct LoadedJobs {
     pub jobs: Vec<Job>,
     /// The names of the jobs that cannot run.
     pub broken: Vec<String>,
+    /// The names of valid jobs that are left to other shards.
+    pub elsewhere: Vec<String>,
     /// All errors and warnings of all files.
     pub problems: Vec<Diagnostic>,
 }
@@ -100,11 +102,33 @@ fn load_job(
     let job = job.filter(|_| !problems.iter().any(Diagnostic::is_error));
     let is_valid = job.is_some();
     match job {
-        Some(job) => loaded.jobs.push(job),
+        Some(mut job) => {
+            if settings.shard.is_none_or(|shard| restrict(&mut job, shard)) {
+                loaded.jobs.push(job);
+            } else {
+                loaded.elsewhere.push(name);
+            }
+        }
         None => loaded.broken.push(name),
     }
     loaded.problems.extend(limit_problems(&shown, problems));
     is_valid
+}
+
+/// Restricts a job to the users of a shard. A job without users is read by the shard of its name. Returns whether the
+/// shard has anything to do.
+fn restrict(job: &mut Job, shard: Shard) -> bool {
+    match &mut job.users {
+        JobUsers::None => shard.contains(&job.name),
+        JobUsers::Named(users) => {
+            users.retain(|user| shard.contains(user));
+            !users.is_empty()
+        }
+        JobUsers::All(of) => {
+            *of = Some(shard);
+            true
+        }
+    }
 }
 
 /// Every `*.toml` file of the folder, sorted by name, without hidden files and editor backups.

@@ -18,6 +18,7 @@ pub mod keys;
 mod load;
 mod model;
 mod output_name;
+mod page_model;
 mod query;
 mod read;
 mod reference_file;
@@ -31,11 +32,9 @@ mod sql;
 
 pub use input_rows::InputFile;
 pub use load::{LoadedJobs, load};
-pub use model::{
-    AlbumGroup, CHART_COLUMNS, ChartKind, Fetch, FetchSource, Job, JobChart, JobQuery, JobReport, JobUsers,
-    ReportSection, RowFile, SinceRule, TimeRange,
-};
+pub use model::{AlbumGroup, Fetch, FetchSource, Job, JobQuery, JobUsers, RowFile, SinceRule, TimeRange};
 pub use output_name::{OutputName, TemplateValues, list_file_name};
+pub use page_model::{ChartKind, JobChart, JobReport, ReportSection};
 pub use reference_file::{IdsFile, SkippedRow};
 pub use schedule::{Schedule, ScheduleError};
 pub use schema::{json_schema, markdown};

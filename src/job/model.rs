@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use super::input_rows::InputFile;
 use super::output_name::OutputName;
+use super::page_model::{JobChart, JobReport};
 use super::reference_file::IdsFile;
 use super::schedule::Schedule;
 use super::{CsvOptions, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 use crate::document::Diagnostic;
-use crate::settings::FileFormat;
+use crate::settings::{FileFormat, Shard};
 use crate::stream::{Column, ReadStrategy, Stream, StreamTable};
 use spotify_client::{EntityKind, Reference};
 
@@ -76,141 +77,6 @@ pub struct Job {
     pub sql_problems: Vec<Diagnostic>,
 }
 
-/// `[report]`: the page of a job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobReport {
-    /// The sections to show; without a value all that the job's streams fill.
-    pub sections: Option<Vec<ReportSection>>,
-    /// How far back something counts as new.
-    pub since: Duration,
-    /// Number of weeks in charts of changes.
-    pub weeks: u32,
-    /// Maximum number of rows of a table.
-    pub rows: u64,
-}
-
-impl Default for JobReport {
-    /// What an empty table `[report]` means.
-    fn default() -> JobReport {
-        JobReport { sections: None, since: Duration::from_secs(7 * 86_400), weeks: 12, rows: 20 }
-    }
-}
-
-impl JobReport {
-    /// Whether the page shows a section.
-    pub fn has(&self, section: ReportSection) -> bool {
-        self.sections.as_ref().is_none_or(|sections| sections.contains(&section))
-    }
-}
-
-/// A section of the page of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReportSection {
-    /// What was added to and removed from playlists.
-    Changes,
-    /// The sizes of playlists over time.
-    Growth,
-    /// New releases, and releases by date.
-    Releases,
-    /// Missing and shared codes.
-    Codes,
-    /// Tracks in several places.
-    Duplicates,
-    /// How the fetches ended.
-    Fetches,
-    /// The first rows of each query.
-    Queries,
-}
-
-impl ReportSection {
-    /// Every section, in the order of the page.
-    pub const ALL: [ReportSection; 7] = [
-        ReportSection::Changes,
-        ReportSection::Growth,
-        ReportSection::Releases,
-        ReportSection::Codes,
-        ReportSection::Duplicates,
-        ReportSection::Fetches,
-        ReportSection::Queries,
-    ];
-
-    /// The name in job files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ReportSection::Changes => "changes",
-            ReportSection::Growth => "growth",
-            ReportSection::Releases => "releases",
-            ReportSection::Codes => "codes",
-            ReportSection::Duplicates => "duplicates",
-            ReportSection::Fetches => "fetches",
-            ReportSection::Queries => "queries",
-        }
-    }
-}
-
-/// `[[chart]]`: a chart of the page from SQL.
-#[derive(Debug, Clone)]
-pub struct JobChart {
-    pub title: String,
-    pub kind: ChartKind,
-    /// One SELECT with the columns `x` and `y`, and optionally `series` and `url`.
-    pub sql: String,
-    /// The place of the SQL in the file.
-    pub sql_span: Range<usize>,
-}
-
-impl JobChart {
-    /// What is wrong with the columns of its SQL.
-    pub fn wrong_columns(&self, columns: &[String]) -> Option<String> {
-        let (needed, optional) = CHART_COLUMNS;
-        let missing: Vec<String> = needed
-            .iter()
-            .filter(|name| !columns.iter().any(|column| column == *name))
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let known = |column: &&String| needed.contains(&column.as_str()) || optional.contains(&column.as_str());
-        match (missing.as_slice(), columns.iter().find(|column| !known(column))) {
-            ([], None) => None,
-            ([], Some(other)) => {
-                Some(format!("a chart has no use for the column `{other}`; it has x, y, series and url"))
-            }
-            (missing, _) => Some(format!("the chart needs a column named {}", missing.join(" and one named "))),
-        }
-    }
-}
-
-/// How a chart is drawn.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum ChartKind {
-    /// A line between values over time.
-    #[default]
-    Line,
-    /// A line that keeps each value until the next one.
-    Step,
-    /// A bar for each value.
-    Bars,
-    /// No drawing, only the values.
-    Table,
-}
-
-impl ChartKind {
-    /// Every kind.
-    pub const ALL: [ChartKind; 4] = [ChartKind::Line, ChartKind::Step, ChartKind::Bars, ChartKind::Table];
-
-    /// The name in job files.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChartKind::Line => "line",
-            ChartKind::Step => "step",
-            ChartKind::Bars => "bars",
-            ChartKind::Table => "table",
-        }
-    }
-}
-
-/// The columns that a chart needs, and those that it may have.
-pub const CHART_COLUMNS: (&[&str], &[&str]) = (&["x", "y"], &["series", "url"]);
-
 /// The users that a job reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobUsers {
@@ -218,8 +84,8 @@ pub enum JobUsers {
     None,
     /// These users, by local name.
     Named(Vec<String>),
-    /// All signed-in users (`users = "*"`).
-    All,
+    /// All signed-in users (`users = "*"`), or those of a shard.
+    All(Option<Shard>),
 }
 
 impl JobUsers {
@@ -228,7 +94,7 @@ impl JobUsers {
         match self {
             JobUsers::None => false,
             JobUsers::Named(users) => users.iter().any(|it| it == user),
-            JobUsers::All => true,
+            JobUsers::All(shard) => shard.is_none_or(|shard| shard.contains(user)),
         }
     }
 }
@@ -403,6 +269,15 @@ impl Fetch {
 }
 
 impl Job {
+    /// Whether it may read for several users, each of whom gets a page.
+    pub fn has_several_users(&self) -> bool {
+        match &self.users {
+            JobUsers::None => false,
+            JobUsers::Named(users) => users.len() > 1,
+            JobUsers::All(_) => true,
+        }
+    }
+
     /// The SQL of its queries and charts.
     pub fn sql(&self) -> impl Iterator<Item = &str> {
         self.queries.iter().map(|query| query.sql.as_str()).chain(self.charts.iter().map(|chart| chart.sql.as_str()))

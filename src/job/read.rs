@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 
 use super::input_budget::InputBudget;
-use super::model::{Job, JobReport, JobUsers, ReportSection, SinceRule};
+use super::model::{Job, JobUsers, SinceRule};
+use super::page_model::{JobReport, ReportSection};
 use super::rules::date;
 use super::schedule::Schedule;
 use super::{CsvOptions, chart, consistency, fetch, keys, query, sql};
@@ -148,7 +149,7 @@ fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -
     }
     let Some(value) = values.get("users") else { return JobUsers::None };
     if as_text(value) == Some("*") {
-        return JobUsers::All;
+        return JobUsers::All(None);
     }
     let mut named: Vec<String> = Vec::new();
     for (user, span) in texts(value) {
@@ -204,6 +205,7 @@ fn read_report(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) 
         since: duration(&values, "since").unwrap_or(default.since),
         weeks: integer(&values, "weeks").and_then(|n| u32::try_from(n).ok()).unwrap_or(default.weeks),
         rows: integer(&values, "rows").and_then(|n| u64::try_from(n).ok()).unwrap_or(default.rows),
+        people: values.get("people").and_then(|value| value.get_ref().as_bool()).unwrap_or(default.people),
     })
 }
 

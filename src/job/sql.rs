@@ -4,7 +4,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::model::{Fetch, FetchSource, JobChart, JobQuery};
+use super::model::{Fetch, FetchSource, JobQuery};
+use super::page_model::JobChart;
 use crate::document::{Diagnostic, DocumentChecker, nearest, or_list};
 use crate::store::create_schema;
 use crate::store::query::{InputRows, QueryError, QueryFetch, QueryParameters, QueryReader, mentions_inputs};

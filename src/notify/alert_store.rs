@@ -83,6 +83,9 @@ struct AlertState {
     /// By job: the ping about its newest finished run.
     #[serde(default)]
     pings: BTreeMap<String, PendingPing>,
+    /// The end of the time of which digests have told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest_until: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -230,6 +233,27 @@ impl AlertStore {
             forgotten += state.forget_deliveries(is_mentioned);
             (forgotten, forgotten > 0)
         })
+    }
+
+    /// The end of the time of which digests have told. The first call sets it to the present.
+    pub fn digest_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if let Some(until) = self.read().ok()?.digest_until {
+            // A clock that was ahead must not silence the digests.
+            return Some(until.min(now));
+        }
+        self.update(|state| (*state.digest_until.get_or_insert(now), true)).ok()
+    }
+
+    /// Notes that a digest tells of the time from one instant to another. Returns whether no other process has done so.
+    pub fn claim_digest(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+        let claimed = self.update(|state| {
+            let is_first = state.digest_until.is_none_or(|known| known <= from || known > until);
+            if is_first {
+                state.digest_until = Some(until);
+            }
+            (is_first, is_first)
+        });
+        claimed.unwrap_or(false)
     }
 
     /// The open alerts by job. Alerts of the whole project have an empty name.

@@ -19,6 +19,8 @@ pub enum AlertEvent {
     Recovery,
     /// A run is complete.
     Success,
+    /// A summary of all jobs since the last one.
+    Digest,
 }
 
 impl AlertEvent {
@@ -31,6 +33,7 @@ impl AlertEvent {
             AlertEvent::Overdue => "overdue",
             AlertEvent::Recovery => "recovery",
             AlertEvent::Success => "success",
+            AlertEvent::Digest => "digest",
         }
     }
 }

@@ -182,8 +182,8 @@ fn draw_line(
     let (first, last) = (&points[0], &points[points.len() - 1]);
     let mut chart = line(id, title, &values, shape, (&first.1, &last.1), most);
     chart.finding = match points.len() {
-        1 => format!("{} on {}.", number_text(first.0.1), first.1),
-        _ => format!("From {} on {} to {} on {}.", number_text(first.0.1), first.1, number_text(last.0.1), last.1),
+        1 => format!("{} at {}.", number_text(first.0.1), first.1),
+        _ => format!("From {} at {} to {} at {}.", number_text(first.0.1), first.1, number_text(last.0.1), last.1),
     };
     Ok(chart)
 }

@@ -8,7 +8,7 @@ use crate::store::{RunState, anomaly_table};
 impl PageScope<'_> {
     /// What each fetch requested and got.
     pub(super) fn fetches(&self) -> Result<Option<Section>, ReportError> {
-        let mut results = report_rows::fetch_results(self.store, self.run)?;
+        let mut results = report_rows::fetch_results(self.store, self.run, self.user)?;
         if results.is_empty() {
             return Ok(None);
         }

@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;
 
 use super::chart_section::{PageChart, chart_section};
+use super::logo::PageLogo;
 use super::page::{Page, PageCell, PageTable, Section, counted, grouped};
 use super::query_rows::{PageQuery, first_rows};
 use crate::job::{Job, JobReport, ReportSection};
@@ -21,6 +22,9 @@ pub struct JobPage<'a> {
     /// For the queries of the job: their files, readers and parameters.
     pub queries: Vec<PageQuery<'a>>,
     pub charts: Vec<PageChart<'a>>,
+    /// The id and the local name of the user whose data it shows; `None` for those of all.
+    pub user: Option<(&'a str, &'a str)>,
+    pub logo: &'a PageLogo,
 }
 
 impl JobPage<'_> {
@@ -64,7 +68,8 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Render
     let of = PageScope {
         store,
         job,
-        reported: ReportedJob::new(&job.name, &library),
+        reported: ReportedJob::new(&job.name, &library, shown.user.map(|(id, _)| id)),
+        user: shown.user,
         report: shown.report,
         run: shown.run,
         started,
@@ -74,8 +79,11 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Render
     page.description.clone_from(&job.description);
     page.reasons = shown.reasons.to_vec();
     page.has_content = true;
-    if job.needs_user() {
-        page.kicker.push_str(", with data of signed-in users");
+    page.logo = shown.logo.clone();
+    match shown.user {
+        Some((_, name)) => page.kicker.push_str(&format!(", with data of the user {name}")),
+        None if job.needs_user() => page.kicker.push_str(", with data of a signed-in user"),
+        None => {}
     }
     page.written = written(job, started);
     let mut warnings = Vec::new();
@@ -91,6 +99,9 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Render
             ReportSection::Releases => of.releases(&mut page.facts)?,
             ReportSection::Codes => of.codes(&mut page.facts)?,
             ReportSection::Duplicates => of.duplicates(&mut page.facts)?,
+            ReportSection::Markets => of.markets(&mut page.facts)?,
+            ReportSection::Metrics => of.metrics()?,
+            ReportSection::Tops => of.tops()?,
             ReportSection::Fetches => of.fetches()?,
             ReportSection::Queries => of.queries(&shown.queries),
         };
@@ -124,6 +135,8 @@ pub(super) struct PageScope<'a> {
     pub job: &'a Job,
     pub reported: ReportedJob,
     pub report: &'a JobReport,
+    /// The id and the local name of the user whose data are shown; `None` for those of all.
+    pub user: Option<(&'a str, &'a str)>,
     /// The run that the page shows.
     pub run: i64,
     pub started: DateTime<Utc>,
@@ -199,7 +212,8 @@ impl PageScope<'_> {
         }
         let mut section = Section { id: "queries".into(), title: "Queries".into(), ..Section::default() };
         section.lead = format!("The first rows of {}.", counted(queries.len() as u64, "query"));
-        section.tables = queries.iter().map(|query| first_rows(query, rows(self.report.rows))).collect();
+        section.tables =
+            queries.iter().map(|query| first_rows(query, rows(self.report.rows), self.report.people)).collect();
         Some(section)
     }
 }

@@ -4,12 +4,16 @@
 //! are drawn here as shapes, and each is followed by a table with the same numbers. All texts go through the escaping of the
 //! template, whose type knows that it writes HTML.
 
+mod catalog_sections;
 mod chart;
 mod chart_section;
 mod dates;
 mod fetch_section;
 mod job_page;
+mod logo;
 mod overview;
+mod overview_sections;
+mod overview_status;
 mod page;
 mod playlist_sections;
 mod query_rows;
@@ -17,5 +21,6 @@ mod release_section;
 
 pub use chart_section::PageChart;
 pub use job_page::{JobPage, ReportError, render_job_page};
+pub use logo::{LogoError, PageLogo};
 pub use overview::{Overview, OverviewJob, OverviewSignIn, OverviewStart, render_overview};
 pub use query_rows::PageQuery;

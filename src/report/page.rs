@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 use super::chart::Chart;
+use super::logo::PageLogo;
 use crate::store::RunState;
 use crate::store::report_rows::NamedLink;
 
@@ -29,8 +30,9 @@ pub(super) struct Page {
     /// Labels and numbers.
     pub facts: Vec<(String, String)>,
     pub sections: Vec<Section>,
-    /// Whether the page shows something of Spotify's.
+    /// Whether the page shows something of Spotify's, and names it as the source.
     pub has_content: bool,
+    pub logo: PageLogo,
     style: &'static str,
     style_hash: String,
     version: &'static str,
@@ -48,6 +50,7 @@ impl Page {
             facts: Vec::new(),
             sections: Vec::new(),
             has_content: false,
+            logo: PageLogo::default(),
             style: STYLE,
             style_hash: STANDARD.encode(Sha256::digest(STYLE.as_bytes())),
             version: env!("CARGO_PKG_VERSION"),
@@ -89,17 +92,20 @@ impl From<RunState> for PageState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RunStrip(pub Vec<RunState>);
 
-/// The height of a strip, and the width of a run in it with the gap.
+/// The height of a strip, the width of a run in it with the gap, and the number of runs that have a place. Strips of all jobs
+/// are as wide, so that the newest runs are below each other.
 const STRIP_HEIGHT: usize = 14;
 const STRIP_STEP: usize = 6;
+pub(super) const STRIP_RUNS: usize = 30;
 
 impl RunStrip {
     pub(super) fn width(&self) -> usize {
-        self.0.len() * STRIP_STEP
+        self.0.len().max(STRIP_RUNS) * STRIP_STEP
     }
 
     /// The bars of each state as one path, which takes less space than an element for each run. A failed run is the tallest.
     pub(super) fn paths(&self) -> Vec<(&'static str, String)> {
+        let free = STRIP_RUNS.saturating_sub(self.0.len());
         let bars = |state: RunState| {
             let height = match state {
                 RunState::Complete => 6,
@@ -107,10 +113,14 @@ impl RunStrip {
                 RunState::Failed => STRIP_HEIGHT,
             };
             let of_state = self.0.iter().enumerate().filter(|(_, run)| **run == state);
-            of_state.map(|(n, _)| format!("M{} {}h4v{height}h-4z", n * STRIP_STEP, STRIP_HEIGHT - height)).collect()
+            of_state
+                .map(|(n, _)| format!("M{} {}h4v{height}h-4z", (free + n) * STRIP_STEP, STRIP_HEIGHT - height))
+                .collect()
         };
-        let all = self.states().into_iter().map(|state| (state.as_str(), bars(state)));
-        all.collect()
+        // Where there was no run yet is a thin line.
+        let empty = (free > 0).then(|| ("none", format!("M0 13h{}v1h-{}z", free * STRIP_STEP, free * STRIP_STEP)));
+        let states = self.states().into_iter().map(|state| (state.as_str(), bars(state)));
+        empty.into_iter().chain(states).collect()
     }
 
     /// What it shows, in words.
@@ -185,6 +195,16 @@ impl PageCell {
 
     pub(super) fn number(n: u64) -> PageCell {
         PageCell { text: grouped(n), class: "n", ..PageCell::default() }
+    }
+
+    /// A difference with its sign.
+    pub(super) fn change(difference: i64) -> PageCell {
+        let sign = match difference {
+            1.. => "+",
+            0 => "±",
+            _ => "−",
+        };
+        PageCell { text: format!("{sign}{}", grouped(difference.unsigned_abs())), ..PageCell::number(0) }
     }
 
     /// A date, time or name, which stays on one line.

@@ -13,6 +13,20 @@ use crate::store::report_rows::{self, NamedLink};
 /// Maximum number of charts of sizes. The table has the other playlists.
 const MAX_CHARTS: usize = 12;
 
+/// A playlist with its sizes over time, of which there is at least one.
+struct SizedPlaylist {
+    playlist: NamedLink,
+    owner: NamedLink,
+    points: Vec<TimePoint>,
+    first_read: String,
+}
+
+impl SizedPlaylist {
+    fn change(&self) -> i64 {
+        self.points[self.points.len() - 1].1 as i64 - self.points[0].1 as i64
+    }
+}
+
 impl PageScope<'_> {
     /// What was added to and removed from the playlists of the job.
     pub(super) fn changes(&self, facts: &mut Facts) -> Result<Option<Section>, ReportError> {
@@ -98,19 +112,22 @@ impl PageScope<'_> {
             .collect();
         table.note = rest(table.rows.len(), counts.len() as u64, "playlists", &all);
         section.tables.push(table);
-        let mut table = PageTable::new("Newest changes", &["title", "artists", "change", "playlist", "seen"]);
+        let people = self.report.people;
+        let heads = ["title", "artists", "change", "playlist", "seen", "added by"];
+        let mut table = PageTable::new("Newest changes", &heads[..if people { 6 } else { 5 }]);
         table.rows = newest
             .rows
             .iter()
             .map(|item| {
                 let sign = if item.change == "added" { "+" } else { "−" };
-                vec![
+                let cells = vec![
                     PageCell::named(&item.item).explicit(item.explicit),
                     PageCell::text(&item.artists),
                     PageCell::unbroken(format!("{sign} {}", item.change)),
                     PageCell::named(&item.playlist),
                     PageCell::unbroken(minute(&item.seen_at)),
-                ]
+                ];
+                cells.into_iter().chain(people.then(|| PageCell::named(&item.added_by))).collect()
             })
             .collect();
         table.note = rest(table.rows.len(), newest.total, "changes", &all);
@@ -123,22 +140,26 @@ impl PageScope<'_> {
     /// The size of each playlist over time.
     pub(super) fn growth(&self) -> Result<Option<Section>, ReportError> {
         let sizes = report_rows::playlist_sizes(self.store, &self.reported)?;
-        let mut lists: Vec<(NamedLink, Vec<TimePoint>, String)> = Vec::new();
+        let mut lists: Vec<SizedPlaylist> = Vec::new();
         let mut of = None;
         for size in sizes {
             let time = size.seen_at.parse::<DateTime<Utc>>().map_or(0, |at| at.timestamp());
             match lists.last_mut() {
-                Some(list) if of.as_ref() == Some(&size.playlist_id) => list.1.push((time, size.items)),
-                _ => lists.push((size.playlist, vec![(time, size.items)], size.seen_at)),
+                Some(list) if of.as_ref() == Some(&size.playlist_id) => list.points.push((time, size.items)),
+                _ => lists.push(SizedPlaylist {
+                    playlist: size.playlist,
+                    owner: size.owner,
+                    points: vec![(time, size.items)],
+                    first_read: size.seen_at.get(..10).unwrap_or_default().to_owned(),
+                }),
             }
             of = Some(size.playlist_id);
         }
         if lists.is_empty() {
             return Ok(None);
         }
-        let change = |points: &[TimePoint]| points[points.len() - 1].1 as i64 - points[0].1 as i64;
-        lists.sort_by_key(|(_, points, _)| (Reverse(change(points).abs()), Reverse(points.len())));
-        let moved = lists.iter().filter(|(_, points, _)| points.len() > 1).count();
+        lists.sort_by_key(|list| (Reverse(list.change().abs()), Reverse(list.points.len())));
+        let moved = lists.iter().filter(|list| list.points.len() > 1).count();
         let mut section = Section { id: "growth".into(), title: "Growth".into(), ..Section::default() };
         section.lead = match (moved, lists.len()) {
             (0, 1) => {
@@ -149,15 +170,17 @@ impl PageScope<'_> {
             ),
             (n, all) => format!("{n} of {} changed since they were first read.", counted(all as u64, "playlist")),
         };
+        if moved > MAX_CHARTS {
+            section.lead.push_str(&format!(" The {MAX_CHARTS} with the largest changes are drawn."));
+        }
         let now = self.started.timestamp();
-        for (n, (playlist, points, first)) in
-            lists.iter().filter(|(_, points, _)| points.len() > 1).take(MAX_CHARTS).enumerate()
-        {
-            let mut points = points.clone();
+        for (n, list) in lists.iter().filter(|list| list.points.len() > 1).take(MAX_CHARTS).enumerate() {
+            let mut points = list.points.clone();
             let last = points[points.len() - 1];
             points.push((now.max(last.0), last.1));
-            let ends = (first.get(..10).unwrap_or_default(), self.started.format("%Y-%m-%d").to_string());
-            let mut chart = steps(format!("growth-{n}"), &playlist.name, &points, (ends.0, &ends.1));
+            let today = self.started.format("%Y-%m-%d").to_string();
+            let ends = (list.first_read.as_str(), today.as_str());
+            let mut chart = steps(format!("growth-{n}"), &list.playlist.name, &points, ends);
             chart.finding = format!(
                 "From {} to {} items, in {} versions.",
                 grouped(points[0].1),
@@ -166,29 +189,21 @@ impl PageScope<'_> {
             );
             section.charts.push(chart);
         }
-        let mut table =
-            PageTable::new("Sizes of the playlists", &["playlist", "#items", "#change", "first read", "#versions"]);
+        let people = self.report.people;
+        let heads = ["playlist", "#items", "#change", "first read", "#versions", "owner"];
+        let mut table = PageTable::new("Sizes of the playlists", &heads[..if people { 6 } else { 5 }]);
         table.rows = lists
             .iter()
             .take(rows(self.report.rows))
-            .map(|(playlist, points, first)| {
-                let change = change(points);
-                let sign = if change > 0 {
-                    "+"
-                } else if change < 0 {
-                    "−"
-                } else {
-                    "±"
-                };
-                let change =
-                    PageCell { text: format!("{sign}{}", grouped(change.unsigned_abs())), ..PageCell::number(0) };
-                vec![
-                    PageCell::named(playlist),
-                    PageCell::number(points[points.len() - 1].1),
-                    change,
-                    PageCell::unbroken(first.get(..10).unwrap_or_default()),
-                    PageCell::number(points.len() as u64),
-                ]
+            .map(|list| {
+                let cells = vec![
+                    PageCell::named(&list.playlist),
+                    PageCell::number(list.points[list.points.len() - 1].1),
+                    PageCell::change(list.change()),
+                    PageCell::unbroken(&list.first_read),
+                    PageCell::number(list.points.len() as u64),
+                ];
+                cells.into_iter().chain(people.then(|| PageCell::named(&list.owner))).collect()
             })
             .collect();
         table.note = rest(table.rows.len(), lists.len() as u64, "playlists", MORE_ROWS);

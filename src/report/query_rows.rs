@@ -17,7 +17,7 @@ pub struct PageQuery<'a> {
 }
 
 /// The first rows of a query. An error is shown in the place of the rows, without the SQL.
-pub(super) fn first_rows(query: &PageQuery<'_>, most: usize) -> PageTable {
+pub(super) fn first_rows(query: &PageQuery<'_>, most: usize, people: bool) -> PageTable {
     let mut table = PageTable::new(query.path.clone(), &[]);
     let found = match query.reader.first_rows(query.sql, query.bound, most) {
         Ok(found) => found,
@@ -26,7 +26,7 @@ pub(super) fn first_rows(query: &PageQuery<'_>, most: usize) -> PageTable {
             return table;
         }
     };
-    let is_shown = |name: &String| !names_a_person(name);
+    let is_shown = |name: &String| people || !names_a_person(name);
     let shown: Vec<usize> = (0..found.columns.len()).filter(|n| is_shown(&found.columns[*n])).collect();
     table.rows = found.rows.iter().map(|row| shown.iter().map(|n| cell(&row[*n])).collect()).collect();
     let has_number = |n: usize| table.rows.iter().any(|row| row[n].class == "n");

@@ -193,12 +193,21 @@ pub static SECTIONS: &[SettingsSection] = &[
     SettingsSection {
         name: "report",
         about: "Pages to look at. A job gets its own page with [report] in its file.",
-        keys: &[KeySpec::new(
-            "overview",
-            ValueShape::Flag,
-            "true",
-            "Write index.html in the CSV folder: the state of all jobs, without anything of Spotify's. If it is switched off, the next run deletes the page.",
-        )],
+        keys: &[
+            KeySpec::new(
+                "overview",
+                ValueShape::Flag,
+                "true",
+                "Write index.html in the CSV folder: the state of all jobs, without anything of Spotify's. If it is switched off, the next run deletes the page.",
+            ),
+            KeySpec::new(
+                "logo",
+                PATH,
+                "",
+                "Your copy of Spotify's logo (SVG or PNG, at most 128 KiB), relative to the project folder. Pages of jobs embed it unchanged. Without it, they name Spotify in words.",
+            ),
+            KeySpec::new("logo_dark", PATH, "", "The logo for dark pages. Without it, dark pages show `logo`, too."),
+        ],
     },
     SettingsSection {
         name: "csv",
@@ -285,10 +294,16 @@ pub static SECTIONS: &[SettingsSection] = &[
             KeySpec::new(
                 "on",
                 ValueShape::List(&ValueShape::OneOf(|| {
-                    vec!["failure", "partial", "sign_in", "overdue", "recovery", "success"]
+                    vec!["failure", "partial", "sign_in", "overdue", "recovery", "success", "digest"]
                 })),
                 "[\"failure\", \"sign_in\", \"overdue\", \"recovery\"]",
-                "Which events are reported. `success` sends a message for every complete run.",
+                "Which events are reported. `success` sends a message for every complete run, and `digest` a summary of all jobs.",
+            ),
+            KeySpec::new(
+                "digest",
+                ValueShape::OneOf(super::policy::digest_words),
+                "\"weekly\"",
+                "How often the summary is sent if `on` names `digest`: every day, or on Mondays, at 08:00 in `defaults.timezone`.",
             ),
             KeySpec::new("timeout", DURATION, "\"10s\"", "Time limit for delivering one message."),
             KeySpec::new(

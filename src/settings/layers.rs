@@ -10,6 +10,7 @@ use super::keys::{SECTIONS, dotted};
 use super::origin::SettingOrigin;
 use super::project::Project;
 use super::sections::Settings;
+use super::shard::Shard;
 use super::{env, file};
 use crate::document::Diagnostic;
 
@@ -18,6 +19,8 @@ use crate::document::Diagnostic;
 pub struct SettingFlags {
     /// `--state-dir`
     pub state_dir: Option<PathBuf>,
+    /// `--shard`
+    pub shard: Option<Shard>,
 }
 
 impl Settings {
@@ -77,8 +80,19 @@ impl Settings {
         if !problems.is_empty() {
             return Err(problems);
         }
+        if let Some(shard) = flags.shard {
+            settings.divide(shard);
+        }
         settings.hook_problems = read_hook_files(&mut settings.notify, project, credentials.map(Into::into));
         Ok(settings)
+    }
+
+    /// Gives a shard a store and files of its own. It shares everything else with the other shards.
+    fn divide(&mut self, shard: Shard) {
+        self.shard = Some(shard);
+        self.output.database = shard.place(&self.output.database);
+        self.output.csv_dir = shard.place(&self.output.csv_dir);
+        self.notify.prometheus_file = self.notify.prometheus_file.as_deref().map(|file| shard.place(file));
     }
 
     /// The built-in default settings.

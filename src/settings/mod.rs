@@ -24,6 +24,7 @@ mod project;
 pub(crate) mod rules;
 mod schema;
 mod sections;
+mod shard;
 
 pub use csv::{CsvOptions, CsvProfile, FormulaGuard, LineEnding, TimeFormat};
 pub use file_format::{FileFormat, extension};
@@ -31,7 +32,7 @@ pub use layers::SettingFlags;
 pub use limits::LimitsInForce;
 pub use open_secrets::{OpenSecretFile, open_secret_files};
 pub use origin::SettingOrigin;
-pub use policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
+pub use policy::{DigestInterval, FirstRunPolicy, MissedPolicy, OverlapPolicy};
 pub use project::Project;
 pub use schema::{commented_file, json_schema, markdown};
 pub(crate) use schema::{key_row, key_schema};
@@ -39,3 +40,4 @@ pub use sections::{
     AppMode, CallsSetting, HookUrl, JobDefaults, LimitSettings, NotifySettings, OutputSettings, RefreshAges,
     RetentionSettings, ScheduleSettings, Settings, SpotifySettings, StateSettings,
 };
+pub use shard::Shard;

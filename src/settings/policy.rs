@@ -30,6 +30,32 @@ pub enum OverlapPolicy {
     Skip,
 }
 
+/// How often a digest is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestInterval {
+    /// Every day at 08:00.
+    Daily,
+    /// On Mondays at 08:00.
+    #[default]
+    Weekly,
+}
+
+impl DigestInterval {
+    /// Its times as a crontab line.
+    pub fn cron_line(self) -> &'static str {
+        match self {
+            DigestInterval::Daily => "0 8 * * *",
+            DigestInterval::Weekly => "0 8 * * 1",
+        }
+    }
+}
+
+/// The words of [`DigestInterval`].
+pub fn digest_words() -> Vec<&'static str> {
+    vec!["daily", "weekly"]
+}
+
 /// The words of [`MissedPolicy`].
 pub fn missed_words() -> Vec<&'static str> {
     vec!["run_once", "skip"]

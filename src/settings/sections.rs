@@ -11,7 +11,8 @@ use url::Url;
 use super::csv::CsvOptions;
 use super::file_format::FileFormat;
 use super::origin::SettingOrigin;
-use super::policy::{FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use super::policy::{DigestInterval, FirstRunPolicy, MissedPolicy, OverlapPolicy};
+use super::shard::Shard;
 use crate::document::{self, Diagnostic};
 use spotify_client::AppClass;
 
@@ -46,6 +47,9 @@ pub struct Settings {
     /// What is wrong with the files of hook addresses. Commands that send messages refuse to start, `check` and `doctor` report them, and the others ignore them.
     #[serde(skip)]
     pub hook_problems: Vec<Diagnostic>,
+    /// The part of the users that this process reads (`--shard`).
+    #[serde(skip)]
+    pub shard: Option<Shard>,
 }
 
 /// The app class according to the operator.
@@ -154,6 +158,12 @@ pub struct OutputSettings {
 pub struct ReportSettings {
     /// Whether there is a page about all jobs.
     pub overview: bool,
+    /// The logo of Spotify for pages, relative to the project folder.
+    #[serde(default)]
+    pub logo: Option<PathBuf>,
+    /// The same for dark pages.
+    #[serde(default)]
+    pub logo_dark: Option<PathBuf>,
 }
 
 /// `[state]`
@@ -225,6 +235,8 @@ pub struct NotifySettings {
     pub command: Option<Vec<String>>,
     /// The events that are reported.
     pub on: Vec<String>,
+    /// How often a digest is sent, if `on` names it.
+    pub digest: DigestInterval,
     /// Time limit for a ping, webhook or command.
     #[serde(deserialize_with = "duration")]
     pub timeout: Duration,

@@ -29,6 +29,7 @@ pub mod children;
 pub mod code_matches;
 mod compact;
 mod dependency_kind;
+pub mod digest_rows;
 mod disk_space;
 pub mod early_ends;
 pub mod entity;

@@ -2,29 +2,38 @@
 //! to what the job requested, and to a number of rows.
 
 mod all_jobs;
+mod catalog;
 mod of_run;
 mod releases;
+mod tops;
 
 use rusqlite::{Connection, Row, params};
 
 pub use all_jobs::{CallsOfJob, FetchRead, calls_of_job, fetch_reads};
+pub use catalog::{MarketCount, MetricRow, market_counts, metrics_of_job, tracks_not_playable};
 pub use of_run::{FetchResult, NotedReason, codes_not_found, fetch_results, noted_by_reason, run_started_at};
 pub use releases::{ReleaseRow, first_release_reads, new_release_count, newest_releases, releases_by_date};
+pub use tops::{TopRank, top_ranks};
 
 /// A job as a page shows it.
 #[derive(Debug)]
 pub struct ReportedJob {
     name: String,
-    /// The names of its fetches that read the playlists of a user's library, as a JSON list.
-    library_fetches: String,
+    /// As JSON: the names of its fetches that read the playlists of a user's library, and the user whose data are shown.
+    scope: String,
 }
 
 impl ReportedJob {
-    /// A job, and its fetches that read the playlists of a user's library.
-    pub fn new(name: &str, library_fetches: &[&str]) -> ReportedJob {
-        ReportedJob { name: name.to_owned(), library_fetches: serde_json::json!(library_fetches).to_string() }
+    /// A job, its fetches that read the playlists of a user's library, and the id of the user whose data are shown; `None` for
+    /// those of all.
+    pub fn new(name: &str, library_fetches: &[&str], user: Option<&str>) -> ReportedJob {
+        let scope = serde_json::json!({ "library": library_fetches, "user": user }).to_string();
+        ReportedJob { name: name.to_owned(), scope }
     }
 }
+
+/// Whether a request `q` is for the shown user (`?2`), or for no user.
+const FOR_USER: &str = "(?2 ->> 'user' IS NULL OR q.user_id IS NULL OR q.user_id = ?2 ->> 'user')";
 
 /// When lists were first read. A first read is a baseline: nothing in it counts as new.
 #[derive(Debug, Default)]
@@ -69,6 +78,8 @@ pub struct ChangedItem {
     pub artists: String,
     pub explicit: bool,
     pub seen_at: String,
+    /// Who added it.
+    pub added_by: NamedLink,
 }
 
 /// The number of items of a playlist at a time.
@@ -76,6 +87,8 @@ pub struct ChangedItem {
 pub struct PlaylistSize {
     pub playlist_id: String,
     pub playlist: NamedLink,
+    /// Whose list it is.
+    pub owner: NamedLink,
     pub seen_at: String,
     pub items: u64,
 }
@@ -97,22 +110,20 @@ pub struct SomeRows<T> {
 }
 
 /// The playlists of a job: those that it requested, and for fetches of a library (`?2`) those in the library.
-const OWN: &str = "WITH own AS (SELECT p.id FROM (
-    SELECT l.parent_id AS id FROM requested q JOIN lists l ON l.id = q.list_id
-      WHERE q.job = ?1 AND l.kind = 'playlist_items'
-    UNION SELECT m.playlist_id FROM requested q JOIN my_playlists m ON m.list_id = q.list_id AND m.removed_at IS NULL
-      WHERE q.job = ?1 AND q.fetch IN (SELECT value FROM json_each(?2))) r JOIN playlists p ON p.id = r.id)";
+const OWN: &str = "WITH asked AS (SELECT * FROM requested q WHERE q.job = ?1
+      AND (?2 ->> 'user' IS NULL OR q.user_id IS NULL OR q.user_id = ?2 ->> 'user')),
+  own AS (SELECT p.id FROM (
+    SELECT l.parent_id AS id FROM asked q JOIN lists l ON l.id = q.list_id WHERE l.kind = 'playlist_items'
+    UNION SELECT m.playlist_id FROM asked q JOIN my_playlists m ON m.list_id = q.list_id AND m.removed_at IS NULL
+      WHERE q.fetch IN (SELECT value FROM json_each(?2, '$.library'))) r JOIN playlists p ON p.id = r.id)";
 
 /// The tracks that a job shows, besides its playlists.
 const TRACKS: &str = "of_job AS (
     SELECT i.track_id AS id FROM own JOIN playlist_items i ON i.playlist_id = own.id WHERE i.track_id IS NOT NULL
-    UNION SELECT t.id FROM requested q JOIN tracks t ON t.id = q.item_id WHERE q.job = ?1
-    UNION SELECT i.track_id FROM requested q JOIN album_tracks i ON i.list_id = q.list_id
-      WHERE q.job = ?1 AND i.removed_at IS NULL
-    UNION SELECT i.track_id FROM requested q JOIN artist_top_tracks i ON i.list_id = q.list_id
-      WHERE q.job = ?1 AND i.removed_at IS NULL
-    UNION SELECT i.track_id FROM requested q JOIN saved_tracks i ON i.list_id = q.list_id
-      WHERE q.job = ?1 AND i.removed_at IS NULL)";
+    UNION SELECT t.id FROM asked q JOIN tracks t ON t.id = q.item_id
+    UNION SELECT i.track_id FROM asked q JOIN album_tracks i ON i.list_id = q.list_id WHERE i.removed_at IS NULL
+    UNION SELECT i.track_id FROM asked q JOIN artist_top_tracks i ON i.list_id = q.list_id WHERE i.removed_at IS NULL
+    UNION SELECT i.track_id FROM asked q JOIN saved_tracks i ON i.list_id = q.list_id WHERE i.removed_at IS NULL)";
 
 /// The artists of track `t`.
 const ARTISTS: &str = "coalesce((SELECT group_concat(name, ', ') FROM (SELECT a.name FROM track_artists ta
@@ -132,7 +143,7 @@ pub fn change_counts(store: &Connection, job: &ReportedJob, since: &str) -> rusq
         let playlist = NamedLink { name: row.get(0)?, url: row.get(1)? };
         Ok(ChangeCount { playlist, added: number(row, 2)?, removed: number(row, 3)?, moved: number(row, 4)? })
     };
-    store.prepare(&sql)?.query_map(params![job.name, job.library_fetches, since], read)?.collect()
+    store.prepare(&sql)?.query_map(params![job.name, job.scope, since], read)?.collect()
 }
 
 /// Returns the newest changes of the playlists since a time: run by run, in each by playlist. Items that only moved are
@@ -149,11 +160,11 @@ pub fn newest_changes(
     let from = "FROM own JOIN playlist_changes c ON c.playlist_id = own.id AND c.change <> 'moved'
          JOIN playlists p ON p.id = own.id LEFT JOIN tracks t ON t.id = c.track_id
          LEFT JOIN episodes e ON e.id = c.episode_id LEFT JOIN local_files f ON f.uri = c.uri
-         WHERE c.seen_at >= ?3";
+         LEFT JOIN users u ON u.id = c.added_by WHERE c.seen_at >= ?3";
     let sql = format!(
         "{OWN} SELECT c.change, coalesce(p.name, p.id), p.spotify_url, coalesce(t.name, e.name, f.name, c.uri, ''),
            coalesce(t.spotify_url, e.spotify_url), coalesce(nullif({ARTISTS}, ''), f.artist_names, ''),
-           coalesce(t.explicit, e.explicit, 0), c.seen_at {from} ORDER BY c.run_id DESC, 2, p.id, c.id LIMIT ?4"
+           coalesce(t.explicit, e.explicit, 0), c.seen_at, coalesce(u.display_name, c.added_by, ''), u.spotify_url {from} ORDER BY c.run_id DESC, 2, p.id, c.id LIMIT ?4"
     );
     let read = |row: &Row<'_>| {
         Ok(ChangedItem {
@@ -163,14 +174,15 @@ pub fn newest_changes(
             artists: row.get(5)?,
             explicit: row.get(6)?,
             seen_at: row.get(7)?,
+            added_by: NamedLink { name: row.get(8)?, url: row.get(9)? },
         })
     };
     let rows = store
         .prepare(&sql)?
-        .query_map(params![job.name, job.library_fetches, since, limit(most)], read)?
+        .query_map(params![job.name, job.scope, since, limit(most)], read)?
         .collect::<Result<_, _>>()?;
     let count = format!("{OWN} SELECT count(*) {from}");
-    let total = store.query_row(&count, params![job.name, job.library_fetches, since], |row| number(row, 0))?;
+    let total = store.query_row(&count, params![job.name, job.scope, since], |row| number(row, 0))?;
     Ok(SomeRows { rows, total })
 }
 
@@ -188,7 +200,7 @@ pub fn changes_by_week(
          FROM own JOIN playlist_changes c ON c.playlist_id = own.id WHERE c.seen_at >= ?3 GROUP BY 1 ORDER BY 1"
     );
     let read = |row: &Row<'_>| Ok((row.get(0)?, number(row, 1)?, number(row, 2)?));
-    store.prepare(&sql)?.query_map(params![job.name, job.library_fetches, since], read)?.collect()
+    store.prepare(&sql)?.query_map(params![job.name, job.scope, since], read)?.collect()
 }
 
 /// Returns when the playlists of a job were first read.
@@ -200,7 +212,7 @@ pub fn first_playlist_reads(store: &Connection, job: &ReportedJob, started: &str
         "{OWN} SELECT count(*), sum(first >= ?3), min(first) FROM (SELECT min(v.seen_at) AS first FROM own
          JOIN playlist_versions v ON v.playlist_id = own.id GROUP BY own.id)"
     );
-    store.query_row(&sql, params![job.name, job.library_fetches, started], FirstReads::from_row)
+    store.query_row(&sql, params![job.name, job.scope, started], FirstReads::from_row)
 }
 
 /// Returns every size that a playlist had, by playlist and time.
@@ -209,15 +221,17 @@ pub fn first_playlist_reads(store: &Connection, job: &ReportedJob, started: &str
 /// If the store cannot be read.
 pub fn playlist_sizes(store: &Connection, job: &ReportedJob) -> rusqlite::Result<Vec<PlaylistSize>> {
     let sql = format!(
-        "{OWN} SELECT v.playlist_id, coalesce(p.name, p.id), p.spotify_url, v.seen_at, v.items FROM own
+        "{OWN} SELECT v.playlist_id, coalesce(p.name, p.id), p.spotify_url, v.seen_at, v.items,
+           coalesce(u.display_name, p.owner_id, ''), u.spotify_url FROM own
          JOIN playlist_versions v ON v.playlist_id = own.id JOIN playlists p ON p.id = own.id
-         ORDER BY 2, v.playlist_id, v.seen_at"
+         LEFT JOIN users u ON u.id = p.owner_id ORDER BY 2, v.playlist_id, v.seen_at"
     );
     let read = |row: &Row<'_>| {
         let playlist = NamedLink { name: row.get(1)?, url: row.get(2)? };
-        Ok(PlaylistSize { playlist_id: row.get(0)?, playlist, seen_at: row.get(3)?, items: number(row, 4)? })
+        let owner = NamedLink { name: row.get(5)?, url: row.get(6)? };
+        Ok(PlaylistSize { playlist_id: row.get(0)?, playlist, owner, seen_at: row.get(3)?, items: number(row, 4)? })
     };
-    store.prepare(&sql)?.query_map([&job.name, &job.library_fetches], read)?.collect()
+    store.prepare(&sql)?.query_map([&job.name, &job.scope], read)?.collect()
 }
 
 /// Returns tracks that were read from Spotify and have no ISRC.
@@ -261,7 +275,7 @@ pub fn repeated_tracks(store: &Connection, job: &ReportedJob, most: u64) -> rusq
 /// # Errors
 /// If the store cannot be read.
 pub fn track_count(store: &Connection, job: &ReportedJob) -> rusqlite::Result<u64> {
-    store.query_row(&format!("{OWN}, {TRACKS} SELECT count(*) FROM of_job"), [&job.name, &job.library_fetches], |row| {
+    store.query_row(&format!("{OWN}, {TRACKS} SELECT count(*) FROM of_job"), [&job.name, &job.scope], |row| {
         number(row, 0)
     })
 }
@@ -280,12 +294,10 @@ fn track_notes(
         let track = NamedLink { name: row.get(0)?, url: row.get(1)? };
         Ok(TrackNote { track, artists: row.get(2)?, explicit: row.get(3)?, note: row.get(4)? })
     };
-    let rows = store
-        .prepare(&sql)?
-        .query_map(params![job.name, job.library_fetches, limit(most)], read)?
-        .collect::<Result<_, _>>()?;
+    let rows =
+        store.prepare(&sql)?.query_map(params![job.name, job.scope, limit(most)], read)?.collect::<Result<_, _>>()?;
     let count = format!("{OWN}, {TRACKS} SELECT count(*) {from}");
-    let total = store.query_row(&count, [&job.name, &job.library_fetches], |row| number(row, 0))?;
+    let total = store.query_row(&count, [&job.name, &job.scope], |row| number(row, 0))?;
     Ok(SomeRows { rows, total })
 }
 

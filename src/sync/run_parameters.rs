@@ -43,10 +43,11 @@ impl RunParameters {
         Ok(match (&job.users, self.grants.as_deref()) {
             (JobUsers::None, _) => Vec::new(),
             (JobUsers::Named(names), _) => names.clone(),
-            (JobUsers::All, Some(grants)) => {
-                grants.list().map_err(ApiError::from)?.into_iter().map(|grant| grant.user).collect()
+            (JobUsers::All(_), Some(grants)) => {
+                let signed_in = grants.list().map_err(ApiError::from)?.into_iter().map(|grant| grant.user);
+                signed_in.filter(|user| job.users.may_include(user)).collect()
             }
-            (JobUsers::All, None) => Vec::new(),
+            (JobUsers::All(_), None) => Vec::new(),
         })
     }
 }

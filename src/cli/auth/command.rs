@@ -129,11 +129,7 @@ fn scopes_for_user(user: &str, jobs: &[Job]) -> Vec<String> {
 }
 
 fn job_names_user(job: &Job, user: &str) -> bool {
-    match &job.users {
-        JobUsers::None => false,
-        JobUsers::Named(names) => names.iter().any(|name| name == user),
-        JobUsers::All => true,
-    }
+    job.users.may_include(user)
 }
 
 /// The jobs of each user who is signed in or named in a job.
@@ -142,7 +138,7 @@ fn dependent_jobs(jobs: &[Job], grants: &GrantStore) -> Result<BTreeMap<String, 
     let of = |user: &str| jobs.iter().filter(|job| job_names_user(job, user)).map(|job| job.name.clone()).collect();
     let named = jobs.iter().flat_map(|job| match &job.users {
         JobUsers::Named(names) => names.clone(),
-        JobUsers::None | JobUsers::All => Vec::new(),
+        JobUsers::None | JobUsers::All(_) => Vec::new(),
     });
     let users: BTreeSet<String> = known.into_iter().map(|grant| grant.user).chain(named).collect();
     Ok(users.into_iter().map(|user| (user.clone(), of(&user))).collect())

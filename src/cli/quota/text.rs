@@ -98,7 +98,7 @@ fn describe_freed(freed: &FreedCalls, now: DateTime<Utc>) -> String {
 fn endpoints(shown: &QuotaReport) -> String {
     let class = shown.class.map_or_else(|| "class not known yet".to_owned(), |class| format!("{class}"));
     let mut out = format!("\nwhat this app may call ({class})\n");
-    let mut rows = Vec::new();
+    let mut rows = vec![["  FAMILY", "TOKEN", "ALLOWED", "KNOWN"].map(str::to_owned).to_vec()];
     let mut unknown = Vec::new();
     for known in &shown.endpoints {
         match known.word {
@@ -111,7 +111,9 @@ fn endpoints(shown: &QuotaReport) -> String {
             None => unknown.push((known.token, known.family.as_str())),
         }
     }
-    out.push_str(&format_table(&rows));
+    if rows.len() > 1 {
+        out.push_str(&format_table(&rows));
+    }
     for (token, name) in [(TokenKind::App, "the app's token"), (TokenKind::User, "a user's token")] {
         let families: Vec<&str> = unknown.iter().filter(|it| it.0 == token).map(|it| it.1).collect();
         if !families.is_empty() {

@@ -7,6 +7,7 @@ use crate::cli::local_time::format_local;
 use crate::job::{Job, LoadedJobs};
 use crate::notify::{AlertEvent, AlertKind, AlertScope, AlertTransition};
 use crate::scheduler::{RunHistory, overdue};
+use crate::settings::Settings;
 
 /// A deferral of this length no longer explains overdue data.
 const LONG_DEFERRAL: TimeDelta = TimeDelta::hours(24);
@@ -52,10 +53,17 @@ impl Reporter<'_> {
     }
 
     /// Whether there is anything to report or deliver without a run.
-    pub(in crate::cli) fn has_pending(&self, loaded: &LoadedJobs, past: &RunHistory, now: DateTime<Utc>) -> bool {
+    pub(in crate::cli) fn has_pending(
+        &self,
+        settings: &Settings,
+        loaded: &LoadedJobs,
+        past: &RunHistory,
+        now: DateTime<Utc>,
+    ) -> bool {
         let left_over = self.notifier.as_ref().is_some_and(|notifier| notifier.has_undelivered(now));
         left_over
             || self.overdue_jobs(&loaded.jobs, past, now).next().is_some()
             || !self.repaired_files(loaded).is_empty()
+            || self.has_digest(settings, now)
     }
 }

@@ -83,7 +83,7 @@ impl Reporter<'_> {
     fn jobs_of_user(&self, user: &str, met: &str) -> Vec<String> {
         let reads = |(job, users): &&(String, JobUsers)| match users {
             JobUsers::None => false,
-            JobUsers::All => true,
+            JobUsers::All(_) => users.may_include(user),
             JobUsers::Named(names) => job == met || names.iter().any(|name| name == user),
         };
         let found: Vec<String> = self.jobs.borrow().iter().filter(reads).map(|(job, _)| job.clone()).collect();

@@ -190,7 +190,7 @@ fn year_of_ten_jobs_serves_every_fire_once() {
         }
         if now == utc("2026-04-02T10:00:00Z") {
             // Invalid text for a day: the last valid file is used.
-            let broken = LoadedJobs { jobs: Vec::new(), broken: vec!["night".to_owned()], problems: Vec::new() };
+            let broken = LoadedJobs { broken: vec!["night".to_owned()], ..LoadedJobs::default() };
             board.replace(broken);
         }
         let sign_ins = |_: &Job| {

@@ -1,4 +1,4 @@
-//! The words by which a text mentions the deleted user.
+//! The words by which a text of the store mentions the deleted user. For files see `export::user_mentions`.
 
 use std::ops::Range;
 

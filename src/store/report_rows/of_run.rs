@@ -26,14 +26,14 @@ pub struct NotedReason {
     pub items: u64,
 }
 
-/// Returns how the fetches of a run ended.
+/// Returns how the fetches of a run ended: of all users, or of the one with this id and local name.
 ///
 /// # Errors
 /// If the store cannot be read.
-pub fn fetch_results(store: &Connection, run: i64) -> rusqlite::Result<Vec<FetchResult>> {
+pub fn fetch_results(store: &Connection, run: i64, user: Option<(&str, &str)>) -> rusqlite::Result<Vec<FetchResult>> {
     let sql = "SELECT fetch, stream, state, reason, sum(asked), sum(unchanged), sum(calls), sum(stored),
               max(CASE state WHEN 'failed' THEN 3 WHEN 'deferred' THEN 2 WHEN 'partial' THEN 1 ELSE 0 END)
-         FROM run_fetches WHERE run_id = ?1 GROUP BY fetch ORDER BY fetch";
+         FROM run_fetches WHERE run_id = ?1 AND (?2 IS NULL OR user_id IN ('', ?2, ?3)) GROUP BY fetch ORDER BY fetch";
     // Of the users of a fetch, SQLite takes the plain columns from the row with the maximum.
     let read = |row: &Row<'_>| {
         Ok(FetchResult {
@@ -47,7 +47,8 @@ pub fn fetch_results(store: &Connection, run: i64) -> rusqlite::Result<Vec<Fetch
             stored: number(row, 7)?,
         })
     };
-    store.prepare(sql)?.query_map([run], read)?.collect()
+    let (id, name) = user.unzip();
+    store.prepare(sql)?.query_map(params![run, id, name], read)?.collect()
 }
 
 /// Returns how many notes about requests and items a run has, by fetch and reason.

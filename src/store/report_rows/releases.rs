@@ -20,7 +20,8 @@ pub struct ReleaseRow {
 /// The releases of a job: `rows` of them once, with the list that they joined last.
 const RELEASES: &str =
     "WITH of_job AS (SELECT r.album_id, max(iif(r.first_seen_at > l.first_read_at, r.first_seen_at, NULL))
-    AS new_since FROM (SELECT DISTINCT list_id FROM requested WHERE job = ?1) q
+    AS new_since FROM (SELECT DISTINCT list_id FROM requested q WHERE q.job = ?1
+    AND (?2 ->> 'user' IS NULL OR q.user_id IS NULL OR q.user_id = ?2 ->> 'user')) q
   JOIN artist_releases r ON r.list_id = q.list_id AND r.removed_at IS NULL
   JOIN lists l ON l.id = r.list_id GROUP BY r.album_id)";
 
@@ -38,9 +39,9 @@ pub fn newest_releases(
         "{RELEASES} SELECT coalesce(al.release_date, ''), coalesce(al.name, al.id), al.spotify_url,
            coalesce((SELECT group_concat(name, ', ') FROM (SELECT a.name FROM album_artists aa JOIN artists a
              ON a.id = aa.artist_id WHERE aa.album_id = al.id ORDER BY aa.position)), ''),
-           coalesce(al.album_type, ''), iif(o.new_since >= ?2, o.new_since, NULL), o.new_since IS NULL
+           coalesce(al.album_type, ''), iif(o.new_since >= ?3, o.new_since, NULL), o.new_since IS NULL
          FROM of_job o JOIN albums al ON al.id = o.album_id
-         ORDER BY iif(o.new_since >= ?2, 0, 1), al.release_date DESC, al.id LIMIT ?3"
+         ORDER BY iif(o.new_since >= ?3, 0, 1), al.release_date DESC, al.id LIMIT ?4"
     );
     let read = |row: &Row<'_>| {
         Ok(ReleaseRow {
@@ -52,10 +53,14 @@ pub fn newest_releases(
             in_first_read: row.get(6)?,
         })
     };
-    let rows =
-        store.prepare(&sql)?.query_map(params![job.name, since, limit(most)], read)?.collect::<Result<_, _>>()?;
+    let rows = store
+        .prepare(&sql)?
+        .query_map(params![job.name, job.scope, since, limit(most)], read)?
+        .collect::<Result<_, _>>()?;
     let total =
-        store.query_row(&format!("{RELEASES} SELECT count(*) FROM of_job"), [&job.name], |row| number(row, 0))?;
+        store.query_row(&format!("{RELEASES} SELECT count(*) FROM of_job"), [&job.name, &job.scope], |row| {
+            number(row, 0)
+        })?;
     Ok(SomeRows { rows, total })
 }
 
@@ -64,8 +69,8 @@ pub fn newest_releases(
 /// # Errors
 /// If the store cannot be read.
 pub fn new_release_count(store: &Connection, job: &ReportedJob, since: &str) -> rusqlite::Result<u64> {
-    let sql = format!("{RELEASES} SELECT count(*) FROM of_job WHERE new_since >= ?2");
-    store.query_row(&sql, [job.name.as_str(), since], |row| number(row, 0))
+    let sql = format!("{RELEASES} SELECT count(*) FROM of_job WHERE new_since >= ?3");
+    store.query_row(&sql, [job.name.as_str(), job.scope.as_str(), since], |row| number(row, 0))
 }
 
 /// Returns the number of releases by the first characters of their date: 4 for the year, 7 for the month.
@@ -79,11 +84,11 @@ pub fn releases_by_date(
     from: &str,
 ) -> rusqlite::Result<Vec<(String, u64)>> {
     let sql = format!(
-        "{RELEASES} SELECT substr(al.release_date, 1, ?2), count(*) FROM of_job o JOIN albums al ON al.id = o.album_id
-         WHERE length(al.release_date) >= ?2 AND al.release_date >= ?3 GROUP BY 1 ORDER BY 1"
+        "{RELEASES} SELECT substr(al.release_date, 1, ?3), count(*) FROM of_job o JOIN albums al ON al.id = o.album_id
+         WHERE length(al.release_date) >= ?3 AND al.release_date >= ?4 GROUP BY 1 ORDER BY 1"
     );
     let read = |row: &Row<'_>| Ok((row.get(0)?, number(row, 1)?));
-    store.prepare(&sql)?.query_map(params![job.name, limit(length), from], read)?.collect()
+    store.prepare(&sql)?.query_map(params![job.name, job.scope, limit(length), from], read)?.collect()
 }
 
 /// Returns when the discographies of a job were first read, by artist.
@@ -92,8 +97,8 @@ pub fn releases_by_date(
 /// If the store cannot be read.
 pub fn first_release_reads(store: &Connection, job: &ReportedJob, started: &str) -> rusqlite::Result<FirstReads> {
     let sql =
-        "SELECT count(*), sum(first >= ?2), min(first) FROM (SELECT min(l.first_read_at) AS first FROM requested q
+        "SELECT count(*), sum(first >= ?3), min(first) FROM (SELECT min(l.first_read_at) AS first FROM requested q
          JOIN lists l ON l.id = q.list_id WHERE q.job = ?1 AND l.kind = 'artist_albums' AND l.first_read_at IS NOT NULL
-         GROUP BY l.parent_id)";
-    store.query_row(sql, [job.name.as_str(), started], FirstReads::from_row)
+           AND (?2 ->> 'user' IS NULL OR q.user_id IS NULL OR q.user_id = ?2 ->> 'user') GROUP BY l.parent_id)";
+    store.query_row(sql, [job.name.as_str(), job.scope.as_str(), started], FirstReads::from_row)
 }

@@ -22,6 +22,7 @@ pub mod recipes;
 pub mod run_endings;
 pub mod running_runs;
 pub mod settings;
+mod shards;
 pub mod sql;
 pub mod troubleshooting_doc;
 pub mod unreadable_store;

@@ -106,7 +106,7 @@ fn later_layers_override_earlier_ones() {
     assert_eq!((limits.concurrency, limits.calls_per_day, limits.calls_per_family), (2, None, Some(500)));
     assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("st")));
     assert_eq!(settings.origin("state.dir").to_string(), "config/cratedigger.toml:5");
-    let flags = SettingFlags { state_dir: Some("elsewhere".into()) };
+    let flags = SettingFlags { state_dir: Some("elsewhere".into()), shard: None };
     let settings = Settings::load_with(&folder, &flags, vars()).expect("settings");
     assert_eq!(settings.state.dir.as_deref(), Some(std::path::Path::new("elsewhere")));
     assert_eq!(settings.origin("state.dir").to_string(), "--state-dir");

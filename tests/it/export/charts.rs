@@ -85,7 +85,7 @@ fn wrong_chart_costs_itself_alone() {
     assert!(!found.contains("playlist_items ORDER") && !found.contains("SELECT"));
     assert!(text(&found).contains("The SQL of this chart has no rows yet."));
     assert!(text(&found).contains("The SQL has more than 5,000 rows, and only these are shown."));
-    assert!(drawing(&found, "Good").contains("<circle") && drawing(&found, "Long").matches('L').count() < 400);
+    assert!(drawing(&found, "Good").contains("<circle") && drawing(&found, "Long").matches('L').count() < 410);
     let exported = world.cli(&["report", "--json"]).exits(0).json();
     assert_eq!(exported["warnings"].as_array().unwrap().len(), 0, "the page is unchanged: {exported}");
     std::fs::remove_file(world.csv_path("report.html")).unwrap();

@@ -12,5 +12,6 @@ mod overview;
 mod parquet;
 mod report_command;
 pub mod report_pages;
+mod report_people;
 mod restored_stores;
 mod workbooks;

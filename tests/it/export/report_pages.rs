@@ -123,7 +123,7 @@ fn playlists_of_a_library_fill_all_sections() {
     let list_alone = format!("user = \"studio\"\n{}[report]\n", fetch("my_playlists", ""));
     world.project.write("jobs/names.toml", list_alone);
     run_on_day(&world, 0).exits(0);
-    let all = ["changes", "growth", "codes", "duplicates", "fetches", "queries"];
+    let all = ["changes", "growth", "codes", "duplicates", "metrics", "fetches", "queries"];
     let first = page(&world);
     assert_eq!(sections(&first), all);
     assert!(first.contains("read the playlists for the first time"), "{}", text(&first));

@@ -152,6 +152,7 @@ impl Weeks {
             target: ExportTarget { csv_dir: self.project.root().join("csv"), access: FileAccess::from_mode(0o644) },
             csv: Settings::built_in().csv,
             publish_partial: true,
+            logo: Default::default(),
             dated_csv: None,
         };
         run_job(&engine, &self.job, &RunParameters::default(), &files).await.unwrap()

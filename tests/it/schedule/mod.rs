@@ -2,6 +2,7 @@
 
 pub mod clock_steps;
 pub mod cron;
+mod digests;
 pub mod foreground;
 pub mod notifications;
 pub mod notified_once;

@@ -32,7 +32,7 @@ fn verify_finds_sound_runs_sound() {
     }
     let report = world.cli(&["verify", "--json"]).exits(0).json();
     assert_eq!(report["sound"], true);
-    assert_eq!(report["files"]["files"], 6);
+    assert_eq!(report["files"]["files"], 7);
     assert_eq!(report["store"]["histories"], 1);
     assert!(report["store"]["lists"].as_i64().unwrap() >= 8, "{report}");
     assert_eq!(world.cli(&["verify", "-q"]).exits(0).stdout, "");

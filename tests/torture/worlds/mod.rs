@@ -1,5 +1,5 @@
 //! Random worlds: users, jobs, changes of the data before and during reads, faults of Spotify, kills, purges, restores
-//! from backups and clocks that move on by weeks, against the sandbox's truth.
+//! from backups, full disks, wrong clocks, and times that move on by weeks, against the sandbox's truth.
 //!
 //! A seed decides the steps of a world. If a check fails, steps are left out as long as it still fails, and what remains
 //! is printed as a recipe.
@@ -77,7 +77,7 @@ fn shrink(mode: QuotaMode, mut steps: Vec<Step>, rule: &str, deadline: Instant) 
 }
 
 /// Plays worlds until there were `count`, or the time is over. Panics if anything was wrong.
-fn play_worlds(first: u64, count: u64, length: usize, with_kills: bool, limit: Duration) {
+fn play_worlds(first: u64, count: u64, length: usize, with_hindrances: bool, limit: Duration) {
     let (began, mut totals, mut violations, mut played) = (Instant::now(), WorldTotals::default(), Vec::new(), 0);
     for seed in first..first + count {
         if began.elapsed() > limit {
@@ -88,7 +88,7 @@ fn play_worlds(first: u64, count: u64, length: usize, with_kills: bool, limit: D
             println!("{} worlds, {} runs", played - 1, totals.runs);
         }
         let mode = if seed % 3 == 0 { QuotaMode::Development } else { QuotaMode::Extended };
-        let mut steps = steps::random_steps(&mut Rng::new(seed), length, with_kills);
+        let mut steps = steps::random_steps(&mut Rng::new(seed), length, with_hindrances);
         if let Err((found, length)) = play(mode, &steps, &mut totals) {
             eprintln!("VIOLATION in world {seed} after step {length}: {}: {}", found.rule, found.detail);
             steps.truncate(length);

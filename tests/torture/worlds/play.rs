@@ -11,7 +11,7 @@ use spotify_sandbox::{LibraryEdit, LibrarySection, QuotaMode, SandboxOptions};
 
 use super::check::{FileState, ListVersions, SeenVersion};
 use super::lists::{self, ListFile, WorldList};
-use super::steps::{JOBS, Step, USERS};
+use super::steps::{Hindrance, JOBS, Step, USERS};
 use super::{Violation, WorldTotals};
 use crate::moved_clock::clock;
 use crate::world::{Ran, SCOPES, World, ran};
@@ -150,8 +150,17 @@ impl RandomWorld {
                 self.sent_odd_fields |= fault.to_string().contains("\"set\"");
                 self.world.sandbox.inject(serde_json::from_value(fault.clone()).unwrap());
             }
-            Step::Run { job, kill_after_ms: Some(ms) } => self.run_and_kill(job, *ms),
-            Step::Run { job, kill_after_ms: None } => return self.run(job).map(drop),
+            Step::Run { job, hindrance: Some(Hindrance::KillAfterMs(ms)) } => self.run_and_kill(job, *ms),
+            Step::Run { job, hindrance: Some(Hindrance::FileBytes(bytes)) } => self.run_on_full_disk(job, *bytes)?,
+            Step::Run { job, hindrance: Some(Hindrance::ClockOffByHours(hours)) } => {
+                // Only the process has the wrong time, not the sandbox.
+                let (right, wrong) = (self.ahead, chrono::TimeDelta::hours(*hours));
+                self.ahead += wrong;
+                let ran = self.run(job);
+                self.ahead = right;
+                return ran.map(drop);
+            }
+            Step::Run { job, hindrance: None } => return self.run(job).map(drop),
             Step::DeleteFiles { job } => {
                 drop(std::fs::remove_dir_all(self.world.project.root().join("output/csv").join(job)));
             }
@@ -192,9 +201,9 @@ impl RandomWorld {
     fn expect_success(&self, args: &[&str]) -> Result<(), Violation> {
         let ran = self.cli(args);
         let detail = format!("{args:?} ends with {}: {}", ran.code, ran.stderr);
-        // A purge lists files of earlier days that no job writes again, and ends with 3.
-        let has_left =
-            args.contains(&"--purge") && ran.code == 3 && ran.stderr.contains("may contain rows of this user");
+        // A purge lists files of earlier days that no job writes again, and ends with 3, as the next purge does.
+        let reasons = ["may contain rows of this user", "an earlier purge left it"];
+        let has_left = args.contains(&"--purge") && ran.code == 3 && reasons.iter().any(|it| ran.stderr.contains(it));
         if ran.code == 0 || has_left { Ok(()) } else { Err(Violation { rule: "commands succeed", detail }) }
     }
 
@@ -209,6 +218,28 @@ impl RandomWorld {
         }
         self.unfinished.entry(job.to_owned()).or_insert(since);
         self.note_versions();
+    }
+
+    /// A run in which no file may become larger than this. It says so, or the signal ends it.
+    fn run_on_full_disk(&mut self, job: &str, bytes: u64) -> Result<(), Violation> {
+        self.totals.runs += 1;
+        let since = self.newest_versions();
+        let limited = self.command(&["run", job]);
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--fsize={bytes}")).arg(limited.get_program()).args(limited.get_args());
+        command.envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(limited.get_current_dir().expect("the program runs in its project"));
+        let ran = command.output().unwrap();
+        self.unfinished.entry(job.to_owned()).or_insert(since);
+        self.note_versions();
+        match ran.status.code() {
+            None | Some(0 | 1 | 3 | 74 | 75) => Ok(()),
+            Some(code) => {
+                let said = String::from_utf8_lossy(&ran.stderr);
+                let detail = format!("{job} with files of {bytes} bytes ends with {code}: {said}");
+                Err(Violation { rule: "a full disk ends a run with 74", detail })
+            }
+        }
     }
 
     /// A run of one job. Its exit code, what it says and its files must be right.

@@ -33,7 +33,7 @@ pub enum Step {
     Fault(Value),
     Run {
         job: &'static str,
-        kill_after_ms: Option<u64>,
+        hindrance: Option<Hindrance>,
     },
     /// The files are deleted.
     DeleteFiles {
@@ -51,6 +51,16 @@ pub enum Step {
     Check,
 }
 
+/// What happens to a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Hindrance {
+    KillAfterMs(u64),
+    /// No file may become larger than this, as on a full disk.
+    FileBytes(u64),
+    /// The clock of the process is wrong by this.
+    ClockOffByHours(i64),
+}
+
 impl std::fmt::Display for Step {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -63,16 +73,16 @@ impl std::fmt::Display for Step {
 }
 
 /// Random steps that end with a check. There is one after each simulated day or so.
-pub fn random_steps(rng: &mut Rng, length: usize, with_kills: bool) -> Vec<Step> {
+pub fn random_steps(rng: &mut Rng, length: usize, with_hindrances: bool) -> Vec<Step> {
     let mut steps = Vec::with_capacity(length + 1);
     while steps.len() < length {
-        steps.push(random_step(rng, with_kills));
+        steps.push(random_step(rng, with_hindrances));
     }
     steps.push(Step::Check);
     steps
 }
 
-fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
+fn random_step(rng: &mut Rng, with_hindrances: bool) -> Step {
     let job = JOBS[rng.below(JOBS.len())];
     let user = USERS[rng.below(USERS.len())].1;
     match rng.below(24) {
@@ -97,8 +107,13 @@ fn random_step(rng: &mut Rng, with_kills: bool) -> Step {
         9 => Step::Unsave { user, place: rng.below(40), count: [2, 20, 1_000][rng.below(3)] },
         10..=12 => Step::Fault(random_fault(rng)),
         13..=17 => {
-            let kill = with_kills && rng.below(4) == 0;
-            Step::Run { job, kill_after_ms: kill.then(|| rng.below(400) as u64) }
+            let hindrance = with_hindrances.then(|| match rng.below(12) {
+                0..=2 => Some(Hindrance::KillAfterMs(rng.below(400) as u64)),
+                3 => Some(Hindrance::FileBytes(1 << (10 + rng.below(12)))),
+                4 => Some(Hindrance::ClockOffByHours([-30, -2, 2, 26, 24 * 9, 24 * 50][rng.below(6)])),
+                _ => None,
+            });
+            Step::Run { job, hindrance: hindrance.flatten() }
         }
         18 => Step::DeleteFiles { job },
         19 => Step::Export,
@@ -162,7 +177,8 @@ const PATHS: [&str; 10] = [
 
 /// A fault that hits a few answers, or all until the next check.
 fn random_fault(rng: &mut Rng) -> Value {
-    let action = match rng.below(24) {
+    let action = match rng.below(25) {
+        24 => random_owner(rng),
         0..=2 => {
             let code = [500, 502, 503, 520][rng.below(4)];
             json!({"do": "status", "code": code})
@@ -212,6 +228,23 @@ fn random_fault(rng: &mut Rng) -> Value {
     };
     let times = [Some(1), Some(1), Some(2), Some(3), None][rng.below(5)];
     json!({"path": PATHS[rng.below(PATHS.len())], "skip": rng.below(4), "times": times, "action": action})
+}
+
+/// Playlists with an owner that is missing, or that has an unusual id.
+fn random_owner(rng: &mut Rng) -> Value {
+    let (field, value) = [
+        ("owner", Value::Null),
+        ("owner", json!("spotify")),
+        ("owner/id", json!("")),
+        ("owner/id", Value::Null),
+        ("owner/id", json!("Some One/\u{e9}?#")),
+        ("owner/id", json!(1234567890)),
+        ("owner/display_name", Value::Null),
+    ][rng.below(7)]
+    .clone();
+    let actions: Vec<Value> =
+        ["", "/items/*"].iter().map(|at| json!({"do": "set", "at": format!("{at}/{field}"), "to": value})).collect();
+    json!({"do": "several", "actions": actions})
 }
 
 /// Sets a field wherever pages have it: in an answer of their own or in that of a playlist or album, by the old and the new
