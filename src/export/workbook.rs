@@ -3,8 +3,7 @@
 //! All rows are read first and kept in temporary files without a name, since a table and the way of writing depend on their
 //! number.
 
-use std::io::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::Write;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +23,7 @@ mod files;
 mod mentions;
 mod names;
 mod plan;
+mod quiet_panic;
 mod sheet;
 
 use about::{AboutSheet, write_about};
@@ -84,8 +84,7 @@ pub(super) fn write(
     }
     let started: DateTime<Utc> = report_rows::run_started_at(store, shown.run)?.parse().unwrap_or_default();
     // The library panics if a temporary file cannot be written, for example because the disk is full.
-    let written = catch_unwind(AssertUnwindSafe(|| write_sheets(shown, started, &mut sheets, folder, out)));
-    written.unwrap_or_else(|_| Err(io::Error::other("the temporary files of the workbook cannot be written").into()))
+    quiet_panic::catch(|| write_sheets(shown, started, &mut sheets, folder, out))
 }
 
 fn write_sheets(

@@ -166,6 +166,14 @@ def workbook(what, path, expected, folder):
     frame = pandas.read_excel(path, sheet_name=sheet, keep_default_na=False, na_values=[""])
     rows = [[unescaped(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     compare(f"{what}, pandas", list(frame.columns), rows, expected, {""})
+    connection = duckdb.connect()
+    try:
+        connection.execute("INSTALL excel; LOAD excel")
+        found = connection.sql(f"SELECT * FROM read_xlsx('{path}', sheet = '{sheet}')")
+        rows = [[unescaped(value) for value in row] for row in found.fetchall()]
+        compare(f"{what}, DuckDB", found.columns, rows, expected, {""})
+    except duckdb.Error as error:
+        print(f"note  DuckDB has no extension for workbooks here: {str(error).splitlines()[0]}")
     office = shutil.which("soffice")
     if not office:
         print("note  LibreOffice is missing: apt-get install libreoffice-calc-nogui")
