@@ -1,6 +1,7 @@
 //! `push [TARGET…]`: sends new, changed and deleted rows to the databases in `targets/`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -65,8 +66,10 @@ pub fn run(args: &PushArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let exit = ExitStatus::most_severe(exits);
     if context.json {
         let problems = &loaded.problems;
-        print::json(&json!({ "targets": results, "broken": loaded.broken, "problems": problems, "exit_code": exit.code() }))
-            .or_exit(ExitStatus::Storage)?;
+        print::json(
+            &json!({ "targets": results, "broken": loaded.broken, "problems": problems, "exit_code": exit.code() }),
+        )
+        .or_exit(ExitStatus::Storage)?;
     }
     Ok(exit)
 }
@@ -91,7 +94,12 @@ pub(super) async fn push_after_run(
         if shutdown.is_stopping() {
             return;
         }
-        match push_one(&database, target, &options).await {
+        let pushed = tokio::select! {
+            pushed = push_one(&database, target, &options) => pushed,
+            // The target takes back what it got so far.
+            () = stopped(shutdown) => return,
+        };
+        match pushed {
             Ok(report) => {
                 if !report.unchanged {
                     tracing::info!(target_name = target.name, "{}", describe(&report, target));
@@ -102,6 +110,13 @@ pub(super) async fn push_after_run(
             Err(error) if error.exit() == ExitStatus::Deferred => {}
             Err(error) => reporter.push_failed(&target.name, &error),
         }
+    }
+}
+
+/// Waits for a signal.
+async fn stopped(shutdown: &Shutdown) {
+    while !shutdown.is_stopping() {
+        shutdown.sleep(Duration::from_secs(3600)).await;
     }
 }
 

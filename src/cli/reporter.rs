@@ -190,10 +190,12 @@ impl<'a> Reporter<'a> {
     /// Records that a target has all rows.
     pub(super) fn push_succeeded(&self, target: &str) {
         let scope = AlertScope::Target(target);
-        let ended = self.notifier.as_ref().map(|it| it.alerts().resolve(scope, &[AlertKind::Failed])).unwrap_or_default();
+        let ended =
+            self.notifier.as_ref().map(|it| it.alerts().resolve(scope, &[AlertKind::Failed])).unwrap_or_default();
         let is_wanted = self.events.iter().any(|on| on == AlertEvent::Failure.as_str());
         if let Some(first) = ended.iter().min_by_key(|ended| ended.since).filter(|_| is_wanted) {
-            let text = format!("target {target} has all rows again; pushes had failed since {}", format_local(first.since));
+            let text =
+                format!("target {target} has all rows again; pushes had failed since {}", format_local(first.since));
             self.send(AlertEvent::Recovery, "", text, Vec::new(), None);
         }
     }

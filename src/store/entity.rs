@@ -59,7 +59,9 @@ pub fn album_track_counts(tx: &WriteTx, albums: &[String]) -> Result<Vec<Option<
 /// If the store cannot be written.
 pub fn mark_playlist_gone(tx: &mut WriteTx, playlist: &str, now: &str) -> Result<(), StoreError> {
     let marked = tx
-        .prepare("UPDATE playlists SET gone_at = ?2, row_version = next_row_version() WHERE id = ?1 AND gone_at IS NULL")?
+        .prepare(
+            "UPDATE playlists SET gone_at = ?2, row_version = next_row_version() WHERE id = ?1 AND gone_at IS NULL",
+        )?
         .execute(params![playlist, now])
         .map_err(|e| tx.error("cannot be written", e))?;
     tx.changed |= marked > 0;

@@ -22,7 +22,7 @@ use super::{StoreError, WriteTx, info};
 
 pub(super) use epoch::{EpochRecord, begin_epoch_if_restored};
 pub use snapshot::FeedSnapshot;
-pub use tables::{FEED_TABLES, FeedColumn, FeedType, FeedTable, feed_tables};
+pub use tables::{FEED_TABLES, FeedColumn, FeedTable, FeedType, feed_tables};
 pub(super) use tables::{create_views, delete_trigger, views_format};
 
 /// The SQL function that returns the version of the current transaction.
@@ -51,7 +51,8 @@ impl FeedState {
 /// # Errors
 /// Whatever SQLite reports.
 pub fn feed_state(conn: &Connection) -> rusqlite::Result<FeedState> {
-    let number = |key| Ok::<i64, rusqlite::Error>(info::get_value(conn, key)?.and_then(|v| v.parse().ok()).unwrap_or(0));
+    let number =
+        |key| Ok::<i64, rusqlite::Error>(info::get_value(conn, key)?.and_then(|v| v.parse().ok()).unwrap_or(0));
     let epoch = info::get_value(conn, "feed_epoch")?.unwrap_or_default();
     Ok(FeedState { version: number("feed_version")?, epoch, since: number("feed_since")? })
 }
@@ -110,5 +111,7 @@ fn raise_since(tx: &WriteTx, version: i64) -> Result<(), StoreError> {
     tx.execute("UPDATE store_info SET value = max(value + 0, ?1) WHERE key = 'feed_since'", params![version])
 }
 
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 mod tests;

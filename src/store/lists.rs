@@ -116,10 +116,12 @@ pub fn open(tx: &mut WriteTx, key: &ListKey) -> Result<ListRow, StoreError> {
     if let Some(row) = find(tx, key)? {
         return Ok(row);
     }
-    tx.prepare("INSERT INTO lists (kind, parent_id, audience, market, variant, row_version)
-                VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())")?
-        .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
-        .map_err(|e| tx.error("cannot be written", e))?;
+    tx.prepare(
+        "INSERT INTO lists (kind, parent_id, audience, market, variant, row_version)
+                VALUES (?1, ?2, ?3, ?4, ?5, next_row_version())",
+    )?
+    .execute(params![key.kind, key.parent_id, key.audience, key.market, key.variant])
+    .map_err(|e| tx.error("cannot be written", e))?;
     Ok(ListRow { id: tx.conn.last_insert_rowid(), ..ListRow::default() })
 }
 
@@ -227,7 +229,10 @@ pub fn save_checkpoint(tx: &mut WriteTx, list: i64, run: i64, at: &Checkpoint, n
 /// # Errors
 /// If the store cannot be written.
 pub fn save_unread(tx: &mut WriteTx, list: i64, unread: &[UnreadItem]) -> Result<(), StoreError> {
-    tx.execute("UPDATE lists SET unread = ?2, row_version = next_row_version() WHERE id = ?1 AND unread IS NOT ?2", params![list, unread_json(unread)])
+    tx.execute(
+        "UPDATE lists SET unread = ?2, row_version = next_row_version() WHERE id = ?1 AND unread IS NOT ?2",
+        params![list, unread_json(unread)],
+    )
 }
 
 fn unread_json(unread: &[UnreadItem]) -> Option<String> {

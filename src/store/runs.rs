@@ -182,7 +182,8 @@ pub fn finish(tx: &mut WriteTx, run: i64, end: &RunRecord, now: &str) -> Result<
 /// # Errors
 /// If the store cannot be written.
 pub fn update_counts(tx: &mut WriteTx, run: i64, calls: i64, items: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE runs SET calls = max(calls, ?2), rows = rows + ?3, row_version = next_row_version() WHERE id = ?1";
+    let sql =
+        "UPDATE runs SET calls = max(calls, ?2), rows = rows + ?3, row_version = next_row_version() WHERE id = ?1";
     tx.execute(sql, params![run, calls, items])
 }
 

@@ -8,8 +8,8 @@ use rusqlite::{CachedStatement, Connection, ToSql};
 use rustc_hash::FxHashMap;
 
 use super::changed_entities::ChangedEntities;
-use super::pending_writes::PendingWrites;
 use super::feed::{EpochRecord, RowVersion};
+use super::pending_writes::PendingWrites;
 use super::wal::WalLimit;
 use super::{StoreError, info, open, pending_writes};
 

@@ -124,7 +124,8 @@ impl Store {
         let conn = open_writer(path, access)?;
         check_small_store(&conn, path)?;
         info::check_identity(&conn, path, identity)?;
-        let sql = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be brought up to date", source };
+        let sql =
+            |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be brought up to date", source };
         let epoch_record = feed::begin_epoch_if_restored(&conn, path, identity.state_path()).map_err(sql)?;
         let mut tx = WriteTx::new(conn, path.to_path_buf());
         tx.epoch_record = epoch_record;

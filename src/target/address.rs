@@ -90,7 +90,9 @@ impl ServerAddress {
         };
         let database = percent_decoded(url.path().trim_start_matches('/'));
         if database.is_empty() || database.contains('/') {
-            return Err(RuleViolation::new("the address has no database").with_hint("write postgres://USER@HOST/DATABASE"));
+            return Err(
+                RuleViolation::new("the address has no database").with_hint("write postgres://USER@HOST/DATABASE")
+            );
         }
         let tls = tls_mode(sslmode.as_deref(), authority, host.is_on_this_machine())?;
         let user = Some(percent_decoded(url.username())).filter(|user| !user.is_empty());

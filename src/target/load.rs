@@ -133,7 +133,10 @@ fn read_target(document: &Arc<Document>, name: &str, project: &Project) -> (Opti
     checker.problems = broken;
     let is_whole = checker.problems.is_empty();
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')) {
-        let message = format!("a target has the name of its file, and {} has other signs than letters, digits, `_`, `-` and `.`", quote(name));
+        let message = format!(
+            "a target has the name of its file, and {} has other signs than letters, digits, `_`, `-` and `.`",
+            quote(name)
+        );
         checker.problems.push(Diagnostic::for_file(&document.file, message).with_hint("rename the file"));
     }
     let values = checker.check_table(&table, "", keys::TARGET);
@@ -161,7 +164,10 @@ fn read_target(document: &Arc<Document>, name: &str, project: &Project) -> (Opti
         tables,
         store: values.text("store").map(str::to_owned),
         after_run: values.text("after") != Some("never"),
-        on_delete: OnDelete::ALL.into_iter().find(|v| values.text("on_delete") == Some(v.as_str())).unwrap_or(OnDelete::Delete),
+        on_delete: OnDelete::ALL
+            .into_iter()
+            .find(|v| values.text("on_delete") == Some(v.as_str()))
+            .unwrap_or(OnDelete::Delete),
     });
     (target, checker.problems)
 }

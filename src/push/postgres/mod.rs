@@ -58,9 +58,9 @@ pub(super) async fn push(store: &Path, target: &Target, options: &PushOptions) -
     for table in wanted {
         let sql = TableSql::new(target, table);
         let is_altered = there.bring_up_to_date(&session, &sql, known.contains_key(table.name)).await?;
-        let mark = known.get(table.name).filter(|mark| {
-            !options.full && !is_altered && !snapshot.state.needs_full_read(&mark.epoch, mark.version)
-        });
+        let mark = known
+            .get(table.name)
+            .filter(|mark| !options.full && !is_altered && !snapshot.state.needs_full_read(&mark.epoch, mark.version));
         let done = match mark {
             None => send_all(&session, &snapshot, table, &sql, &mut report).await?,
             Some(mark) => send_changes(&session, &snapshot, table, &sql, mark.version, &mut report).await?,
@@ -85,9 +85,9 @@ pub(super) async fn target_state(store: &Path, target: &Target) -> Result<Target
         let mark = known.get(*table).filter(|mark| !state.needs_full_read(&mark.epoch, mark.version))?;
         Some(state.version - mark.version)
     });
-    Ok(behind.collect::<Option<Vec<_>>>().map_or(TargetState::NeedsAll, |behind| {
-        TargetState::Behind(behind.into_iter().max().unwrap_or_default())
-    }))
+    Ok(behind
+        .collect::<Option<Vec<_>>>()
+        .map_or(TargetState::NeedsAll, |behind| TargetState::Behind(behind.into_iter().max().unwrap_or_default())))
 }
 
 /// Only one push to the schema with this store at a time. The lock ends with the transaction, and so with the connection.

@@ -32,8 +32,9 @@ impl Session {
     pub(super) async fn connect(target: &Target) -> Result<Session, PushError> {
         let address = &target.address;
         let refused = |why: String, hint: String| PushError::Credentials { target: target.name.clone(), why, hint };
-        let user = password::user(address)
-            .ok_or_else(|| refused("no user is named".into(), "write postgres://USER@HOST/DATABASE, or set PGUSER".into()))?;
+        let user = password::user(address).ok_or_else(|| {
+            refused("no user is named".into(), "write postgres://USER@HOST/DATABASE, or set PGUSER".into())
+        })?;
         let mut config = Config::new();
         match &address.host {
             ServerHost::Network(host) => config.host(host),
@@ -106,7 +107,9 @@ impl Session {
     ) -> Result<T, PushError> {
         match tokio::time::timeout(STATEMENT_TIMEOUT, answer).await {
             Ok(answer) => answer.map_err(|error| failure(&error, &self.target, &self.schema, &self.user)),
-            Err(_) => Err(PushError::Unreachable { target: self.target.clone(), why: "no answer for half an hour".into() }),
+            Err(_) => {
+                Err(PushError::Unreachable { target: self.target.clone(), why: "no answer for half an hour".into() })
+            }
         }
     }
 }
@@ -127,9 +130,10 @@ async fn connect<T>(
 ) -> Result<T, PushError> {
     match tokio::time::timeout(CONNECT_TIMEOUT * 2, connecting).await {
         Ok(connected) => connected.map_err(|error| failure(&error, &target.name, &target.schema, user)),
-        Err(_) => {
-            Err(PushError::Unreachable { target: target.name.clone(), why: format!("{}: no answer", target.address.shown()) })
-        }
+        Err(_) => Err(PushError::Unreachable {
+            target: target.name.clone(),
+            why: format!("{}: no answer", target.address.shown()),
+        }),
     }
 }
 
@@ -142,14 +146,19 @@ fn failure(error: &tokio_postgres::Error, target: &str, schema: &str, user: &str
         while let Some(error) = cause {
             why = format!("{why}: {error}");
             if let Some(tls) = error.downcast_ref::<std::io::Error>().and_then(tls::refused_certificate) {
-                let hint = "check the host name in the target file; sslrootcert=FILE names the authority of your own server";
+                let hint =
+                    "check the host name in the target file; sslrootcert=FILE names the authority of your own server";
                 return PushError::Credentials { target, why: tls, hint: hint.into() };
             }
             cause = error.source();
         }
         if why.contains("password missing") || why.contains("invalid configuration") {
             let hint = "set PGPASSWORD, write the password to ~/.pgpass, or use the credential cratedigger_target_NAME of systemd";
-            return PushError::Credentials { target, why: format!("the server wants a password for {user}"), hint: hint.into() };
+            return PushError::Credentials {
+                target,
+                why: format!("the server wants a password for {user}"),
+                hint: hint.into(),
+            };
         }
         return PushError::Unreachable { target, why };
     };
@@ -163,13 +172,17 @@ fn failure(error: &tokio_postgres::Error, target: &str, schema: &str, user: &str
         "42501" => PushError::Credentials {
             target,
             why,
-            hint: format!("an administrator can run: GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}; see docs/reach.md"),
+            hint: format!(
+                "an administrator can run: GRANT USAGE, CREATE ON SCHEMA {schema} TO {user}; see docs/reach.md"
+            ),
         },
         "55P03" => PushError::Busy { target },
         _ if code.code().starts_with("28") => PushError::Credentials {
             target,
             why,
-            hint: "check the user in the target file, and PGPASSWORD, ~/.pgpass or the credential cratedigger_target_NAME".into(),
+            hint:
+                "check the user in the target file, and PGPASSWORD, ~/.pgpass or the credential cratedigger_target_NAME"
+                    .into(),
         },
         // The server stops or is overloaded, or two transactions were in each other's way.
         _ if matches!(code.code(), "40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03" | "57014")

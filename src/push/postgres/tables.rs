@@ -230,7 +230,8 @@ impl TableSql {
 
     /// Deletes the rows of this store.
     pub(super) fn delete_all(&self) -> String {
-        let of_store = self.store.as_deref().map_or(String::new(), |store| format!(" WHERE store = {}", literal(store)));
+        let of_store =
+            self.store.as_deref().map_or(String::new(), |store| format!(" WHERE store = {}", literal(store)));
         format!("DELETE FROM {}{of_store}", self.qualified)
     }
 

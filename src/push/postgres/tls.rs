@@ -29,10 +29,12 @@ impl Connector {
             ServerHost::Network(host) => host.clone(),
             ServerHost::Socket(_) => "localhost".to_owned(),
         };
-        let name = ServerName::try_from(host.clone()).map_err(|_| format!("{host} is no name that a certificate may have"))?;
+        let name =
+            ServerName::try_from(host.clone()).map_err(|_| format!("{host} is no name that a certificate may have"))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| e.to_string())?;
         let config = match authority {
             None => builder.with_platform_verifier().map_err(|e| e.to_string())?.with_no_client_auth(),
             Some(file) => {

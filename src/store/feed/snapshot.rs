@@ -23,8 +23,7 @@ impl FeedSnapshot {
     /// If it cannot be read, or is not of the current schema.
     pub fn open(path: &Path) -> Result<FeedSnapshot, StoreError> {
         let conn = open_current_schema(path)?;
-        let unreadable =
-            |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
+        let unreadable = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
         conn.execute_batch("BEGIN").map_err(unreadable)?;
         let state = feed_state(&conn).map_err(unreadable)?;
         let tables = feed_tables(&conn).map_err(unreadable)?;

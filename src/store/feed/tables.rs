@@ -6,13 +6,57 @@ use crate::store::schema::CURRENT_SCHEMA;
 
 /// The tables whose rows have a version. The last five say how complete the others are, and as of when.
 pub const FEED_TABLES: [&str; 51] = [
-    "artists", "artist_genres", "albums", "album_artists", "album_copyrights", "tracks", "track_artists", "track_markets",
-    "local_files", "shows", "episodes", "episode_markets", "audiobooks", "chapters", "chapter_markets", "item_texts",
-    "images", "users", "playlists", "playlist_items", "playlist_changes", "playlist_versions", "playlist_details",
-    "artist_releases", "album_tracks", "artist_top_tracks", "show_episodes", "audiobook_chapters", "user_playlists",
-    "my_playlists", "saved_tracks", "saved_albums", "saved_shows", "saved_episodes", "saved_audiobooks", "followed_artists",
-    "returned_members", "top_items", "plays", "imported_tracks", "resume_points", "search_results", "new_releases",
-    "categories", "markets", "metrics", "lists", "runs", "run_fetches", "run_lists", "skipped_items",
+    "artists",
+    "artist_genres",
+    "albums",
+    "album_artists",
+    "album_copyrights",
+    "tracks",
+    "track_artists",
+    "track_markets",
+    "local_files",
+    "shows",
+    "episodes",
+    "episode_markets",
+    "audiobooks",
+    "chapters",
+    "chapter_markets",
+    "item_texts",
+    "images",
+    "users",
+    "playlists",
+    "playlist_items",
+    "playlist_changes",
+    "playlist_versions",
+    "playlist_details",
+    "artist_releases",
+    "album_tracks",
+    "artist_top_tracks",
+    "show_episodes",
+    "audiobook_chapters",
+    "user_playlists",
+    "my_playlists",
+    "saved_tracks",
+    "saved_albums",
+    "saved_shows",
+    "saved_episodes",
+    "saved_audiobooks",
+    "followed_artists",
+    "returned_members",
+    "top_items",
+    "plays",
+    "imported_tracks",
+    "resume_points",
+    "search_results",
+    "new_releases",
+    "categories",
+    "markets",
+    "metrics",
+    "lists",
+    "runs",
+    "run_fetches",
+    "run_lists",
+    "skipped_items",
 ];
 
 /// Columns that are left out: the time when a row was last seen is no change of it.
@@ -48,7 +92,14 @@ pub enum FeedType {
 
 /// The columns with 0 or 1.
 const BOOLEANS: [&str; 9] = [
-    "explicit", "is_playable", "is_externally_hosted", "public", "collaborative", "fully_played", "known_gap", "restless",
+    "explicit",
+    "is_playable",
+    "is_externally_hosted",
+    "public",
+    "collaborative",
+    "fully_played",
+    "known_gap",
+    "restless",
     "unavailable",
 ];
 
@@ -105,8 +156,7 @@ pub fn feed_tables(conn: &Connection) -> rusqlite::Result<Vec<FeedTable>> {
 }
 
 fn read_table(conn: &Connection, name: &'static str) -> rusqlite::Result<FeedTable> {
-    let mut statement =
-        conn.prepare_cached("SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY cid")?;
+    let mut statement = conn.prepare_cached("SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY cid")?;
     let mut rows = statement.query([name])?;
     let (mut columns, mut key) = (Vec::new(), Vec::new());
     while let Some(row) = rows.next()? {

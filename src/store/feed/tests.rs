@@ -8,9 +8,9 @@ use rusqlite::types::Value;
 
 use super::*;
 use crate::store::{
-    CellValue, CreditedEntity, EntityTable, FetchRecord, FetchState, ListKey, ListProof, MarketAvailability, MarketTable,
-    PurgedUser, RunRecord, RunState, SkippedItem, StagedItem, children, entity, list_commit, lists, open_writer, purge,
-    retention, runs, skipped_items, staging,
+    CellValue, CreditedEntity, EntityTable, FetchRecord, FetchState, ListKey, ListProof, MarketAvailability,
+    MarketTable, PurgedUser, RunRecord, RunState, SkippedItem, StagedItem, children, entity, list_commit, lists,
+    open_writer, purge, retention, runs, skipped_items, staging,
 };
 use crate::store::{FileAccess, ProofKind, views};
 
@@ -130,8 +130,16 @@ impl World {
     fn new(seed: u64) -> World {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("s.db"), empty_store()).unwrap();
-        let mut world =
-            World { folder, tx: None, reader: None, tables: Vec::new(), dice: Dice(seed), day: 0, backup: None, failed: 0 };
+        let mut world = World {
+            folder,
+            tx: None,
+            reader: None,
+            tables: Vec::new(),
+            dice: Dice(seed),
+            day: 0,
+            backup: None,
+            failed: 0,
+        };
         world.open();
         world.tables = feed_tables(world.reader.as_ref().unwrap()).unwrap();
         world
@@ -276,10 +284,24 @@ fn put(tx: &mut WriteTx, dice: &mut Dice, table: &'static EntityTable, id: &str,
         .map(|column| match *column {
             // These refer to other rows.
             "album_id" | "owner_id" | "show_id" | "audiobook_id" => CellValue::Absent,
-            "followers" | "popularity" | "total_tracks" | "total_items" | "total_episodes" | "explicit" | "public"
-            | "collaborative" | "is_externally_hosted" | "disc_number" | "track_number" | "duration_ms" => {
-                dice.of(&[CellValue::Absent, CellValue::Null, CellValue::Int(0), CellValue::BlankInt(0), CellValue::Int(7)])
-            }
+            "followers"
+            | "popularity"
+            | "total_tracks"
+            | "total_items"
+            | "total_episodes"
+            | "explicit"
+            | "public"
+            | "collaborative"
+            | "is_externally_hosted"
+            | "disc_number"
+            | "track_number"
+            | "duration_ms" => dice.of(&[
+                CellValue::Absent,
+                CellValue::Null,
+                CellValue::Int(0),
+                CellValue::BlankInt(0),
+                CellValue::Int(7),
+            ]),
             _ => dice.of(&[
                 CellValue::Absent,
                 CellValue::Absent,
@@ -311,7 +333,14 @@ fn write_parts(tx: &mut WriteTx, dice: &mut Dice, now: &str) -> Done {
     children::set_images(tx, "album", &album, &[(words[dice.below(3)], None, Some(1))][dice.below(2)..])?;
     let fact = MarketAvailability { is_playable: dice.of(&[None, Some(true), Some(false)]), ..Default::default() };
     children::set_market(tx, MarketTable::Tracks, &track, dice.of(&["", "DE"]), fact, now)?;
-    children::set_metrics(tx, "track", &track, &now[..10], dice.of(&[None, Some(1)]), dice.of(&[None, Some(2), Some(3)]))?;
+    children::set_metrics(
+        tx,
+        "track",
+        &track,
+        &now[..10],
+        dice.of(&[None, Some(1)]),
+        dice.of(&[None, Some(2), Some(3)]),
+    )?;
     put(tx, dice, EntityTable::episodes(), "e1", now)?;
     put(tx, dice, EntityTable::users(), "u1", now)?;
     children::set_market(tx, MarketTable::Episodes, "e1", "DE", fact, now)?;
@@ -521,8 +550,20 @@ fn rows_seen_again_keep_their_version() {
 fn every_table_is_in_the_feed_or_is_no_content() {
     /// Working tables, and what only this store needs.
     const NO_CONTENT: [&str; 14] = [
-        "store_info", "checkpoints", "staged_items", "known_gaps", "requested", "published_files", "etags",
-        "changed_things", "fires", "unproved_lists", "field_notes", "code_matches", "file_marks", "deleted_rows",
+        "store_info",
+        "checkpoints",
+        "staged_items",
+        "known_gaps",
+        "requested",
+        "published_files",
+        "etags",
+        "changed_things",
+        "fires",
+        "unproved_lists",
+        "field_notes",
+        "code_matches",
+        "file_marks",
+        "deleted_rows",
     ];
     let tx = session();
     let names = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";

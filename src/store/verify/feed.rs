@@ -14,7 +14,8 @@ pub(super) fn check_feed(conn: &Connection, report: &mut StoreReport) -> rusqlit
     if feed.since > feed.version {
         report.add("feed", format!("feed_since is {} and feed_version {}", feed.since, feed.version));
     }
-    let mut trigger = conn.prepare("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?1)")?;
+    let mut trigger =
+        conn.prepare("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = ?1)")?;
     for table in FEED_TABLES {
         if !trigger.query_row([delete_trigger(table)], |row| row.get::<_, bool>(0))? {
             report.add("feed", format!("{table} has no trigger that keeps the keys of deleted rows"));

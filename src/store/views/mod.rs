@@ -170,8 +170,10 @@ pub fn are_current(store: &Connection) -> rusqlite::Result<bool> {
 fn views_hash() -> String {
     static HASH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     let of_all = || {
-        let text: String =
-            definitions().map(|(_, sql)| sql).chain([new_in_lists(), NAMED_CHANGES.to_owned(), feed::views_format()]).collect();
+        let text: String = definitions()
+            .map(|(_, sql)| sql)
+            .chain([new_in_lists(), NAMED_CHANGES.to_owned(), feed::views_format()])
+            .collect();
         format!("{:032x}", xxhash_rust::xxh3::xxh3_128(text.as_bytes()))
     };
     HASH.get_or_init(of_all).clone()

@@ -17,9 +17,12 @@ fn add(s: &mut WriteTx, key: &str) -> Result<(), StoreError> {
 }
 
 fn keys(s: &WriteTx) -> String {
-    s.query_one("SELECT group_concat(key) FROM store_info WHERE key <> 'data_version' AND key NOT LIKE 'feed%' ORDER BY key", &[])
-        .unwrap()
-        .unwrap_or_default()
+    s.query_one(
+        "SELECT group_concat(key) FROM store_info WHERE key <> 'data_version' AND key NOT LIKE 'feed%' ORDER BY key",
+        &[],
+    )
+    .unwrap()
+    .unwrap_or_default()
 }
 
 fn failure() -> StoreError {

@@ -18,7 +18,8 @@ pub struct Postgres {
 
 /// The newest installed server.
 fn programs() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|e| e.path()).collect();
+    let mut versions: Vec<PathBuf> =
+        std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|e| e.path()).collect();
     versions.sort();
     versions.pop().map(|path| path.join("bin")).filter(|bin| bin.join("initdb").exists())
 }
@@ -30,7 +31,12 @@ fn unprivileged(program: &Path) -> Command {
     if is_root {
         command.args(["--reuid", "postgres", "--regid", "postgres", "--clear-groups"]).arg(program);
     }
-    command.env_clear().env("LC_ALL", "C.UTF-8").env("PATH", "/usr/bin:/bin").stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .env_clear()
+        .env("LC_ALL", "C.UTF-8")
+        .env("PATH", "/usr/bin:/bin")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 
@@ -68,7 +74,8 @@ impl Postgres {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         give(folder.path());
-        let copied = unprivileged(Path::new("/bin/cp")).arg("-a").arg(template.join("data")).arg(folder.path()).status();
+        let copied =
+            unprivileged(Path::new("/bin/cp")).arg("-a").arg(template.join("data")).arg(folder.path()).status();
         assert!(copied.unwrap().success(), "cp");
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         let mut postgres = Postgres { folder, server: None, options };
@@ -115,7 +122,10 @@ impl Postgres {
     pub fn crash(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         let data = self.folder().join("data");
-        let stop = unprivileged(&programs().unwrap().join("pg_ctl")).args(["stop", "-m", "immediate", "-D"]).arg(data).status();
+        let stop = unprivileged(&programs().unwrap().join("pg_ctl"))
+            .args(["stop", "-m", "immediate", "-D"])
+            .arg(data)
+            .status();
         assert!(stop.unwrap().success(), "pg_ctl stop");
         server.wait().unwrap();
     }

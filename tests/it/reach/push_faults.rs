@@ -17,6 +17,9 @@ fn through(world: &World, proxy: &Proxy) {
     world.project.write("targets/w.toml", url);
 }
 
+/// The whole statement: a temporary table is dropped `ON COMMIT`.
+const COMMIT: &str = "COMMIT\0";
+
 /// Words of the statements of a push, in their order.
 const STEPS: [&str; 9] = [
     "SELECT table_name",
@@ -27,7 +30,7 @@ const STEPS: [&str; 9] = [
     "COPY pg_temp",
     "DELETE FROM spotify",
     "INTO spotify.feed_state",
-    "COMMIT",
+    COMMIT,
 ];
 
 #[test]
@@ -38,7 +41,8 @@ fn connection_may_end_at_every_statement() {
     let proxy = Proxy::to(socket(&postgres));
     through(&world, &proxy);
     // A first push that never gets through, and then one that does.
-    for step in ["CREATE SCHEMA", "feed_state (store", "CREATE TABLE IF NOT EXISTS spotify.\"tracks\"", "COPY spotify"] {
+    for step in ["CREATE SCHEMA", "feed_state (store", "CREATE TABLE IF NOT EXISTS spotify.\"tracks\"", "COPY spotify"]
+    {
         for cut in [Cut::Before, Cut::Answer] {
             proxy.cut(cut, step);
             world.cli(&["push"]).exits(1).says("target w does not answer");
@@ -52,7 +56,7 @@ fn connection_may_end_at_every_statement() {
             change(&world);
             let before = postgres.sql("SELECT max(version) FROM spotify.feed_state");
             proxy.cut(cut, step);
-            let is_stored = step == "COMMIT" && cut == Cut::Answer;
+            let is_stored = step == COMMIT && cut == Cut::Answer;
             world.cli(&["push"]).exits(if is_stored { 0 } else { 1 });
             assert!(!proxy.is_waiting(), "no statement has {step}");
             let after = postgres.sql("SELECT max(version) FROM spotify.feed_state");
@@ -103,7 +107,7 @@ fn server_may_crash_during_a_push() {
     let world = filled();
     let proxy = Proxy::to(socket(&postgres));
     through(&world, &proxy);
-    for (step, again) in [("COPY spotify", "COPY spotify"), ("INTO spotify.feed_state", "COMMIT")] {
+    for (step, again) in [("COPY spotify", "COPY spotify"), ("INTO spotify.feed_state", COMMIT)] {
         for words in [step, again] {
             proxy.cut(Cut::Hold, words);
             let push = world.command(&["push"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -191,7 +195,11 @@ fn missing_privileges_and_passwords_are_said() {
     world.cli(&["push"]).exits(0);
     postgres.assert_equal(&world, "spotify");
 
-    std::fs::write(postgres.folder().join("data/pg_hba.conf"), "local all postgres trust\nlocal all all scram-sha-256\n").unwrap();
+    std::fs::write(
+        postgres.folder().join("data/pg_hba.conf"),
+        "local all postgres trust\nlocal all all scram-sha-256\n",
+    )
+    .unwrap();
     postgres.sql("SELECT pg_reload_conf()");
     change(&world);
     let push = |password: Option<&str>| {
@@ -220,10 +228,13 @@ fn missing_privileges_and_passwords_are_said() {
 fn only_a_trusted_server_gets_rows() {
     let made = tempfile::tempdir().unwrap();
     let openssl = |args: &str| {
-        let status = Command::new("openssl").current_dir(made.path()).args(args.split(' ')).stderr(Stdio::null()).status();
+        let status =
+            Command::new("openssl").current_dir(made.path()).args(args.split(' ')).stderr(Stdio::null()).status();
         assert!(status.is_ok_and(|status| status.success()), "openssl {args}");
     };
-    openssl("req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=authority -addext basicConstraints=critical,CA:TRUE");
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout ca.key -out ca.crt -subj /CN=authority -addext basicConstraints=critical,CA:TRUE",
+    );
     openssl("req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost");
     std::fs::write(made.path().join("names"), "subjectAltName=DNS:localhost\n").unwrap();
     openssl("x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out server.crt");
@@ -249,7 +260,9 @@ fn only_a_trusted_server_gets_rows() {
         world.cli(&["push"])
     };
     push(&format!("localhost:{port}/postgres?sslmode=verify-full")).exits(77).says("its certificate is not trusted");
-    push(&format!("127.0.0.1:{port}/postgres?sslrootcert={authority}")).exits(77).says("its certificate is not trusted");
+    push(&format!("127.0.0.1:{port}/postgres?sslrootcert={authority}"))
+        .exits(77)
+        .says("its certificate is not trusted");
     push(&format!("localhost:{port}/postgres?sslrootcert=none.crt")).exits(77).says("none.crt");
     push(&format!("localhost:{port}/postgres")).exits(77).says("no encryption");
     assert_eq!(postgres.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'spotify'"), "0");
