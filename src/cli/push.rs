@@ -1,6 +1,7 @@
 //! `push [TARGET…]`: sends new, changed and deleted rows to the databases in `targets/`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -93,7 +94,12 @@ pub(super) async fn push_after_run(
         if shutdown.is_stopping() {
             return;
         }
-        match push_one(&database, target, &options).await {
+        let pushed = tokio::select! {
+            pushed = push_one(&database, target, &options) => pushed,
+            // The target takes back what it got so far.
+            () = stopped(shutdown) => return,
+        };
+        match pushed {
             Ok(report) => {
                 if !report.unchanged {
                     tracing::info!(target_name = target.name, "{}", describe(&report, target));
@@ -104,6 +110,13 @@ pub(super) async fn push_after_run(
             Err(error) if error.exit() == ExitStatus::Deferred => {}
             Err(error) => reporter.push_failed(&target.name, &error),
         }
+    }
+}
+
+/// Waits for a signal.
+async fn stopped(shutdown: &Shutdown) {
+    while !shutdown.is_stopping() {
+        shutdown.sleep(Duration::from_secs(3600)).await;
     }
 }
 

@@ -96,6 +96,8 @@ impl SchedulerLoop<'_> {
         let mut board = JobBoard::new(self.settings);
         let mut clocks = ClockPair::new();
         let mut runs = FuturesUnordered::new();
+        // At most one push: while it goes on, the end of the next runs is remembered.
+        let (mut pushes, mut is_push_wanted) = (FuturesUnordered::new(), false);
         let mut runner: Option<Rc<JobRunner<'_>>> = None;
         let mut metrics_at = Instant::now();
         let (mut under_way, mut exits) = (Vec::new(), Vec::new());
@@ -143,6 +145,10 @@ impl SchedulerLoop<'_> {
                     ));
                 }
             }
+            // Slow targets neither delay the next runs nor the watchdog.
+            if pushes.is_empty() && std::mem::take(&mut is_push_wanted) {
+                pushes.push(push::push_after_run(self.context, self.settings, &self.reporter, &self.shutdown));
+            }
             self.update_status(&board, runs.len());
             self.report_hanging(&mut board, now);
             if metrics_at.elapsed() >= METRICS_INTERVAL {
@@ -159,13 +165,14 @@ impl SchedulerLoop<'_> {
                     under_way.retain(|run| run.job.name != ended.job);
                     exits.extend(self.run_finished(ended, &mut board));
                 }
+                Some(()) = pushes.next(), if !pushes.is_empty() => {}
                 () = self.shutdown.sleep(rest) => {}
             }
             if runs.is_empty()
                 && let Some(Ok(runner)) = runner.take().map(Rc::try_unwrap)
             {
                 runner.close();
-                push::push_after_run(self.context, self.settings, &self.reporter, &self.shutdown).await;
+                is_push_wanted = true;
                 files.note_store();
                 board.recheck_sign_ins();
             }

@@ -112,4 +112,6 @@ fn raise_since(tx: &WriteTx, version: i64) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
+mod cost_tests;
+#[cfg(test)]
 mod tests;

@@ -50,6 +50,32 @@ fn has_pending_writes(conn: &Connection) -> rusqlite::Result<bool> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn rows_from_before_the_feed_are_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.db");
+        let mut conn = Connection::open(&path).unwrap();
+        MIGRATIONS[..17].iter().try_for_each(|script| conn.execute_batch(script)).unwrap();
+        conn.pragma_update(None, "user_version", 17).unwrap();
+        conn.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        conn.execute_batch(include_str!("views/sample_rows.sql")).unwrap();
+        let rows = |conn: &Connection, sql: &str| -> i64 { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
+        let before = rows(&conn, "SELECT count(*) FROM playlist_items");
+        migrate(&mut conn, &path).unwrap();
+        crate::store::views::create_all(&conn).unwrap();
+        assert!(std::fs::exists(folder.path().join("s.db.schema-17")).unwrap(), "a backup from before");
+        let feed = crate::store::feed_state(&conn).unwrap();
+        assert_eq!((feed.version, feed.since, feed.epoch.len()), (1, 1, 16));
+        assert!(feed.needs_full_read("", 0) && !feed.needs_full_read(&feed.epoch, 1));
+        assert_eq!(rows(&conn, "SELECT count(*) FROM feed_playlist_items WHERE row_version > 0"), before);
+        assert_eq!(rows(&conn, "SELECT count(*) FROM feed_playlist_items WHERE row_version > 1"), 0);
+        conn.execute("DELETE FROM playlist_items WHERE position = 1", []).unwrap();
+        assert_eq!(
+            rows(&conn, "SELECT count(*) FROM feed_playlist_items WHERE row_version > 1 AND deleted_at IS NOT NULL"),
+            1
+        );
+    }
+
     /// A store of the last schema that had pending writes.
     fn old_store(path: &Path) -> Connection {
         let conn = Connection::open(path).unwrap();

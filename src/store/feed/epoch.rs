@@ -43,8 +43,15 @@ impl EpochRecord {
         EpochRecord { file: None, noted_at: None, noted: None }
     }
 
-    fn read(&self) -> Option<FeedNote> {
-        serde_json::from_slice(&std::fs::read(self.file.as_ref()?).ok()?).ok()
+    /// Whether a store of this epoch had a later version, here or under another path.
+    fn had_later(&self, now: &FeedState) -> bool {
+        let Some(entries) = self.file.as_ref().and_then(|file| std::fs::read_dir(file.parent()?).ok()) else {
+            return false;
+        };
+        let is_note = |name: &str| name.starts_with("feed-") && name.ends_with(".json");
+        let paths = entries.flatten().filter(|entry| is_note(&entry.file_name().to_string_lossy()));
+        let mut notes = paths.filter_map(|entry| read_note(&entry.path()));
+        notes.any(|note| note.epoch == now.epoch && note.version > now.version)
     }
 
     /// Notes the version, unless that was done a moment ago.
@@ -70,6 +77,10 @@ impl EpochRecord {
     }
 }
 
+fn read_note(path: &Path) -> Option<FeedNote> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
 fn write_note(path: &Path, note: &FeedNote) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -86,10 +97,10 @@ pub(in crate::store) fn begin_epoch_if_restored(
     state_folder: &Path,
 ) -> rusqlite::Result<EpochRecord> {
     let mut record = EpochRecord::of(state_folder, store);
-    record.noted = record.read();
+    // First the notes and then the store: another process may be writing it and noting its versions.
+    record.noted = record.file.as_deref().and_then(read_note);
     let now = feed_state(conn)?;
-    let is_older = |noted: &FeedNote| noted.epoch != now.epoch || noted.version > now.version;
-    if record.noted.as_ref().is_some_and(is_older) {
+    if record.noted.as_ref().is_some_and(|noted| noted.epoch != now.epoch) || record.had_later(&now) {
         let epoch: String = conn.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
         info::set_value(conn, "feed_epoch", &epoch)?;
         tracing::info!(

@@ -468,7 +468,7 @@ fn replica_of_increments_equals_the_store() {
     for seed in 0..seeds {
         let outcome = std::panic::catch_unwind(|| {
             let (mut world, mut replica) = (World::new(seed), Replica::default());
-            for _ in 0..40 {
+            for _ in 0..24 {
                 world.step(&mut replica);
             }
             let _ = world.tx.as_mut().unwrap().commit_group();

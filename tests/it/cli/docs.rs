@@ -76,19 +76,30 @@ fn stream_tables_are_current() {
     holds("docs/streams.md", &out);
 }
 
-#[test]
-fn table_of_anomalies_is_current() {
-    let (from, to) = ("<!-- anomalies: generated -->\n", "<!-- end of anomalies -->\n");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reliability.md");
+/// A table between two marks of a page.
+fn holds_between(file: &str, marks: (&str, &str), table: &str) {
+    let (from, to) = (format!("<!-- {} -->\n", marks.0), format!("<!-- {} -->\n", marks.1));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let page = std::fs::read_to_string(&path).unwrap();
-    let (head, rest) = page.split_once(from).expect("the mark above the table");
-    let (_, tail) = rest.split_once(to).expect("the mark below the table");
-    let written = format!("{head}{from}\n{}\n{to}{tail}", cratedigger::store::anomaly_table::markdown());
+    let (head, rest) = page.split_once(&*from).expect("the mark above the table");
+    let (_, tail) = rest.split_once(&*to).expect("the mark below the table");
+    let written = format!("{head}{from}\n{table}\n{to}{tail}");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, written).unwrap();
     } else {
-        assert!(page == written, "docs/reliability.md is out of date: UPDATE_DOCS=1 cargo test --test it docs");
+        assert!(page == written, "{file} is out of date: UPDATE_DOCS=1 cargo test --test it docs");
     }
+}
+
+#[test]
+fn table_of_anomalies_is_current() {
+    let marks = ("anomalies: generated", "end of anomalies");
+    holds_between("docs/reliability.md", marks, &cratedigger::store::anomaly_table::markdown());
+}
+
+#[test]
+fn table_of_target_keys_is_current() {
+    holds_between("docs/reach.md", ("keys: generated", "end of keys"), &cratedigger::target::markdown());
 }
 
 /// The exit codes as a table for people.

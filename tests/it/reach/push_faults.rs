@@ -17,6 +17,9 @@ fn through(world: &World, proxy: &Proxy) {
     world.project.write("targets/w.toml", url);
 }
 
+/// The whole statement: a temporary table is dropped `ON COMMIT`.
+const COMMIT: &str = "COMMIT\0";
+
 /// Words of the statements of a push, in their order.
 const STEPS: [&str; 9] = [
     "SELECT table_name",
@@ -27,7 +30,7 @@ const STEPS: [&str; 9] = [
     "COPY pg_temp",
     "DELETE FROM spotify",
     "INTO spotify.feed_state",
-    "COMMIT",
+    COMMIT,
 ];
 
 #[test]
@@ -53,7 +56,7 @@ fn connection_may_end_at_every_statement() {
             change(&world);
             let before = postgres.sql("SELECT max(version) FROM spotify.feed_state");
             proxy.cut(cut, step);
-            let is_stored = step == "COMMIT" && cut == Cut::Answer;
+            let is_stored = step == COMMIT && cut == Cut::Answer;
             world.cli(&["push"]).exits(if is_stored { 0 } else { 1 });
             assert!(!proxy.is_waiting(), "no statement has {step}");
             let after = postgres.sql("SELECT max(version) FROM spotify.feed_state");
@@ -104,7 +107,7 @@ fn server_may_crash_during_a_push() {
     let world = filled();
     let proxy = Proxy::to(socket(&postgres));
     through(&world, &proxy);
-    for (step, again) in [("COPY spotify", "COPY spotify"), ("INTO spotify.feed_state", "COMMIT")] {
+    for (step, again) in [("COPY spotify", "COPY spotify"), ("INTO spotify.feed_state", COMMIT)] {
         for words in [step, again] {
             proxy.cut(Cut::Hold, words);
             let push = world.command(&["push"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

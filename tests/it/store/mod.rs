@@ -2,6 +2,7 @@
 
 pub mod changed_answers;
 pub mod concurrent_readers;
+mod feed;
 mod imported_plays;
 pub mod maintenance;
 pub mod missing_store;
