@@ -25,13 +25,26 @@ fn jobs_change_no_settings() {
 }
 
 #[test]
-fn targets_are_not_read() {
+fn targets_are_read_like_jobs() {
     let project = Project::with_job("[[fetch]]\nstream = \"markets\"\n");
     project.write("targets/broken.toml", "[[fetch]\nnot = toml");
+    project.write("targets/open.toml", "url = \"postgres://me:hunter2@db.example.com/music\"");
+    project.write("targets/plain.toml", "url = \"postgres://db.example.com/music?sslmode=disable\"");
     let pipe = project.root().join("targets/pipe.toml");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::os::unix::fs::symlink("/etc/hostname", project.root().join("targets/link.toml")).unwrap();
     let output = project.run(&["check"]);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    for part in [
+        "targets/broken.toml:1",
+        "the address contains a password",
+        "readable through the network",
+        "targets/pipe.toml",
+        "targets/link.toml",
+    ] {
+        assert!(stderr(&output).contains(part), "{part}: {}", stderr(&output));
+    }
+    assert!(!stderr(&output).contains("hunter2"));
 }
 
 #[test]
