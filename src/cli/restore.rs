@@ -42,10 +42,7 @@ pub fn run(args: &RestoreArgs, context: &CommandContext) -> Result<ExitStatus, C
     fs::create_dir_all(root).or_exit(ExitStatus::Storage)?;
     let staging = root.join(STAGING);
     let _alive = own_staging(&staging)?;
-    let unpacked = unpack::unpack(&args.file, &staging).map_err(|e| {
-        drop(fs::remove_dir_all(&staging));
-        e
-    })?;
+    let unpacked = unpack::unpack(&args.file, &staging).inspect_err(|_| drop(fs::remove_dir_all(&staging)))?;
     let restored = place(args, context, &staging, &unpacked);
     if restored.is_err() {
         // Unless the moves have begun, nothing has changed.

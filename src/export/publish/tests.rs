@@ -1,6 +1,6 @@
 use super::*;
 use crate::export::PackageRunState;
-use crate::export::render::{CsvWriter, FragmentCaches};
+use crate::export::render::{CsvWriter, FileStats, FragmentCaches};
 use crate::settings::{CsvProfile, FormulaGuard};
 use crate::store::query::{QueryBudget, QueryFetch, QueryParameters, QueryReader};
 use crate::store::views::tests::{fill, fill_schema};
