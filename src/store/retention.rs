@@ -194,10 +194,12 @@ fn empty_old_lists(tx: &mut WriteTx, before: &str) -> Result<usize, StoreError> 
          AND id NOT IN (SELECT id FROM old_lists))";
     let playlist = ("playlist", "playlist_id");
     for (kind, item) in ITEMS_OF_PLAYLISTS.into_iter().chain([playlist]) {
-        for table in ["playlist_items", "playlist_changes"] {
-            let let_go = format!("SELECT '{kind}', {item} FROM {table} WHERE {unread} AND {item} IS NOT NULL");
-            execute_batch(tx, &format!("INSERT OR IGNORE INTO let_go {let_go}"))?;
-        }
+        let rows = format!("WHERE {unread} AND {item} IS NOT NULL");
+        let let_go = format!(
+            "INSERT OR IGNORE INTO let_go SELECT '{kind}', {item} FROM playlist_items {rows}
+             UNION ALL SELECT '{kind}', {item} FROM playlist_changes {rows}"
+        );
+        execute_batch(tx, &let_go)?;
     }
     deleted += execute_batch(tx, &format!("DELETE FROM playlist_items WHERE {unread}"))?;
     for table in ["playlist_versions", "playlist_changes"] {

@@ -129,5 +129,8 @@ pub(super) fn write_album_tracks(
 fn announced_tracks(s: &WriteTx, album: &str, page: &RawPage) -> Result<Option<i64>, IngestError> {
     let fits = |total: &i64| *total > page.served() || (*total == page.served() && !page.more);
     let own = entity::album_track_counts(s, &[album.to_owned()])?.into_iter().next().flatten();
-    Ok(page.total.filter(fits).max(own))
+    let total = page.total.filter(fits);
+    // Whether an album without tracks is believed is for the brake to decide.
+    let is_empty = page.served() == 0 && total.is_some();
+    Ok(if is_empty { total } else { total.max(own) })
 }

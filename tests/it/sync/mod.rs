@@ -1,5 +1,6 @@
 //! Reading from Spotify into the store.
 
+mod blank_values;
 pub mod brake;
 pub mod call_counts;
 pub mod codes;
