@@ -110,7 +110,7 @@ fn copy_of_increments_equals_the_store() {
 
 #[test]
 fn restored_backup_begins_a_new_epoch() {
-    let world = World::development().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
+    let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     let epoch = || world.one("SELECT value FROM store_info WHERE key = 'feed_epoch'");
     let insert =
         json!({"do": "insert", "playlist": fixtures::HOME_PLAYLIST, "position": 0, "items": [fixtures::PLAIN_TRACK]});
@@ -136,7 +136,7 @@ fn restored_backup_begins_a_new_epoch() {
 
 #[test]
 fn old_tombstones_are_forgotten() {
-    let world = World::development()
+    let world = World::extended()
         .settings("[retention]\ntombstones = \"30d\"")
         .job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.run(&[]).exits(0);
