@@ -1,6 +1,6 @@
 # `make` without a target lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-reach check-report check-schedules check-units clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-reach check-report check-schedules check-units check-orchestrators clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -12,6 +12,7 @@ PROGRAM := $(TARGET_DIR)/release/cratedigger
 # The docs of the code are for people who work on it, so private items are included and may be linked to.
 RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
+ORCHESTRATORS := target/orchestrators
 # The browser and the packages with which `make check-report` looks at pages.
 PAGES := target/report
 CHROMIUM ?= /usr/bin/chromium
@@ -123,6 +124,12 @@ check-report: ## look at the pages of a demo with a real Chromium and axe, in li
 	test -d $(PAGES)/node_modules/axe-core || npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(PAGES) puppeteer-core@24.43.1 axe-core@4.14.1
 	$(TARGET_DIR)/debug/cratedigger --quiet demo --dir $(PAGES)/demo >/dev/null
 	node tests/pages/check.mjs $(CHROMIUM) $(PAGES) $(PAGES)/pictures $$(ls $(PAGES)/demo/output/csv/index.html $(PAGES)/demo/output/csv/*/report*.html)
+
+check-orchestrators: ## load the examples for Airflow and Dagster with these programs, and run them against a sandbox (needs Python 3.11, pip; 1 GB)
+	$(CARGO) build --locked --quiet
+	test -x $(ORCHESTRATORS)/bin/python || python3 -m venv $(ORCHESTRATORS)
+	$(ORCHESTRATORS)/bin/pip install --quiet --disable-pip-version-check -r tests/orchestrators/requirements.txt
+	$(ORCHESTRATORS)/bin/python tests/orchestrators/check.py $(TARGET_DIR)/debug/cratedigger
 
 check-browser: ## sign in with a real Chromium (needs chromium, chromium-driver, Python 3)
 	@command -v chromedriver >/dev/null && { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
