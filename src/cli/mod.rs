@@ -5,6 +5,7 @@
 
 mod app;
 pub mod args;
+mod candidates;
 pub mod auth;
 mod backup;
 mod budget;
@@ -95,6 +96,9 @@ fn usage_error(message: &str) -> CommandError {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     core_files::forbid_core_files();
     let args: Vec<OsString> = args.into_iter().collect();
+    if completions::answer_shell(&args) {
+        return ExitStatus::Complete;
+    }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -23,7 +23,7 @@ use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, Tem
 use crate::report::{JobPage, PageQuery};
 use crate::settings::FileFormat;
 use crate::store::REPORT_SOURCE;
-use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader, mentions_inputs};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, files_of_earlier_titles,
     fingerprint_lists,
@@ -180,7 +180,18 @@ impl JobFiles {
         }
         let all = query_fetches(job, shown.fire_at, job.queries.iter().map(|query| query.sql.as_str()));
         let input_files = fingerprint_inputs(job);
-        let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
+        let open = |fetches| {
+            QueryReader::open(&self.database, &job.name, fetches, QueryBudget::with_time(QUERY_TIME))
+        };
+        // An input file that cannot be read fails the queries that may show its rows, and no other file.
+        let (reader, unread_inputs) = match open(all.clone()) {
+            Err(QueryError::Inputs(file)) => {
+                let without = all.into_iter().map(|fetch| QueryFetch { inputs: None, ..fetch }).collect();
+                (open(without)?, Some(file))
+            }
+            opened => (opened?, None),
+        };
+        let mut failed = Vec::new();
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
         let mut sheets = Vec::new();
@@ -195,6 +206,11 @@ impl JobFiles {
                     RowSource::from_fetch(&job.name, rows, columns.as_deref(), style)?.of_list(plan.list.as_ref())
                 }
                 FileContent::Query { .. } if is_kept => RowSource::Kept,
+                FileContent::Query { query, .. } if unread_inputs.is_some() && mentions_inputs(&query.sql) => {
+                    let source = QueryError::Inputs(unread_inputs.clone().unwrap_or_default());
+                    failed.push(ExportError::Query { path: plan.file.name.template().to_owned(), source });
+                    RowSource::Kept
+                }
                 FileContent::Query { query, bound, .. } => RowSource::Query { reader: &reader, sql: &query.sql, bound },
             };
             let list = plan.list_name();
@@ -265,7 +281,8 @@ impl JobFiles {
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
             outdated,
         };
-        let outcome = publish(store, &self.target, &style, &sheets, &run)?;
+        let mut outcome = publish(store, &self.target, &style, &sheets, &run)?;
+        outcome.failed.append(&mut failed);
         let written = |((plan, since), sheet): ((&PlannedFile<'_>, &Option<String>), &OutputFile<'_>)| {
             // Only queries ask for the time of the last file, and they have no file per list.
             let rows = outcome.rows_of_run(&job.name, &sheet.path).filter(|_| plan.list.is_none())?;

@@ -125,7 +125,7 @@ pub use not_found::{has_not_found, not_found_query};
 pub use open::{canonical_path, open_current_schema, open_reader, quick_check};
 pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;
-pub use playlist_names::{NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at};
+pub use playlist_names::{NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at, playlist_titles};
 pub use published_files::{
     OF_LIST, REPORT_SOURCE, KnownFile, OutdatedFile, PublishedFile, RecordedFile, RequestedList, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file, lists_of_fetch, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
 };
