@@ -44,6 +44,8 @@ pub(super) struct RunCallLimits {
     pub calls: Option<u64>,
     /// The job, and its share of the day.
     pub spender: Option<CallSpender>,
+    /// Whether the calls may use the reserve of the day.
+    pub uses_reserve: bool,
 }
 
 impl<'a> App<'a> {
@@ -261,7 +263,7 @@ fn client_limits(settings: &LimitsInForce, run: RunCallLimits) -> CallLimits {
         concurrency: usize::try_from(settings.concurrency).unwrap_or(1),
         calls_per_day: ceiling(settings.calls_per_day),
         calls_per_family: ceiling(settings.calls_per_family),
-        reserve: settings.reserve,
+        reserve: if run.uses_reserve { 0.0 } else { settings.reserve },
         max_wait: settings.max_wait,
         max_calls: run.calls,
         adaptive: settings.adaptive,

@@ -159,7 +159,7 @@ pub enum GrantRotation {
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Jobs to check, by name [default: all]
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub jobs: Vec<String>,
 }
 
@@ -167,7 +167,7 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 pub struct StreamsArgs {
     /// The stream to describe
-    #[arg(value_name = "STREAM")]
+    #[arg(value_name = "STREAM", add = super::candidates::streams())]
     pub stream: Option<String>,
 }
 
@@ -201,7 +201,7 @@ pub struct CompletionsArgs {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Jobs to run, by name [default: all]
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub jobs: Vec<String>,
     /// Run jobs whose scheduled time has passed; print nothing if there are none
     #[arg(long)]
@@ -256,7 +256,7 @@ pub struct ScheduleArgs {}
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// Jobs to rewrite the CSV files of [default: all]
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub jobs: Vec<String>,
 }
 
@@ -275,7 +275,7 @@ pub struct ReportArgs {
 #[derive(Debug, Args)]
 pub struct JobsArgs {
     /// Jobs to show [default: all]
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub jobs: Vec<String>,
 }
 
@@ -294,7 +294,7 @@ pub struct PushArgs {
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// The job to show runs of [default: all]
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub job: Option<String>,
     /// Maximum number of runs to show, newest first
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
@@ -360,7 +360,7 @@ pub struct DemoArgs {
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// Jobs to price [default: all]
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub jobs: Vec<String>,
     /// Send as many calls as exact prices need
     #[arg(long, conflicts_with = "offline")]
@@ -382,7 +382,7 @@ pub struct QuotaArgs {
 #[derive(Debug, Args)]
 pub struct DiffArgs {
     /// The job to show list changes of
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub job: String,
     /// Start of the period: a date, an ISO 8601 time or an age such as 7d [default: the start of the newest run that read anything]
     #[arg(long, value_name = "DATE")]
@@ -393,7 +393,7 @@ pub struct DiffArgs {
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// The id, URI, link or name of the playlist
-    #[arg(value_name = "PLAYLIST")]
+    #[arg(value_name = "PLAYLIST", add = super::candidates::playlists())]
     pub playlist: String,
     /// Show the playlist at this time: a date, an ISO 8601 time or an age such as 7d
     #[arg(long, value_name = "TIME")]
@@ -412,7 +412,7 @@ pub struct FindArgs {
 #[derive(Debug, Args)]
 pub struct SkippedArgs {
     /// The job to list entries of [default: all]
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub job: Option<String>,
     /// List the entries of this run only
     #[arg(long, value_name = "N")]
@@ -440,7 +440,7 @@ pub struct ImportHistoryArgs {
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// The local name of the user [default: the only user of the store]
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", add = super::candidates::users())]
     pub user: Option<String>,
 }
 
@@ -461,7 +461,7 @@ pub struct SqlArgs {
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
     /// The user that :user_id stands for [default: the job's only user]
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", add = super::candidates::users())]
     pub user: Option<String>,
 }
 
@@ -488,7 +488,7 @@ pub struct BackupArgs {
     #[arg(long)]
     pub all: bool,
     /// Also add .env and the key of the state folder, which together open every sign-in
-    #[arg(long, requires = "all")]
+    #[arg(long = "with-keys", requires = "all")]
     pub with_secrets: bool,
 }
 
@@ -507,7 +507,7 @@ pub struct RestoreArgs {
 #[derive(Debug, Args)]
 pub struct ResetArgs {
     /// The job to reset
-    #[arg(value_name = "JOB")]
+    #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub job: String,
     /// The fetch to reset [default: all fetches of the job]
     #[arg(value_name = "FETCH")]

@@ -51,6 +51,7 @@ pub enum AuthCommand {
 #[derive(Debug, Clone, Args)]
 pub struct LoginArgs {
     /// The name of the user in job files
+    #[arg(add = super::candidates::users())]
     pub user: String,
     /// Print the address instead of opening a browser, then wait for the redirect address to be pasted
     #[arg(long)]
@@ -68,6 +69,7 @@ pub struct LoginArgs {
 #[derive(Debug, Clone, Args)]
 pub struct LogoutArgs {
     /// The user's name in job files
+    #[arg(add = super::candidates::users())]
     pub user: String,
     /// Also delete the user's rows from the store, and rewrite the CSV files
     #[arg(long)]

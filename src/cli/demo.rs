@@ -1,6 +1,7 @@
 //! `demo`: runs the example jobs against a sandbox in this process, in a separate folder.
 //!
-//! It needs no credentials and no network, and ignores real settings. Each demo starts from scratch. A
+//! It plays two weeks: between the runs, playlists change and new releases appear. It needs no credentials and no network,
+//! and ignores real settings. Each demo starts from scratch. A
 //! folder that does not belong to a demo is never touched.
 
 use std::fs;
@@ -14,9 +15,10 @@ use super::context::VariableSource;
 use super::init::{EXAMPLES, OF_A_USER};
 use super::runtime::runtime;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, run, sandbox};
+use crate::document::{printable, shell_word};
 use crate::export::OVERVIEW_FILE;
 use crate::settings::{Project, SettingFlags};
-use spotify_sandbox::{self as spotify, SandboxOptions, fixtures};
+use spotify_sandbox::{self as spotify, Fault, FaultAction, PlaylistEdit, SandboxOptions, fixtures};
 
 /// Marks the folder of a demo, which the next demo may delete.
 const MARK: &str = ".cratedigger-demo";
@@ -53,17 +55,20 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
                     let (client_id, client_secret) = (options.client_id.clone(), options.client_secret.clone());
                     let sandbox = spotify::start(options).await.or_exit(ExitStatus::Failed)?;
                     let playing = demo_project(&sandbox, client_id, client_secret);
-                    drop(tell.send(Ok(playing)));
+                    drop(tell.send(Ok((sandbox, playing))));
                     std::future::pending::<Result<(), CommandError>>().await
                 })
             });
             drop(served);
         })
         .or_exit(ExitStatus::Failed)?;
-    let heard: Result<DemoProject, CommandError> = hear
+    let heard: Result<(spotify::Sandbox, DemoProject), CommandError> = hear
         .recv()
         .map_err(|_| CommandError::new(ExitStatus::Failed, anyhow::anyhow!("failed to start the sandbox")))?;
-    write_project(&folder, &heard?)?;
+    let (sandbox, playing) = heard?;
+    write_project(&folder, &playing)?;
+    let weeks = DemoWeeks { sandbox: &sandbox, artist: playing.artists.first().map_or("", String::as_str) };
+    weeks.hold_back_releases(2);
 
     let demo = CommandContext {
         project: Project::at(&folder),
@@ -75,11 +80,79 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         environment: VariableSource::Empty,
     };
     print::stderr(&format!("running the example jobs against a sandbox on this machine, in {}\n", folder.display()));
-    let exit = run::run(&RunArgs::all(), &demo)?;
+    let mut exits = vec![run::run(&RunArgs::all(), &demo)?];
+    // The one line of JSON is that of the first run.
+    let later = CommandContext { json: false, quiet: demo.quiet || demo.json, ..demo.clone() };
+    for week in 1..=2 {
+        let what = weeks.pass(week)?;
+        if !later.quiet {
+            print::stderr(&format!("\n{what}\n"));
+        }
+        let jobs = WATCHING_JOBS.iter().filter(|job| demo.project.jobs_dir.join(format!("{job}.toml")).exists());
+        let args = RunArgs { jobs: jobs.map(|job| (*job).to_owned()).collect(), ..RunArgs::all() };
+        exits.push(run::run(&args, &later)?);
+    }
+    let exit = ExitStatus::most_severe(exits);
     if !context.json {
         print::stdout(&sample_rows(&folder)?).or_exit(ExitStatus::Storage)?;
     }
     Ok(exit)
+}
+
+/// The jobs that show what is new.
+const WATCHING_JOBS: [&str; 3] = ["release-watch", "watched-playlists", "weekly-additions"];
+
+/// What happens at the made-up Spotify between the runs.
+struct DemoWeeks<'a> {
+    sandbox: &'a spotify::Sandbox,
+    /// The artist with new releases.
+    artist: &'a str,
+}
+
+impl DemoWeeks<'_> {
+    /// Hides the newest albums of the artist.
+    fn hold_back_releases(&self, count: usize) {
+        const LONGEST_LIST: usize = 200;
+        self.sandbox.clear_faults();
+        let positions = (count..LONGEST_LIST).collect();
+        let path = format!("/v1/artists/{}/albums", self.artist);
+        self.sandbox
+            .inject(Fault::on_path(&path, FaultAction::Reordered { positions }).with_query("include_groups=album"));
+    }
+
+    /// Lets a week pass. Returns what happened in it.
+    fn pass(&self, week: usize) -> Result<&'static str, CommandError> {
+        const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+        let catalog = self.sandbox.catalog();
+        let ids = catalog.ids();
+        let track = |at: usize| ids["tracks"][at].as_str().map(str::to_owned);
+        let home = || fixtures::HOME_PLAYLIST.to_owned();
+        let foreign = || fixtures::FOREIGN_PLAYLIST.to_owned();
+        let (edits, what) = match week {
+            1 => (
+                vec![
+                    PlaylistEdit::Insert { playlist: home(), position: 0, items: vec![track(0), track(1)] },
+                    PlaylistEdit::Remove { playlist: home(), position: 40, count: 1 },
+                ],
+                "a week later: two songs were added to a playlist, one was removed, and an album came out",
+            ),
+            _ => (
+                vec![
+                    PlaylistEdit::Insert { playlist: foreign(), position: 0, items: vec![track(2)] },
+                    PlaylistEdit::Move { playlist: home(), from: 10, count: 3, to: 2 },
+                    PlaylistEdit::Rename { playlist: home(), name: "Kitchen radio, louder".to_owned() },
+                ],
+                "another week later: a song was added, three were moved, a playlist has another name, and an album came out",
+            ),
+        };
+        // The songs were added some days ago.
+        self.sandbox.set_clock_offset(if week == 1 { -2 * WEEK_MS } else { -WEEK_MS });
+        let edited = edits.into_iter().try_for_each(|edit| catalog.edit(edit));
+        self.sandbox.set_clock_offset(0);
+        edited.or_exit(ExitStatus::Failed)?;
+        self.hold_back_releases(2 - week);
+        Ok(what)
+    }
 }
 
 fn demo_project(sandbox: &spotify::Sandbox, client_id: String, client_secret: String) -> DemoProject {
@@ -163,6 +236,16 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
     Ok(())
 }
 
+/// Commands that show the two weeks, and what they show.
+const NEXT_COMMANDS: [(&str, &str); 6] = [
+    ("diff watched-playlists --since 1d", "what was added, removed and moved in the playlists"),
+    ("show 'Kitchen radio, louder'", "a playlist as it is now; with --at TIME as it was"),
+    ("find harbour", "in which lists a song is"),
+    ("history", "every run with its calls and rows"),
+    ("skipped watched-playlists", "what Spotify sent in an odd form, and what became of it"),
+    ("sql 'SELECT playlist_name, change, title FROM named_changes ORDER BY id'", "any question to the store"),
+];
+
 /// The paths of the output and the first lines of each CSV file.
 fn sample_rows(folder: &Path) -> Result<String, CommandError> {
     let csvs = folder.join("output/csv");
@@ -175,10 +258,15 @@ fn sample_rows(folder: &Path) -> Result<String, CommandError> {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         out.push_str(&format!("\n{}\n", path.display()));
         for line in text.lines().take(SAMPLE_SIZE.0) {
-            let line = crate::document::printable(line);
+            let line = printable(line);
             let cut: String = line.chars().take(SAMPLE_SIZE.1).collect();
             out.push_str(&format!("  {cut}{}\n", if cut.len() < line.len() { "…" } else { "" }));
         }
+    }
+    out.push_str("\nlook at what the two weeks have left:\n");
+    let project = printable(&shell_word(&folder.display().to_string()));
+    for (command, what) in NEXT_COMMANDS {
+        out.push_str(&format!("  cratedigger --project {project} {command}\n    {what}\n"));
     }
     out.push_str(&format!("\npage   {}\n", csvs.join(OVERVIEW_FILE).display()));
     Ok(out)

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::args::{AppModeArg, InitArgs, SchemaKind};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, schema};
+use crate::document::{printable, shell_word};
 use crate::settings::{self, Project, Settings};
 use question_terminal::QuestionTerminal;
 use questions::Answers;
@@ -78,9 +79,8 @@ fn start_of_next_steps(project: &Project) -> String {
     if is_here().unwrap_or(false) {
         return "\nNext: ".to_owned();
     }
-    // A quote within single quotes of a shell.
-    let folder = project.root.display().to_string().replace('\'', "'\\''");
-    format!("\nNext: `cd '{}'`;\n", crate::document::printable(&folder))
+    let folder = shell_word(&project.root.display().to_string());
+    format!("\nNext: `cd {}`;\n", printable(&folder))
 }
 
 /// Writes the missing files, and asks first what to write if a person sits at the terminal.
@@ -234,9 +234,9 @@ fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &Comm
     }
     let install = place.project.join("systemd/install.sh");
     out.push_str(&format!(
-        "{}edit jobs/artists.csv and run `cratedigger check`; then\n  sudo sh '{}'\n",
+        "{}edit jobs/artists.csv and run `cratedigger check`; then\n  sudo sh {}\n",
         start_of_next_steps(project),
-        install.display()
+        printable(&shell_word(&install.display().to_string()))
     ));
     out
 }

@@ -8,6 +8,7 @@ pub mod args;
 pub mod auth;
 mod backup;
 mod budget;
+mod candidates;
 mod check;
 mod command_error;
 mod compact;
@@ -98,6 +99,9 @@ fn usage_error(message: &str) -> CommandError {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     core_files::forbid_core_files();
     let args: Vec<OsString> = args.into_iter().collect();
+    if completions::answer_shell(&args) {
+        return ExitStatus::Complete;
+    }
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {

@@ -63,7 +63,8 @@ pub(super) async fn price_job(
     let spender = Some(CallSpender { job: job_key(app, job), share: None });
     let before = probes.remaining();
     let calls = (before > 0 && before < u64::from(u32::MAX)).then_some(before);
-    let (client, facts) = app.open_client(RunCallLimits { calls, spender }, Arc::new(NoopObserver))?;
+    let (client, facts) =
+        app.open_client(RunCallLimits { calls, spender, ..RunCallLimits::default() }, Arc::new(NoopObserver))?;
     let grants = grants_for(app, job)?;
     if let Some(grants) = &grants {
         drop(client.clone().with_grants(Arc::clone(grants), app.context.refresh_token()));

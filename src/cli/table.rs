@@ -1,7 +1,8 @@
 //! Text in columns, aligned by display width: CJK characters and emoji take two columns of a terminal.
 //!
 //! On a terminal, a table is as wide as the terminal: long cells continue on the next line, and no word is broken. If
-//! not even the longest words fit side by side, each row becomes a block with one line for each column. In a pipe or a
+//! not even the longest words fit side by side, the last columns go below their row. If not even two columns fit, each row
+//! becomes a block with one line for each column. In a pipe or a
 //! file, rows are never broken. `COLUMNS` sets the width in both cases.
 
 use std::io::IsTerminal as _;
@@ -35,16 +36,94 @@ fn format_within(rows: &[Vec<String>], width: Option<usize>) -> String {
         (0..columns).map(|n| cells(n).map(|cell| of(cell)).max().unwrap_or(0)).collect()
     };
     let (whole, words) = (widest(UnicodeWidthStr::width), widest(longest_word));
-    let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP * columns.saturating_sub(1);
+    let total = total_of;
     match width {
         Some(width) if total(&whole) > width && total(&words) <= width => arrange(rows, Some((width, &words))),
-        Some(width) if total(&whole) > width && columns > 2 => as_blocks(rows, width),
+        Some(width) if total(&whole) > width && columns > 2 => {
+            let side_by_side = (2..columns).rev().find(|n| total_of(&words[..*n]) <= width);
+            match side_by_side {
+                Some(first) => with_lines_below(rows, first, (width, &words)),
+                None => as_blocks(rows, width),
+            }
+        }
         _ => arrange(rows, None),
     }
 }
 
+/// The width of columns side by side.
+fn total_of(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1)
+}
+
+/// The first columns as a table, and below each row what its other columns have.
+fn with_lines_below(rows: &[Vec<String>], first: usize, (width, words): (usize, &[usize])) -> String {
+    /// Marks the first line of a row. It takes no column.
+    const ROW_START: char = '\u{200b}';
+    const INDENT: usize = 4;
+    let cut = |row: &Vec<String>| row.iter().take(first).cloned().collect::<Vec<_>>();
+    let cut: Vec<Vec<String>> = rows.iter().map(cut).collect();
+    let whole: Vec<usize> = (0..first)
+        .map(|n| cut.iter().filter_map(|row| row.get(n)).map(|cell| cell.width()).max().unwrap_or(0))
+        .collect();
+    let numbers: Vec<bool> = (0..first).map(|n| is_number_column(&cut, n)).collect();
+    let marked: Vec<Vec<String>> = cut
+        .iter()
+        .map(|row| {
+            row.iter().enumerate().map(|(n, cell)| if n == 0 { format!("{ROW_START}{cell}") } else { cell.clone() })
+        })
+        .map(Iterator::collect)
+        .collect();
+    let fit = (total_of(&whole) > width).then_some((width, &words[..first]));
+    let text = arrange_columns(&marked, fit, &numbers);
+    let header = rows.first().map(Vec::as_slice).unwrap_or_default();
+    let below = |row: &[String]| {
+        let cells = header.iter().zip(row).skip(first).filter(|(_, cell)| !is_missing(cell));
+        cells.flat_map(|(name, cell)| wrap(&format!("{name}  {cell}"), width, INDENT)).collect::<String>()
+    };
+    let mut out = String::new();
+    let mut at = 0;
+    for line in text.lines() {
+        if line.contains(ROW_START) {
+            if at > 1 {
+                out.push_str(&rows.get(at - 1).map(|row| below(row)).unwrap_or_default());
+            }
+            at += 1;
+        }
+        out.extend(line.chars().filter(|c| *c != ROW_START));
+        out.push('\n');
+    }
+    if at > 1 {
+        out.push_str(&rows.get(at - 1).map(|row| below(row)).unwrap_or_default());
+    }
+    out
+}
+
+/// Lines of at most this width, without a broken word, all of them indented.
+fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = " ".repeat(indent);
+    for word in text.split(' ') {
+        let is_first = line.trim().is_empty();
+        if !is_first && line.width() + 1 + word.width() > width {
+            lines.push(format!("{}\n", line.trim_end()));
+            line = " ".repeat(indent);
+        } else if !is_first {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(format!("{}\n", line.trim_end()));
+    lines
+}
+
 /// The rows as a table. With a width, its cells continue on further lines, in columns that have room for these words.
 fn arrange(rows: &[Vec<String>], fit: Option<(usize, &[usize])>) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let numbers: Vec<bool> = (0..columns).map(|n| is_number_column(rows, n)).collect();
+    arrange_columns(rows, fit, &numbers)
+}
+
+fn arrange_columns(rows: &[Vec<String>], fit: Option<(usize, &[usize])>, numbers: &[bool]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.add_rows(rows.iter().cloned());
@@ -54,7 +133,7 @@ fn arrange(rows: &[Vec<String>], fit: Option<(usize, &[usize])>) -> String {
     }
     for (n, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, to_u16(GAP)));
-        if is_number_column(rows, n) {
+        if numbers.get(n) == Some(&true) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         if let Some((_, words)) = fit {
@@ -161,6 +240,26 @@ mod tests {
         let narrow = format_within(&rows, Some(30));
         assert_eq!(narrow.matches("WHAT IT DOES").count(), 2, "{narrow}");
         assert!(narrow.lines().all(|line| line.width() <= 31), "{narrow}");
+        let blocks = format_within(&rows, Some(20));
+        assert_eq!(blocks.matches("NEXT").count(), 2, "{blocks}");
+    }
+
+    #[test]
+    fn columns_that_do_not_fit_go_below_the_row() {
+        let rows = table(&[
+            &["RUN", "JOB", "STATE", "WHY"],
+            &[
+                "9",
+                "watched-playlists",
+                "partial",
+                "playlist_items: a_very_long_word_that_fits_nowhere in it, and more",
+            ],
+            &["10", "weekly", "complete", ""],
+        ]);
+        let text = format_within(&rows, Some(40));
+        let expected = "RUN  JOB                STATE\n  9  watched-playlists  partial\n    WHY  playlist_items:\n    \
+                        a_very_long_word_that_fits_nowhere\n    in it, and more\n 10  weekly             complete\n";
+        assert_eq!(text, expected);
     }
 
     #[test]

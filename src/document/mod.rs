@@ -24,7 +24,7 @@ pub use checker::{DocumentChecker, KeyEntry, TableValues};
 pub use diagnostic::{Diagnostic, DiagnosticSeverity, limit_problems};
 pub use key_spec::KeySpec;
 pub use nearest::{nearest, or_list};
-pub use quote::{printable, printable_json, quote, shorten, terminal_safe};
+pub use quote::{printable, printable_json, quote, shell_word, shorten, terminal_safe};
 pub use render::DiagnosticRenderer;
 pub use shape::{RuleViolation, TextRule, ValueFinding, ValueShape, texts};
 pub use text::Document;

@@ -174,6 +174,16 @@ fn names_a_hook(key: &str) -> bool {
     ["webhook", "ping_url"].iter().any(|word| key.contains(word))
 }
 
+/// A text as one word of a shell command: as it is if it is plain, otherwise in single quotes.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        // A single quote ends the quotes, is written with a backslash, and starts them again.
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

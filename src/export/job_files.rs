@@ -25,7 +25,7 @@ use super::workbook::{planned_sheets, workbook_files};
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
 use crate::report::PageLogo;
 use crate::settings::FileFormat;
-use crate::store::query::{QueryBudget, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader, mentions_inputs};
 use crate::store::{
     FetchRef, FileAccess, MarkedFile, OutdatedFile, RunState, StoreError, data_version, files_of_earlier_titles,
     fingerprint_lists, has_not_found, known_file, no_list_was_read, open_writer, outdated_files, record_marks,
@@ -199,10 +199,19 @@ impl JobFiles {
         }
         let all = query_fetches(job, shown.fire_at, job.sql());
         let input_files = fingerprint_inputs(job);
-        let reader = QueryReader::open(&self.database, &job.name, all, QueryBudget::with_time(QUERY_TIME))?;
+        let open = |fetches| QueryReader::open(&self.database, &job.name, fetches, QueryBudget::with_time(QUERY_TIME));
+        // An input file that cannot be read fails the queries that may show its rows, and no other file.
+        let (reader, unread_inputs) = match open(all.clone()) {
+            Err(QueryError::Inputs(file)) => {
+                let without = all.into_iter().map(|fetch| QueryFetch { inputs: None, ..fetch }).collect();
+                (open(without)?, Some(file))
+            }
+            opened => (opened?, None),
+        };
         // The page shows the first rows of the queries that fill the files.
         let reader = reader
             .remembering(job.report.as_ref().map_or(0, |report| usize::try_from(report.rows).unwrap_or(usize::MAX)));
+        let mut failed = Vec::new();
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
         let typed = CsvStyle::typed();
@@ -211,9 +220,16 @@ impl JobFiles {
         let mut sheets = Vec::new();
         for plan in &plans {
             let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
-            let source = match only_page {
-                true => RowSource::Kept,
-                false => sources.rows_of(&plan.content, style)?.of_list(plan.list.as_ref()),
+            let source = match &plan.content {
+                _ if only_page => RowSource::Kept,
+                FileContent::Query { query, .. }
+                    if !is_kept && unread_inputs.is_some() && mentions_inputs(&query.sql) =>
+                {
+                    let source = QueryError::Inputs(unread_inputs.clone().unwrap_or_default());
+                    failed.push(ExportError::Query { path: plan.file.name.template().to_owned(), source });
+                    RowSource::Kept
+                }
+                content => sources.rows_of(content, style)?.of_list(plan.list.as_ref()),
             };
             let list = plan.list_name();
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
@@ -313,7 +329,8 @@ impl JobFiles {
             created_at: now.to_rfc3339_opts(SecondsFormat::Secs, true),
             outdated,
         };
-        let outcome = publish(store, &self.target, &style, &sheets, &run)?;
+        let mut outcome = publish(store, &self.target, &style, &sheets, &run)?;
+        outcome.failed.append(&mut failed);
         let written = |((plan, since), sheet): ((&PlannedFile<'_>, &Option<String>), &OutputFile<'_>)| {
             // Only queries ask for the time of the last file, and they have no file per list.
             let rows = outcome.rows_of_run(&job.name, &sheet.path).filter(|_| plan.list.is_none())?;

@@ -7,7 +7,7 @@ use super::query_fetches::query_fetches;
 use crate::job::JobReport;
 use crate::report::{JobPage, PageChart, PageLogo, PageQuery};
 use crate::store::REPORT_SOURCE;
-use crate::store::query::{QueryBudget, QueryError, QueryParameters, QueryReader};
+use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
 
 /// For whom a page is.
 pub(super) struct PageAudience {
@@ -41,7 +41,15 @@ impl PageAudience {
                     let mut fetches = query_fetches(job, shown.fire_at, job.sql());
                     let of_users = fetches.iter_mut().filter(|fetch| fetch.stream.needs_user());
                     of_users.for_each(|fetch| fetch.user_id = Some(id.clone()));
-                    Some(QueryReader::open(database, &job.name, fetches, budget())?)
+                    let open = |fetches| QueryReader::open(database, &job.name, fetches, budget());
+                    let opened = match open(fetches.clone()) {
+                        // Charts that show rows of an input file that cannot be read fail, and no other.
+                        Err(QueryError::Inputs(_)) => {
+                            open(fetches.into_iter().map(|fetch| QueryFetch { inputs: None, ..fetch }).collect())
+                        }
+                        opened => opened,
+                    };
+                    Some(opened?)
                 }
             };
             Ok(PageAudience { user: Some((id.clone(), name.clone())), reader, chart_values: values(Some(id)) })

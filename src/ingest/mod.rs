@@ -9,6 +9,7 @@ mod artist;
 mod audiobook;
 mod cell;
 mod code;
+mod exported_history;
 mod findings;
 mod flaws;
 mod html_entities;
@@ -20,6 +21,7 @@ mod track;
 mod user;
 
 pub use code::{CodeCheck, CodeHit, SearchedCode, write_code_hit};
+pub use exported_history::ExportedHistory;
 pub use list::{StagedPage, ensure_row, stage_entries};
 pub use search::{SearchWindow, StagedSearchPage, discard_search, stage_search};
 

@@ -91,7 +91,7 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "reserve",
                 ValueShape::Text(&rules::SHARE),
                 "\"5%\"",
-                "Share of the daily calls that is never spent.",
+                "Share of the daily calls that runs never spend. A sign-in may use it.",
             ),
             KeySpec::new(
                 "max_wait",

@@ -34,7 +34,7 @@ impl OpenSecretFile {
 
     /// The command that repairs it.
     pub fn command(&self) -> String {
-        format!("chmod 600 {}", self.path.display())
+        format!("chmod 600 {}", crate::document::shell_word(&self.path.display().to_string()))
     }
 }
 

@@ -131,7 +131,9 @@ pub use not_found::{has_not_found, not_found_query};
 pub use open::{canonical_path, open_current_schema, open_reader, quick_check};
 pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;
-pub use playlist_names::{NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at};
+pub use playlist_names::{
+    NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at, playlist_titles,
+};
 pub use published_files::{
     KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,
     WORKBOOK_SOURCE, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file,

@@ -13,6 +13,15 @@ pub struct NamedPlaylist {
     pub gone_at: Option<String>,
 }
 
+/// Returns the ids and titles of playlists, at most 1,000.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn playlist_titles(store: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let sql = "SELECT id, coalesce(name, '') FROM playlists ORDER BY name, id LIMIT 1000";
+    store.prepare(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
 /// Returns the playlist with this id, or the playlists that have or had this name. An exact match wins over one
 /// that ignores case.
 ///

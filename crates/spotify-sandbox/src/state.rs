@@ -193,6 +193,10 @@ impl SandboxState {
         positions: &[usize],
         response: &mut ServerResponse,
     ) {
+        let mut total = u64::MAX;
+        fault_injection::edit_page(&response.body, |page| total = page["total"].as_u64().unwrap_or(total));
+        // Positions behind the end of the list have no item.
+        let positions: Vec<usize> = positions.iter().copied().filter(|position| (*position as u64) < total).collect();
         let item = |position: &usize| {
             let alone = request.with_query_param("limit", "1").with_query_param("offset", &position.to_string());
             let mut item = serde_json::Value::Null;

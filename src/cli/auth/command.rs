@@ -95,7 +95,9 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
 
 fn sign_in(args: &LoginArgs, app: &App<'_>, jobs: &[Job]) -> Result<ExitStatus, CommandError> {
     check_user_name(&args.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
-    let (api, _) = app.open_client(RunCallLimits::default(), Arc::new(AuthLogObserver))?;
+    // A user who sits at the browser does not come back when the day is over.
+    let limits = RunCallLimits { uses_reserve: true, ..RunCallLimits::default() };
+    let (api, _) = app.open_client(limits, Arc::new(AuthLogObserver))?;
     let (credentials, grants) = (app.credentials()?, app.grants()?);
     let api = api.with_grants(Arc::clone(grants), app.context.refresh_token());
     let scopes = scopes_for_user(&args.user, jobs);

@@ -139,7 +139,7 @@ fn report(
         let files = print::count(contents.files.len(), "file");
         let secrets = match args.with_secrets {
             true => "it contains .env and the key of the sign-ins: keep it like a password",
-            false => "without .env and without the key of the sign-ins, which --with-secrets adds",
+            false => "without .env and without the key of the sign-ins, which --with-keys adds",
         };
         context.notice(&format!("wrote {} ({files}, {bytes} bytes); {secrets}", args.file.display()));
     }

@@ -16,6 +16,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::sign_in_status;
 use crate::cli::store_file::find_lost_store;
 use crate::cli::{CommandContext, CommandError, ExitStatus};
+use crate::document::shell_word;
 use crate::job::{Job, JobUsers, LoadedJobs};
 use crate::scheduler::RunHistory;
 use crate::settings::Settings;
@@ -36,7 +37,7 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
         return vec![DoctorLine::problem(
             "project",
             text,
-            format!("cratedigger init {}", root.display()),
+            format!("cratedigger init {}", shell_word(&root.display().to_string())),
             ExitStatus::Usage,
         )];
     }
@@ -184,7 +185,11 @@ fn with_state(context: &CommandContext, settings: &Settings, jobs: &[Job], offli
         Err(failure) => {
             let dir = context.state_dir(settings).ok();
             let folder = dir.map_or_else(String::new, |dir| dir.path().display().to_string());
-            return vec![DoctorLine::from_error("state folder", &failure, &format!("chmod -R go= {folder}"))];
+            return vec![DoctorLine::from_error(
+                "state folder",
+                &failure,
+                &format!("chmod -R go= {}", shell_word(&folder)),
+            )];
         }
     };
     let mut page = vec![DoctorLine::passed("state folder", format!("{}, closed to others", app.state.dir()))];
@@ -349,7 +354,12 @@ fn disk(root: &Path, database: &Path) -> DoctorLine {
             let text = format!("{} free in {}", format_megabytes(free), folder.display());
             if free < wants {
                 let text = format!("{text}, {} needed", format_megabytes(wants));
-                return DoctorLine::problem("disk", text, format!("df -h {}", folder.display()), ExitStatus::Storage);
+                return DoctorLine::problem(
+                    "disk",
+                    text,
+                    format!("df -h {}", shell_word(&folder.display().to_string())),
+                    ExitStatus::Storage,
+                );
             }
             DoctorLine::passed("disk", text)
         }

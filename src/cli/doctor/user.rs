@@ -9,6 +9,7 @@ use nix::unistd::{Uid, User};
 
 use super::DoctorLine;
 use crate::cli::{CommandContext, ExitStatus};
+use crate::document::shell_word;
 use crate::settings::Settings;
 use crate::store::known_state_folder;
 
@@ -19,9 +20,9 @@ pub(super) fn other_user(context: &CommandContext, settings: &Settings) -> Optio
     let me = Uid::effective();
     let owner = [database.as_path(), state.path()].into_iter().find_map(|path| owner_of(path, me));
     let known = known_state_folder(&database).filter(|known| is_another_folder(Path::new(known), state.path()));
-    let flag = known.as_ref().map_or_else(String::new, |known| format!(" --state-dir '{known}'"));
+    let flag = known.as_ref().map_or_else(String::new, |known| format!(" --state-dir {}", shell_word(known)));
     let project = context.project.root.canonicalize().unwrap_or_else(|_| context.project.root.clone());
-    let command = format!("cratedigger --project '{}'{flag} doctor", project.display());
+    let command = format!("cratedigger --project {}{flag} doctor", shell_word(&project.display().to_string()));
     let (text, todo) = match (owner, known) {
         (Some(owner), _) => {
             let (owner, name) = (user_name(owner), user_name(me));
@@ -29,7 +30,7 @@ pub(super) fn other_user(context: &CommandContext, settings: &Settings) -> Optio
                 "the jobs are run by {owner}, and this is {name}: the state folder, the sign-ins and the budget can only \
                  be checked as {owner}"
             );
-            (text, format!("sudo -u {} {command}", quote_id(&owner)))
+            (text, format!("sudo -u {} {command}", shell_word(&owner)))
         }
         (None, Some(known)) => {
             let text = format!(
@@ -58,9 +59,4 @@ fn is_another_folder(known: &Path, ours: &Path) -> bool {
 /// The name of a user, or the number if there is none.
 fn user_name(id: Uid) -> String {
     User::from_uid(id).ok().flatten().map_or_else(|| format!("#{id}"), |user| user.name)
-}
-
-/// A user for `sudo -u`, which takes a number with `#`.
-fn quote_id(name: &str) -> String {
-    if name.starts_with('#') { format!("'{name}'") } else { name.to_owned() }
 }

@@ -110,9 +110,7 @@ fn escape_for_unit(path: &Path, special: &str) -> String {
 }
 
 fn quote_for_shell(path: &Path) -> String {
-    let text = path.to_string_lossy();
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c));
-    if plain { text.into_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
+    crate::document::shell_word(&path.to_string_lossy())
 }
 
 #[cfg(test)]

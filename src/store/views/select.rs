@@ -221,9 +221,9 @@ impl<'a> ViewSelect<'a> {
                 asked.push_str(&format!(" AND q.user_id = {}", literal(user)));
             }
             if let Some(list) = &self.list {
-                let parent = match view.name {
-                    // The requested list is that of the playlists.
-                    "my_playlist_items" => "y.playlist_id",
+                let parent = match view.requested_by {
+                    // The requested list is that of the user's playlists, `y`.
+                    RequestedBy::List("y.list_id") => "y.playlist_id",
                     _ => "(SELECT parent_id FROM lists WHERE id = q.list_id)",
                 };
                 asked.push_str(&format!(" AND {parent} = {}", literal(list)));

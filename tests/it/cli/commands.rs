@@ -63,11 +63,39 @@ fn completions_and_manual_name_every_command() {
     let man = stdout(&project.run(&["man"]));
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout(&project.run(&["completions", shell]));
-        for command in ["init", "check", "streams", "schema", "completions", "man"] {
-            assert!(script.contains(command), "{shell}: {command}");
-            assert!(man.contains(command), "{command}");
-        }
+        assert!(script.contains("COMPLETE") && script.contains("cratedigger"), "{shell}: {script}");
     }
+    let words = completed(&project, &[""]);
+    for command in ["init", "check", "streams", "schema", "completions", "man"] {
+        assert!(words.iter().any(|word| word == command), "{command}: {words:?}");
+        assert!(man.contains(command), "{command}");
+    }
+}
+
+/// The words that a shell offers for the last one.
+fn completed(project: &Project, words: &[&str]) -> Vec<String> {
+    let mut command = project.command(&[&["--", "cratedigger"], words].concat());
+    let output = command.env("COMPLETE", "fish").output().unwrap();
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    stdout(&output).lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn completion_knows_the_names_of_a_project() {
+    let project = Project::new();
+    project.write("p/jobs/weekly.toml", "user = \"home\"\n[[fetch]]\nstream = \"saved_tracks\"\n");
+    project.write("p/jobs/broken.toml", "[[fetch]]\nstrem = 1\n");
+    for (words, expected) in [
+        (&["--project", "p", "run", "we"][..], "weekly"),
+        (&["--project=p", "plan", ""], "weekly"),
+        (&["--project", "p", "auth", "login", ""], "home"),
+        (&["streams", "saved_t"], "saved_tracks"),
+    ] {
+        let found = completed(&project, words);
+        assert!(found.iter().any(|word| word == expected), "{words:?}: {found:?}");
+    }
+    // Without a project and without a store there are no words, and no error.
+    assert!(!completed(&project, &["show", ""]).iter().any(|word| word == "weekly"));
 }
 
 #[test]

@@ -306,3 +306,16 @@ fn any_run_fits_where_nothing_is_limited() {
         assert!(said.contains(text) && said.contains("the length of a list is not known"), "{said}");
     }
 }
+
+#[test]
+fn sign_in_uses_the_reserve() {
+    let world = World::extended().settings("calls_per_day = 10\nreserve = \"30%\"");
+    let world = world.job(&by_ids("playlist_items", &[fixtures::LARGE_PLAYLIST]));
+    world.run(&[]).exits(75);
+    let spent = world.calls().len();
+    world.run(&[]).exits(75);
+    assert_eq!(world.calls().len(), spent, "the day is spent for runs");
+    crate::support::sign_in::sign_in(&world, "home", fixtures::HOME_USER);
+    assert!(world.calls().len() > spent && world.calls().len() <= 10);
+    world.run(&[]).exits(75);
+}

@@ -39,7 +39,7 @@ fn names(archive: &Path) -> Vec<String> {
 
 #[test]
 fn project_moves_with_its_sign_ins() {
-    let world = archived(&["--with-secrets"]);
+    let world = archived(&["--with-keys"]);
     let root = world.project.root();
     assert_eq!(mode(&root.join("all.tar.gz")), 0o600);
     let args = ["restore", "all.tar.gz", "--state-dir", "new-state"];

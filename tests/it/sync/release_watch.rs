@@ -14,7 +14,7 @@ fn watch_in(world: World) -> World {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/jobs/release-watch.toml");
     let text = std::fs::read_to_string(shipped).unwrap();
     let ids = format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST);
-    world.job(&text.replace("ids_file = \"artists.csv\"", &ids))
+    world.job(&text.replace("ids_file = \"artists.csv\"", &ids).replace("new-releases-{date}.csv", "new-releases.csv"))
 }
 
 /// From now on, these are the artist's albums.
@@ -102,7 +102,7 @@ fn second_run_of_a_day_keeps_the_rows() {
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/jobs/release-watch.toml");
     let text = std::fs::read_to_string(shipped).unwrap();
     let ids = format!("ids = [\"{}\"]", fixtures::BUSY_ARTIST);
-    let text = text.replace("ids_file = \"artists.csv\"", &ids).replace("new-releases.csv", "new/{date}.csv");
+    let text = text.replace("ids_file = \"artists.csv\"", &ids).replace("new-releases-{date}.csv", "new/{date}.csv");
     let cases =
         [("new ones", text.clone()), ("all so far", text.replace(":last_file_at", "coalesce(:last_file_at, '')"))];
     for (case, text) in cases {

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::store::ExportedPlay;
+use spotify_client::json_repair::repair_surrogates;
 use spotify_client::{EntityKind, SpotifyId};
 
 /// Spotify's API lists a play only if it lasted this long.
@@ -104,7 +106,13 @@ impl ExportedHistory {
             return Err("is a ZIP file; unpack it first".to_owned());
         }
         let mut history = ExportedHistory::default();
-        let mut json = serde_json::Deserializer::from_slice(text);
+        // One broken character must not cost the other plays: it becomes a replacement character.
+        let text = match std::str::from_utf8(text) {
+            Ok(text) => Bytes::copy_from_slice(text.as_bytes()),
+            Err(_) => Bytes::from(String::from_utf8_lossy(text).into_owned()),
+        };
+        let text = repair_surrogates(text);
+        let mut json = serde_json::Deserializer::from_slice(&text);
         let read = json.deserialize_seq(EntryReader { history: &mut history, now }).and_then(|()| json.end());
         read.map_err(|e| format!("is not a list of plays in JSON: {e}"))?;
         if history.entries > 0 && history.unreadable == history.entries {
