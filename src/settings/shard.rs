@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(shards, SHARDS_OF_NAMES);
     }
 
-    const SHARDS_OF_NAMES: [u64; 4] = [0, 0, 0, 0];
+    const SHARDS_OF_NAMES: [u64; 4] = [11, 13, 10, 15];
 
     #[test]
     fn number_of_a_shard_is_checked() {

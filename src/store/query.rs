@@ -12,6 +12,7 @@ mod functions;
 mod inputs;
 mod limits;
 mod parameters;
+mod refusal;
 mod text;
 
 use std::path::Path;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::fallible_iterator::FallibleIterator;
-use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::hooks::{AuthContext, Authorization};
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, OpenFlags, Row, Statement};
 use rustc_hash::FxHashSet;
@@ -34,6 +35,7 @@ pub use text::is_volatile;
 
 use first_rows::FirstRowsMemory;
 use limits::{MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
+use refusal::refusal;
 
 use super::views::{RowScope, ViewSelect, identifier};
 use crate::stream::Stream;
@@ -381,20 +383,6 @@ fn text_bytes(row: &Row<'_>) -> u64 {
         _ => 8,
     };
     (0..row.as_ref().column_count()).map(length).sum()
-}
-
-/// Returns why an action is refused, or none if it only reads.
-fn refusal(action: AuthAction<'_>) -> Option<String> {
-    match action {
-        AuthAction::Select | AuthAction::Read { .. } | AuthAction::Recursive => None,
-        AuthAction::Function { function_name } if !function_name.eq_ignore_ascii_case("load_extension") => None,
-        AuthAction::Function { function_name } => Some(format!("{function_name}()")),
-        AuthAction::Attach { .. } | AuthAction::Detach { .. } => Some("ATTACH".into()),
-        AuthAction::Pragma { pragma_name, .. } => Some(format!("PRAGMA {pragma_name}")),
-        AuthAction::Insert { table_name } | AuthAction::Delete { table_name } => Some(format!("changing {table_name}")),
-        AuthAction::Update { table_name, .. } => Some(format!("changing {table_name}")),
-        _ => Some("anything except SELECT".into()),
-    }
 }
 
 #[cfg(test)]

@@ -33,7 +33,8 @@ fn shown(jobs: Vec<OverviewJob>) -> String {
             let sql = "INSERT INTO runs (id, job, state, started_at, calls, version) VALUES (?1, ?2, ?3, ?4, ?5, '')";
             store.execute(sql, rusqlite::params![run.id, run.job, run.state, run.started_at, run.calls]).unwrap();
             for fetch in &job.fetches {
-                let sql = "INSERT INTO run_fetches VALUES (?1, ?2, '', 'playlist_items', 'complete', NULL, 1, 0, 1, 1, 1, 1, 0)";
+                let sql = "INSERT INTO run_fetches (run_id, fetch, user_id, stream, state, asked, unchanged, calls, served, stored, skipped)
+                           VALUES (?1, ?2, '', 'playlist_items', 'complete', 1, 0, 1, 1, 1, 0)";
                 store.execute(sql, rusqlite::params![run.id, fetch]).unwrap();
             }
         }
