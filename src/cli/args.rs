@@ -263,7 +263,7 @@ pub struct ExportArgs {
 /// `report`
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Jobs to write the pages of, also without [report] in their files [default: all with [report]]
+    /// Jobs to write the pages of, also without `[report]` in their files [default: all with `[report]`]
     #[arg(value_name = "JOB")]
     pub jobs: Vec<String>,
     /// Open the page of the named job, or the overview, in a browser

@@ -18,7 +18,7 @@ use super::retention::delete_expired;
 use super::run_parameters::{RunParameters, query_bindings};
 use super::users::{JobUser, identify_users};
 use crate::export::{ExportedParts, ExportedRun, JobExportReport, JobFiles, JobFilesError};
-use crate::job::{Fetch, Job};
+use crate::job::{Fetch, Job, JobUsers};
 use crate::store::query::QueryParameters;
 use crate::store::{FetchState, RequestedUser, requested};
 use spotify_client::error::ApiError;
@@ -70,7 +70,9 @@ impl JobRun<'_> {
         let names = self.parameters.user_names(job)?;
         self.warn_about_expiring_grants(&names, accumulator)?;
         accumulator.users = identify_users(sync, self.parameters.grants.as_ref(), &names).await?;
-        for fetch in &job.fetches {
+        // A shard without users has nothing to read, and its run is complete.
+        let is_empty_shard = names.is_empty() && matches!(job.users, JobUsers::All(Some(_)));
+        for fetch in job.fetches.iter().filter(|_| !is_empty_shard) {
             self.run_fetch(fetch, accumulator).await?;
         }
         if accumulator.stop_reason.is_none() && sync.api.is_unanswered() {
