@@ -200,7 +200,8 @@ impl RunCommand<'_> {
         }
         if let Some(runner) = runner {
             runner.close();
-            if !shutdown.is_stopping() {
+            let is_sound = !self.results.exits.contains(&ExitStatus::Storage);
+            if is_sound && !shutdown.is_stopping() {
                 push::push_after_run(self.context, self.settings, self.reporter, shutdown).await;
             }
         }
@@ -252,7 +253,10 @@ impl RunCommand<'_> {
                 results.add_error(error);
             }
         }
-        self.write_overview();
+        // After a failure of the disk, nothing more is written: a later sync may claim to have saved what is lost.
+        if self.results.exits.last() != Some(&ExitStatus::Storage) {
+            self.write_overview();
+        }
         self.keep_result(shutdown);
     }
 

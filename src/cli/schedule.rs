@@ -307,7 +307,10 @@ impl SchedulerLoop<'_> {
             }
         };
         metrics::write_metrics(self.context, self.settings, &self.reporter, &board.jobs());
-        if let Err(error) = write_overview(self.context, self.settings, &board.jobs(), &board.broken()) {
+        // After a failure of the disk, nothing more is written.
+        if exit != Some(ExitStatus::Storage)
+            && let Err(error) = write_overview(self.context, self.settings, &board.jobs(), &board.broken())
+        {
             error.log(None);
         }
         exit

@@ -103,7 +103,7 @@ fn metrics_are_drawn_over_time() {
     let followers: i64 = world.one("SELECT followers FROM metrics").parse().unwrap();
     let store = Connection::open(world.database()).unwrap();
     for (day, less) in [("2025-01-01", 30), ("2025-02-01", 10)] {
-        let sql = "INSERT INTO metrics SELECT kind, id, ?1, followers - ?2, popularity FROM metrics WHERE day > '2026'";
+        let sql = "INSERT INTO metrics (kind, id, day, followers, popularity) SELECT kind, id, ?1, followers - ?2, popularity FROM metrics WHERE day > '2026'";
         assert_eq!(store.execute(sql, rusqlite::params![day, less]).unwrap(), 1);
     }
     drop(store);

@@ -56,6 +56,7 @@ const LONG: &[(&str, &str)] = &[
         "src/sync/by_id.rs",
         "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
     ),
+    ("tests/it/reliability/architecture.rs", "tables of rules and exceptions, each with its reason"),
     (
         "src/sync/own_playlists.rs",
         "a strategy holds what it reads and what that costs in one file, so that a plan cannot drift from a run",
