@@ -65,6 +65,8 @@ pub use publish::{check_target, publish};
 pub use query_csv::{QueryCsvError, write_query_csv};
 pub use query_fetches::query_fetches;
 pub use style::{CsvStyle, CsvStyleError};
-pub use user_files::{ClearedFiles, clear_user_files, delete_workbooks, left_by_earlier_purges};
+pub use user_files::{
+    ClearedFiles, clear_user_files, compressed_texts_match, delete_workbooks, left_by_earlier_purges,
+};
 pub use user_mentions::UserMentions;
 pub use verify::{FileFinding, FileIssue, FilesReport, verify_files};

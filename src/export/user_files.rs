@@ -4,7 +4,7 @@
 //! behind a link stays, and the caller learns of it, now and at each later purge until the file is gone.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
@@ -193,6 +193,20 @@ fn is_mentioned(opened: std::fs::File, file: &RecordedFile, mentions: &UserMenti
         FileFormat::Parquet => Ok(true),
         FileFormat::Xlsx => workbook_mentions(opened, |texts| mentions.are_in(texts, names)),
         FileFormat::Csv | FileFormat::JsonL | FileFormat::Html => mentions.are_in(opened, names),
+    }
+}
+
+/// Whether `matches` is true of any texts in a workbook or Parquet file; `None` for files of other formats.
+pub fn compressed_texts_match(
+    path: &Path,
+    file: std::fs::File,
+    matches: impl FnMut(&[u8]) -> std::io::Result<bool>,
+) -> Option<std::io::Result<bool>> {
+    match FileFormat::of_path(path.to_str()?) {
+        #[cfg(feature = "lake")]
+        FileFormat::Parquet => Some(parquet_purge::mentions(file, matches)),
+        FileFormat::Xlsx => Some(workbook_mentions(file, matches)),
+        _ => None,
     }
 }
 

@@ -336,3 +336,16 @@ fn purge_deletes_through_no_link() {
         assert_eq!(std::fs::read(world.project.root().join(victim)).unwrap(), b"precious", "{victim}");
     }
 }
+
+#[test]
+fn workbook_that_mentions_a_user_is_listed() {
+    let world = World::extended()
+        .job(&format!("xlsx = true\n{}", fetch("playlist_items", &format!("ids = [\"{}\"]", fixtures::HOME_PLAYLIST))));
+    world.project.write("jobs/home.toml", "user = \"home\"\n[[fetch]]\nstream = \"saved_albums\"\n");
+    crate::support::sign_in::sign_in(&world, "home", fixtures::HOME_USER);
+    world.run(&[]).exits(0);
+    let said = world.cli(&["auth", "logout", "home", "--purge"]).exits(0).stderr;
+    // Its rows are compressed. The playlist was read with the app's own token too, so it stays.
+    assert!(said.contains("x.xlsx still mentions this user"), "{said}");
+    assert!(said.contains("playlist_items.csv still mentions this user"), "{said}");
+}

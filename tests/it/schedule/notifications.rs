@@ -140,7 +140,8 @@ fn prometheus_file_has_all_metrics() {
 /// Moves the last attempt of each waiting message back by a quarter of an hour.
 pub fn wait_to_tell(world: &World) {
     let folder = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();
-    let file = folder.map(|entry| entry.unwrap().path()).find(|path| path.extension().is_some_and(|e| e == "json"));
+    let mut names = folder.map(|entry| entry.unwrap().path());
+    let file = names.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("alerts-")));
     let file = file.expect("a state of alerts");
     let mut book: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let earlier = (chrono::Utc::now() - chrono::TimeDelta::minutes(15)).to_rfc3339();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 
+use crate::export::compressed_texts_match;
 use crate::store::PurgedUser;
 use crate::store::purge::written_forms;
 
@@ -42,10 +43,26 @@ fn collect_files(folder: &Path, depth: usize, files: &mut BTreeSet<PathBuf>) {
     }
 }
 
-/// Whether the bytes of a file contain an id of the user, or a name as a whole cell or string.
+/// Whether a file contains an id of the user, or a name as a whole cell or string.
 fn mentions(path: &Path, user: &PurgedUser) -> bool {
     let Ok(mut file) = File::open(path) else { return false };
     let names: BTreeSet<String> = user.names().flat_map(written_forms).collect();
+    let contains = |chunk: &[u8], is_binary: bool| {
+        let has_id = |id: &str| match is_binary {
+            true => id.len() >= SHORTEST_BINARY_MARK && positions(chunk, id).next().is_some(),
+            false => is_apart(chunk, id, |byte| !byte.is_ascii_alphanumeric()),
+        };
+        let has_name = |name: &String| !is_binary && is_apart(chunk, name, |byte| b",;\t|\"'<>\r\n ".contains(&byte));
+        user.ids().any(has_id) || names.iter().any(has_name)
+    };
+    let is_in_texts = file.try_clone().is_ok_and(|file| {
+        // A file that only has the ending of such a format is searched as it is.
+        compressed_texts_match(path, file, |texts| Ok(contains(texts, false)))
+            .is_some_and(|found| found.unwrap_or(false))
+    });
+    if is_in_texts || file.rewind().is_err() {
+        return is_in_texts;
+    }
     let longest = user.ids().chain(names.iter().map(String::as_str)).map(str::len).max().unwrap_or(0);
     let mut chunk: Vec<u8> = Vec::new();
     let mut is_binary = None;
@@ -58,12 +75,7 @@ fn mentions(path: &Path, user: &PurgedUser) -> bool {
             return false;
         }
         let is_binary = *is_binary.get_or_insert_with(|| chunk.contains(&0));
-        let has_id = |id: &str| match is_binary {
-            true => id.len() >= SHORTEST_BINARY_MARK && positions(&chunk, id).next().is_some(),
-            false => is_apart(&chunk, id, |byte| !byte.is_ascii_alphanumeric()),
-        };
-        let has_name = |name: &String| !is_binary && is_apart(&chunk, name, |byte| b",;\t|\"'<>\r\n ".contains(&byte));
-        if user.ids().any(has_id) || names.iter().any(has_name) {
+        if contains(&chunk, is_binary) {
             return true;
         }
         if chunk.len() == before {
