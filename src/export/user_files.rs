@@ -81,7 +81,10 @@ pub fn clear_user_files(
             Ok(FileResult::Shortened) => cleared.shortened.push(path),
             Ok(FileResult::Unchanged) => {}
             Ok(FileResult::ToRender) => {
-                note_left_file(store, &file.path).map_err(unreadable)?;
+                // The overview is written by every command, also after a purge that was killed.
+                if !file.is_of_all_jobs() {
+                    note_left_file(store, &file.path).map_err(unreadable)?;
+                }
                 forget_inputs(store, &file.path).map_err(unreadable)?;
                 cleared.to_render.push(file.path);
             }

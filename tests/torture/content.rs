@@ -15,6 +15,7 @@ const BOOKKEEPING_TABLES: &[&str] = &[
     "changed_things",
     "unproved_lists",
     "file_marks",
+    "deleted_rows",
 ];
 
 /// All rows except those of bookkeeping tables, sorted. Lists are identified by their keys. Ids of runs and rows and
@@ -29,7 +30,7 @@ pub fn content_rows(store: &Connection) -> Vec<String> {
             store,
             &format!(
                 "SELECT name FROM pragma_table_info('{table}') WHERE (name NOT LIKE '%\\_at' ESCAPE '\\' OR name IN
-                 ('added_at', 'played_at', 'removed_at')) AND name NOT IN ('run_id', 'day', 'etag', 'proof', 'quality')
+                 ('added_at', 'played_at', 'removed_at')) AND name NOT IN ('run_id', 'day', 'etag', 'proof', 'quality', 'row_version')
                  AND NOT (type = 'INTEGER' AND name = 'id')"
             ),
         );
