@@ -140,9 +140,12 @@ fn prometheus_file_has_all_metrics() {
 /// Moves the last attempt of each waiting message back by a quarter of an hour.
 pub fn wait_to_tell(world: &World) {
     let folder = std::fs::read_dir(world.project.root().join(".local/state/cratedigger")).unwrap();
-    let mut names = folder.map(|entry| entry.unwrap().path());
-    let file = names.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("alerts-")));
-    let file = file.expect("a state of alerts");
+    let mut files = folder.map(|entry| entry.unwrap().path());
+    let is_of_alerts = |path: &std::path::PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        name.starts_with("alerts-") && name.ends_with(".json")
+    };
+    let file = files.find(is_of_alerts).expect("a state of alerts");
     let mut book: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     let earlier = (chrono::Utc::now() - chrono::TimeDelta::minutes(15)).to_rfc3339();
     for it in book["undelivered"].as_array_mut().unwrap() {
