@@ -31,7 +31,7 @@ def check_airflow(folder):
 
 def check_dagster(folder):
     """Materializes each asset once, and one partition of the job of many users."""
-    sandbox = subprocess.Popen([PROGRAM, "sandbox", "--json"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    sandbox = subprocess.Popen([PROGRAM, "sandbox", "--json", "--mode", "extended"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         info = json.loads(sandbox.stdout.readline())
         project = folder / "project"
