@@ -1,4 +1,4 @@
-//! What a digest tells of all jobs together: changes and news of a period.
+//! What a digest says about all jobs together: changes and news of a period.
 
 use std::path::Path;
 

@@ -16,7 +16,7 @@ use crate::store::{RunRow, RunState, StoreError, timestamp};
 
 /// How many jobs a digest shows with a line each. Those with trouble come first.
 const MOST_JOBS: usize = 20;
-/// How many names of playlists stand in one line.
+/// How many names of vanished playlists are listed.
 const MOST_VANISHED: usize = 10;
 
 impl Reporter<'_> {
