@@ -174,3 +174,36 @@ fn failing_search_costs_itself_only() {
     assert!(calls <= 5 && is_last, "{calls}");
     assert!(world.one("SELECT count(*) FROM search_results").parse::<u32>().unwrap() > 0);
 }
+
+#[test]
+fn repeated_hit_counts_once() {
+    let hit = |n: i64| json!({"id": format!("{n:022}"), "uri": format!("spotify:show:{n:022}"), "type": "show", "name": format!("S{n}")});
+    let page = |items: Vec<serde_json::Value>, offset: i64, next: bool| {
+        let page = json!({"items": items, "total": 20, "limit": 10, "offset": offset, "next": next.then_some("more")});
+        FaultAction::Answer { code: 200, json: json!({"shows": page}) }
+    };
+    let world = World::development()
+        .job("[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"show\"]\nmax_results = 20\n");
+    let second: Vec<_> = [3, 11, 12, 13, 14, 15, 16, 17, 18, 11].map(hit).into();
+    world
+        .sandbox
+        .inject(Fault::on_path("/v1/search", page((0..10).map(hit).collect(), 0, true)).with_query("offset=0"));
+    world.sandbox.inject(Fault::on_path("/v1/search", page(second, 10, false)).with_query("offset=10"));
+    world.run(&[]).exits(0);
+    let ids: Vec<String> = hits(&world).into_iter().map(|row| row[1].clone()).collect();
+    let expected: Vec<String> = (0..10).chain(11..19).map(|n| format!("{n:022}")).collect();
+    assert_eq!(ids, expected);
+    let notes = world.rows("SELECT reason, position FROM skipped_items ORDER BY position");
+    assert_eq!(notes, [["listed_twice", "10"], ["listed_twice", "19"]]);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn search_without_a_list_of_hits_is_partial() {
+    let world = search();
+    world.run(&[]).exits(0);
+    let before = hits(&world);
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set("/tracks/items", serde_json::Value::Null)));
+    world.run(&[]).exits(3);
+    assert_eq!(hits(&world), before);
+}
