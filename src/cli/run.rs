@@ -178,6 +178,7 @@ impl RunCommand<'_> {
                 None => {
                     let open = JobRunner::open(self.context, self.settings, self.args.full)?;
                     self.reporter.project_recovered();
+                    self.reporter.project_warnings(&open.app.logo_warnings());
                     open
                 }
             };

@@ -92,6 +92,7 @@ pub mod staging;
 mod staleness;
 mod time_span;
 mod timestamp;
+mod upgrade_notes;
 mod verify;
 pub mod views;
 mod wal;
@@ -138,8 +139,9 @@ pub use playlist_names::{
 };
 pub use published_files::{
     KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,
-    WORKBOOK_SOURCE, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file,
-    lists_of_fetch, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
+    WORKBOOK_SOURCE, edited_files, files_of_earlier_titles, forget_files, has_duplicate_requests, has_ever_finished,
+    known_file, largest_file, lists_of_fetch, no_list_was_read, note_edited_files, other_pages, outdated_files,
+    record_files, recorded_files, run_state,
 };
 pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;
@@ -158,6 +160,7 @@ pub use staging::StagedItem;
 pub use staleness::{OldestRow, oldest_rows};
 pub use time_span::TimeSpan;
 pub use timestamp::{canonical_time, timestamp};
+pub use upgrade_notes::StoreUpgrade;
 pub use verify::{StoreFinding, StoreReport, verify_store};
 pub use wal::WAL_BLOCKED_WAIT;
 pub use write_tx::WriteTx;
