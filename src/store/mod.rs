@@ -111,7 +111,9 @@ pub use disk_space::{MIN_FREE_BYTES, free_bytes};
 pub use early_ends::{EarlyEnd, LostRows};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
-pub use feed::{FEED_TABLES, FeedColumn, FeedSnapshot, FeedState, FeedTable, FeedType, feed_state, feed_tables};
+pub use feed::{
+    FEED_TABLES, FeedColumn, FeedSnapshot, FeedState, FeedTable, FeedType, feed_state, feed_tables, known_feed_tables,
+};
 pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use file_marks::{FileSource, MarkedFile, last_file_at, record_marks, sources_with_files};
