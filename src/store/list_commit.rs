@@ -119,7 +119,8 @@ fn append_plays(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result
          -- milliseconds. No track is played twice within a second.
          AND NOT EXISTS (SELECT 1 FROM plays p WHERE p.user_id = ?1 AND p.track_id = i.item_id
            AND p.played_at > date(i.added_at, '-1 day') AND p.played_at < date(i.added_at, '+2 days')
-           AND abs(julianday(p.played_at) - julianday(i.added_at)) * 86400 < 0.9995)",
+           AND (strftime('%Y-%m-%dT%H:%M:%fZ', p.played_at) = i.added_at OR p.imported_at IS NULL
+             AND abs(julianday(p.played_at) - julianday(i.added_at)) * 86400 < 0.9995))",
         params![key.audience, now, list],
     )?;
     let replaced = imported_plays::drop_imported_doubles(tx, &key.audience, now)?;

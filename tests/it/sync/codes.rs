@@ -139,9 +139,9 @@ fn isrc_example_lists_codes_without_a_track() {
 fn code_of_another_spelling_is_searched_once() {
     // Stream, id, path and field of the code, and the code as Spotify sends it.
     let table = [
-        ("albums", "602445790098", "/v1/albums*", json!({"ean": "0602445790098"})),
-        ("albums", "0602445790098", "/v1/albums*", json!({"upc": " 0602445790098 "})),
-        ("album_tracks", "602445790098", "/v1/albums*", json!({"ean": "00602445790098"})),
+        ("albums", UPC, "/v1/albums*", json!({"ean": "0602445790098"})),
+        ("albums", UPC, "/v1/albums*", json!({"upc": " 0602445790098 "})),
+        ("album_tracks", UPC, "/v1/albums*", json!({"ean": "00602445790098"})),
         ("tracks", "isrc:QZSBX2600001", "/v1/search", json!({"isrc": " QZ SBX 26 00001 "})),
     ];
     for (stream, id, path, codes) in table {

@@ -177,24 +177,29 @@ fn failing_search_costs_itself_only() {
 
 #[test]
 fn repeated_hit_counts_once() {
-    let hit = |n: i64| json!({"id": format!("{n:022}"), "uri": format!("spotify:show:{n:022}"), "type": "show", "name": format!("S{n}")});
-    let page = |items: Vec<serde_json::Value>, offset: i64, next: bool| {
-        let page = json!({"items": items, "total": 20, "limit": 10, "offset": offset, "next": next.then_some("more")});
-        FaultAction::Answer { code: 200, json: json!({"shows": page}) }
+    let hit = |n: i64| {
+        let id = format!("{n:022}");
+        json!({"id": id, "uri": format!("spotify:show:{id}"), "type": "show", "name": format!("Show {n}")})
     };
-    let world = World::development()
-        .job("[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"show\"]\nmax_results = 20\n");
-    let second: Vec<_> = [3, 11, 12, 13, 14, 15, 16, 17, 18, 11].map(hit).into();
-    world
-        .sandbox
-        .inject(Fault::on_path("/v1/search", page((0..10).map(hit).collect(), 0, true)).with_query("offset=0"));
-    world.sandbox.inject(Fault::on_path("/v1/search", page(second, 10, false)).with_query("offset=10"));
+    let page = |numbers: &[i64], offset: i64, next: bool| {
+        let items: Vec<_> = numbers.iter().map(|n| hit(*n)).collect();
+        let page = json!({"items": items, "total": 100, "limit": 50, "offset": offset, "next": next.then_some("more")});
+        Fault::on_path("/v1/search", FaultAction::Answer { code: 200, json: json!({"shows": page}) })
+            .with_query(&format!("offset={offset}"))
+    };
+    let job = "[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"show\"]\nmax_results = 100\n";
+    let world = World::extended().job(job);
+    let first: Vec<i64> = (0..50).collect();
+    // The first hit of the second page was on the first one, and its last hit is on it twice.
+    let second: Vec<i64> = [3].into_iter().chain(51..99).chain([98]).collect();
+    world.sandbox.inject(page(&first, 0, true));
+    world.sandbox.inject(page(&second, 50, false));
     world.run(&[]).exits(0);
     let ids: Vec<String> = hits(&world).into_iter().map(|row| row[1].clone()).collect();
-    let expected: Vec<String> = (0..10).chain(11..19).map(|n| format!("{n:022}")).collect();
+    let expected: Vec<String> = (0..50).chain(51..99).map(|n: i64| format!("{n:022}")).collect();
     assert_eq!(ids, expected);
     let notes = world.rows("SELECT reason, position FROM skipped_items ORDER BY position");
-    assert_eq!(notes, [["listed_twice", "10"], ["listed_twice", "19"]]);
+    assert_eq!(notes, [["listed_twice", "50"], ["listed_twice", "99"]]);
     world.cli(&["verify"]).exits(0);
 }
 
