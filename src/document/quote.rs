@@ -108,7 +108,7 @@ fn mask_line(line: &str, secret_table: bool) -> String {
     let is_secret = in_table && !OPEN_KEYS.contains(&name.trim_start_matches("notify."));
     match found {
         _ if text.trim_start().starts_with('#') && !is_secret => {}
-        Some((key, value)) if is_secret || names_a_secret(key) || names_a_hook(key) => {
+        Some((key, value)) if is_secret || names_a_secret(key) || names_a_hook(key) || is_odd_address(key, value) => {
             return format!("{key}={}{end}", "*".repeat(value.len()));
         }
         // The rest of a value that started on an earlier line, or a line without `=`.
@@ -129,6 +129,15 @@ fn mask_line(line: &str, secret_table: bool) -> String {
     }
     flush(&mut out, &mut word);
     mask_url_password(out)
+}
+
+/// Whether a value that should be the address of a target is none, and so may contain a password anywhere.
+fn is_odd_address(key: &str, value: &str) -> bool {
+    let value = value.trim();
+    let value = value.strip_prefix(['"', '\'']).and_then(|rest| rest.strip_suffix(['"', '\''])).unwrap_or(value);
+    let has_odd_character =
+        value.contains(|c: char| c.is_whitespace() || "\"';`#".contains(c)) || value.contains("%3A");
+    key.trim() == "url" && (has_odd_character || !value.contains("://") && value.contains(['@', ':']))
 }
 
 /// Replaces the password in `scheme://user:password@host`, and in `?password=…`.
@@ -163,9 +172,7 @@ fn flush(out: &mut String, word: &mut String) {
 /// Whether a key with this name may contain a secret.
 pub(super) fn names_a_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["secret", "token", "password", "passwd", "client_id", "api_key", "credential"]
-        .iter()
-        .any(|word| key.contains(word))
+    ["secret", "token", "pass", "pwd", "client_id", "api_key", "credential"].iter().any(|word| key.contains(word))
 }
 
 /// Whether a key with this name may contain a hook address, in any table.
@@ -223,9 +230,25 @@ mod tests {
             ("url = \"postgres://me:p:a@s/@db/music?x=1\"", "url = \"postgres://me:******@db/music?x=1\""),
             ("url = \"postgres://db/music?password=pass&x=1\"", "url = \"postgres://db/music?password=****&x=1\""),
             ("url = \"postgres://me@db:5432/music\"", "url = \"postgres://me@db:5432/music\""),
+            ("url = \"/srv/lake\"", "url = \"/srv/lake\""),
         ];
         for (text, expected) in table {
             assert_eq!(mask(text), expected);
+        }
+        let odd = [
+            "url = \"host=db user=me password=hunter2\"",
+            "url = 'Server=db;Password=hunter2;'",
+            "url = \"postgres://me:hun ter2@db/music\"",
+            "url = 'postgres://me:\"hunter2@db/music'",
+            "url = \"me:hunter2@db\"",
+            "url = \"postgres://db/music\" password=\"hunter2\"",
+            "url = \"postgres://me%3Ahunter2@db/music\"",
+            "url = \"postgres://db/music#password=hunter2\"",
+            "pass = \"hunter2\"",
+            "passwort = \"hunter2\"",
+        ];
+        for text in odd {
+            assert!(!mask(text).contains("ter2"), "{text}");
         }
     }
 

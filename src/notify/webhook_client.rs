@@ -10,6 +10,8 @@ use super::Notifier;
 use super::alert_store::{RunPing, START_PING};
 use super::message::AlertMessage;
 use super::webhook_body::webhook_body;
+use crate::document::terminal_safe;
+use crate::settings::rules::is_loopback;
 
 /// The maximum length of a ping body; the services truncate longer ones.
 const MAX_PING_BYTES: usize = 10_000;
@@ -17,11 +19,13 @@ const MAX_PING_BYTES: usize = 10_000;
 pub(super) struct WebhookClient {
     timeout: Duration,
     client: OnceLock<Result<Client, String>>,
+    /// For addresses of this machine, which are never requested through a proxy.
+    local_client: OnceLock<Result<Client, String>>,
 }
 
 impl WebhookClient {
     pub(super) fn new(timeout: Duration) -> WebhookClient {
-        WebhookClient { timeout, client: OnceLock::new() }
+        WebhookClient { timeout, client: OnceLock::new(), local_client: OnceLock::new() }
     }
 
     /// Posts a message as JSON.
@@ -44,9 +48,12 @@ impl WebhookClient {
     async fn post(&self, url: Url, kind: &'static str, body: Vec<u8>) -> Result<(), String> {
         // The path and the query of the address are secrets.
         let host = url.host_str().unwrap_or("?").to_owned();
-        let client = self.client.get_or_init(|| {
+        let is_local = is_loopback(&url);
+        let client = if is_local { &self.local_client } else { &self.client };
+        let client = client.get_or_init(|| {
             spotify_client::http::transport::use_ring();
-            let built = Client::builder()
+            let builder = if is_local { Client::builder().no_proxy() } else { Client::builder() };
+            let built = builder
                 .redirect(redirect::Policy::none())
                 .retry(retry::never())
                 .referer(false)
@@ -96,7 +103,7 @@ impl<'a> RunPinger<'a> {
 
     /// Reports the end of the run with its exit code and the last lines of its report.
     pub fn finish(&self, exit_code: u8, lines: &[String]) {
-        let mut body = lines.join("\n");
+        let mut body = terminal_safe(&lines.join("\n")).into_owned();
         if body.len() > MAX_PING_BYTES {
             let from =
                 (body.len() - MAX_PING_BYTES..body.len()).find(|at| body.is_char_boundary(*at)).unwrap_or(body.len());

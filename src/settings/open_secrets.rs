@@ -17,6 +17,9 @@ const FILE_VARIABLES: [&str; 2] = ["SPOTIFY_CLIENT_SECRET_FILE", "SPOTIPY_CLIENT
 /// The secret files in a credentials folder. The client id is no secret.
 const CREDENTIALS: [&str; 2] = ["spotify_client_secret", "cratedigger_key"];
 
+/// What the names of passwords for targets begin with there.
+const TARGET_CREDENTIALS: &str = "cratedigger_target_";
+
 /// A file with a secret that is open to other users.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSecretFile {
@@ -55,7 +58,11 @@ pub fn open_secret_files(
     paths.extend(hooks.into_iter().flatten().map(|path| project.root.join(path)));
     if let Some(folder) = env("CREDENTIALS_DIRECTORY") {
         paths.extend(CREDENTIALS.iter().chain(&hook_files::CREDENTIALS).map(|name| Path::new(&folder).join(name)));
+        let of_targets = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let is_password = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(TARGET_CREDENTIALS);
+        paths.extend(of_targets.filter(|entry| is_password(&entry.file_name())).map(|entry| entry.path()));
     }
+    paths.extend(env("PGPASSFILE").map(PathBuf::from));
     paths.into_iter().filter_map(open_file).collect()
 }
 
@@ -77,7 +84,15 @@ mod tests {
         let project = Project::at(folder.path());
         std::fs::write(&project.env_file, "SPOTIFY_CLIENT_SECRET_FILE=secret\n").unwrap();
         std::fs::write(folder.path().join("secret"), "x").unwrap();
-        let files = [".env", "secret", "cratedigger_key", "hook", "cratedigger_ping_url", "cratedigger_webhook_url"];
+        let files = [
+            ".env",
+            "secret",
+            "cratedigger_key",
+            "hook",
+            "cratedigger_ping_url",
+            "cratedigger_webhook_url",
+            "cratedigger_target_w",
+        ];
         files[2..].iter().for_each(|name| std::fs::write(folder.path().join(name), "x").unwrap());
         let notify = NotifySettings { webhook_url_file: Some("hook".into()), ..NotifySettings::default() };
         let credentials = folder.path().to_str().unwrap().to_owned();

@@ -134,7 +134,7 @@ pub(super) static REDIRECT_URI: TextRule = TextRule {
 };
 
 /// Whether an address is one of this machine.
-fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),

@@ -56,7 +56,7 @@ impl ServerAddress {
                 "remove it, and set PGPASSWORD, write it to ~/.pgpass, or use the credential cratedigger_target_NAME of systemd",
             )
         };
-        if url.password().is_some() {
+        if url.password().is_some() || percent_decoded(url.username()).contains(':') {
             return Err(no_password());
         }
         let mut host = match url.host() {
@@ -65,6 +65,11 @@ impl ServerAddress {
             Some(Host::Ipv6(address)) => Some(address.to_string()),
             Some(host) => Some(percent_decoded(&host.to_string())),
         };
+        if url.fragment().is_some() {
+            return Err(
+                RuleViolation::new("the address has a part behind `#`").with_hint("write `%23` for the sign itself")
+            );
+        }
         let (mut sslmode, mut authority) = (None, None);
         for (name, value) in url.query_pairs() {
             match &*name {
@@ -187,6 +192,8 @@ mod tests {
         let table = [
             ("postgres://me:secret@db/music", "the address contains a password"),
             ("postgres://me@db/music?password=secret", "the address contains a password"),
+            ("postgres://me%3Asecret@db/music", "the address contains a password"),
+            ("postgres://db/music#password=secret", "the address has a part behind `#`"),
             ("postgres://db/music?sslmode=require", "sslmode=require does not check who the server is"),
             ("postgres://db/music?sslmode=disable", "sslmode=disable would send all rows readable through the network"),
             ("postgres://db/music?sslmod=disable", "unknown parameter `sslmod`"),

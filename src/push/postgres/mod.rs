@@ -6,6 +6,7 @@
 
 mod copy_text;
 mod password;
+mod plain_stream;
 mod session;
 mod tables;
 mod tls;

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, CopyInSink, NoTls, SimpleQueryMessage};
 
+use super::plain_stream::{self, PlainStream};
 use super::{Watermarks, password, read_watermarks, tls, watermarks_sql};
 use crate::push::PushError;
 use crate::target::{ServerHost, Target, TlsMode};
@@ -19,6 +22,9 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1800);
 
 /// After this time without a sign of life the connection counts as lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A longer message of a server is cut.
+const MAX_MESSAGE_CHARS: usize = 500;
 
 /// A connection to a target.
 pub(super) struct Session {
@@ -50,18 +56,23 @@ impl Session {
             .keepalives_interval(Duration::from_secs(10))
             .tcp_user_timeout(SILENCE_TIMEOUT)
             .ssl_mode(SslMode::Disable);
-        match password::find(&target.name, address, &user) {
-            Ok(Some(secret)) => drop(config.password(secret.as_bytes())),
-            Ok(None) => {}
-            Err(why) => return Err(refused(why, "check the file and who may read it".into())),
+        let secret = password::find(&target.name, address, &user)
+            .map_err(|why| refused(why, "check the file and who may read it".into()))?;
+        if let Some(secret) = &secret {
+            config.password(secret.as_bytes());
         }
-        let client = match &address.tls {
-            TlsMode::Disable => {
-                let (client, connection) = connect(config.connect(NoTls), target, &user).await?;
-                tokio::spawn(connection);
-                client
+        let client = match (&address.tls, &address.host) {
+            (TlsMode::Disable, ServerHost::Network(host)) => {
+                let stream = TcpStream::connect((host.as_str(), address.port));
+                connect_plain(&config, stream, secret.is_some(), target, &user).await?
             }
-            TlsMode::VerifyFull { authority } => {
+            (TlsMode::Disable, ServerHost::Socket(folder)) => {
+                let socket = folder.join(format!(".s.PGSQL.{}", address.port));
+                plain_stream::check_socket(&socket)
+                    .map_err(|why| refused(why, "use a folder in which only the server can write".into()))?;
+                connect_plain(&config, UnixStream::connect(socket), secret.is_some(), target, &user).await?
+            }
+            (TlsMode::VerifyFull { authority }, _) => {
                 let connector = tls::Connector::new(&address.host, authority.as_deref())
                     .map_err(|why| refused(why, "check `sslrootcert` in the target file".into()))?;
                 config.ssl_mode(SslMode::Require);
@@ -123,6 +134,24 @@ fn texts(messages: Vec<SimpleQueryMessage>) -> Vec<Vec<Option<String>>> {
     messages.into_iter().filter_map(row).collect()
 }
 
+/// Connects without TLS.
+async fn connect_plain<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    config: &Config,
+    stream: impl Future<Output = std::io::Result<S>>,
+    has_password: bool,
+    target: &Target,
+    user: &str,
+) -> Result<Client, PushError> {
+    let unreachable = |why: String| PushError::Unreachable { target: target.name.clone(), why };
+    let stream = tokio::time::timeout(CONNECT_TIMEOUT, stream).await;
+    let stream = stream.map_err(|_| unreachable(format!("{}: no answer", target.address.shown())))?;
+    let stream = stream.map_err(|error| unreachable(format!("{}: {error}", target.address.shown())))?;
+    let connecting = config.connect_raw(PlainStream::new(stream, has_password), NoTls);
+    let (client, connection) = connect(connecting, target, user).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
 async fn connect<T>(
     connecting: impl Future<Output = Result<T, tokio_postgres::Error>>,
     target: &Target,
@@ -145,7 +174,12 @@ fn failure(error: &tokio_postgres::Error, target: &str, schema: &str, user: &str
         let mut cause = std::error::Error::source(error);
         while let Some(error) = cause {
             why = format!("{why}: {error}");
-            if let Some(tls) = error.downcast_ref::<std::io::Error>().and_then(tls::refused_certificate) {
+            let io = error.downcast_ref::<std::io::Error>();
+            if let Some(why) = io.and_then(plain_stream::refusal) {
+                let hint = "the server needs scram-sha-256 in pg_hba.conf, or TLS with sslmode=verify-full";
+                return PushError::Credentials { target, why, hint: hint.into() };
+            }
+            if let Some(tls) = io.and_then(tls::refused_certificate) {
                 let hint =
                     "check the host name in the target file; sslrootcert=FILE names the authority of your own server";
                 return PushError::Credentials { target, why: tls, hint: hint.into() };
@@ -162,10 +196,11 @@ fn failure(error: &tokio_postgres::Error, target: &str, schema: &str, user: &str
         }
         return PushError::Unreachable { target, why };
     };
+    let message: String = server.message().chars().take(MAX_MESSAGE_CHARS).collect();
     let why = match (server.table(), server.column()) {
-        (Some(table), Some(column)) => format!("{} ({table}.{column})", server.message()),
-        (Some(table), None) => format!("{} ({table})", server.message()),
-        _ => server.message().to_owned(),
+        (Some(table), Some(column)) => format!("{message} ({table}.{column})"),
+        (Some(table), None) => format!("{message} ({table})"),
+        _ => message,
     };
     let code = server.code();
     match code.code() {

@@ -13,7 +13,11 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 
+use crate::input_file;
 use crate::target::ServerHost;
+
+/// More than all authorities of a system need.
+const MAX_AUTHORITY_BYTES: u64 = 1024 * 1024;
 
 /// Makes TLS connections to one server.
 #[derive(Clone)]
@@ -40,7 +44,8 @@ impl Connector {
             Some(file) => {
                 let failed = |why: String| format!("failed to read {}: {why}", file.display());
                 let mut roots = RootCertStore::empty();
-                for certificate in CertificateDer::pem_file_iter(file).map_err(|e| failed(e.to_string()))? {
+                let pem = input_file::read_file(file, MAX_AUTHORITY_BYTES).map_err(|e| failed(e.to_string()))?;
+                for certificate in CertificateDer::pem_slice_iter(&pem) {
                     let certificate = certificate.map_err(|e| failed(e.to_string()))?;
                     roots.add(certificate).map_err(|e| failed(e.to_string()))?;
                 }
