@@ -140,6 +140,9 @@ fn tables<'t, 'i>(
     tables
 }
 
+/// The users that a job can name.
+const MAX_USERS: usize = 1_000;
+
 fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> JobUsers {
     if let (Some(_), Some(both)) = (values.entry("user"), values.entry("users")) {
         checker.report(both.at.clone(), "users", "both `user` and `users` are set").hint =
@@ -154,6 +157,11 @@ fn read_users(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -
     }
     let mut named: Vec<String> = Vec::new();
     for (user, span) in texts(value) {
+        if named.len() == MAX_USERS {
+            checker.report(span, "users", format!("more than {MAX_USERS} users are listed")).hint =
+                Some("write users = \"*\" for all that are signed in; `--shard` divides them".to_owned());
+            break;
+        }
         if named.iter().any(|n| n == user) {
             checker.report(span, "users", format!("`{user}` is listed twice"));
         } else {

@@ -70,17 +70,27 @@ impl ServerAddress {
                 RuleViolation::new("the address has a part behind `#`").with_hint("write `%23` for the sign itself")
             );
         }
-        let (mut sslmode, mut authority) = (None, None);
+        let (mut sslmode, mut authority, mut port) = (None, None, url.port());
         for (name, value) in url.query_pairs() {
             match &*name {
                 "host" if host.is_none() => host = Some(value.into_owned()),
                 "host" => return Err(RuleViolation::new("the address has two hosts")),
+                "port" if port.is_none() => {
+                    port = Some(
+                        value
+                            .parse()
+                            .ok()
+                            .filter(|port| *port > 0)
+                            .ok_or_else(|| RuleViolation::new(format!("{} is no port", quote(&value))))?,
+                    );
+                }
+                "port" => return Err(RuleViolation::new("the address has two ports")),
                 "sslmode" => sslmode = Some(value.into_owned()),
                 "sslrootcert" => authority = Some(PathBuf::from(&*value)),
                 "password" => return Err(no_password()),
                 _ => {
                     return Err(RuleViolation::new(format!("unknown parameter {}", quote(&name)))
-                        .with_hint("the parameters are host, sslmode and sslrootcert"));
+                        .with_hint("the parameters are host, port, sslmode and sslrootcert"));
                 }
             }
         }
@@ -101,7 +111,10 @@ impl ServerAddress {
         }
         let tls = tls_mode(sslmode.as_deref(), authority, host.is_on_this_machine())?;
         let user = Some(percent_decoded(url.username())).filter(|user| !user.is_empty());
-        Ok(ServerAddress { host, port: url.port().unwrap_or(PORT), database, user, tls })
+        if [Some(&database), user.as_ref()].into_iter().flatten().any(|name| name.contains('\0')) {
+            return Err(RuleViolation::new("the address contains `%00`, which no name has"));
+        }
+        Ok(ServerAddress { host, port: port.unwrap_or(PORT), database, user, tls })
     }
 
     /// The address with paths that are relative to a folder.
@@ -180,6 +193,7 @@ mod tests {
         assert_eq!(own.tls, TlsMode::VerifyFull { authority: Some("/etc/ca.pem".into()) });
         let socket = parse("postgres://me@/music?host=/var/run/postgresql");
         assert_eq!((&socket.host, &socket.tls), (&ServerHost::Socket("/var/run/postgresql".into()), &TlsMode::Disable));
+        assert_eq!(parse("postgres:///m?host=/run/pg&port=5433").port, 5433);
         assert_eq!(parse("postgres://%2Frun%2Fpg/a%20b").host, ServerHost::Socket("/run/pg".into()));
         assert_eq!(parse("postgres://%2Frun%2Fpg/a%20b").database, "a b");
         assert_eq!(parse("postgres://[::1]:5433/m").shown(), "::1:5433/m");
@@ -198,6 +212,9 @@ mod tests {
             ("postgres://db/music?sslmode=disable", "sslmode=disable would send all rows readable through the network"),
             ("postgres://db/music?sslmod=disable", "unknown parameter `sslmod`"),
             ("postgres://db", "the address has no database"),
+            ("postgres://db/music%00", "the address contains `%00`, which no name has"),
+            ("postgres://db:1/music?port=2", "the address has two ports"),
+            ("postgres:///music?host=/run&port=0", "`0` is no port"),
             ("postgres:///music", "the address has no host"),
             ("s3://bucket/prefix", "`s3://` is not a target"),
             ("music", "invalid address: relative URL without a base"),

@@ -20,9 +20,9 @@ static SCHEMA: TextRule = TextRule {
         let first = text.chars().next().is_some_and(|c| c.is_ascii_lowercase());
         let rest = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
         match first && rest && text.len() <= 63 {
-            true if text.starts_with("pg_") => {
-                Err(RuleViolation::new("schemas whose name starts with pg_ belong to PostgreSQL"))
-            }
+            true if text.starts_with("pg_") || text == "information_schema" => Err(RuleViolation::new(
+                "information_schema and schemas whose name starts with pg_ belong to PostgreSQL",
+            )),
             true => Ok(()),
             false => Err(RuleViolation::new(format!("invalid name of a schema {}", quote(text)))),
         }

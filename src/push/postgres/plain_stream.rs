@@ -11,12 +11,15 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A longer message before the sign-in is not from PostgreSQL.
-const MAX_MESSAGE_BYTES: u32 = 64 * 1024;
+const MAX_FIRST_BYTES: u32 = 64 * 1024;
+
+/// Nor is a longer one later: what is asked of a target has short answers.
+const MAX_MESSAGE_BYTES: u32 = 16 * 1024 * 1024;
 
 /// The length of a message's head and of the number that says how to sign in.
 const HEAD_BYTES: usize = 9;
 
-/// A stream that looks at the messages of the server up to its first word about signing in.
+/// A stream that looks at the messages of the server.
 pub(super) struct PlainStream<S> {
     stream: S,
     has_password: bool,
@@ -44,30 +47,31 @@ impl<S> PlainStream<S> {
 
     /// Looks at bytes that have come.
     fn check(&mut self, mut bytes: &[u8]) -> Result<(), UnprovedServer> {
-        while !self.is_proved && !bytes.is_empty() {
+        while !bytes.is_empty() {
             if self.rest > 0 {
                 let skipped = bytes.len().min(usize::try_from(self.rest).unwrap_or(usize::MAX));
                 self.rest -= u32::try_from(skipped).unwrap_or(self.rest);
                 bytes = &bytes[skipped..];
                 continue;
             }
-            let wanted = if self.head.first() == Some(&b'R') { HEAD_BYTES } else { 5 };
             self.head.push(bytes[0]);
             bytes = &bytes[1..];
-            if self.head.len() < wanted || self.head == *b"R" {
+            let signs_in = !self.is_proved && self.head[0] == b'R';
+            if self.head.len() < if signs_in { HEAD_BYTES } else { 5 } {
                 continue;
             }
             let number = |from: usize| self.head[from..from + 4].iter().fold(0, |n, byte| n << 8 | u32::from(*byte));
             let length = number(1);
-            if !(4..=MAX_MESSAGE_BYTES).contains(&length) {
+            let most = if self.is_proved { MAX_MESSAGE_BYTES } else { MAX_FIRST_BYTES };
+            let head = if signs_in { 8 } else { 4 };
+            if !(head..=most).contains(&length) {
                 return Err(UnprovedServer("its answer is not one of PostgreSQL"));
             }
-            if wanted == HEAD_BYTES {
+            if signs_in {
                 self.check_sign_in(number(5))?;
-            } else {
-                self.rest = length - 4;
-                self.head.clear();
             }
+            self.rest = length - head;
+            self.head.clear();
         }
         Ok(())
     }
@@ -137,7 +141,8 @@ mod tests {
     #[test]
     fn only_scram_gets_a_password() {
         let notice = b"N\0\0\0\x08text".as_slice();
-        let sign_in = |method: u8| [notice, b"R\0\0\0\x08\0\0\0", &[method], b"more"].concat();
+        let rest = b"R\0\0\0\x0c\0\0\0\x0bmoreZ\0\0\0\x05I";
+        let sign_in = |method: u8| [notice, b"R\0\0\0\x0a\0\0\0", &[method], b"ab", rest].concat();
         for piece in [1, 3, 5, 100] {
             assert_eq!(check(&sign_in(10), true, piece), Ok(()));
             for method in [0, 3, 5] {
@@ -148,10 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn large_messages_before_the_sign_in_are_refused() {
+    fn large_messages_are_refused() {
         for message in [b"E\x7f\xff\xff\xfftext".as_slice(), b"N\0\x02\0\0", b"R\0\0\0\x01\0\0\0\x0a"] {
             assert!(check(message, false, 100).is_err(), "{message:?}");
         }
+        let later = |message: &[u8]| check(&[b"R\0\0\0\x08\0\0\0\0", message].concat(), false, 100);
+        assert!(later(b"E\x7f\xff\xff\xfftext").is_err());
+        assert_eq!(later(b"N\0\x02\0\0"), Ok(()));
     }
 
     #[test]

@@ -20,6 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long it may take for one statement. Deleting and inserting millions of rows takes minutes.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(1800);
 
+/// How long the first answer may take, which needs no work. A server that is silent must not hold up what follows.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// After this time without a sign of life the connection counts as lost.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -103,7 +106,10 @@ impl Session {
                 answer => answer,
             }
         };
-        self.within(answer).await.map(|messages| read_watermarks(texts(messages)))
+        match tokio::time::timeout(FIRST_ANSWER_TIMEOUT, self.within(answer)).await {
+            Ok(answer) => answer.map(|messages| read_watermarks(texts(messages))),
+            Err(_) => Err(PushError::Unreachable { target: self.target.clone(), why: "no answer for a minute".into() }),
+        }
     }
 
     /// Starts to copy rows.
