@@ -69,7 +69,7 @@ class World:
         self.cli("run", *args)
 
     def cli(self, *args):
-        done = subprocess.run([PROGRAM, "--project", self.folder, "--quiet", *args], env=self.env, capture_output=True, text=True)
+        done = subprocess.run([PROGRAM, "--project", self.folder, "--quiet", *args], env=self.env, cwd=self.folder, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
     def change(self):
@@ -80,6 +80,14 @@ class World:
         ]:
             self.ask("POST", "/_sandbox/edit", edit)
         self.run()
+
+    def restore(self):
+        """An earlier store takes the place of the store, so that versions are given to other rows."""
+        for end in ["-wal", "-shm"]:
+            Path(f"{self.store}{end}").unlink(missing_ok=True)
+        shutil.copy(self.folder / "backup.db", self.store)
+        self.change()
+        self.change()
 
     def tables(self):
         with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True) as db:
@@ -147,10 +155,11 @@ def some_columns(rows):
     return rows
 
 
-def play(world, name, copy_now, rows, tables):
+def play(world, name, copy_now, rows, tables, after_restore=None):
     """Copies, changes and copies again."""
     copy_now()
     equal(world, rows, tables)
+    world.cli("backup", "backup.db")
     for _ in range(2):
         world.change()
     copy_now()
@@ -159,6 +168,11 @@ def play(world, name, copy_now, rows, tables):
     copy_now()
     copy_now()
     print(f"{name}: {equal(world, rows, tables):,} rows of {len(tables)} tables equal", flush=True)
+    if after_restore:
+        world.restore()
+        after_restore()
+        equal(world, rows, tables)
+        print(f"{name}: equal after a backup was restored", flush=True)
 
 
 class Postgres:
@@ -263,7 +277,9 @@ def check_postgres(world):
         def rows(table):
             return server.rows(table, "_sdc_deleted_at IS NULL")
 
-        play(world, "target-postgres", tap.send, rows, world.tables())
+        play(world, "target-postgres", tap.send, rows, world.tables(), tap.send)
+        world.change()
+        tap.send()
         marked = server.rows("playlist_items", "_sdc_deleted_at IS NOT NULL")[0]
         assert marked["playlist_id"] and marked["uri"] is None, marked
         tap.send("--full")
@@ -295,7 +311,11 @@ def check_duckdb(world):
     copy = world.folder / "music.duckdb"
     script = ROOT / "contrib/duckdb/copy_store.py"
     rows = all_columns(duckdb_rows(world, copy))
-    play(world, "DuckDB", lambda: recipe(world, TOOLS / "tools/bin/python", script, world.store, copy), rows, world.tables())
+
+    def copy_now():
+        recipe(world, TOOLS / "tools/bin/python", script, world.store, copy)
+
+    play(world, "DuckDB", copy_now, rows, world.tables(), copy_now)
 
 
 def check_dlt(world):
@@ -303,7 +323,11 @@ def check_dlt(world):
     # dlt creates a table with its first row.
     tables = [table for table in world.tables() if world.rows(table)]
     rows = all_columns(duckdb_rows(world, world.folder / "cratedigger.duckdb", schema="spotify."))
-    play(world, "dlt", lambda: recipe(world, TOOLS / "tools/bin/python", script, world.store), rows, tables)
+
+    def copy_now():
+        recipe(world, TOOLS / "tools/bin/python", script, world.store)
+
+    play(world, "dlt", copy_now, rows, tables, copy_now)
 
 
 def check_sling(world):
@@ -318,7 +342,7 @@ def check_sling(world):
 
         # sling stores some integers as text, and drops the character NUL.
         rows = all_columns(lambda table: server.rows(table, "deleted_at IS NULL"), as_text=True)
-        play(world, "sling", copy_now, rows, ["playlists", "playlist_items", "tracks"])
+        play(world, "sling", copy_now, rows, ["playlists", "playlist_items", "tracks"], copy_now)
     finally:
         server.stop()
 
@@ -327,12 +351,21 @@ def check_dbt(world):
     folder, copy = world.folder / "dbt", world.folder / "dbt.duckdb"
     shutil.copytree(ROOT / "contrib/dbt", folder)
 
-    def copy_now():
+    def copy_now(*more):
         dbt = [TOOLS / "tools/bin/dbt", "--no-send-anonymous-usage-stats", "run", "--project-dir", folder, "--profiles-dir", folder]
-        recipe(world, *dbt, CRATEDIGGER_STORE=str(world.store), CRATEDIGGER_COPY=str(copy))
+        recipe(world, *dbt, *more, CRATEDIGGER_STORE=str(world.store), CRATEDIGGER_COPY=str(copy))
+
+    def after_restore():
+        try:
+            copy_now()
+        except AssertionError as error:
+            assert "run `dbt run --full-refresh`" in str(error), error
+        else:
+            raise AssertionError("an increment of another epoch is not refused")
+        copy_now("--full-refresh")
 
     rows = some_columns(duckdb_rows(world, copy, "deleted_at IS NULL", schema="spotify."))
-    play(world, "dbt", copy_now, rows, ["playlist_items", "tracks"])
+    play(world, "dbt", copy_now, rows, ["playlist_items", "tracks"], after_restore)
 
 
 def main():
