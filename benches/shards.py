@@ -71,7 +71,12 @@ class Shards:
 
     def start(self, shard):
         command = [self.options.program, "--project", self.folder, "run", "library", "--json", "--quiet", "--yes", "--shard", f"{shard}/{self.options.shards}"]
-        return subprocess.Popen([str(word) for word in command], env=self.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        # A pipe would be full before the end: the report has a line for each user.
+        with self.report(shard).open("w") as report:
+            return subprocess.Popen([str(word) for word in command], env=self.env, stdout=report, stderr=subprocess.DEVNULL)
+
+    def report(self, shard):
+        return self.folder / f"report-{shard}.json"
 
     def run(self):
         """Runs all shards at once. Returns the exit code, the report and the seconds of each."""
@@ -79,7 +84,7 @@ class Shards:
         while running:
             for shard, process in list(running.items()):
                 if process.poll() is not None:
-                    text = process.stdout.read().decode().strip().splitlines()
+                    text = self.report(shard).read_text().splitlines()
                     report = json.loads(text[-1]) if text else {}
                     ended[shard] = (process.returncode, report, time.monotonic() - began)
                     del running[shard]
@@ -143,8 +148,8 @@ def ledger(folder):
     sys.exit("there is no ledger")
 
 
-def measure_ledger(options, folder):
-    """How long a command that reads the ledger takes, with millions of calls of one day."""
+def fill_ledger(options, folder):
+    """Fills the ledger with the calls of one day. Returns its size in MiB."""
     path = ledger(folder)
     now = time.time_ns() // 1_000_000
     with sqlite3.connect(path) as db:
@@ -155,13 +160,18 @@ def measure_ledger(options, folder):
             "INSERT INTO calls (scope_id, at_ms, outcome) VALUES (?, ?, 200)",
             ((scope, int(now - 86_000_000 + n * step)) for n in range(options.ledger)),
         )
-    command = [str(word) for word in [options.program, "--project", folder, "quota", "--json"]]
+    return path.stat().st_size / 2**20
+
+
+def measure(options, folder, *args):
+    """Seconds, seconds of CPU and memory of a command."""
+    command = [str(word) for word in [options.program, "--project", folder, *args]]
     env = {**os.environ, "SPOTIFY_CLIENT_ID": "sandbox-client", "SPOTIFY_CLIENT_SECRET": "sandbox-secret"}
     began = time.monotonic()
     child = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, path.stat().st_size / 2**20
+    return f"{time.monotonic() - began:.2f} s, {usage.ru_utime + usage.ru_stime:.2f} s of CPU, {usage.ru_maxrss / 1024:,.0f} MiB"
 
 
 def line(what, value):
@@ -230,9 +240,12 @@ def main():
         finally:
             shards.sandbox.terminate()
             shards.sandbox.wait()
+        line(f"`auth list` with {options.users:,} users", measure(options, Path(name), "auth", "list"))
         if options.ledger:
-            took, cpu, mib, size = measure_ledger(options, Path(name))
-            line(f"`quota` with {options.ledger:,} calls of a day in the ledger ({size:,.0f} MiB)", f"{took:.2f} s, {cpu:.2f} s of CPU, {mib:,.0f} MiB")
+            size = fill_ledger(options, Path(name))
+            for command in ["quota", "plan --offline"]:
+                measured = measure(options, Path(name), *command.split())
+                line(f"`{command}` with {options.ledger:,} calls of a day in the ledger ({size:,.0f} MiB)", measured)
     if wrong:
         sys.exit("\n".join(wrong))
 
