@@ -13,6 +13,7 @@ PROGRAM := $(TARGET_DIR)/release/cratedigger
 RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
 ORCHESTRATORS := target/orchestrators
+REACH := target/reach
 # The browser and the packages with which `make check-report` looks at pages.
 PAGES := target/report
 CHROMIUM ?= /usr/bin/chromium
@@ -102,9 +103,19 @@ check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frict
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
 
-check-reach: ## push to a real PostgreSQL, and end connections and servers at every statement (needs postgresql, psql, openssl)
+check-reach: $(REACH)/.ready ## push to a real PostgreSQL and end connections and servers at every statement, send to real Singer targets, and run the recipes (needs postgresql, pgbouncer, openssl, sqlite3, Python 3.11, pip)
 	$(CARGO) test --locked --quiet --test it reach:: -- --ignored --test-threads=2
 	CRATEDIGGER_SEEDS=2000 $(CARGO) test --locked --quiet --lib feed::tests::replica -- --nocapture
+	$(CARGO) build --locked --quiet
+	$(REACH)/tools/bin/python tests/reach/check.py $(TARGET_DIR)/debug/cratedigger $(REACH)
+
+# The packages need different versions of the same others.
+$(REACH)/.ready: tests/reach/requirements.txt
+	for name in tools singer jsonl; do test -x $(REACH)/$$name/bin/python || python3 -m venv $(REACH)/$$name; done
+	$(REACH)/tools/bin/pip install --quiet --disable-pip-version-check -r $<
+	$(REACH)/singer/bin/pip install --quiet --disable-pip-version-check meltanolabs-target-postgres==0.8.1
+	$(REACH)/jsonl/bin/pip install --quiet --disable-pip-version-check target-jsonl==0.1.4
+	touch $@
 
 check-schedules: ## compare 5,000 random crontab lines with another cron implementation, on every day of a year (a minute)
 	CRATEDIGGER_EVERY_DAY=1 $(CARGO) test --release --locked --quiet --lib job::schedule:: -- --nocapture

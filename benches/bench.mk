@@ -1,5 +1,5 @@
 # Benchmarks. The figures are in docs/benchmarks.md.
-.PHONY: bench bench-calls bench-idle bench-load bench-pace bench-peers bench-reader
+.PHONY: bench bench-calls bench-idle bench-load bench-pace bench-peers bench-reader bench-shards
 
 PEERS := target/peers
 
@@ -34,6 +34,10 @@ bench-load: ## CPU and memory with a store of 5 million playlist items, compared
 bench-pace: ## how the pace adapts to an unknown limit (simulated time), and how four processes share it (real processes)
 	$(CARGO) test --locked --quiet --test it -- pace:: --nocapture --test-threads 1
 	$(CARGO) bench --locked --quiet --profile dev --bench pace
+
+bench-shards: ## run eight shards as processes over 2,000 made-up users: calls, fairness, kills, a ban; and the ledger with five million calls (half an hour)
+	$(CARGO) build --release --locked --quiet --bin cratedigger
+	python3 benches/shards.py
 
 bench-reader: ## keep a reader open for an hour while a job runs every minute: sizes and exit codes
 	$(CARGO) build --release --locked --quiet --bin cratedigger

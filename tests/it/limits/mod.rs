@@ -11,5 +11,6 @@ pub mod pace;
 pub mod quota;
 pub mod refusals;
 pub mod retry;
+pub mod shards;
 pub mod sister_apps;
 pub mod sweep;

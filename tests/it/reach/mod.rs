@@ -5,5 +5,6 @@ mod postgres;
 mod proxy;
 mod push;
 mod push_faults;
+mod push_kills;
 mod singer;
 mod singer_files;

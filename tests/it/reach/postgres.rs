@@ -25,7 +25,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// A command that does not run as root, which the server refuses.
-fn unprivileged(program: &Path) -> Command {
+pub fn unprivileged(program: &Path) -> Command {
     let is_root = nix::unistd::geteuid().is_root();
     let mut command = Command::new(if is_root { Path::new("setpriv") } else { program });
     if is_root {
@@ -40,7 +40,7 @@ fn unprivileged(program: &Path) -> Command {
     command
 }
 
-fn give(path: &Path) {
+pub fn give(path: &Path) {
     if nix::unistd::geteuid().is_root() {
         let user = nix::unistd::User::from_name("postgres").unwrap().unwrap();
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();
