@@ -60,6 +60,7 @@ install: $(PROGRAM) ## install below PREFIX (~/.local): program, manual page, co
 	install -d "$(TO)/bin" "$(TO)/share/man/man1" "$(TO)/share/bash-completion/completions" \
 	  "$(TO)/share/zsh/site-functions" "$(TO)/share/fish/vendor_completions.d"
 	install -m 755 $(PROGRAM) "$(TO)/bin/cratedigger"
+	ln -sf cratedigger "$(TO)/bin/tap-cratedigger"
 	$(PROGRAM) man > "$(TO)/share/man/man1/cratedigger.1"
 	$(PROGRAM) completions bash > "$(TO)/share/bash-completion/completions/cratedigger"
 	$(PROGRAM) completions zsh > "$(TO)/share/zsh/site-functions/_cratedigger"
@@ -67,7 +68,7 @@ install: $(PROGRAM) ## install below PREFIX (~/.local): program, manual page, co
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
 
 uninstall: ## remove the files that `make install` installed
-	rm -f "$(TO)/bin/cratedigger" "$(TO)/share/man/man1/cratedigger.1" \
+	rm -f "$(TO)/bin/cratedigger" "$(TO)/bin/tap-cratedigger" "$(TO)/share/man/man1/cratedigger.1" \
 	  "$(TO)/share/bash-completion/completions/cratedigger" \
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"

@@ -74,6 +74,12 @@ fn write_stdout(text: &str) -> io::Result<()> {
     }
 }
 
+/// Stdout for a program that reads messages. Unlike for people, a closed pipe is an error.
+pub(super) fn message_stream() -> impl Write {
+    mark_written();
+    io::stdout().lock()
+}
+
 /// What a file has: a number of rows, or a page.
 pub(super) fn file_content(path: &str, rows: u64) -> String {
     if path.ends_with(".html") { "page".to_owned() } else { count(rows, "row") }
