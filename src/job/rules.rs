@@ -153,7 +153,12 @@ fn check_ending(name: &str, format: FileFormat) -> Result<(), RuleViolation> {
         }
         "csv" | "tsv" | "txt" if format != FileFormat::Csv => {
             let problem = RuleViolation::new(format!("{shown} has the ending of a CSV file"));
-            Err(problem.with_hint(format!("write csv = \"{}\", or {}", name.escape_debug(), rename())))
+            let (other, own) = (name.escape_debug(), format.replace_extension(name));
+            Err(problem.with_hint(format!(
+                "write csv = \"{other}\", or {} = \"{}\"",
+                format.as_str(),
+                own.escape_debug()
+            )))
         }
         _ if format != FileFormat::Csv => {
             let problem = RuleViolation::new(format!("{shown} does not end in .{}", format.as_str()));

@@ -141,14 +141,14 @@ pub use playlist_names::{
 };
 pub use published_files::{
     KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,
-    WORKBOOK_SOURCE, edited_files, files_of_earlier_titles, forget_files, has_duplicate_requests, has_ever_finished,
-    known_file, largest_file, lists_of_fetch, no_list_was_read, note_edited_files, other_pages, outdated_files,
-    record_files, recorded_files, run_state,
+    WORKBOOK_SOURCE, edited_files, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file,
+    largest_file, lists_of_fetch, no_list_was_read, note_edited_files, other_pages, outdated_files, record_files,
+    recorded_files, run_state,
 };
 pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;
 pub use replay::{PlaylistPlace, PlaylistVersion, ReplayError, playlist_at};
-pub use requested::{RequestedItem, RequestedUser, users_of_job};
+pub use requested::{RequestedItem, RequestedUser, has_ever_finished, users_of_job};
 pub use run_changes::{RunChanges, changes_of_run};
 pub use run_history::{
     JobRuns, RunRow, RunTotal, StateAfterRun, newest_runs_by_job, past_runs, run_totals, running_run_ids,

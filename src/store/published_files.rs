@@ -119,16 +119,6 @@ pub fn no_list_was_read(store: &Connection, job: &str, fetch: &str) -> rusqlite:
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
 
-/// Whether a run has finished a fetch, completely or with gaps.
-///
-/// # Errors
-/// If the store cannot be read.
-pub fn has_ever_finished(store: &Connection, job: &str, fetch: &str) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM run_fetches f JOIN runs r ON r.id = f.run_id
-               WHERE r.job = ?1 AND f.fetch = ?2 AND f.state IN ('complete', 'partial'))";
-    store.query_row(sql, [job, fetch], |row| row.get(0))
-}
-
 /// A list that a fetch requested and that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedList {

@@ -1,8 +1,8 @@
 //! What each fetch requested, and in which order.
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, info};
 
 /// One item that a fetch requested, in the order of the job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,6 +58,20 @@ pub fn replace(
     tx: &mut WriteTx,
     job: &str,
     fetch: &str,
+    user: Option<&str>,
+    place: i64,
+    requested: &[RequestedItem],
+) -> Result<(), StoreError> {
+    write(tx, (job, fetch), user, place, requested)?;
+    tx.prepare("DELETE FROM store_info WHERE key = ?1")?
+        .execute([unfinished_key(job, fetch, place)])
+        .map(drop)
+        .map_err(|e| tx.error("cannot be written", e))
+}
+
+fn write(
+    tx: &mut WriteTx,
+    (job, fetch): (&str, &str),
     user: Option<&str>,
     place: i64,
     requested: &[RequestedItem],
@@ -154,17 +168,53 @@ pub fn replace_unfinished(
     place: i64,
     requested: &[RequestedItem],
 ) -> Result<(), StoreError> {
+    let known = read(tx, job, fetch, user)?.1.len();
+    let key = unfinished_key(job, fetch, place);
+    // Records of runs expire. What a fetch requested stays, with a mark if it was interrupted.
     let ended = "SELECT EXISTS (SELECT 1 FROM run_fetches f JOIN runs r ON r.id = f.run_id
-                 WHERE r.job = ?1 AND f.fetch = ?2 AND f.user_id = ?3 AND f.state IN ('complete', 'partial'))";
+                 WHERE r.job = ?1 AND f.fetch = ?2 AND f.user_id = ?3 AND f.state IN ('complete', 'partial'))
+                 OR ?4 > 0 AND NOT EXISTS (SELECT 1 FROM store_info WHERE key = ?5)";
     let has_ended: bool = tx
         .prepare(ended)?
-        .query_row(params![job, fetch, recorded_for], |row| row.get(0))
+        .query_row(params![job, fetch, recorded_for, i64::try_from(known).unwrap_or(i64::MAX), key], |row| row.get(0))
         .map_err(|e| tx.error("cannot be read", e))?;
     // A run that was stopped early has requested less than the one before it.
-    if has_ended || read(tx, job, fetch, user)?.1.len() >= requested.len() {
+    if has_ended || known >= requested.len() {
         return Ok(());
     }
-    replace(tx, job, fetch, user, place, requested)
+    write(tx, (job, fetch), user, place, requested)?;
+    info::set_value(tx.conn(), &key, "").map_err(|e| tx.error("cannot be written", e))
+}
+
+/// The key in `store_info` that says that what a fetch requested for a user is only what it came to before it was
+/// interrupted. Users are named by their places, so that a purge need not know it.
+fn unfinished_key(job: &str, fetch: &str, place: i64) -> String {
+    format!("{UNFINISHED}{job} {fetch} {place}")
+}
+
+/// The start of such keys.
+const UNFINISHED: &str = "unfinished ";
+
+/// A condition on a row `q` of `requested`: its fetch came to its end.
+pub(super) fn of_finished_fetch() -> String {
+    format!(
+        "(NOT EXISTS (SELECT 1 FROM store_info WHERE key > '{UNFINISHED}' AND key < '{UNFINISHED}~') OR NOT EXISTS
+          (SELECT 1 FROM store_info WHERE key = '{UNFINISHED}' || q.job || ' ' || q.fetch || ' ' || (q.ordinal / {POSITIONS_PER_USER})))"
+    )
+}
+
+/// Whether a run has finished a fetch, completely or with gaps.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_ever_finished(store: &Connection, job: &str, fetch: &str) -> rusqlite::Result<bool> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT 1 FROM run_fetches f JOIN runs r ON r.id = f.run_id
+           WHERE r.job = ?1 AND f.fetch = ?2 AND f.state IN ('complete', 'partial'))
+         OR EXISTS (SELECT 1 FROM requested q WHERE q.job = ?1 AND q.fetch = ?2 AND {})",
+        of_finished_fetch()
+    );
+    store.query_row(&sql, [job, fetch], |row| row.get(0))
 }
 
 fn read(tx: &WriteTx, job: &str, fetch: &str, user: Option<&str>) -> Result<(i64, Vec<RequestedItem>), StoreError> {

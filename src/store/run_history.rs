@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use super::requested::of_finished_fetch;
 use super::{PlannedCalls, StoreError};
 
 #[derive(Debug, Clone)]
@@ -170,16 +171,19 @@ pub fn state_after_run(database: &std::path::Path, job: &str, run: i64) -> Resul
                 ORDER BY started_at DESC LIMIT 1";
     // Records of runs expire, but `requested` stays. If a run did not learn the account of a user, its record
     // has the local name.
-    let ended = "WITH brought (fetch, user_id) AS (
-          SELECT fetch, coalesce(user_id, '') FROM requested WHERE job = ?1
+    let ended = format!(
+        "WITH brought (fetch, user_id) AS (
+          SELECT q.fetch, coalesce(q.user_id, '') FROM requested q WHERE q.job = ?1 AND {}
           UNION SELECT f.fetch, f.user_id FROM run_fetches f JOIN runs r ON r.id = f.run_id
                 WHERE r.job = ?1 AND f.state IN ('complete', 'partial'))
         SELECT fetch FROM brought EXCEPT SELECT fetch FROM run_fetches f WHERE run_id = ?2 AND state = 'deferred'
           AND NOT EXISTS (SELECT 1 FROM brought b WHERE b.fetch = f.fetch AND (b.user_id IN ('', f.user_id)
-            OR b.user_id = (SELECT id FROM users WHERE local_name = f.user_id)))";
+            OR b.user_id = (SELECT id FROM users WHERE local_name = f.user_id)))",
+        of_finished_fetch()
+    );
     let read = || {
         let good = conn.query_row(good, params![job, run], |row| row.get(0)).optional()?;
-        let mut ended = conn.prepare(ended)?;
+        let mut ended = conn.prepare(&ended)?;
         let ended = ended.query_map(params![job, run], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         Ok(StateAfterRun { last_usable_at: good, finished_fetches: ended })
     };

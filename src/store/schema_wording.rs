@@ -95,7 +95,7 @@ pub(super) const WORDING: &[(&str, &str)] = &[
     ("when it was last asked for", "when it was last requested"),
     (
         "what each fetch of each job asked for when it last finished, in the job's order (with a rowid: SQLite then knows that ordinals are distinct, and joins by them without sorting)",
-        "what each fetch of each job requested when it last finished, in the job's order (with a rowid, so that SQLite knows the ordinals to be distinct and joins without sorting)",
+        "what each fetch of each job requested when it last finished, or before its first end what it came to, in the job's order (with a rowid, so that SQLite knows the ordinals to be distinct and joins without sorting)",
     ),
     ("how many rows stand; of logs: how many were added", "number of current rows; for logs: number of added rows"),
     (
