@@ -9,9 +9,9 @@ use super::output_file::RowSource;
 use super::planned_file::FileContent;
 use super::style::CsvStyle;
 use crate::job::Job;
-use crate::store::has_ever_finished;
 use crate::store::query::QueryReader;
 use crate::store::views::{RowScope, ViewSelect};
+use crate::store::{has_ever_finished, has_rows};
 
 /// What all files of a run have in common.
 pub(super) struct RowSources<'s> {
@@ -63,9 +63,8 @@ pub(super) fn fetches_so_far(
     for fetch in fetches.filter(|_| job.publish_partial == Some(true)) {
         let columns = fetch.stream.columns().take(1).map(|column| column.name);
         let scope = RowScope::Fetch { job: &job.name, fetch: &fetch.name };
-        let rows = ViewSelect::new(fetch.stream, columns).scope(scope).sql();
-        let has_rows = || store.query_row(&format!("SELECT EXISTS ({rows})"), [], |row| row.get(0));
-        if !has_ever_finished(store, &job.name, &fetch.name)? && has_rows()? {
+        let rows = ViewSelect::new(fetch.stream, columns).scope(scope);
+        if !has_ever_finished(store, &job.name, &fetch.name)? && has_rows(store, &rows)? {
             so_far.insert(fetch.name.clone());
         }
     }

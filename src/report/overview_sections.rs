@@ -72,7 +72,7 @@ impl OverviewScope<'_> {
                 let next = match job.next {
                     Some(OverviewStart::Due) => "due".to_owned(),
                     Some(OverviewStart::At(at)) => time_text(at),
-                    None if job.is_broken => "after `check`".to_owned(),
+                    None if job.is_broken => "when its file is valid".to_owned(),
                     None => "by hand".to_owned(),
                 };
                 vec![

@@ -57,6 +57,10 @@ impl Page {
         }
     }
 
+    pub(super) fn written_parts(&self) -> Vec<(&str, bool)> {
+        prose(&self.written)
+    }
+
     pub(super) fn reason_parts(&self) -> Vec<Vec<(&str, bool)>> {
         self.reasons.iter().map(|reason| prose(reason)).collect()
     }

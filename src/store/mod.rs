@@ -141,7 +141,7 @@ pub use playlist_names::{
 };
 pub use published_files::{
     KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,
-    WORKBOOK_SOURCE, edited_files, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file,
+    WORKBOOK_SOURCE, edited_files, files_of_earlier_titles, forget_files, has_duplicate_requests, has_rows, known_file,
     largest_file, lists_of_fetch, no_list_was_read, note_edited_files, other_pages, outdated_files, record_files,
     recorded_files, run_state,
 };

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use super::info;
+use super::views::ViewSelect;
 
 /// The source of the page of a job.
 pub const REPORT_SOURCE: &str = "report page";
@@ -117,6 +118,14 @@ pub fn no_list_was_read(store: &Connection, job: &str, fetch: &str) -> rusqlite:
     let sql = "SELECT count(*) > 0 AND count(l.id) = count(*) AND count(l.read_at) = 0 AND count(l.gone_at) = 0
                FROM requested r LEFT JOIN lists l ON l.id = r.list_id WHERE r.job = ?1 AND r.fetch = ?2";
     store.query_row(sql, [job, fetch], |row| row.get(0))
+}
+
+/// Whether a view has any of these rows.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_rows(store: &Connection, rows: &ViewSelect<'_>) -> rusqlite::Result<bool> {
+    store.query_row(&format!("SELECT EXISTS ({})", rows.sql()), [], |row| row.get(0))
 }
 
 /// A list that a fetch requested and that was read.

@@ -41,7 +41,7 @@ fn named_job_needs_no_table() {
     assert!(!path.exists());
     world.cli(&["report", "plain"]).exits(0).says("plain/report.html");
     let page = std::fs::read_to_string(&path).unwrap();
-    assert!(page.contains("only `cratedigger report` writes the page again"), "{page}");
+    assert!(page.contains("only <code>cratedigger report</code> writes the page again"), "{page}");
     world.cli(&["verify"]).exits(0);
     world.run(&["plain"]).exits(0);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), page);

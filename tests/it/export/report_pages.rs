@@ -98,7 +98,7 @@ fn page_shows_what_the_store_has() {
     }
     let page = page(&world);
     let total = world.one("SELECT count(*) FROM playlist_changes WHERE change <> 'moved'");
-    assert!(page.contains(&format!("5 of {total} changes are shown. `cratedigger diff x --since ")));
+    assert!(page.contains(&format!("5 of {total} changes are shown. <code>cratedigger diff x --since ")));
     assert!(page.contains("<bdi>") && page.len() < 1 << 20 && !page.contains("<script"));
     assert_output("several_runs", &text(&page));
     world.cli(&["verify"]).exits(0);
