@@ -13,6 +13,8 @@ PROGRAM := $(TARGET_DIR)/release/cratedigger
 RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
 ORCHESTRATORS := target/orchestrators
+# Servers with the interface of a cloud, and the programs that read a lake.
+LAKE := target/lake
 # The browser and the packages with which `make check-report` looks at pages.
 PAGES := target/report
 CHROMIUM ?= /usr/bin/chromium
@@ -60,6 +62,7 @@ install: $(PROGRAM) ## install below PREFIX (~/.local): program, manual page, co
 	install -d "$(TO)/bin" "$(TO)/share/man/man1" "$(TO)/share/bash-completion/completions" \
 	  "$(TO)/share/zsh/site-functions" "$(TO)/share/fish/vendor_completions.d"
 	install -m 755 $(PROGRAM) "$(TO)/bin/cratedigger"
+	ln -sf cratedigger "$(TO)/bin/tap-cratedigger"
 	$(PROGRAM) man > "$(TO)/share/man/man1/cratedigger.1"
 	$(PROGRAM) completions bash > "$(TO)/share/bash-completion/completions/cratedigger"
 	$(PROGRAM) completions zsh > "$(TO)/share/zsh/site-functions/_cratedigger"
@@ -67,7 +70,7 @@ install: $(PROGRAM) ## install below PREFIX (~/.local): program, manual page, co
 	@case ":$$PATH:" in *":$(PREFIX)/bin:"*) ;; *) echo 'note: $(PREFIX)/bin is not in your PATH' ;; esac
 
 uninstall: ## remove the files that `make install` installed
-	rm -f "$(TO)/bin/cratedigger" "$(TO)/share/man/man1/cratedigger.1" \
+	rm -f "$(TO)/bin/cratedigger" "$(TO)/bin/tap-cratedigger" "$(TO)/share/man/man1/cratedigger.1" \
 	  "$(TO)/share/bash-completion/completions/cratedigger" \
 	  "$(TO)/share/zsh/site-functions/_cratedigger" \
 	  "$(TO)/share/fish/vendor_completions.d/cratedigger.fish"
@@ -101,7 +104,10 @@ check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frict
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
 
-check-reach: ## push to a real PostgreSQL, and end connections and servers at every statement (needs postgresql, psql, openssl)
+check-reach: ## push to a real PostgreSQL and to S3 and Azure on this machine, and read lakes with pyarrow, DuckDB and Spark (needs postgresql, psql, openssl, Python 3.11, pip, npm, java)
+	test -x $(LAKE)/bin/python || python3 -m venv $(LAKE)
+	$(LAKE)/bin/pip install --quiet --disable-pip-version-check -r tests/lake/requirements.txt
+	test -d $(LAKE)/azurite/node_modules/azurite || ! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(LAKE)/azurite azurite@3.37.0
 	$(CARGO) test --locked --quiet --test it reach:: -- --ignored --test-threads=2
 	CRATEDIGGER_SEEDS=2000 $(CARGO) test --locked --quiet --lib feed::tests::replica -- --nocapture
 

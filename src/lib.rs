@@ -16,6 +16,7 @@ mod report;
 pub mod scheduler;
 pub mod settings;
 pub mod signin;
+pub mod singer;
 pub mod store;
 pub mod stream;
 pub mod sync;

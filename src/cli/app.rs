@@ -13,16 +13,16 @@ use super::file_access::{csv_access, store_access};
 use super::preflight::require_local_disk;
 use super::store_file::{is_absent, require_store_not_lost};
 use super::{CommandContext, CommandError, ExitStatus, OrExit};
+use crate::document::printable;
 use crate::export::ExportTarget;
 use crate::export::JobFiles;
 use crate::report::{LogoError, PageLogo};
 use crate::settings::credentials::Credentials;
 use crate::settings::{LimitsInForce, Settings};
-use crate::store::{Store, StoreIdentity, canonical_path};
+use crate::store::{Store, StoreIdentity, StoreUpgrade, canonical_path};
 use crate::sync::AppFacts;
 use spotify_client::AppClass;
 use spotify_client::client::{ApiConfig, CallLimits, ClientTimings, SpotifyClient, ceilings};
-use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::http::observer::CallObserver;
 use spotify_client::state::grants::GrantStore;
 use spotify_client::state::{CallCeilings, CallSpender, ClientIdentity, LearnedFacts, LedgerUsage, StateDb, StateDir};
@@ -103,9 +103,13 @@ impl<'a> App<'a> {
         let (path, output) = (self.database_path(), &self.settings.output);
         require_local_disk(&path)?;
         let is_new = is_absent(&path);
+        let upgrade = StoreUpgrade::of_store(&path).filter(|_| !is_new);
         let access = store_access(self.settings)?;
         let store = Store::open_with_wal_limit(&path, access, &self.store_identity(), output.wal_limit_mib << 20);
         let store = Arc::new(store.map_err(store_error)?);
+        if let Some(upgrade) = upgrade {
+            self.context.notice(&upgrade_text(&upgrade));
+        }
         let place = canonical_path(&path);
         if is_new || self.state.known_stores().known_since(&place).map_err(ledger_error)?.is_none() {
             self.state.known_stores().remember(&place, Utc::now()).map_err(ledger_error)?;
@@ -126,9 +130,12 @@ impl<'a> App<'a> {
 
     /// Warns of files of logos that cannot be used. The pages then name Spotify in words.
     pub(super) fn warn_of_logos(&self) {
-        for error in self.logo().1 {
-            self.context.warn(None, &format!("{error}; the pages are written without it"));
-        }
+        self.logo_warnings().iter().for_each(|text| self.context.warn(None, text));
+    }
+
+    /// What [`App::warn_of_logos`] says.
+    pub(super) fn logo_warnings(&self) -> Vec<String> {
+        self.logo().1.iter().map(|error| format!("{error}; the pages are written without it")).collect()
     }
 
     /// Where the files of jobs are written.
@@ -180,7 +187,7 @@ impl<'a> App<'a> {
         match self.settings.spotify.app_mode.class() {
             Some(class) => Ok(Some(class)),
             None => {
-                let now = SystemClock::new().now().wall;
+                let now = self.context.clock.now().wall;
                 LearnedFacts::new(&self.state, &self.ledger_identity()?).cached_class(now).map_err(ledger_error)
             }
         }
@@ -199,7 +206,7 @@ impl<'a> App<'a> {
 
     /// The calls that the app has used today, and its cool-downs.
     pub(super) fn usage(&self, ceilings: CallCeilings) -> Result<LedgerUsage, CommandError> {
-        let now = SystemClock::new().now();
+        let now = self.context.clock.now();
         self.state.ledger().usage(&self.ledger_identity()?, ceilings, now).map_err(ledger_error)
     }
 
@@ -224,7 +231,9 @@ impl<'a> App<'a> {
             limits: limits_for(self.app_class()?),
             timings,
         };
-        let client = SpotifyClient::new(config, Arc::clone(&self.state), observer).or_exit(ExitStatus::Usage)?;
+        let clock = Arc::clone(&self.context.clock);
+        let client =
+            SpotifyClient::with_clock(config, Arc::clone(&self.state), observer, clock).or_exit(ExitStatus::Usage)?;
         let facts =
             AppFacts::new(configured, client.clone(), limits_for(configured), limits_for(Some(AppClass::Extended)));
         Ok((client, facts))
@@ -269,4 +278,20 @@ fn client_limits(settings: &LimitsInForce, run: RunCallLimits) -> CallLimits {
         adaptive: settings.adaptive,
         spender: run.spender,
     }
+}
+
+/// What the first command says that opens the store of an earlier version.
+fn upgrade_text(upgrade: &StoreUpgrade) -> String {
+    let StoreUpgrade { from, to, backup, notes } = upgrade;
+    let mut text = format!(
+        "the store was upgraded from schema {from} to {to}; all rows are kept, and the copy from before is {}",
+        printable(&backup.display().to_string())
+    );
+    for (schema, note) in notes {
+        text.push_str(&format!("\n  schema {schema}  {note}"));
+    }
+    text.push_str(
+        "\nearlier versions of this program refuse the store from now on; docs/operations.md says how to go back",
+    );
+    text
 }

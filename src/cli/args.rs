@@ -92,6 +92,9 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Push new, changed and deleted rows to the databases and lakes in targets/
     Push(PushArgs),
+    /// Write what changed in the store as messages of Singer, for the targets of other programs
+    #[command(after_help = SINGER_EXAMPLES)]
+    Singer(SingerArgs),
     /// Copy the store, or the whole project and its state folder, even while jobs are running
     Backup(BackupArgs),
     /// Restore a project and its state folder from an archive of `backup --all`
@@ -298,6 +301,30 @@ pub struct PushArgs {
     #[arg(long)]
     pub full: bool,
 }
+
+/// `singer`
+#[derive(Debug, Args)]
+pub struct SingerArgs {
+    /// Print the catalog: the tables with their columns
+    #[arg(long, conflicts_with_all = ["catalog", "state", "full"])]
+    pub discover: bool,
+    /// A JSON file with `project` (a folder), `shard` (such as "3/16") and `tables` (a list)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The catalog, which selects tables and columns [default: all]
+    #[arg(long, value_name = "FILE", alias = "properties")]
+    pub catalog: Option<PathBuf>,
+    /// The state that the target printed last; without it, all rows are sent
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
+    /// Send all rows again, so that the target deletes those that the store does not have
+    #[arg(long)]
+    pub full: bool,
+}
+
+const SINGER_EXAMPLES: &str = "Examples:
+  cratedigger singer --state state.json | target-postgres --config target.json > states
+  tail -n 1 states > state.json";
 
 /// `history`
 #[derive(Debug, Args)]

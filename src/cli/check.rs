@@ -11,13 +11,16 @@ use serde_json::{Value, json};
 use super::args::CheckArgs;
 use super::command_error::count_problems;
 use super::job_runner::{next_start, read_sign_ins};
-use super::local_time::format_in_zone;
+use super::jobs::describe_start;
+use super::local_time::format_with_zone;
+use super::state_color::mark_state;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, push};
 use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::job::{Fetch, Job, JobUsers};
 use crate::report::{LogoError, PageLogo};
-use crate::scheduler::{RunHistory, starts_after};
+use crate::scheduler::{NextStart, RunHistory, starts_after};
 use crate::settings::{FileFormat, SettingOrigin, Settings};
+use crate::store::RunRow;
 use crate::stream::StreamAccess;
 use crate::target::{self, LoadedTargets, Target};
 use spotify_client::AppClass;
@@ -88,11 +91,11 @@ pub fn run_as(
     let grants = users::read_grants(context, &settings);
     // Without a readable store nothing is known about past runs, and other commands say why.
     let history = RunHistory::read(&context.project.database(&settings)).unwrap_or_default();
-    let is_due_now = |job: &Job| {
+    let start = |job: &Job| {
         let sign_ins = |job: &Job| read_sign_ins(job, context, &settings);
         let past = history.job_or_default(&job.name);
-        let is_first_run = past.runs.is_empty();
-        next_start(job, past, &settings.schedule, now, sign_ins).due().map(|_| is_first_run)
+        let last = past.runs.first().cloned();
+        (next_start(job, past, &settings.schedule, now, sign_ins), last)
     };
     let notes = |job: &Job| {
         let mut notes = ids_file_notes(job);
@@ -104,7 +107,7 @@ pub fn run_as(
     let exit = if problems.iter().any(Diagnostic::is_error) { ExitStatus::Usage } else { ExitStatus::Complete };
     if context.json {
         let jobs: Vec<Value> =
-            loaded.jobs.iter().map(|j| as_json(j, &notes(j), now, is_due_now(j).is_some())).collect();
+            loaded.jobs.iter().map(|j| as_json(j, &notes(j), now, start(j).0.due().is_some())).collect();
         let class = class.map(|c| c.to_string());
         let of_target = |target: &Target| {
             let mut value = push::place_json(target);
@@ -125,20 +128,33 @@ pub fn run_as(
     }
     let mut out = String::new();
     for job in &loaded.jobs {
-        out.push_str(&as_text(job, context, &notes(job), now, is_due_now(job)));
+        out.push_str(&as_text(job, context, &notes(job), now, start(job)));
     }
     for name in &loaded.broken {
         let path = context.project.jobs_dir.join(format!("{name}.toml"));
-        out.push_str(&format!("{}: not usable, see above\n", printable(&context.project.display_path(&path))));
+        out.push_str(&format!(
+            "{}: {}, see above\n",
+            printable(&context.project.display_path(&path)),
+            mark_state("not usable")
+        ));
     }
     for target in &targets.targets {
         let when = if target.after_run { "after each run" } else { "by name" };
         let tables = print::count(target.tables.len(), "table");
-        out.push_str(&format!("{}: ok, {tables} to {}, {when}\n", printable(&target.file), push::place(target)));
+        out.push_str(&format!(
+            "{}: {}, {tables} to {}, {when}\n",
+            printable(&target.file),
+            mark_state("ok"),
+            push::place(target)
+        ));
     }
     for name in &targets.broken {
         let path = context.project.targets_dir.join(format!("{name}.toml"));
-        out.push_str(&format!("{}: not usable, see above\n", printable(&context.project.display_path(&path))));
+        out.push_str(&format!(
+            "{}: {}, see above\n",
+            printable(&context.project.display_path(&path)),
+            mark_state("not usable")
+        ));
     }
     if loaded.jobs.is_empty() && loaded.broken.is_empty() && problems.is_empty() {
         out.push_str("no job files; `cratedigger init` creates examples\n");
@@ -147,7 +163,7 @@ pub fn run_as(
     if has_pages && settings.report.logo.is_none() && settings.report.logo_dark.is_none() {
         out.push_str("note: the pages of jobs name Spotify in words; with `report.logo` they show its logo\n");
     }
-    print::stdout(&out).or_exit(ExitStatus::Storage)?;
+    print::paragraphs(&out).or_exit(ExitStatus::Storage)?;
     Ok(exit)
 }
 
@@ -169,9 +185,16 @@ fn logo_problems(context: &CommandContext, settings: &Settings) -> Vec<Diagnosti
     errors.into_iter().map(problem).collect()
 }
 
-/// One job as text. `due` says whether it starts now, and whether that is its first run.
-fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<Utc>, due: Option<bool>) -> String {
-    let state = if job.sql_problems.iter().any(Diagnostic::is_error) { "not usable, see above" } else { "ok" };
+/// One job as text, with when it starts next and its last run.
+fn as_text(
+    job: &Job,
+    context: &CommandContext,
+    notes: &[String],
+    now: DateTime<Utc>,
+    (start, last): (NextStart, Option<RunRow>),
+) -> String {
+    let is_broken = job.sql_problems.iter().any(Diagnostic::is_error);
+    let state = if is_broken { mark_state("not usable") + ", see above" } else { mark_state("ok") };
     let mut out = format!(
         "{}: {state}, {}, {}\n",
         context.project.display_path(&job.path),
@@ -181,17 +204,21 @@ fn as_text(job: &Job, context: &CommandContext, notes: &[String], now: DateTime<
     match &job.schedule {
         None => out.push_str("  no schedule; run it by name\n"),
         Some(schedule) => {
-            if let Some(is_first_run) = due {
-                out.push_str(if is_first_run { "  next  now, first run\n" } else { "  next  now\n" });
-            }
             let fires = next_fires(job, now);
-            if fires.is_empty() {
-                out.push_str(&format!("  {schedule}: no further start\n"));
+            let first = match start {
+                NextStart::At(at) => Some(at),
+                _ => None,
+            };
+            match first {
+                Some(at) => out.push_str(&format!("  next  {}\n", format_with_zone(at, job.timezone, now))),
+                None if start.due().is_none() && fires.is_empty() => {
+                    out.push_str(&format!("  {schedule}: no further start\n"));
+                }
+                None => out.push_str(&format!("  next  {}\n", describe_start(start, last.as_ref(), now))),
             }
-            for (n, fire) in fires.iter().enumerate() {
-                let label = if n == 0 && due.is_none() { "next" } else { "    " };
-                let local = format_in_zone(*fire, job.timezone, now);
-                out.push_str(&format!("  {label}  {local}  {}\n", format_instant(*fire)));
+            // A start that is due or delayed is not one of the schedule.
+            for fire in fires.into_iter().filter(|fire| first.is_none_or(|first| *fire > first)) {
+                out.push_str(&format!("        {}\n", format_with_zone(fire, job.timezone, now)));
             }
         }
     }

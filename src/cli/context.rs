@@ -1,18 +1,18 @@
 //! What every command gets: the project, the global flags, and how to write to the terminal.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use secrecy::SecretString;
 
 use super::args::{GlobalArgs, LogFormat};
 use super::command_error::CommandError;
 use super::exit::ExitStatus;
-use super::print;
+use super::{print, state_color};
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
 use crate::settings::{self, OpenSecretFile, Project, SettingFlags, Settings};
+use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::state::{StateDir, StateError};
 
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub struct CommandContext {
     pub colour: bool,
     /// Where environment variables come from.
     pub environment: VariableSource,
+    /// The time of runs. That of a demo plays in the past.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// Where variables come from.
@@ -41,15 +43,15 @@ pub enum VariableSource {
 
 impl CommandContext {
     pub fn new(global: &GlobalArgs) -> CommandContext {
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         CommandContext {
             project: Project::at(&global.project),
             flags: SettingFlags { state_dir: global.state_dir.clone(), shard: global.shard },
             json: global.json,
             quiet: global.quiet,
             log_format: global.log_format,
-            colour: !no_colour && std::io::stderr().is_terminal(),
+            colour: state_color::is_wanted(&std::io::stderr()),
             environment: VariableSource::Process,
+            clock: Arc::new(SystemClock::new()),
         }
     }
 

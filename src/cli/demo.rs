@@ -8,7 +8,10 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use chrono::TimeDelta;
 
 use super::args::{DemoArgs, RunArgs};
 use super::context::VariableSource;
@@ -18,6 +21,8 @@ use super::{CommandContext, CommandError, ExitStatus, OrExit, print, run, sandbo
 use crate::document::{printable, shell_word};
 use crate::export::OVERVIEW_FILE;
 use crate::settings::{Project, SettingFlags};
+use spotify_client::http::clock::{Clock, SleepFuture, SystemClock};
+use spotify_client::state::ClockReading;
 use spotify_sandbox::{self as spotify, Fault, FaultAction, PlaylistEdit, SandboxOptions, fixtures};
 
 /// Marks the folder of a demo, which the next demo may delete.
@@ -69,6 +74,7 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     write_project(&folder, &playing)?;
     let weeks = DemoWeeks { sandbox: &sandbox, artist: playing.artists.first().map_or("", String::as_str) };
     weeks.hold_back_releases(2);
+    sandbox.set_clock_offset(-hours_ms(RUNS_HOURS_AGO[0]));
 
     let demo = CommandContext {
         project: Project::at(&folder),
@@ -78,25 +84,65 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         log_format: context.log_format,
         colour: context.colour,
         environment: VariableSource::Empty,
+        clock: DemoClock::at_run(0),
     };
     print::stderr(&format!("running the example jobs against a sandbox on this machine, in {}\n", folder.display()));
     let mut exits = vec![run::run(&RunArgs::all(), &demo)?];
     // The one line of JSON is that of the first run.
     let later = CommandContext { json: false, quiet: demo.quiet || demo.json, ..demo.clone() };
-    for week in 1..=2 {
-        let what = weeks.pass(week)?;
+    for (week, ago) in RUNS_HOURS_AGO.into_iter().enumerate().skip(1) {
+        let what = weeks.pass(week, ago)?;
         if !later.quiet {
             print::stderr(&format!("\n{what}\n"));
         }
         let jobs = WATCHING_JOBS.iter().filter(|job| demo.project.jobs_dir.join(format!("{job}.toml")).exists());
         let args = RunArgs { jobs: jobs.map(|job| (*job).to_owned()).collect(), ..RunArgs::all() };
-        exits.push(run::run(&args, &later)?);
+        exits.push(run::run(&args, &CommandContext { clock: DemoClock::at_run(week), ..later.clone() })?);
     }
     let exit = ExitStatus::most_severe(exits);
     if !context.json {
         print::stdout(&sample_rows(&folder)?).or_exit(ExitStatus::Storage)?;
     }
     Ok(exit)
+}
+
+/// How many hours ago the runs of the demo took place. The second one is within the last seven days, so that pages show
+/// what it found.
+const RUNS_HOURS_AGO: [i64; 3] = [14 * 24, 7 * 24 - 4, 0];
+
+fn hours_ms(hours: i64) -> i64 {
+    hours * 3_600_000
+}
+
+/// The clock of a run of the demo. Between two runs, days pass and the machine restarts.
+#[derive(Debug)]
+struct DemoClock {
+    real: SystemClock,
+    ago: TimeDelta,
+    boot: i64,
+}
+
+impl DemoClock {
+    fn at_run(run: usize) -> Arc<dyn Clock> {
+        match RUNS_HOURS_AGO.get(run) {
+            Some(hours @ 1..) => {
+                let boot = i64::try_from(run).unwrap_or_default();
+                Arc::new(DemoClock { real: SystemClock::new(), ago: TimeDelta::hours(*hours), boot })
+            }
+            _ => Arc::new(SystemClock::new()),
+        }
+    }
+}
+
+impl Clock for DemoClock {
+    fn now(&self) -> ClockReading {
+        let real = self.real.now();
+        ClockReading { wall: real.wall - self.ago, boot: Some(self.boot), ..real }
+    }
+
+    fn sleep(&self, how_long: Duration) -> SleepFuture<'_> {
+        self.real.sleep(how_long)
+    }
 }
 
 /// The jobs that show what is new.
@@ -120,9 +166,8 @@ impl DemoWeeks<'_> {
             .inject(Fault::on_path(&path, FaultAction::Reordered { positions }).with_query("include_groups=album"));
     }
 
-    /// Lets a week pass. Returns what happened in it.
-    fn pass(&self, week: usize) -> Result<&'static str, CommandError> {
-        const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+    /// Lets a week pass until a run that took place some hours ago. Returns what happened in it.
+    fn pass(&self, week: usize, hours_ago: i64) -> Result<&'static str, CommandError> {
         let catalog = self.sandbox.catalog();
         let ids = catalog.ids();
         let track = |at: usize| ids["tracks"][at].as_str().map(str::to_owned);
@@ -145,10 +190,10 @@ impl DemoWeeks<'_> {
                 "another week later: a song was added, three were moved, a playlist has another name, and an album came out",
             ),
         };
-        // The songs were added some days ago.
-        self.sandbox.set_clock_offset(if week == 1 { -2 * WEEK_MS } else { -WEEK_MS });
+        // It happened some days before the run.
+        self.sandbox.set_clock_offset(-hours_ms(hours_ago + 3 * 24));
         let edited = edits.into_iter().try_for_each(|edit| catalog.edit(edit));
-        self.sandbox.set_clock_offset(0);
+        self.sandbox.set_clock_offset(-hours_ms(hours_ago));
         edited.or_exit(ExitStatus::Failed)?;
         self.hold_back_releases(2 - week);
         Ok(what)
@@ -238,7 +283,7 @@ fn write_project(folder: &Path, playing: &DemoProject) -> Result<(), CommandErro
 
 /// Commands that show the two weeks, and what they show.
 const NEXT_COMMANDS: [(&str, &str); 6] = [
-    ("diff watched-playlists --since 1d", "what was added, removed and moved in the playlists"),
+    ("diff watched-playlists --since 15d", "what was added, removed and moved in the playlists"),
     ("show 'Kitchen radio, louder'", "a playlist as it is now; with --at TIME as it was"),
     ("find harbour", "in which lists a song is"),
     ("history", "every run with its calls and rows"),

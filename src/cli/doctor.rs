@@ -12,7 +12,7 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::args::DoctorArgs;
-use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, print, state_color};
 use crate::document::{Diagnostic, printable};
 use crate::settings::Settings;
 
@@ -105,13 +105,14 @@ pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, Co
         print::json(&json!({ "healthy": exit == ExitStatus::Complete, "lines": lines }))
             .or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout_colored(&page_text(&page, context)).or_exit(ExitStatus::Storage)?;
+        print::paragraphs_colored(&page_text(&page)).or_exit(ExitStatus::Storage)?;
     }
     Ok(exit)
 }
 
-fn page_text(page: &[DoctorLine], context: &CommandContext) -> String {
-    let coloured = |light: CheckStatus| match (light, context.colour) {
+fn page_text(page: &[DoctorLine]) -> String {
+    let is_colored = state_color::is_wanted(&std::io::stdout());
+    let coloured = |light: CheckStatus| match (light, is_colored) {
         (CheckStatus::Green, true) => "\u{1b}[32mok  \u{1b}[0m",
         (CheckStatus::Red, true) => "\u{1b}[31mbad \u{1b}[0m",
         (CheckStatus::Green, false) => "ok  ",

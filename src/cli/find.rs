@@ -44,7 +44,7 @@ pub fn run(args: &FindArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             out.push_str(&format!("only the first {MAX_LISTED} are shown; --json has all\n"));
         }
     }
-    print::stdout(&out).or_exit(ExitStatus::Storage)?;
+    print::paragraphs(&out).or_exit(ExitStatus::Storage)?;
     Ok(ExitStatus::Complete)
 }
 

@@ -8,7 +8,7 @@ use super::exit::ExitStatus;
 /// The commands by what a person wants to do. Clap has no groups of commands.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Start", &["init", "demo", "check", "streams", "doctor"]),
-    ("Run", &["plan", "run", "schedule", "export", "push", "jobs", "history"]),
+    ("Run", &["plan", "run", "schedule", "export", "push", "singer", "jobs", "history"]),
     ("Read the data", &["report", "diff", "show", "find", "sql", "skipped"]),
     ("People and budget", &["auth", "import", "quota"]),
     ("Maintain", &["verify", "backup", "restore", "compact", "reset"]),

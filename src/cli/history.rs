@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::args::HistoryArgs;
 use super::local_time::format_stored;
+use super::state_color::mark_state;
 use super::store_file::report_lost_store;
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
@@ -64,14 +65,14 @@ pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, C
             r.id.to_string(),
             printable(&r.job),
             started,
-            r.state.clone(),
+            mark_state(&r.state),
             format_planned(r.planned),
             r.calls.to_string(),
             r.rows.to_string(),
             why,
         ]);
     }
-    print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
+    print::paragraphs(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
     Ok(exit)
 }
 

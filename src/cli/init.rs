@@ -154,7 +154,7 @@ fn write_files(
         None if answers.is_none() => out.push_str(&(start_of_next_steps(project) + NEXT_STEPS)),
         None => {}
     }
-    print::stdout(&out).or_exit(ExitStatus::Storage)
+    print::paragraphs(&out).or_exit(ExitStatus::Storage)
 }
 
 /// The files of a project with their text, by relative path.

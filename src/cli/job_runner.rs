@@ -75,7 +75,6 @@ impl<'a> JobRunner<'a> {
         let app = App::open(context, settings)?;
         app.credentials()?;
         let files = app.job_files()?;
-        app.warn_of_logos();
         app.use_store(if full { app.open_or_create_store()? } else { app.open_store()? });
         let (client, facts) = app.open_client(RunCallLimits::default(), Arc::new(LogObserver))?;
         Ok(JobRunner { app, files, client, facts })

@@ -11,11 +11,13 @@ use super::args::JobsArgs;
 use super::job_runner::{next_start, read_sign_ins};
 use super::local_time::format_local;
 use super::sign_in_status::{self, SignInStatus};
+use super::state_color::mark_state;
 use super::store_file::report_lost_store;
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
 use crate::scheduler::{self, NextStart, RunHistory};
+use crate::store::RunRow;
 use crate::sync::mark_crashed_runs;
 
 pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
@@ -44,10 +46,13 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             mark_crashed_runs(state.path(), &database, past.runs.first_mut());
         }
         let last = past.runs.first();
-        let fire = scheduler::starts_after(job, now).next();
         let start = {
             let sign_ins = |job: &_| read_sign_ins(job, context, &settings);
             next_start(job, past.clone(), &settings.schedule, now, sign_ins)
+        };
+        let next_at = match start {
+            NextStart::At(at) => Some(at),
+            _ => scheduler::starts_after(job, now).next(),
         };
         let not_before = last.and_then(|r| r.not_before.as_deref()).and_then(parse_time).filter(|at| *at > now);
         values.push(json!({
@@ -58,7 +63,7 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             "last_reason": last.and_then(|r| r.reason.as_ref()),
             "last_good_at": past.last_good.map(crate::store::timestamp),
             "not_before": not_before.map(crate::store::timestamp),
-            "next_at": fire.map(crate::store::timestamp),
+            "next_at": next_at.map(crate::store::timestamp),
             "due": start.due().is_some(),
             "streams": sweeps.iter().filter(|it| it.job == job.name).map(|it| it.as_json(now)).collect::<Vec<_>>(),
             "grants": users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
@@ -67,8 +72,8 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         rows.push(vec![
             printable(&job.name),
             when(last.and_then(|r| parse_time(&r.started_at))),
-            last.map_or_else(|| "never run".to_owned(), |r| r.state.clone()),
-            describe_start(start, last.is_none()),
+            last.map_or_else(|| mark_state("never run"), |r| mark_state(&r.state)),
+            describe_start(start, last, now),
             past.last_good.map_or_else(|| "-".to_owned(), |at| format_age(now, at)),
             describe_sign_ins(&users, now),
         ]);
@@ -82,7 +87,7 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         rows.push(vec![
             printable(name),
             "-".into(),
-            "broken file".into(),
+            mark_state("broken file"),
             "see `check`".into(),
             "-".into(),
             "-".into(),
@@ -96,12 +101,12 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if context.json {
         print::json(&json!({ "jobs": values, "targets": targets.as_json() })).or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
+        print::paragraphs(&format_table(&rows)).or_exit(ExitStatus::Storage)?;
         if swept.len() > 1 {
-            print::stdout(&format!("\n{}", format_table(&swept))).or_exit(ExitStatus::Storage)?;
+            print::paragraphs(&format!("\n{}", format_table(&swept))).or_exit(ExitStatus::Storage)?;
         }
         if let Some(table) = targets.as_table() {
-            print::stdout(&format!("\n{table}")).or_exit(ExitStatus::Storage)?;
+            print::paragraphs(&format!("\n{table}")).or_exit(ExitStatus::Storage)?;
         }
     }
     Ok(match lost {
@@ -111,13 +116,16 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     })
 }
 
-/// When a job starts next, as `check` and `jobs` say it.
-pub(super) fn describe_start(start: NextStart, is_first_run: bool) -> String {
-    match start {
-        NextStart::Due(_) if is_first_run => "now, first run".to_owned(),
-        NextStart::Due(_) => "now".to_owned(),
-        NextStart::At(at) => format_local(at),
-        NextStart::Never => "by hand".to_owned(),
+/// When a job starts next, as `check` and `jobs` say it. A job without a schedule that is deferred names the time from
+/// which it can continue, as its run did.
+pub(super) fn describe_start(start: NextStart, last: Option<&RunRow>, now: DateTime<Utc>) -> String {
+    let not_before = last.and_then(|run| run.not_before.as_deref()).and_then(parse_time).filter(|at| *at > now);
+    match (start, not_before) {
+        (NextStart::Due(_), _) if last.is_none() => "now, first run".to_owned(),
+        (NextStart::Due(_), _) => "now".to_owned(),
+        (NextStart::At(at), _) => format_local(at),
+        (NextStart::Never, Some(at)) => format!("by hand, not before {}", format_local(at)),
+        (NextStart::Never, None) => "by hand".to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Times for people: local, short, and in one format everywhere. JSON has RFC 3339 in UTC instead.
 
-use chrono::{DateTime, Datelike, Local, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Local, Offset as _, TimeZone, Utc};
 use chrono_tz::Tz;
 
 /// A time in the local time zone: `Mon 30 Nov 23:43`, with the year unless it is this year.
@@ -8,8 +8,16 @@ pub(super) fn format_local(at: DateTime<Utc>) -> String {
     format_time(&at.with_timezone(&Local), Utc::now().with_timezone(&Local).year())
 }
 
+/// A time in the local time zone, and in that of a job if its clock shows another time:
+/// `Mon 30 Nov 23:43 (Tue 1 Dec 07:43 JST)`.
+pub(super) fn format_with_zone(at: DateTime<Utc>, zone: Tz, now: DateTime<Utc>) -> String {
+    let local = format_local(at);
+    let is_same = at.with_timezone(&zone).offset().fix() == *at.with_timezone(&Local).offset();
+    if is_same { local } else { format!("{local} ({})", format_in_zone(at, zone, now)) }
+}
+
 /// A time in a given time zone: `Mon 30 Nov 23:43 CET`.
-pub(super) fn format_in_zone(at: DateTime<Utc>, zone: Tz, now: DateTime<Utc>) -> String {
+fn format_in_zone(at: DateTime<Utc>, zone: Tz, now: DateTime<Utc>) -> String {
     let local = at.with_timezone(&zone);
     format!("{} {}", format_time(&local, now.with_timezone(&zone).year()), local.format("%Z"))
 }

@@ -5,8 +5,9 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::prelude::*;
 
 use super::args::{GlobalArgs, LogFormat};
 use super::progress;
@@ -21,15 +22,16 @@ pub fn start(global: &GlobalArgs) {
         (false, _) => LevelFilter::TRACE,
     };
     // Other crates may log URLs and headers, so only their warnings are logged.
-    let filter = EnvFilter::new(format!("warn,cratedigger={level}"));
+    let levels = Targets::new().with_default(LevelFilter::WARN).with_target("cratedigger", level);
     let writer = EscapingWriter { json: global.log_format == LogFormat::Json };
-    let base = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
-    let started = match global.log_format {
-        LogFormat::Json => base.json().flatten_event(true).with_current_span(false).try_init(),
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
+    let lines = match global.log_format {
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
         // On a terminal the time is obvious; a file needs timestamps.
-        LogFormat::Text if io::stderr().is_terminal() => base.with_target(false).without_time().try_init(),
-        LogFormat::Text => base.with_target(false).try_init(),
+        LogFormat::Text if io::stderr().is_terminal() => lines.with_target(false).without_time().boxed(),
+        LogFormat::Text => lines.with_target(false).boxed(),
     };
+    let started = tracing_subscriber::registry().with(levels).with(lines).try_init();
     drop(started);
 }
 

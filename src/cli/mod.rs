@@ -35,6 +35,7 @@ mod man;
 mod metrics;
 mod overview;
 mod owner_hints;
+mod paragraph;
 mod plan;
 mod planner;
 mod preflight;
@@ -55,8 +56,10 @@ mod schema;
 mod show;
 mod shutdown;
 mod sign_in_status;
+mod singer;
 mod skipped;
 mod sql;
+mod state_color;
 mod store_file;
 mod streams;
 mod summary;
@@ -98,7 +101,7 @@ fn usage_error(message: &str) -> CommandError {
 /// Runs a command line and returns how the process exits.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     core_files::forbid_core_files();
-    let args: Vec<OsString> = args.into_iter().collect();
+    let args = singer::named_by_program(args.into_iter().collect());
     if completions::answer_shell(&args) {
         return ExitStatus::Complete;
     }
@@ -157,6 +160,7 @@ fn dispatch(command: Command, context: &CommandContext) -> Result<ExitStatus, Co
         Command::Sql(args) => sql::run(&args, context),
         Command::Verify(args) => verify::run(&args, context),
         Command::Push(args) => push::run(&args, context),
+        Command::Singer(args) => singer::run(&args, context),
         Command::Backup(args) => backup::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
         Command::Compact => compact::run(context),

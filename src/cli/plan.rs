@@ -147,7 +147,7 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     if context.json {
         print::json(&report.json()).or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&text::plan_text(&report)).or_exit(ExitStatus::Storage)?;
+        print::paragraphs(&text::plan_text(&report)).or_exit(ExitStatus::Storage)?;
     }
     drop(report);
     app.close();

@@ -16,7 +16,6 @@ use crate::sync::{
     JobEstimate, NoopRunObserver, ProbeBudget, RunParameters, SyncContext, SyncError, estimate_job, resume_start,
     retained_since,
 };
-use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::http::observer::NoopObserver;
 use spotify_client::state::grants::GrantStore;
 use spotify_client::state::{CallCeilings, CallSpender, JobKey, LedgerUsage};
@@ -99,7 +98,7 @@ pub(super) fn read_history(app: &App<'_>) -> Result<RunHistory, CommandError> {
 
 /// The calls of a job in the last 24 hours.
 pub(super) fn calls_spent(app: &App<'_>, job: &Job) -> Result<u32, CommandError> {
-    let now = SystemClock::new().now();
+    let now = app.context.clock.now();
     app.state.ledger().calls_by_job(&app.ledger_identity()?, job_key(app, job), now).map_err(ledger_error)
 }
 

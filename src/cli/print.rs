@@ -1,8 +1,12 @@
 //! Writing to stdout, which gets nothing but results, and to stderr.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::paragraph::{width_of, wrap_lines};
+use super::state_color;
 use super::table::shorten_to;
 use crate::document::{printable, printable_json, terminal_safe};
 
@@ -31,13 +35,34 @@ pub fn stdout(text: &str) -> io::Result<()> {
     write_stdout(&terminal_safe(text))
 }
 
-/// Like [`stdout`], for text with colors of our own whose other parts are [`printable`] already.
+/// Writes text for people to stdout: like [`stdout`], with long lines broken between words on a terminal, and with the
+/// colors of marked states.
 ///
 /// # Errors
 ///
 /// As [`stdout`].
-pub fn stdout_colored(text: &str) -> io::Result<()> {
-    write_stdout(text)
+pub fn paragraphs(text: &str) -> io::Result<()> {
+    let is_colored = state_color::is_wanted(&io::stdout());
+    paragraphs_colored(&state_color::color_states(&terminal_safe(text), is_colored))
+}
+
+/// Like [`paragraphs`], for text with colors of our own whose other parts are [`printable`] already.
+///
+/// # Errors
+///
+/// As [`stdout`].
+pub fn paragraphs_colored(text: &str) -> io::Result<()> {
+    write_stdout(&fit(text, &io::stdout()))
+}
+
+/// The text with lines that fit the terminal, if the stream is one.
+fn fit<'t>(text: &'t str, stream: &impl AsFd) -> Cow<'t, str> {
+    width_of(stream).map_or(Cow::Borrowed(text), |width| Cow::Owned(wrap_lines(text, width)))
+}
+
+/// The text with lines that fit the terminal of stderr, if it is one.
+pub(super) fn fit_stderr(text: &str) -> Cow<'_, str> {
+    fit(text, &io::stderr())
 }
 
 fn write_stdout(text: &str) -> io::Result<()> {
@@ -47,6 +72,12 @@ fn write_stdout(text: &str) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Stdout for a program that reads messages. Unlike for people, a closed pipe is an error.
+pub(super) fn message_stream() -> impl Write {
+    mark_written();
+    io::stdout().lock()
 }
 
 /// What a file has: a number of rows, or a page.
@@ -81,13 +112,16 @@ pub fn json_text(value: &serde_json::Value) -> String {
     printable_json(&value.to_string())
 }
 
-/// Writes text to stderr, without anything that could control a terminal, and ignores errors.
+/// Writes text for people to stderr, without anything that could control a terminal, and ignores errors. Long lines are
+/// broken between words on a terminal, and marked states have their color.
 pub fn stderr(text: &str) {
-    stderr_colored(&terminal_safe(text));
+    let is_colored = state_color::is_wanted(&io::stderr());
+    stderr_colored(&state_color::color_states(&terminal_safe(text), is_colored));
 }
 
 /// Like [`stderr`], for text with colors of our own whose other parts are [`printable`] already.
 pub fn stderr_colored(text: &str) {
+    let text = fit_stderr(text);
     let mut out = io::stderr().lock();
     drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }

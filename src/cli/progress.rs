@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::args::LogFormat;
-use super::local_time::format_local;
+use super::local_time::{format_clock_time, format_local};
 use super::{CommandContext, print};
 use crate::document::printable;
 use crate::store::RawAnswers;
@@ -36,30 +36,27 @@ pub(super) struct ProgressDisplay {
 
 struct ProgressCounts {
     fetch: String,
-    /// When the fetch started, and the number of items before that.
-    started: (Instant, i64),
+    started: Instant,
     calls: u64,
     items: i64,
+    /// Until when, while Spotify or our own limits hold calls back.
     waiting: Option<String>,
 }
 
 impl ProgressCounts {
-    /// `playlist_items, 3 of 9, 1200 items (40/s), 31 calls, 2m left`
+    /// `3 of 9, 1200 items, 31 calls, 2m left, roster playlist_items`. What is cut at the end of the line matters least.
     fn print_line(&self, done: u64, asked: u64) -> String {
-        let secs = self.started.0.elapsed().as_secs_f64();
-        let rate = (self.items - self.started.1) as f64 / secs.max(0.1);
-        let mut line = format!(
-            "{}, {done} of {asked}, {} ({rate:.0}/s), {}",
-            printable(&self.fetch),
-            print::count(self.items, "item"),
-            print::count(self.calls, "call")
-        );
+        let secs = self.started.elapsed().as_secs_f64();
+        let mut line =
+            format!("{done} of {asked}, {}, {}", print::count(self.items, "item"), print::count(self.calls, "call"));
         if done > 0 && done < asked {
             let left = Duration::from_secs_f64(secs / done as f64 * (asked - done) as f64);
             line.push_str(&format!(", {:#} left", indicatif::HumanDuration(left)));
         }
+        line.push_str(&format!(", {}", printable(&self.fetch)));
         match &self.waiting {
-            Some(why) => format!("waiting: {why}; {line}"),
+            // The line above the bar has the reason.
+            Some(until) => format!("waiting until {until}; {line}"),
             None => line,
         }
     }
@@ -76,7 +73,7 @@ impl ProgressDisplay {
             bar
         });
         let counts =
-            ProgressCounts { fetch: job.to_owned(), started: (Instant::now(), 0), calls: 0, items: 0, waiting: None };
+            ProgressCounts { fetch: job.to_owned(), started: Instant::now(), calls: 0, items: 0, waiting: None };
         ProgressDisplay { job: job.to_owned(), bar, raw, counts: Mutex::new(counts) }
     }
 
@@ -97,7 +94,7 @@ impl ProgressDisplay {
     /// Prints a line above the bar or in the log.
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(printable(text)),
+            Some(bar) => bar.println(print::fit_stderr(&printable(text))),
             None => tracing::info!(job = self.job, "{text}"),
         }
     }
@@ -105,10 +102,6 @@ impl ProgressDisplay {
 
 impl RunObserver for ProgressDisplay {
     fn fetch_started(&self, fetch: &str, asked: usize) {
-        self.update_counts(|c| {
-            c.fetch = format!("{} {fetch}", self.job);
-            c.started = (Instant::now(), c.items);
-        });
         match &self.bar {
             Some(bar) => {
                 bar.set_length(asked as u64);
@@ -116,6 +109,10 @@ impl RunObserver for ProgressDisplay {
             }
             None => tracing::info!(job = self.job, fetch, asked, "fetch started"),
         }
+        self.update_counts(|c| {
+            c.fetch = format!("{} {fetch}", self.job);
+            c.started = Instant::now();
+        });
     }
 
     fn items_served(&self, _: &str, served: i64) {
@@ -125,6 +122,7 @@ impl RunObserver for ProgressDisplay {
     fn item_done(&self, _: &str) {
         if let Some(bar) = &self.bar {
             bar.inc(1);
+            self.update_counts(|_| {});
         }
     }
 
@@ -153,9 +151,8 @@ impl CallObserver for ProgressDisplay {
     }
 
     fn waiting(&self, why: &str, until: DateTime<Utc>) {
-        let text = format!("{why}, until {}", format_local(until));
-        self.update_counts(|c| c.waiting = Some(text.clone()));
-        self.line(&format!("waiting: {text}"));
+        self.update_counts(|c| c.waiting = Some(format_clock_time(until, Utc::now())));
+        self.line(&format!("waiting: {why}, until {}", format_local(until)));
     }
 
     fn resumed(&self) {
@@ -168,7 +165,7 @@ impl CallObserver for ProgressDisplay {
 
     fn warned(&self, what: &str) {
         match &self.bar {
-            Some(bar) => bar.println(format!("warning: {}", printable(what))),
+            Some(bar) => bar.println(print::fit_stderr(&format!("warning: {}", printable(what)))),
             None => tracing::warn!(job = self.job, "{what}"),
         }
     }

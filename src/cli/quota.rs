@@ -14,7 +14,6 @@ use crate::store::timestamp;
 use spotify_client::AppClass;
 use spotify_client::Deferral;
 use spotify_client::family::EndpointFamily;
-use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::state::{
     CallCeilings, EndpointAccess, FamilyUsage, LearnedFacts, LedgerUsage, StateError, TokenKind,
 };
@@ -45,7 +44,7 @@ pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, Com
     let settings = context.settings()?;
     let app = App::open(context, &settings)?;
     let learned = LearnedFacts::new(&app.state, &app.ledger_identity()?);
-    let now = SystemClock::new().now();
+    let now = context.clock.now();
     if args.relearn {
         let forgotten = learned.forget("").map_err(ledger_error)?;
         context.notice(&format!(
@@ -61,7 +60,7 @@ pub fn run(args: &QuotaArgs, context: &CommandContext) -> Result<ExitStatus, Com
     if context.json {
         print::json(&shown.json()).or_exit(ExitStatus::Storage)?;
     } else {
-        print::stdout(&text::quota_text(&shown)).or_exit(ExitStatus::Storage)?;
+        print::paragraphs(&text::quota_text(&shown)).or_exit(ExitStatus::Storage)?;
     }
     Ok(ExitStatus::Complete)
 }

@@ -6,6 +6,7 @@
 mod digest;
 mod overdue;
 mod run_alerts;
+mod run_warnings;
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::command_error::CommandError;
 use super::local_time::{format_local, format_stored};
 use super::print::{count, file_content};
 use super::shutdown::Shutdown;
-use super::summary::{describe_changes, report_run};
+use super::summary::{describe_changes, report_run, report_warnings};
 use super::{CommandContext, ExitStatus};
 use crate::document::{Diagnostic, printable};
 use crate::job::{JobUsers, LoadedJobs};
@@ -97,13 +98,18 @@ impl<'a> Reporter<'a> {
     pub(super) fn run_finished(&self, report: &RunReport) {
         let trouble = alert_kind(report);
         let news = trouble.map(|trouble| self.new_alerts(report, trouble)).unwrap_or_default();
-        let is_news = trouble.is_none() || !news.is_empty();
+        let is_news = !news.is_empty();
+        let warnings = self.new_warnings(report);
         match self.started_by {
-            StartedBy::Schedule => log_run_end(report, trouble.is_some() && is_news),
-            StartedBy::Timer if !is_news && report.warnings.is_empty() => {
+            StartedBy::Schedule => log_run_end(report, is_news, &warnings),
+            StartedBy::Timer if trouble.is_some() && !is_news => {
                 if !self.context.quiet {
                     self.context.notice(&format!("{}: {}, as before", printable(&report.job), report.state));
                 }
+                report_warnings(self.context, &report.job, &warnings);
+            }
+            StartedBy::Timer if trouble.is_none() && self.context.quiet => {
+                report_warnings(self.context, &report.job, &warnings);
             }
             StartedBy::User | StartedBy::Timer => report_run(self.context, report),
         }
@@ -341,14 +347,19 @@ fn alert_event(trouble: AlertKind) -> Option<AlertEvent> {
     }
 }
 
-/// Logs the end of a run in one line: as a warning if it is a new problem.
-fn log_run_end(report: &RunReport, warns: bool) {
+/// Logs the end of a run in one line: as a warning if it is a new problem. Warnings that are not new are only
+/// information.
+fn log_run_end(report: &RunReport, warns: bool, new_warnings: &[String]) {
     let (job, run, state, exit_code) = (report.job.as_str(), report.run, report.state, report.exit_code);
     let (calls, rows, not_before) = (report.calls, report.rows, report.not_before.as_deref());
     let why = Some(report.reasons.join("; ")).filter(|why| !why.is_empty());
     let why = why.as_deref();
     for text in &report.warnings {
-        tracing::warn!(job, "{text}");
+        if new_warnings.contains(text) {
+            tracing::warn!(job, "{text}");
+        } else {
+            tracing::info!(job, "{text}");
+        }
     }
     if warns {
         tracing::warn!(job, run, state, exit_code, calls, rows, not_before, why, "run finished");

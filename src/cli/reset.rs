@@ -67,7 +67,7 @@ pub fn run(args: &ResetArgs, context: &CommandContext) -> Result<ExitStatus, Com
     if forgotten.is_empty() && busy.is_empty() {
         out.push_str("no read was interrupted, so there is no checkpoint to discard\n");
     }
-    print::stdout(&out).or_exit(ExitStatus::Storage)?;
+    print::paragraphs(&out).or_exit(ExitStatus::Storage)?;
     Ok(if busy.is_empty() { ExitStatus::Complete } else { ExitStatus::Deferred })
 }
 

@@ -39,18 +39,52 @@ pub(super) fn finish_interrupted(context: &CommandContext) -> Result<(), Command
 /// Restores a project.
 pub fn run(args: &RestoreArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let root = &context.project.root;
-    fs::create_dir_all(root).or_exit(ExitStatus::Storage)?;
+    let created = CreatedFolders::create(root).or_exit(ExitStatus::Storage)?;
     let staging = root.join(STAGING);
-    let _alive = own_staging(&staging)?;
-    let unpacked = unpack::unpack(&args.file, &staging).inspect_err(|_| drop(fs::remove_dir_all(&staging)))?;
-    let restored = place(args, context, &staging, &unpacked);
-    if restored.is_err() {
-        // Unless the moves have begun, nothing has changed.
-        if !Moves::path(&staging).exists() {
-            drop(fs::remove_dir_all(&staging));
+    let restored = restore_in(&staging, args, context);
+    // Unless the moves have begun, nothing has changed.
+    if restored.is_err() && !Moves::path(&staging).exists() {
+        created.remove_empty();
+    }
+    let (unpacked, places) = restored?;
+    report(args, context, &unpacked, &places)
+}
+
+/// Unpacks the archive into a folder, and moves its parts to their places.
+fn restore_in(
+    staging: &Path,
+    args: &RestoreArgs,
+    context: &CommandContext,
+) -> Result<(Unpacked, Places), CommandError> {
+    let _alive = own_staging(staging)?;
+    let restored = unpack::unpack(&args.file, staging)
+        .and_then(|unpacked| place(args, context, staging, &unpacked).map(|places| (unpacked, places)));
+    if restored.is_err() && !Moves::path(staging).exists() {
+        drop(fs::remove_dir_all(staging));
+    }
+    restored
+}
+
+/// A folder with those of its parents that did not exist.
+struct CreatedFolders(Vec<PathBuf>);
+
+impl CreatedFolders {
+    /// Creates a folder.
+    fn create(folder: &Path) -> io::Result<CreatedFolders> {
+        let missing = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).take_while(|path| !path.exists());
+        let missing = missing.map(Path::to_path_buf).collect();
+        fs::create_dir_all(folder)?;
+        Ok(CreatedFolders(missing))
+    }
+
+    /// Removes what was created, if it is empty.
+    fn remove_empty(self) {
+        for folder in self.0 {
+            if fs::remove_dir(folder).is_err() {
+                return;
+            }
         }
     }
-    report(args, context, &unpacked, &restored?)
 }
 
 /// Where the parts of a project are restored to.

@@ -65,7 +65,8 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     }
     let first = if args.due { command.due_jobs(&loaded.jobs) } else { Ok(Round::of_all(&loaded.jobs)) };
     let is_idle = first.as_ref().is_ok_and(|first| first.jobs.is_empty()) && !loaded.has_errors();
-    if !is_idle || args.due && command.has_pending_alerts(&loaded) {
+    let is_pending = || first.as_ref().is_ok_and(|first| command.has_pending_alerts(&loaded, first));
+    if !is_idle || args.due && is_pending() {
         let shutdown = Shutdown::listen(context);
         let work = async {
             reporter.jobs_loaded(&loaded);
@@ -177,6 +178,7 @@ impl RunCommand<'_> {
                 None => {
                     let open = JobRunner::open(self.context, self.settings, self.args.full)?;
                     self.reporter.project_recovered();
+                    self.reporter.project_warnings(&open.app.logo_warnings());
                     open
                 }
             };
@@ -295,7 +297,9 @@ impl RunCommand<'_> {
         RunHistory::read(&self.context.project.database(self.settings)).or_exit(ExitStatus::Storage)
     }
 
-    fn has_pending_alerts(&self, loaded: &LoadedJobs) -> bool {
-        self.read_history().is_ok_and(|history| self.reporter.has_pending(self.settings, loaded, &history, Utc::now()))
+    /// Whether alerts wait although no job is due.
+    fn has_pending_alerts(&self, loaded: &LoadedJobs, idle: &Round<'_>) -> bool {
+        let history = idle.history.as_ref();
+        history.is_some_and(|history| self.reporter.has_pending(self.settings, loaded, history, Utc::now()))
     }
 }

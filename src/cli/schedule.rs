@@ -260,6 +260,7 @@ impl SchedulerLoop<'_> {
         match JobRunner::open(self.context, self.settings, false) {
             Ok(runner) => {
                 self.reporter.project_recovered();
+                self.reporter.project_warnings(&runner.app.logo_warnings());
                 Some(Rc::clone(open.insert(Rc::new(runner))))
             }
             Err(failure) => {

@@ -233,6 +233,8 @@ impl<W: Write> JsonRows<W> {
 fn json_cell(row: &Row<'_>, n: usize) -> Value {
     match row.get_ref(n) {
         Ok(ValueRef::Integer(n)) => json!(n),
+        // JSON has no infinity. JSON Lines files have the same words.
+        Ok(ValueRef::Real(n)) if n.is_infinite() => json!(if n > 0.0 { "Infinity" } else { "-Infinity" }),
         Ok(ValueRef::Real(n)) => json!(n),
         Ok(ValueRef::Text(text)) => json!(String::from_utf8_lossy(text)),
         Ok(ValueRef::Blob(bytes)) => json!(hex(bytes)),

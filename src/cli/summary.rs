@@ -1,10 +1,11 @@
 //! The report of finished runs: a few lines for people, events for a log, one line of JSON for programs.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::args::LogFormat;
 use super::local_time::format_local;
+use super::state_color::mark_state;
 use super::table::pad;
 use super::{CommandContext, CommandError, ExitStatus, print};
 use crate::document::printable;
@@ -22,10 +23,10 @@ pub(super) struct JsonExtras {
     pub grants: Vec<serde_json::Value>,
 }
 
-/// Reports a finished run on stderr or in the log. With `-q`, only runs that need attention are reported.
+/// Reports a finished run on stderr or in the log. With `-q`, a complete run has only its warnings.
 pub(super) fn report_run(context: &CommandContext, report: &RunReport) {
-    if context.quiet && report.exit_code == 0 && report.warnings.is_empty() {
-        return;
+    if context.quiet && report.exit_code == 0 {
+        return report_warnings(context, &report.job, &report.warnings);
     }
     match context.log_format {
         LogFormat::Json => log_events(report),
@@ -33,15 +34,25 @@ pub(super) fn report_run(context: &CommandContext, report: &RunReport) {
     }
 }
 
+/// Reports the warnings of a run, a line for each.
+pub(super) fn report_warnings(context: &CommandContext, job: &str, warnings: &[String]) {
+    for text in warnings {
+        match context.log_format {
+            LogFormat::Json => tracing::warn!(job, "{text}"),
+            LogFormat::Text => context.warn(Some(job), &format!("{}: {}", printable(job), printable(text))),
+        }
+    }
+}
+
 fn run_summary(report: &RunReport) -> String {
     let (calls, items) = (print::count(report.calls, "call"), print::count(report.rows, "item"));
-    let mut out = format!("{}: {}, {calls}, {items}\n", printable(&report.job), report.state);
+    let mut out = format!("{}: {}, {calls}, {items}\n", printable(&report.job), mark_state(report.state));
     for fetch in &report.fetches {
         let name = fetch.user.as_ref().map_or_else(|| fetch.fetch.clone(), |user| format!("{} of {user}", fetch.fetch));
         out.push_str(&format!(
-            "  {} {:<9} {} of {} read, {}",
+            "  {} {} {} of {} read, {}",
             pad(&printable(&name), 28),
-            fetch.state,
+            pad(&mark_state(fetch.state), 9),
             fetch.read,
             fetch.asked,
             print::count(fetch.stored, "row")
@@ -70,8 +81,7 @@ fn run_summary(report: &RunReport) -> String {
     }
     report.hints.iter().for_each(|text| line("hint", text));
     if let Some(at) = report.not_before.as_ref().and_then(|at| at.parse::<DateTime<Utc>>().ok()) {
-        let utc = at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        out.push_str(&format!("  come back at {} ({utc})\n", format_local(at)));
+        out.push_str(&format!("  come back at {}\n", format_local(at)));
     }
     for file in &report.files {
         out.push_str(&format!(

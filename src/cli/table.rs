@@ -5,11 +5,11 @@
 //! becomes a block with one line for each column. In a pipe or a
 //! file, rows are never broken. `COLUMNS` sets the width in both cases.
 
-use std::io::IsTerminal as _;
-
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::paragraph::{named_width, width_of, wrap_indented};
 
 /// The columns between two cells.
 const GAP: usize = 2;
@@ -21,12 +21,7 @@ pub(super) fn format_table(rows: &[Vec<String>]) -> String {
 
 /// The width of the terminal, unless stdout is something else. `COLUMNS` overrides it.
 fn terminal_width() -> Option<usize> {
-    let named = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|width| *width > 0);
-    named.or_else(|| {
-        let stdout = std::io::stdout();
-        let (width, _) = terminal_size::terminal_size_of(&stdout).filter(|_| stdout.is_terminal())?;
-        Some(usize::from(width.0))
-    })
+    named_width().or_else(|| width_of(&std::io::stdout()))
 }
 
 fn format_within(rows: &[Vec<String>], width: Option<usize>) -> String {
@@ -78,7 +73,9 @@ fn with_lines_below(rows: &[Vec<String>], first: usize, (width, words): (usize, 
     let header = rows.first().map(Vec::as_slice).unwrap_or_default();
     let below = |row: &[String]| {
         let cells = header.iter().zip(row).skip(first).filter(|(_, cell)| !is_missing(cell));
-        cells.flat_map(|(name, cell)| wrap(&format!("{name}  {cell}"), width, INDENT)).collect::<String>()
+        let line =
+            |(name, cell)| format!("{}\n", wrap_indented(&format!("{:INDENT$}{name}  {cell}", ""), width, INDENT));
+        cells.map(line).collect::<String>()
     };
     let mut out = String::new();
     let mut at = 0;
@@ -96,24 +93,6 @@ fn with_lines_below(rows: &[Vec<String>], first: usize, (width, words): (usize, 
         out.push_str(&rows.get(at - 1).map(|row| below(row)).unwrap_or_default());
     }
     out
-}
-
-/// Lines of at most this width, without a broken word, all of them indented.
-fn wrap(text: &str, width: usize, indent: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    let mut line = " ".repeat(indent);
-    for word in text.split(' ') {
-        let is_first = line.trim().is_empty();
-        if !is_first && line.width() + 1 + word.width() > width {
-            lines.push(format!("{}\n", line.trim_end()));
-            line = " ".repeat(indent);
-        } else if !is_first {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    lines.push(format!("{}\n", line.trim_end()));
-    lines
 }
 
 /// The rows as a table. With a width, its cells continue on further lines, in columns that have room for these words.

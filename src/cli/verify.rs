@@ -52,7 +52,7 @@ pub fn run(args: &VerifyArgs, context: &CommandContext) -> Result<ExitStatus, Co
         let csv_dir = context.project.csv_dir(&settings);
         let shown = format!("{}{}", store_text(&database, &store), files_text(&csv_dir, &files, &rewritten.files));
         if differs || !context.quiet {
-            print::stdout(&shown).or_exit(ExitStatus::Storage)?;
+            print::paragraphs(&shown).or_exit(ExitStatus::Storage)?;
         }
         let with_file = names_with_file(&context.jobs(&settings, &[]));
         print_hints(context, &store, &files, with_file.as_ref(), args.rewrite_csv.then_some(&rewritten));
@@ -217,6 +217,7 @@ fn files_text(csv_dir: &Path, files: &FilesReport, rewritten: &[String]) -> Stri
             FileIssue::Missing => "missing",
             FileIssue::Changed => "changed",
             FileIssue::Stray => "stray",
+            FileIssue::Edited => "edited",
             FileIssue::Unreadable => "unreadable",
             FileIssue::Behind | FileIssue::Leftover => "note",
         };
@@ -267,6 +268,9 @@ fn print_hints(
     }
     if files.findings.iter().any(|f| f.issue == FileIssue::Stray) {
         context.notice("hint: a stray CSV file was not written by any recorded run; move it away");
+    }
+    if files.findings.iter().any(|f| f.issue == FileIssue::Edited) {
+        context.notice("hint: the changes in an edited file are yours; move the file away to keep them, or delete it");
     }
     if files.findings.iter().any(|f| f.issue == FileIssue::Unreadable) {
         context.notice("hint: move the unreadable file away, or let this user read it; then run `cratedigger export`");

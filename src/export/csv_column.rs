@@ -20,3 +20,14 @@ impl From<&'static Column> for CsvColumn {
         CsvColumn { header: Cow::Borrowed(column.name), column_type: Some(column.column_type), about: column.about }
     }
 }
+
+impl CsvColumn {
+    /// A column of the input file of a fetch.
+    pub(super) fn of_input(header: &str) -> CsvColumn {
+        CsvColumn {
+            header: Cow::Owned(header.to_owned()),
+            column_type: Some(ColumnType::Text),
+            about: "the cell of the input file",
+        }
+    }
+}

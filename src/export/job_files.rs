@@ -15,11 +15,11 @@ use super::last_files::last_file_of;
 use super::not_found_file::{NotFoundFile, path_beside};
 use super::outcome::{ExportTarget, ExportedFile, FileChange, PackageRunState, RunInfo};
 use super::output_file::{OutputFile, RowSource};
-use super::page_files::{PageAudience, PageSource};
+use super::page_files::{PageAudience, PageSource, pages_of_others};
 use super::planned_file::{FileContent, PlannedFile, planned_files, whole_fetches};
 use super::publish::{check_target, publish};
-use super::query_fetches::{fingerprint_inputs, query_fetches};
-use super::row_sources::RowSources;
+use super::query_fetches::{fill_joined_inputs, fingerprint_inputs, query_fetches};
+use super::row_sources::{RowSources, fetches_so_far};
 use super::style::CsvStyle;
 use super::workbook::{planned_sheets, workbook_files};
 use crate::job::{CsvOptions, Fetch, FetchSource, Job, JobReport, OutputName, TemplateValues};
@@ -145,6 +145,8 @@ pub struct JobExportReport {
     pub deleted: u64,
     /// What files do not show, and why.
     pub warnings: Vec<String>,
+    /// Fetches whose files show what is whole so far.
+    pub so_far: BTreeSet<String>,
 }
 
 impl JobFiles {
@@ -180,7 +182,7 @@ impl JobFiles {
         let style = csv_style(&job.csv_options.layered_over(&self.csv));
         let unreadable = |source| StoreError::Sqlite { path: self.database.clone(), what: "cannot be read", source };
         let version = data_version(store).map_err(unreadable)?;
-        let held_back = shown.is_incomplete && !self.publish_partial;
+        let held_back = shown.is_incomplete && !job.publish_partial.unwrap_or(self.publish_partial);
         let users = users_of_job(store, &job.name).map_err(unreadable)?;
         let mut plans: Vec<PlannedFile<'_>> =
             planned_files(store, job, shown.bound, shown.fire_at, &users).map_err(unreadable)?;
@@ -215,8 +217,14 @@ impl JobFiles {
         let inputs = format!("{version} {}{input_files}", job.hash);
         let is_kept = held_back || !shown.unfinished.is_empty();
         let typed = CsvStyle::typed();
-        let sources =
-            RowSources { job, reader: &reader, held_back: held_back || only_page, unfinished: shown.unfinished };
+        let sources = RowSources {
+            job,
+            reader: &reader,
+            held_back: held_back || only_page,
+            unfinished: shown.unfinished,
+            so_far: fetches_so_far(store, job, shown.unfinished).map_err(unreadable)?,
+            unread_inputs: fill_joined_inputs(store, job)?,
+        };
         let mut sheets = Vec::new();
         for plan in &plans {
             let style = if plan.file.format == FileFormat::Csv { &style } else { &typed };
@@ -229,7 +237,15 @@ impl JobFiles {
                     failed.push(ExportError::Query { path: plan.file.name.template().to_owned(), source });
                     RowSource::Kept
                 }
-                content => sources.rows_of(content, style)?.of_list(plan.list.as_ref()),
+                content => {
+                    if let FileContent::Fetch { fetch, .. } = content
+                        && let Some(why) = sources.unread_inputs.get(&fetch.name)
+                    {
+                        let source = QueryError::Inputs(why.clone());
+                        failed.push(ExportError::Query { path: plan.file.name.template().to_owned(), source });
+                    }
+                    sources.rows_of(content, style)?.of_list(plan.list.as_ref())
+                }
             };
             let list = plan.list_name();
             let expansion = TemplateValues { job: &job.name, date: &date, datetime: &datetime, user: plan.user, list };
@@ -241,6 +257,9 @@ impl JobFiles {
                 // The version covers the rows of the lists. The entities in them are compared one by one.
                 let shows = FetchRef { job: &job.name, fetch: &fetch.name };
                 sheet.inputs = fingerprint_lists(store, shows).map_err(unreadable)?;
+                if fetch.join_inputs {
+                    sheet.inputs.push_str(&input_files);
+                }
                 sheet.version = Some(version);
             }
             // A header alone would say that the list is empty. A file that exists follows what the store has.
@@ -315,9 +334,9 @@ impl JobFiles {
         let of_lists = plans.iter().zip(&sheets).filter(|(plan, _)| plan.list.is_some() && !plan.file.name.is_dated());
         let current: Vec<(String, String)> =
             of_lists.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
-        let mut outdated = Vec::new();
+        let mut outdated = pages_of_others(store, &job.name, &audiences, &sheets).map_err(unreadable)?;
         if !only_page {
-            outdated = self.outdated(store, job, now).map_err(unreadable)?;
+            outdated.extend(self.outdated(store, job, now).map_err(unreadable)?);
             outdated.extend(files_of_earlier_titles(store, &job.name, &current).map_err(unreadable)?);
         }
         let run = RunInfo {
@@ -358,7 +377,7 @@ impl JobFiles {
             tracing::info!(job = job.name, deleted, "files of earlier dates or titles are deleted");
         }
         let (failed, deleted, warnings) = (outcome.failed, outcome.deleted, outcome.warnings);
-        Ok(JobExportReport { files: files.collect(), failed, deleted, warnings })
+        Ok(JobExportReport { files: files.collect(), failed, deleted, warnings, so_far: sources.so_far.clone() })
     }
 
     /// Files with a date in their name that are older than the retention.

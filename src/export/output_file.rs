@@ -8,7 +8,7 @@ use super::style::CsvStyle;
 use super::workbook::JobWorkbook;
 use crate::report::JobPage;
 use crate::settings::{CsvProfile, FileFormat, TimeFormat};
-use crate::store::query::{QueryFetch, QueryParameters, QueryReader, is_volatile};
+use crate::store::query::{QueryFetch, QueryParameters, QueryReader, is_volatile, joined_columns};
 use crate::store::views::{RowScope, ViewSelect};
 use crate::stream::{Column, ColumnType};
 
@@ -127,7 +127,12 @@ impl<'a> RowSource<'a> {
             names.contains(&key) && !(is_time && style.time_format == TimeFormat::Spreadsheet)
         };
         let has_keys = style.profile != CsvProfile::Exportify && stream.keys.iter().all(|key| whole(key));
+        let headers: Vec<String> = columns.iter().map(|column| column.header.to_string()).collect();
+        let inputs = joined_columns(fetch, &headers);
+        let own = inputs.iter().flat_map(|inputs| &inputs.columns).map(|(_, header)| CsvColumn::of_input(header));
+        let columns = columns.into_iter().chain(own).collect();
         let select = ViewSelect::new(stream, names)
+            .inputs(inputs)
             .lists(&style.lists())
             .scope(RowScope::Fetch { job, fetch: &fetch.name })
             .since(fetch.since.as_deref())

@@ -1,13 +1,15 @@
 //! The pages of a job: one, or one for each of its users.
 
+use rusqlite::Connection;
+
 use super::job_files::ExportedRun;
 use super::output_file::{OutputFile, RowSource};
 use super::planned_file::{FileContent, PlannedFile};
 use super::query_fetches::query_fetches;
 use crate::job::JobReport;
 use crate::report::{JobPage, PageChart, PageLogo, PageQuery};
-use crate::store::REPORT_SOURCE;
 use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
+use crate::store::{OutdatedFile, REPORT_SOURCE, other_pages};
 
 /// For whom a page is.
 pub(super) struct PageAudience {
@@ -103,4 +105,21 @@ impl<'s> PageSource<'s> {
             version: None,
         }
     }
+}
+
+/// The pages of a job that are for others than its present readers: a user of a job with several users sees no page of all.
+///
+/// # Errors
+/// If the store cannot be read.
+pub(super) fn pages_of_others(
+    store: &Connection,
+    job: &str,
+    audiences: &[PageAudience],
+    files: &[OutputFile<'_>],
+) -> rusqlite::Result<Vec<OutdatedFile>> {
+    if audiences.is_empty() {
+        return Ok(Vec::new());
+    }
+    let current: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    other_pages(store, job, &current)
 }

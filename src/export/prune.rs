@@ -35,9 +35,18 @@ pub(super) fn files_to_delete(
     old.iter().filter(goes).cloned().collect()
 }
 
-/// Deletes files of a job. Returns the number of deleted files, and the paths that no longer need a record.
-pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -> (u64, Vec<String>) {
-    let (mut deleted, mut forgotten) = (0, Vec::new());
+/// The outcome of deleting files: their number, the paths that no longer need a record, and those of them that stay
+/// because they were changed by hand.
+#[derive(Debug, Default)]
+pub(super) struct Pruned {
+    pub deleted: u64,
+    pub forgotten: Vec<String>,
+    pub edited: Vec<String>,
+}
+
+/// Deletes files of a job.
+pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -> Pruned {
+    let Pruned { mut deleted, mut forgotten, mut edited } = Pruned::default();
     for file in files {
         let Some(path) = file.path_below_job(job) else { continue };
         match remove(folder, path, &file.sha256) {
@@ -49,13 +58,14 @@ pub(super) fn delete(folder: &OutputFolder, job: &str, files: &[OutdatedFile]) -
                         path,
                         "keeping a file of an earlier date or title because it was changed after the export"
                     );
+                    edited.push(file.path.clone());
                 }
                 forgotten.push(file.path.clone());
             }
             Err(error) => tracing::warn!(job, path, "failed to delete a file of an earlier date or title: {error}"),
         }
     }
-    (deleted, forgotten)
+    Pruned { deleted, forgotten, edited }
 }
 
 /// Deletes a file and the folders that are empty afterwards.

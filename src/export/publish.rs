@@ -179,10 +179,12 @@ impl JobExport<'_> {
         to_go.retain(|file| recorded.iter().any(|known| known.path == file.path && known.sha256 == file.sha256));
         // The package comes first, so that it never describes a deleted file.
         package.write(self.folder, run, &recorded, &to_go)?;
-        let (deleted, forgotten) = prune::delete(self.folder, &run.job, &to_go);
-        store::forget_files(self.store, &forgotten).map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
+        let pruned = prune::delete(self.folder, &run.job, &to_go);
+        store::note_edited_files(self.store, &pruned.edited)
+            .and_then(|()| store::forget_files(self.store, &pruned.forgotten))
+            .map_err(|e| self.unreadable(DATA_PACKAGE, e))?;
         self.forget_absent(sheets)?;
-        outcome.deleted = deleted;
+        outcome.deleted = pruned.deleted;
         outcome.warnings = self.warnings.take();
         Ok(outcome)
     }

@@ -19,7 +19,7 @@ use super::name::DATA_PACKAGE;
 use super::name::check_name;
 use crate::input_file::{self, InputFileError};
 use crate::settings::extension;
-use crate::store::{RecordedFile, recorded_files, run_state};
+use crate::store::{RecordedFile, edited_files, recorded_files, run_state};
 
 /// A larger data package is not read: it would describe hundreds of thousands of files.
 const MAX_PACKAGE_BYTES: u64 = 256 << 20;
@@ -49,6 +49,8 @@ pub enum FileIssue {
     Changed,
     /// A CSV file that no recorded run wrote.
     Stray,
+    /// A file of an earlier date or title that stayed because it was changed by hand.
+    Edited,
     /// It cannot be read.
     Unreadable,
     /// The file is right, but its description is outdated; the next export updates it. Not a difference.
@@ -161,6 +163,8 @@ struct RecordedState {
     record: BTreeMap<String, RecordedFile>,
     /// Files that an unfinished export has published: path and hash.
     under_way: BTreeSet<(String, String)>,
+    /// Paths below the CSV folder of files that stayed because they were changed by hand.
+    edited: Vec<String>,
     /// The data package, or why it cannot be read.
     package: Result<Vec<u8>, (io::ErrorKind, String)>,
 }
@@ -174,7 +178,8 @@ impl RecordedState {
         let package = package.map_err(InputFileError::into_io).map_err(|e| (e.kind(), e.to_string()));
         let record = recorded(store, Some(job))?;
         let record = record.into_iter().map(|file| (file.path_below_job().to_owned(), file)).collect();
-        Ok(RecordedState { record, under_way: journal::read(csv_dir, folder), package })
+        let edited = store.map_or(Ok(Vec::new()), edited_files)?;
+        Ok(RecordedState { record, under_way: journal::read(csv_dir, folder), edited, package })
     }
 }
 
@@ -344,8 +349,14 @@ impl FolderCheck<'_> {
             } else if self.is_under_way(&path) {
                 self.add(found, &path, FileIssue::Behind, UNRECORDED.into());
             } else if !self.is_of_all_jobs() && EXPORTED_ENDINGS.contains(&extension(&name)) {
-                let detail = "no recorded run wrote it, and no data package lists it";
-                self.add(found, &path, FileIssue::Stray, detail.into());
+                let is_edited = self.recorded.edited.contains(&format!("{}/{path}", self.job));
+                let (issue, detail) = match is_edited {
+                    true => {
+                        (FileIssue::Edited, "a file of an earlier date or title, kept because it was changed by hand")
+                    }
+                    false => (FileIssue::Stray, "no recorded run wrote it, and no data package lists it"),
+                };
+                self.add(found, &path, issue, detail.into());
             }
         }
     }

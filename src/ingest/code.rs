@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::IngestError;
+use super::other_kind::find_other_kind;
 use crate::store::{StoreError, WriteTx, freshness};
 use spotify_client::{EntityKind, Reference};
 
@@ -160,7 +161,7 @@ pub fn write_code_hit(
     let hits = super::search::hits_of_kind(body, code.kind)?;
     let (mut same, mut unknown, mut outdated, mut different) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let wanted = std::slice::from_ref(code);
-    for raw in hits {
+    for raw in hits.into_iter().filter(|raw| find_other_kind(code.kind, raw).is_none()) {
         let stored = check_hit(s, code.kind, raw, wanted)?;
         match (check_codes(wanted, &codes_in_hit(code.kind, raw)), stored) {
             (CodeCheck::Different(codes), _) => different.extend(codes),

@@ -59,14 +59,22 @@ fn entity_kind(shape: EntryKind, sent: Option<&str>, uri: Option<&str>) -> Optio
         EntryKind::PlaylistItems if in_uri("episode") || sent == Some("\"episode\"") && !in_uri("track") => {
             Some(EntityKind::Episode)
         }
-        EntryKind::PlaylistItems | EntryKind::Tracks | EntryKind::AlbumTracks => Some(EntityKind::Track),
+        EntryKind::PlaylistItems => Some(EntityKind::Track),
+        shape => kind_in_list(shape),
+    }
+}
+
+/// The kind of the entities in a list, if they are all of one kind.
+pub(super) fn kind_in_list(shape: EntryKind) -> Option<EntityKind> {
+    match shape {
+        EntryKind::Tracks | EntryKind::AlbumTracks => Some(EntityKind::Track),
         EntryKind::Saved(kind) => Some(kind),
         EntryKind::Albums => Some(EntityKind::Album),
         EntryKind::Episodes => Some(EntityKind::Episode),
         EntryKind::Chapters => Some(EntityKind::Chapter),
         EntryKind::Playlists => Some(EntityKind::Playlist),
         EntryKind::Artists => Some(EntityKind::Artist),
-        EntryKind::Categories | EntryKind::Markets => None,
+        EntryKind::PlaylistItems | EntryKind::Categories | EntryKind::Markets => None,
     }
 }
 

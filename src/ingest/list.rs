@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::cell::{full_text, plain, time};
 use super::flaws::{find_flaws, object_in};
+use super::other_kind::{describe_other_kind, find_other_entry};
 use super::{
     IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
     write_listed_entity,
@@ -86,6 +87,9 @@ fn stage_member<'a>(
     let Some(raw) = entry.filter(|raw| !is_null_inside(place.shape, raw)) else {
         return Ok(Err(("null_item", None)));
     };
+    if let Some(kind) = find_other_entry(place.shape, raw) {
+        return Ok(Err(("other_kind", Some(describe_other_kind(kind, object_in(place.shape, raw))))));
+    }
     let read = with_repair(raw, asked, |raw| match read_member(s, place, raw, asked)? {
         MemberEntry { added_at: None, .. } if place.shape == EntryKind::Saved(EntityKind::Track) && is_play(raw) => {
             Ok(Err("no time: a play is identified by the time at which it was played"))

@@ -14,6 +14,7 @@ mod findings;
 mod flaws;
 mod html_entities;
 mod list;
+mod other_kind;
 mod playlist;
 mod search;
 mod show;
@@ -23,6 +24,7 @@ mod user;
 pub use code::{CodeCheck, CodeHit, SearchedCode, write_code_hit};
 pub use exported_history::ExportedHistory;
 pub use list::{StagedPage, ensure_row, stage_entries};
+pub use other_kind::is_other_kind;
 pub use search::{SearchWindow, StagedSearchPage, discard_search, stage_search};
 
 use crate::store::{CellValue, EntityTable, FieldCounts, FieldProblem, StoreError, WriteTx, entity};
@@ -151,6 +153,9 @@ pub fn ingest_entity(
     asked: &IngestContext,
 ) -> Result<String, IngestError> {
     asked.findings.discard();
+    if let Some(other) = other_kind::find_other_kind(kind, raw) {
+        return Err(IngestError::Malformed(other_kind::describe_other_kind(other, raw)));
+    }
     with_repair(raw, asked, |raw| write_entity(session, kind, raw, asked))
 }
 

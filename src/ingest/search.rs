@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::code::{CodeCheck, SearchedCode, check_hit};
 use super::list::StagedPage;
+use super::other_kind::{describe_other_kind, find_other_kind};
 use super::{IngestContext, IngestError, album, ingest_entity, no_id, parse_object, playlist, with_repair};
 use crate::store::{SEARCH_POSITIONS_PER_TYPE, StagedItem, StoreError, WriteTx};
 use spotify_client::EntityKind;
@@ -79,13 +80,17 @@ pub fn stage_search(
         let came = i64::try_from(page.served()).unwrap_or(i64::MAX);
         found.missing += (due - came).max(0);
         found.more |= page.has_next() && page.served() > 0;
-        for (rank, entry) in (offset..most).zip(page.items.as_deref().unwrap_or_default()) {
+        for (rank, entry) in (offset..most).zip(page.entries().unwrap_or_default()) {
             found.served += 1;
             let position = n * SEARCH_POSITIONS_PER_TYPE + rank;
             let Some(raw) = entry else {
                 found.staged.unstored.push((rank, "null_item", None));
                 continue;
             };
+            if let Some(other) = find_other_kind(*kind, raw.get()) {
+                found.staged.unstored.push((rank, "other_kind", Some(describe_other_kind(other, raw.get()))));
+                continue;
+            }
             let is_searched_by_code = codes.iter().any(|code| code.kind == *kind);
             let check = if is_searched_by_code { check_hit(s, *kind, raw.get(), codes)? } else { CodeCheck::Same };
             if let CodeCheck::Different(other) = check {
@@ -116,8 +121,13 @@ pub fn stage_search(
             }
         }
         let first = n * SEARCH_POSITIONS_PER_TYPE + offset;
-        found.repeats_previous |=
-            offset > 0 && staging::repeats_previous_rows(s, list, first, first + came.min(most - offset))?;
+        let end = first + came.min(most - offset);
+        found.repeats_previous |= offset > 0 && staging::repeats_previous_rows(s, list, first, end)?;
+        // A hit counts once in a search, at its first rank.
+        for (position, id) in staging::discard_repeated(s, list, kind.as_str(), first, end)? {
+            let rank = position % SEARCH_POSITIONS_PER_TYPE;
+            found.staged.unstored.push((rank, "listed_twice", Some(format!("{id} is a hit of a better rank, too"))));
+        }
     }
     Ok(found)
 }
@@ -143,7 +153,7 @@ pub fn discard_search(
 pub(super) fn hits_of_kind(body: &str, kind: EntityKind) -> Result<Vec<&str>, IngestError> {
     let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let page = page_of_kind(&pages, kind)?;
-    Ok(page.items.as_deref().unwrap_or_default().iter().flatten().map(|raw| raw.get()).collect())
+    Ok(page.entries().unwrap_or_default().iter().flatten().map(|raw| raw.get()).collect())
 }
 
 /// A search returns full tracks and artists, and simplified albums and playlists.

@@ -9,6 +9,7 @@ use std::path::Path;
 use csv_core::ReadRecordResult;
 
 use crate::input_file::{self, InputFileError};
+use spotify_client::trim_invisible;
 
 /// A larger file is not a list of ids.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -133,7 +134,7 @@ impl CsvFile {
             let text = std::str::from_utf8(&bytes[..length])
                 .map_err(|_| fault("is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
             let mut from = 0;
-            let mut cell = |end: &usize| Some(text.get(std::mem::replace(&mut from, *end)..*end)?.trim());
+            let mut cell = |end: &usize| Some(trim_invisible(text.get(std::mem::replace(&mut from, *end)..*end)?));
             let row: Option<Vec<&str>> = ends[..cells].iter().map(&mut cell).collect();
             let row = row.ok_or_else(|| fault("is not UTF-8; save the file as CSV UTF-8".to_owned()))?;
             if row.iter().all(|cell| cell.is_empty()) {

@@ -69,9 +69,25 @@ pub(super) fn read_fetches(
             source,
             ids_file,
             input_file,
+            join_inputs: joins_inputs(&values, checker),
         });
     }
     fetches
+}
+
+/// Whether the files of a fetch have the columns of its input file, which it then needs.
+fn joins_inputs(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> bool {
+    let Some(entry) = values.entry("join_inputs") else { return false };
+    if entry.value.get_ref().as_bool() != Some(true) {
+        return false;
+    }
+    let has_file = values.entry("ids_file").or(values.entry("queries_file")).is_some();
+    if !has_file {
+        let text = "`join_inputs` needs a file whose columns it can add";
+        checker.report(entry.at.clone(), "fetch.join_inputs", text).hint =
+            Some("add ids_file = \"…\" or queries_file = \"…\", or remove `join_inputs`".to_owned());
+    }
+    has_file
 }
 
 /// The name of a fetch as written, before it is checked.

@@ -147,6 +147,12 @@ pub static JOB: &[KeySpec] = &[
         "Also write the workbook output/csv/JOB/JOB.xlsx, with a sheet for each fetch and query. Rows whose files have {user} in their name go to JOB-USER.xlsx. Default: `output.xlsx` in the settings, false.",
     ),
     KeySpec::new(
+        "publish_partial",
+        ValueShape::Flag,
+        "",
+        "Also write the files of a partial run. With `true`, a fetch that is interrupted before it has ever finished writes what is whole so far: each list that was read to its end. Default: `output.publish_partial` in the settings, which does not include the latter.",
+    ),
+    KeySpec::new(
         "report",
         ValueShape::Table,
         "",
@@ -253,6 +259,12 @@ pub static FETCH: &[KeySpec] = &[
         ANY,
         "",
         "The name, or the number from 1, of the column of `ids_file` with the ids. Default: it is found.",
+    ),
+    KeySpec::new(
+        "join_inputs",
+        ValueShape::Flag,
+        "false",
+        "Add the columns of `ids_file` or `queries_file` to the files of this fetch, after those of the stream. A row gets the cells of the line that it was read for.",
     ),
     KeySpec::new(
         "from",

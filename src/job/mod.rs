@@ -19,6 +19,7 @@ mod load;
 mod model;
 mod output_name;
 mod page_model;
+mod plain_letters;
 mod query;
 mod read;
 mod reference_file;

@@ -69,6 +69,9 @@ pub struct Job {
     pub queries: Vec<JobQuery>,
     /// Whether it writes a workbook.
     pub xlsx: bool,
+    /// Whether a partial run writes files, if the job says so. If it does, a fetch that has never finished shows what is
+    /// whole so far.
+    pub publish_partial: Option<bool>,
     /// Its page, if it has one.
     pub report: Option<JobReport>,
     /// Charts of its page from its own SQL.
@@ -123,6 +126,8 @@ pub struct Fetch {
     pub ids_file: Option<IdsFile>,
     /// Its `ids_file` or `queries_file`, whose rows queries may read.
     pub input_file: Option<Arc<InputFile>>,
+    /// Whether its files have the columns of its input file.
+    pub join_inputs: bool,
     /// Its files, at most one of each format.
     pub files: Vec<RowFile>,
     /// Whether it has a sheet in the workbook of the job: not if the job file wants no file of its rows.

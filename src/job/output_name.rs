@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::plain_letters::plain_letter;
 use crate::document::{RuleViolation, nearest, or_list, quote};
 
 /// The part of the rule that a regular expression can express.
@@ -148,42 +149,6 @@ pub fn list_file_name(title: &str, id: &str) -> String {
     // An id is that of Spotify; anything else could lead out of the folder.
     let id: String = id.chars().filter(char::is_ascii_alphanumeric).take(22).collect();
     if out.is_empty() { id } else { format!("{out}-{id}") }
-}
-
-/// A letter without its accent, or a dash for what file names cannot contain.
-fn plain_letter(letter: char) -> impl Iterator<Item = char> {
-    const ACCENTS: [(&str, &str); 14] = [
-        ("a", "àáâãåāăą"),
-        ("ae", "äæ"),
-        ("c", "çćč"),
-        ("d", "ďđð"),
-        ("e", "èéêëēěę"),
-        ("i", "ìíîïī"),
-        ("l", "łľ"),
-        ("n", "ñńň"),
-        ("o", "òóôõō"),
-        ("oe", "öøœ"),
-        ("s", "śşšș"),
-        ("u", "ùúûūůű"),
-        ("y", "ýÿ"),
-        ("z", "źżž"),
-    ];
-    let text = match letter {
-        _ if letter.is_ascii_alphanumeric() || letter == '_' => letter.to_string(),
-        'ü' => "ue".to_owned(),
-        'Ü' => "Ue".to_owned(),
-        'ß' => "ss".to_owned(),
-        _ => {
-            let lower: String = letter.to_lowercase().collect();
-            let plain = ACCENTS.iter().find(|(_, accents)| accents.contains(&*lower)).map(|(plain, _)| *plain);
-            match plain {
-                Some(plain) if letter.is_uppercase() => plain[..1].to_ascii_uppercase() + &plain[1..],
-                Some(plain) => plain.to_owned(),
-                None => "-".to_owned(),
-            }
-        }
-    };
-    text.chars().collect::<Vec<_>>().into_iter()
 }
 
 /// Whether a template can become a path.

@@ -102,6 +102,7 @@ pub(super) fn read_job(
         refresh_after: context.refresh_after,
         full_every: context.full_every,
         csv_options,
+        publish_partial: values.get("publish_partial").and_then(|value| value.get_ref().as_bool()),
         xlsx: values.get("xlsx").and_then(|value| value.get_ref().as_bool()).unwrap_or(settings.output.xlsx),
         report: read_report(&values, &mut checker),
         sql_problems: sql::check_job(name, &fetches, (&queries, &charts), context.has_users, &mut checker),

@@ -151,6 +151,10 @@ fn check_ending(name: &str, format: FileFormat) -> Result<(), RuleViolation> {
             let problem = RuleViolation::new(format!("{shown} has the ending of a page"));
             Err(problem.with_hint(format!("{}; for a page of the job, write [report]", rename())))
         }
+        "csv" | "tsv" | "txt" if format != FileFormat::Csv => {
+            let problem = RuleViolation::new(format!("{shown} has the ending of a CSV file"));
+            Err(problem.with_hint(format!("write csv = \"{}\", or {}", name.escape_debug(), rename())))
+        }
         _ if format != FileFormat::Csv => {
             let problem = RuleViolation::new(format!("{shown} does not end in .{}", format.as_str()));
             Err(problem.with_hint(rename()))

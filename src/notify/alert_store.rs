@@ -2,6 +2,7 @@
 //! processes of a project share.
 
 mod outbox;
+mod warnings;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +90,9 @@ struct AlertState {
     /// The end of the time of which digests have told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     digest_until: Option<DateTime<Utc>>,
+    /// By job or part of a job, or an empty name for the project: the warnings that were reported and last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    warnings: BTreeMap<String, BTreeSet<String>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -217,7 +221,7 @@ impl AlertStore {
         ended.unwrap_or_default()
     }
 
-    /// Deletes the alerts, messages and pings whose text is about a deleted user. Returns their number.
+    /// Deletes the alerts, warnings, messages and pings whose text is about a deleted user. Returns their number.
     ///
     /// # Errors
     /// If the file cannot be read or written.
@@ -233,6 +237,12 @@ impl AlertStore {
                 forgotten += before - alerts.len();
             }
             state.open.retain(|_, alerts| !alerts.is_empty());
+            for texts in state.warnings.values_mut() {
+                let before = texts.len();
+                texts.retain(|text| !is_mentioned(text));
+                forgotten += before - texts.len();
+            }
+            state.warnings.retain(|_, texts| !texts.is_empty());
             forgotten += state.forget_deliveries(is_mentioned);
             (forgotten, forgotten > 0)
         })

@@ -1,5 +1,9 @@
 //! Charts as shapes: lines over time and bars. The template draws them.
 
+mod scale;
+
+use scale::Scale;
+
 /// The place of the plot in a drawing of 360 units.
 const LEFT: f64 = 40.0;
 const RIGHT: f64 = 348.0;
@@ -90,8 +94,9 @@ pub(super) fn line(
     let span = if last.0 > first.0 { last.0 - first.0 } else { 1.0 };
     let x = |place: f64| round(LEFT + (place - first.0) / span * (RIGHT - LEFT));
     let mut path = String::new();
-    for (n, (place, value)) in thinned(points, most).into_iter().enumerate() {
-        let (x, y) = (x(place), round(scale.at(value)));
+    let drawn: Vec<ValuePoint> =
+        thinned(points, most).into_iter().map(|(place, value)| (x(place), round(scale.at(value)))).collect();
+    for (n, (x, y)) in drawn.iter().enumerate() {
         match shape {
             _ if n == 0 => path = format!("M{x} {y}"),
             LineShape::Steps => path.push_str(&format!("H{x}V{y}")),
@@ -101,15 +106,50 @@ pub(super) fn line(
     chart.lines.push(path);
     let end = (x(last.0), round(scale.at(last.1)));
     chart.dots.push(end);
-    let above = if end.1 - 8.0 < 11.0 { end.1 + 16.0 } else { end.1 - 8.0 };
     let anchor = if end.0 < LEFT + 40.0 { "start" } else { "end" };
     let label = |x, y, anchor, text: String, is_value| ChartLabel { x, y, anchor, text, is_value };
-    chart.labels.push(label(end.0, round(above), anchor, number_text(last.1), true));
+    let value = number_text(last.1);
+    let width = GLYPH_WIDTH * value.chars().count() as f64;
+    let across = if anchor == "end" { (end.0 - width, end.0) } else { (end.0, end.0 + width) };
+    let y = free_height(end.1, across, &drawn, shape);
+    chart.labels.push(label(end.0, round(y), anchor, value, true));
     chart.labels.push(label(LEFT, 127.0, "start", ends.0.to_owned(), false));
     if last.0 > first.0 {
         chart.labels.push(label(RIGHT, 127.0, "end", ends.1.to_owned(), false));
     }
     chart
+}
+
+/// About the width of a digit of a label.
+const GLYPH_WIDTH: f64 = 7.0;
+
+/// The height of a label near the end of a line, above or below it, where the line does not cross the label. `across` are
+/// its left and its right end.
+fn free_height(end: f64, across: (f64, f64), line: &[ValuePoint], shape: LineShape) -> f64 {
+    const HIGHEST: f64 = 11.0;
+    const LOWEST: f64 = 106.0;
+    let mut heights = vec![end - 8.0, end + 16.0, HIGHEST, LOWEST];
+    heights.retain(|y| (HIGHEST..=LOWEST).contains(y));
+    let is_free = |y: &f64| {
+        let label = (*y - 10.0, *y + 2.0);
+        let crosses = |from: ValuePoint, to: ValuePoint| {
+            let (left, right) = (from.0.max(across.0), to.0.min(across.1));
+            let height = |x: f64| {
+                let length = to.0 - from.0;
+                if length > 0.0 { from.1 + (x - from.0) / length * (to.1 - from.1) } else { to.1 }
+            };
+            let (a, b) = if from.0 < to.0 { (height(left), height(right)) } else { (from.1, to.1) };
+            left <= right && a.min(b) <= label.1 && a.max(b) >= label.0
+        };
+        !line.windows(2).any(|pair| match shape {
+            LineShape::Straight => crosses(pair[0], pair[1]),
+            LineShape::Steps => {
+                let corner = (pair[1].0, pair[0].1);
+                crosses(pair[0], corner) || crosses(corner, pair[1])
+            }
+        })
+    };
+    heights.iter().copied().find(is_free).or(heights.first().copied()).unwrap_or(HIGHEST)
 }
 
 /// The height of a bar with its name above it.
@@ -152,6 +192,9 @@ fn cut_short(name: &str, most: usize) -> String {
 pub(super) fn number_text(value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "" };
     let size = value.abs();
+    if size.is_infinite() {
+        return format!("{sign}∞");
+    }
     if size.fract() == 0.0 && size < 1e15 {
         return format!("{sign}{}", super::page::grouped(size as u64));
     }
@@ -195,7 +238,7 @@ fn draw_bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: 
     let top = highest.max(1).max(limit.unwrap_or(0)) as f64;
     let scale = Scale::fitting(0.0, top, true, (zero, TOP + 4.0));
     let unit = if has_minus {
-        ((zero - TOP - 4.0) / scale.high).min((bottom - zero - 8.0) / lowest.max(1) as f64)
+        ((zero - TOP - 4.0) / scale.high).min((bottom - zero - 14.0) / lowest.max(1) as f64)
     } else {
         (zero - TOP - 4.0) / scale.high
     };
@@ -258,78 +301,6 @@ fn label(value: u64, has_sign: bool, sign: char) -> String {
     if has_sign { format!("{sign}{number}") } else { number }
 }
 
-/// A vertical axis with ticks at round numbers.
-struct Scale {
-    step: f64,
-    low: f64,
-    high: f64,
-    from: f64,
-    to: f64,
-}
-
-impl Scale {
-    /// A scale that contains both values, with ticks at whole numbers if all values are. `from` and `to` are the places of
-    /// its ends.
-    fn fitting(low: f64, high: f64, is_whole: bool, (from, to): (f64, f64)) -> Scale {
-        let (low, high) = if low < high {
-            (low, high)
-        } else {
-            // Whole numbers have no part of a step below them, and sizes are not negative.
-            let around = if is_whole { 1.0 } else { (low.abs() * 0.1).max(f64::MIN_POSITIVE * 1e9) };
-            (
-                if low > 0.0 {
-                    (low - around).max(0.0)
-                } else if low == 0.0 && is_whole {
-                    0.0
-                } else {
-                    low - around
-                },
-                high + around,
-            )
-        };
-        let least = (high - low) / 3.0;
-        let step = nice_step(if is_whole { least.max(1.0) } else { least });
-        let low = (low / step).floor() * step;
-        let high = (high / step).ceil() * step;
-        Scale { step, low, high, from, to }
-    }
-
-    fn at(&self, value: f64) -> f64 {
-        self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
-    }
-
-    fn grid(&self, has_base: bool) -> Vec<GridLine> {
-        let count = ((self.high - self.low) / self.step).round() as u64;
-        let tick = |n: u64| {
-            let value = self.low + self.step * n as f64;
-            GridLine { at: round(self.at(value)), label: short(value, self.step), is_base: has_base && n == 0 }
-        };
-        (0..=count).map(tick).collect()
-    }
-}
-
-/// The next step of the form 1, 2 or 5 times a power of ten.
-fn nice_step(least: f64) -> f64 {
-    let power = 10_f64.powf(least.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|n| n * power).find(|step| *step >= least).unwrap_or(10.0 * power)
-}
-
-/// `950`, `15k`, `2M`, `0.25`, with as many decimals as the step between ticks needs.
-fn short(value: f64, step: f64) -> String {
-    let (unit, name) = match value.abs().max(step) {
-        size if size >= 1e12 => return format!("{value:.0e}"),
-        size if size >= 1e9 => (1e9, "G"),
-        size if size >= 1e6 && step >= 1e4 => (1e6, "M"),
-        size if size >= 1e4 && step >= 1e1 => (1e3, "k"),
-        _ => (1.0, ""),
-    };
-    let decimals = (-(step / unit).log10().floor()).clamp(0.0, 6.0) as usize;
-    let text = format!("{:.decimals$}", value / unit);
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    let text = if text == "-0" { "0" } else { text };
-    format!("{}{}", text.replace('-', "−"), if text == "0" { "" } else { name })
-}
-
 /// At most `most` of the points, with the first and the last one.
 fn thinned(points: &[ValuePoint], most: usize) -> Vec<ValuePoint> {
     if points.len() <= most {
@@ -348,23 +319,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_and_contain_the_values() {
-        let whole = [(0, 1), (0, 3), (7, 7), (0, 0), (95, 134), (0, 999), (9_998, 10_003), (0, 5_000_000), (-9, 4)];
-        let whole = whole.map(|(low, high)| (f64::from(low), f64::from(high), true));
-        let broken = [(0.1, 0.9), (-0.5, 1e-4), (0.25, 0.25), (-3.5, -3.5), (1e6, 1e6 + 0.5)];
-        for (low, high, is_whole) in whole.into_iter().chain(broken.map(|(low, high)| (low, high, false))) {
-            let scale = Scale::fitting(low, high, is_whole, (100.0, 0.0));
-            let grid = scale.grid(false);
-            assert!((2..=6).contains(&grid.len()), "{low} to {high}: {grid:?}");
-            assert!(scale.low <= low && scale.high >= high, "{low} to {high}");
-            // Only numbers that differ in their last digits alone need more room.
-            let longest = if (high - low) / high.abs() < 1e-3 { 9 } else { 6 };
-            assert!(grid.iter().all(|tick| tick.label.chars().count() <= longest), "{grid:?}");
-            assert!(grid.windows(2).all(|pair| pair[0].label != pair[1].label), "{grid:?}");
-        }
-    }
-
-    #[test]
     fn shapes_stay_in_the_drawing() {
         for values in [vec![(5, 9)], vec![(0, 1)], vec![(1_000_000, 1)], vec![(1, 1_000_000), (3, 0), (0, 0)], vec![]] {
             let values: Vec<_> = values.into_iter().map(|(up, down)| ("Jan".to_owned(), up, down)).collect();
@@ -374,6 +328,25 @@ mod tests {
                 let chart = bars("c".into(), "t", &values, has_minus);
                 assert!(chart.bars.iter().all(|b| b.y >= 0.0 && b.y + b.height <= 150.0 && b.x >= LEFT), "{chart:?}");
                 assert!(chart.labels.iter().all(|l| (8.0..=168.0).contains(&l.y)), "{chart:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn label_of_a_line_does_not_touch_it() {
+        for (points, is_below) in [
+            (vec![(0.0, 5.0), (9.0, 1.0), (10.0, 5.0)], false),
+            // It falls to its end, so the label above the end would be on the line.
+            (vec![(0.0, 9.0), (10.0, 4.0), (11.0, 0.0), (12.0, 3.0)], false),
+            (vec![(0.0, 0.0), (9.6, 9.0), (10.0, 5.0)], true),
+        ] {
+            for shape in [LineShape::Straight, LineShape::Steps] {
+                let chart = line("c".into(), "t", &points, shape, ("a", "b"), MAX_POINTS);
+                let label = &chart.labels[0];
+                assert!((11.0..=106.0).contains(&label.y), "{chart:?}");
+                if is_below {
+                    assert!(label.y > chart.dots[0].1, "{points:?} {shape:?}: {label:?}");
+                }
             }
         }
     }

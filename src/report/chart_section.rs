@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use super::chart::{LineShape, ValuePoint, bars, line, number_text, rows_of_bars};
 use super::dates::{short_day, time_of};
 use super::job_page::rest;
-use super::page::{PageCell, PageTable, Section, grouped};
+use super::page::{PageCell, PageTable, Section, counted, grouped};
 use crate::job::{ChartKind, JobChart};
 use crate::store::query::{FirstRows, QueryParameters, QueryReader};
 use crate::store::report_rows::NamedLink;
@@ -56,9 +56,43 @@ impl From<String> for ChartProblem {
 /// A row of a chart.
 struct ChartRow {
     x: Value,
-    y: f64,
+    /// May be infinite.
+    y: Option<f64>,
     series: String,
     url: Option<String>,
+}
+
+impl ChartRow {
+    /// The height in a drawing.
+    fn height(&self) -> f64 {
+        self.y.unwrap_or_default()
+    }
+
+    fn has_place(&self) -> bool {
+        match self.x {
+            Value::Null => false,
+            Value::Real(x) => x.is_finite(),
+            _ => true,
+        }
+    }
+
+    fn can_be_drawn(&self) -> bool {
+        self.has_place() && self.y.is_some_and(f64::is_finite)
+    }
+}
+
+/// Says how many rows have no place in a drawing, and why.
+fn undrawn(rows: &[ChartRow]) -> Option<String> {
+    let count = |is_it: fn(&ChartRow) -> bool| rows.iter().filter(|row| is_it(row)).count() as u64;
+    let without_x = count(|row| !row.has_place());
+    let without_y = count(|row| row.has_place() && row.y.is_none());
+    let infinite = count(|row| row.has_place() && row.y.is_some_and(f64::is_infinite));
+    let reasons = [(without_x, "without x"), (without_y, "without y"), (infinite, "with an infinite y")];
+    let reasons: Vec<String> =
+        reasons.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{} {why}", grouped(*n))).collect();
+    let all = without_x + without_y + infinite;
+    let verb = if all == 1 { "is" } else { "are" };
+    (all > 0).then(|| format!("{} {verb} not drawn: {}.", counted(all, "row"), reasons.join(", ")))
 }
 
 fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, ChartProblem> {
@@ -72,7 +106,7 @@ fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, Ch
     let rows = chart_rows(&found)?;
     let mut section = Section::default();
     let mut series: Vec<(&str, Vec<&ChartRow>)> = Vec::new();
-    for row in &rows {
+    for row in rows.iter().filter(|row| row.can_be_drawn()) {
         match series.iter_mut().find(|(name, _)| *name == row.series) {
             Some((_, of_series)) => of_series.push(row),
             None => series.push((&row.series, vec![row])),
@@ -88,6 +122,7 @@ fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, Ch
         return Ok(section);
     }
     if shown.chart.kind != ChartKind::Table {
+        notes.extend(undrawn(&rows));
         if series.len() > drawn {
             notes.push(format!("{drawn} of {} series are drawn.", grouped(series.len() as u64)));
         }
@@ -106,7 +141,7 @@ fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, Ch
     Ok(section)
 }
 
-/// The rows with a number. A row without one has nothing to draw.
+/// The rows of the SQL.
 fn chart_rows(found: &FirstRows) -> Result<Vec<ChartRow>, ChartProblem> {
     let place = |name: &str| found.columns.iter().position(|column| column == name);
     let (Some(x), Some(y)) = (place("x"), place("y")) else {
@@ -121,9 +156,9 @@ fn chart_rows(found: &FirstRows) -> Result<Vec<ChartRow>, ChartProblem> {
     let mut rows = Vec::new();
     for row in &found.rows {
         let number = match &row[y] {
-            Value::Integer(n) => *n as f64,
-            Value::Real(n) if n.is_finite() => *n,
-            Value::Null | Value::Real(_) => continue,
+            Value::Integer(n) => Some(*n as f64),
+            Value::Real(n) => Some(*n),
+            Value::Null => None,
             Value::Text(_) | Value::Blob(_) => {
                 return Err("its column y has something that is not a number".to_owned().into());
             }
@@ -137,7 +172,7 @@ fn chart_rows(found: &FirstRows) -> Result<Vec<ChartRow>, ChartProblem> {
 fn draw_bars(id: String, title: &str, rows: &[&ChartRow], notes: &mut Vec<String>) -> super::chart::Chart {
     let names: Vec<String> = rows.iter().map(|row| x_text(&row.x)).collect();
     let is_short = |name: &String| name.parse::<NaiveDate>().is_ok() || name.len() <= 4 || is_month(name);
-    let is_whole = rows.iter().all(|row| row.y >= 0.0 && row.y.fract() == 0.0);
+    let is_whole = rows.iter().all(|row| row.height() >= 0.0 && row.height().fract() == 0.0);
     let stands = is_whole && names.iter().all(is_short);
     let most = if stands { MAX_BARS } else { MAX_LYING_BARS };
     let shown = rows.len().min(most);
@@ -146,14 +181,14 @@ fn draw_bars(id: String, title: &str, rows: &[&ChartRow], notes: &mut Vec<String
     }
     let first = rows.iter().zip(&names).take(shown);
     let mut chart = if stands {
-        let values: Vec<_> = first.map(|(row, name)| (short_day(name), row.y as u64, 0)).collect();
+        let values: Vec<_> = first.map(|(row, name)| (short_day(name), row.height() as u64, 0)).collect();
         bars(id, title, &values, false)
     } else {
-        rows_of_bars(id, title, &first.map(|(row, name)| (name.clone(), row.y)).collect::<Vec<_>>())
+        rows_of_bars(id, title, &first.map(|(row, name)| (name.clone(), row.height())).collect::<Vec<_>>())
     };
-    let highest = rows.iter().zip(&names).take(shown).max_by(|(a, _), (b, _)| a.y.total_cmp(&b.y));
+    let highest = rows.iter().zip(&names).take(shown).max_by(|(a, _), (b, _)| a.height().total_cmp(&b.height()));
     chart.finding =
-        highest.map_or(String::new(), |(row, name)| format!("The most is {}, for {name}.", number_text(row.y)));
+        highest.map_or(String::new(), |(row, name)| format!("The most is {}, for {name}.", number_text(row.height())));
     chart
 }
 
@@ -174,7 +209,7 @@ fn draw_line(
         let Some(place) = place_of(&row.x) else {
             return Err("its column x has something that is neither a time nor a number".to_owned().into());
         };
-        points.push(((place, row.y), x_text(&row.x)));
+        points.push(((place, row.height()), x_text(&row.x)));
     }
     points.sort_by(|(a, _), (b, _)| a.0.total_cmp(&b.0));
     let values: Vec<ValuePoint> = points.iter().map(|(point, _)| *point).collect();
@@ -227,7 +262,7 @@ fn table_of(chart: &JobChart, rows: &[ChartRow], most: usize) -> PageTable {
         let x = x_text(&row.x);
         let x = if time_of(&x).is_some() || has_series { PageCell::unbroken(x) } else { linked(x) };
         let series = has_series.then(|| linked(row.series.clone()));
-        let y = PageCell { text: number_text(row.y), ..PageCell::number(0) };
+        let y = PageCell { text: row.y.map_or_else(String::new, number_text), ..PageCell::number(0) };
         series.into_iter().chain([x, y]).collect()
     };
     table.rows = shown.iter().map(cells).collect();

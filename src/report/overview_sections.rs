@@ -145,7 +145,7 @@ impl OverviewScope<'_> {
             ["job".to_owned(), format!("#on {}", short_day(today)), "#in 14 days".into(), "#most on one day".into()];
         let mut table = PageTable::new("Calls by job", &heads.each_ref().map(String::as_str));
         let row = |(job, last, sum, most): &(&str, u64, u64, u64)| {
-            [vec![PageCell::text(*job)], [*last, *sum, *most].map(PageCell::number).to_vec()].concat()
+            [vec![PageCell::unbroken(*job)], [*last, *sum, *most].map(PageCell::number).to_vec()].concat()
         };
         table.rows = by_job.iter().map(row).collect();
         table.note = Some("Calls count on the day (UTC) on which their run began.".to_owned());

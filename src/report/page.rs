@@ -57,9 +57,36 @@ impl Page {
         }
     }
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, askama::Error> {
-        self.render().map(String::into_bytes)
+    pub(super) fn reason_parts(&self) -> Vec<Vec<(&str, bool)>> {
+        self.reasons.iter().map(|reason| prose(reason)).collect()
     }
+
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, askama::Error> {
+        Ok(show_controls(self.render()?).into_bytes())
+    }
+}
+
+/// Replaces control characters, which HTML does not allow, by the signs that Unicode has for them. Line ends and tabs stay.
+fn show_controls(html: String) -> String {
+    let is_one = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !html.contains(is_one) {
+        return html;
+    }
+    let sign = |c: char| match u32::from(c) {
+        code @ 0..0x20 => char::from_u32(0x2400 + code),
+        0x7f => Some('\u{2421}'),
+        _ => None,
+    };
+    html.chars().map(|c| if is_one(c) { sign(c).unwrap_or(char::REPLACEMENT_CHARACTER) } else { c }).collect()
+}
+
+/// A text with its commands, which are in backticks: each part, and whether it is a command.
+fn prose(text: &str) -> Vec<(&str, bool)> {
+    // Without a partner, a backtick belongs to a name.
+    if !text.matches('`').count().is_multiple_of(2) {
+        return vec![(text, false)];
+    }
+    text.split('`').enumerate().map(|(n, part)| (part, n % 2 == 1)).filter(|(part, _)| !part.is_empty()).collect()
 }
 
 /// The state of a run, a job or all jobs, as a sign and words.
@@ -95,7 +122,7 @@ pub(super) struct RunStrip(pub Vec<RunState>);
 /// The height of a strip, the width of a run in it with the gap, and the number of runs that have a place. Strips of all jobs
 /// are as wide, so that the newest runs are below each other.
 const STRIP_HEIGHT: usize = 14;
-const STRIP_STEP: usize = 6;
+const STRIP_STEP: usize = 5;
 pub(super) const STRIP_RUNS: usize = 30;
 
 impl RunStrip {
@@ -149,6 +176,12 @@ pub(super) struct Section {
     pub tables: Vec<PageTable>,
 }
 
+impl Section {
+    pub(super) fn lead_parts(&self) -> Vec<(&str, bool)> {
+        prose(&self.lead)
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct PageTable {
     pub caption: String,
@@ -165,6 +198,10 @@ impl PageTable {
     pub(super) fn new(caption: impl Into<String>, heads: &[&str]) -> PageTable {
         let head = |name: &&str| (name.trim_start_matches('#').to_owned(), name.starts_with('#'));
         PageTable { caption: caption.into(), heads: heads.iter().map(head).collect(), ..PageTable::default() }
+    }
+
+    pub(super) fn note_parts(&self) -> Vec<(&str, bool)> {
+        self.note.as_deref().map(prose).unwrap_or_default()
     }
 
     /// Whether it may be wider than a phone.

@@ -63,7 +63,7 @@ fn cell(value: &Value) -> PageCell {
             match time_of(&text) {
                 Some(time) => PageCell::unbroken(time),
                 // Ids and codes are not broken.
-                None if text.len() <= 24 && !text.contains(char::is_whitespace) => PageCell::unbroken(text),
+                None if text.len() <= 40 && !text.contains(char::is_whitespace) => PageCell::unbroken(text),
                 None if text.starts_with("https://") => {
                     PageCell { class: "w", ..PageCell::named(&NamedLink { url: Some(text.clone()), name: text }) }
                 }

@@ -87,8 +87,10 @@ pub fn next_start(job: &Job, past: &JobHistory, rules: &Rules, now: impl Into<Sc
     };
     let fire = schedule.next_after(now.at - jitter).map(|fire| fire + jitter);
     // A new fire is due no matter what the previous one waits for, but not before the end of a deferral.
+    let newest = past.runs.first().filter(|run| !is_successful(run));
+    let not_before = newest.and_then(|run| run.not_before.as_deref()).and_then(parse_time);
     match at.into_iter().chain(fire).filter(|at| *at > now.at).min() {
-        Some(at) => NextStart::At(at),
+        Some(at) => NextStart::At(not_before.map_or(at, |until| at.max(until))),
         None => NextStart::Never,
     }
 }

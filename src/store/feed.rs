@@ -22,7 +22,7 @@ use super::{StoreError, WriteTx, info};
 
 pub(super) use epoch::{EpochRecord, begin_epoch_if_restored};
 pub use snapshot::FeedSnapshot;
-pub use tables::{FEED_TABLES, FeedColumn, FeedTable, FeedType, feed_tables};
+pub use tables::{FEED_TABLES, FeedColumn, FeedTable, FeedType, feed_tables, known_feed_tables};
 pub(super) use tables::{create_views, delete_trigger, views_format};
 
 /// The SQL function that returns the version of the current transaction.

@@ -66,7 +66,7 @@ pub(super) fn stage_displaced(
     key: &ListKey,
     proof: &ListProof,
 ) -> Result<Vec<KeptRow>, StoreError> {
-    let is_partial = proof.first_items_only || proof.ended_early || proof.kind.read_count().is_some();
+    let is_partial = proof.first_items_only || proof.kind.read_count().is_some();
     let duplicates = members::duplicates(tx, list, key, i64::MAX)?;
     let before: Option<i64> = tx.query_one("SELECT announced FROM lists WHERE id = ?1", params![list])?;
     let Some((announced, before)) = proof.announced.zip(before) else { return Ok(Vec::new()) };

@@ -2,7 +2,7 @@
 
 use rusqlite::params;
 
-use super::{OwnerClaim, PlaylistOwner, StoreError, TimeSpan, WriteTx, accounts};
+use super::{KnownGaps, OwnerClaim, PlaylistOwner, StoreError, TimeSpan, WriteTx, accounts};
 
 /// A playlist in a user's library.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct LibraryPlaylist {
     pub read_snapshot_id: Option<String>,
     /// The last read of its items could not read some of them.
     pub has_unread: bool,
+    /// What is missing from its items.
+    pub gaps: KnownGaps,
     /// Number of stored items.
     pub stored: i64,
     /// Position in the list of playlists.
@@ -55,7 +57,7 @@ pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Resu
                   AND n.read_at IS NOT NULL ORDER BY n.read_at DESC LIMIT 1), l.snapshot_id, NULL),
                 coalesce(l.stored, 0), m.position,
                 coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.whole_at, 0),
-                p.owner_id, w.account_id, l.unread IS NOT NULL
+                p.owner_id, w.account_id, l.unread IS NOT NULL, l.gaps
          FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
          LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
          LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN lists o ON o.id = m.list_id
@@ -76,6 +78,7 @@ pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Resu
             owner: account.owner_of(&claim),
             read_snapshot_id: row.get(3)?,
             has_unread: row.get(10)?,
+            gaps: KnownGaps::from_column(row.get(11)?),
             stored: row.get(4)?,
             position: row.get(5)?,
             reached_end: row.get(6)?,

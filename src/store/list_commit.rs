@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::imported_plays;
 use super::list_kinds::{is_playlist, list_table};
 use super::{
-    ListCommit, ListKey, ListProof, ProofKind, StoreError, WriteTx, known_rows, list_proof, lists, members,
+    ListCommit, ListKey, ListProof, ProofKind, StoreError, WriteTx, known_gaps, known_rows, list_proof, lists, members,
     playlist_commit, staging,
 };
 use crate::stream::StreamTable;
@@ -45,6 +45,7 @@ pub fn commit(
     if is_playlist(key.kind) {
         commit.changed |= known_rows::mark_unavailable(tx, &key.parent_id, &kept)?;
     }
+    commit.empty_places = known_gaps::staged_places(tx, list, key, proof, &kept)?;
     commit.kept = kept;
     commit.changed |= !same;
     tx.changed |= commit.changed;
@@ -114,10 +115,12 @@ fn append_plays(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Result
         "INSERT OR IGNORE INTO plays (user_id, played_at, track_id, context_type, context_uri, list_id, first_seen_at, fetched_at,
          row_version) SELECT ?1, added_at, item_id, detail ->> 0, detail ->> 1, list_id, ?2, ?2, next_row_version()
          FROM staged_items i WHERE list_id = ?3 AND item_id IS NOT NULL AND added_at IS NOT NULL
-         -- Earlier versions stored the time as Spotify wrote it.
+         -- Earlier versions stored the time as Spotify wrote it, and Spotify may write one time with and without
+         -- milliseconds. No track is played twice within a second.
          AND NOT EXISTS (SELECT 1 FROM plays p WHERE p.user_id = ?1 AND p.track_id = i.item_id
            AND p.played_at > date(i.added_at, '-1 day') AND p.played_at < date(i.added_at, '+2 days')
-           AND strftime('%Y-%m-%dT%H:%M:%fZ', p.played_at) = i.added_at)",
+           AND (strftime('%Y-%m-%dT%H:%M:%fZ', p.played_at) = i.added_at OR p.imported_at IS NULL
+             AND abs(julianday(p.played_at) - julianday(i.added_at)) * 86400 < 0.9995))",
         params![key.audience, now, list],
     )?;
     let replaced = imported_plays::drop_imported_doubles(tx, &key.audience, now)?;

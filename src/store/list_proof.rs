@@ -67,8 +67,6 @@ pub struct ListProof {
     pub snapshot_after: Option<String>,
     /// Entity tag of the first response.
     pub etag: Option<String>,
-    /// The read ended before the total, so unseen items may still be in the list.
-    pub ended_early: bool,
     /// Only the first items were wanted. They form a list of their own.
     pub first_items_only: bool,
 }
@@ -76,7 +74,7 @@ pub struct ListProof {
 /// Refuses a list with served items that are neither staged nor counted as skipped.
 pub(super) fn refuse_missing_rows(tx: &WriteTx, list: i64, key: &ListKey, proof: &ListProof) -> Result<(), StoreError> {
     // A partial list wants only its first items, and the positions of a search are counted by its pages.
-    if proof.ended_early || proof.first_items_only || list_table(key.kind) == Some(StreamTable::SearchResults) {
+    if proof.first_items_only || list_table(key.kind) == Some(StreamTable::SearchResults) {
         return Ok(());
     }
     let staged = staging::count(tx, list)?;
@@ -163,7 +161,7 @@ impl ListProof {
             ProofKind::Content => return "content",
             _ => {}
         }
-        match (self.ended_early || self.first_items_only && !as_announced, &self.snapshot_id, as_announced) {
+        match (self.first_items_only && !as_announced, &self.snapshot_id, as_announced) {
             (true, ..) => "cut",
             (_, _, false) => "wrong_total",
             (_, Some(_), true) => "version",

@@ -13,4 +13,6 @@ pub struct ListCommit {
     pub changes: i64,
     /// Items that Spotify did not send, but that keep their rows.
     pub kept: Vec<KeptRow>,
+    /// Places at which Spotify sent no usable item.
+    pub empty_places: Vec<i64>,
 }

@@ -6,7 +6,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{EarlyEnd, StoreError, WriteTx};
+use super::{EarlyEnd, KnownGaps, StoreError, WriteTx};
 
 /// Identifies a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +57,8 @@ pub struct ListRow {
     pub checked_at: Option<String>,
     /// Items that the last read could not read.
     pub unread: Vec<UnreadItem>,
+    /// What is missing from the published rows.
+    pub gaps: KnownGaps,
     /// The newest read since then that ended before its total and was not accepted.
     pub early_end: Option<EarlyEnd>,
     /// For a playlist: the result of its newest read by any reader.
@@ -136,7 +138,7 @@ pub fn find(tx: &WriteTx, key: &ListKey) -> Result<Option<ListRow>, StoreError> 
         "SELECT l.id, l.snapshot_id, l.etag, l.stored, l.content_hash, l.whole_at,
                 c.next_offset, c.cursor, c.announced, c.skipped, c.snapshot_id, c.etag, c.restarts, l.checked_at, c.started_at,
                 l.announced, l.served, l.proof, l.restless, c.ended, c.run_id, r.job, n.read_at, n.snapshot_id,
-                c.unread, l.unread, u.run_id, u.announced - u.served
+                c.unread, l.unread, u.run_id, u.announced - u.served, l.gaps
          FROM lists l LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN runs r ON r.id = c.run_id
          LEFT JOIN lists n ON l.kind = 'playlist_items' AND n.id = (SELECT o.id FROM lists o WHERE o.kind = l.kind
            AND o.parent_id = l.parent_id AND o.read_at IS NOT NULL ORDER BY o.read_at DESC LIMIT 1)
@@ -287,6 +289,7 @@ fn read_list_row(row: &Row<'_>) -> rusqlite::Result<ListRow> {
         proof: row.get(17)?,
         unstable_version: row.get(18)?,
         unread: read_unread(row.get(25)?),
+        gaps: KnownGaps::from_column(row.get(28)?),
         early_end: match (row.get(26)?, row.get(27)?) {
             (Some(run), Some(missing)) => Some(EarlyEnd { run, missing }),
             _ => None,

@@ -30,15 +30,13 @@ pub(super) fn replace(
         return Ok(ListCommit { stored, ..ListCommit::default() });
     }
     let child = t.item_column;
-    if !proof.ended_early {
-        tx.execute_counted(
-            &format!(
-                "UPDATE {table} SET removed_at = ?2, row_version = next_row_version() WHERE list_id = ?1 AND removed_at IS NULL
-                 AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
-            ),
-            params![list, now],
-        )?;
-    }
+    tx.execute_counted(
+        &format!(
+            "UPDATE {table} SET removed_at = ?2, row_version = next_row_version() WHERE list_id = ?1 AND removed_at IS NULL
+             AND {child} NOT IN (SELECT item_id FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL)"
+        ),
+        params![list, now],
+    )?;
     // The row of an item that returned no longer says that it was removed, so record that separately.
     tx.execute_counted(
         &format!(

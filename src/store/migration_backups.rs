@@ -19,6 +19,11 @@ const BACKUP_SUFFIX: &str = ".schema-";
 /// Offset of the application id in an SQLite file.
 const APPLICATION_ID_AT: usize = 68;
 
+/// The path of the first backup of a store with an older schema.
+pub(super) fn backup_path(store: &Path, version: i64) -> PathBuf {
+    with_suffix(store, &format!("{BACKUP_SUFFIX}{version}"))
+}
+
 /// Backs up a store with an older schema. The caller holds the write lock, so everything committed is included.
 /// The same state is not backed up twice.
 ///

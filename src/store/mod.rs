@@ -9,7 +9,7 @@
 //! - writing: `writer_thread`, `write_tx`, `pending_writes`, `row_write`;
 //! - entities: `entity`, `entity_table`, `children`, `etags`, `freshness`, `code_matches`;
 //! - lists: `lists` (key, row, checkpoint), `staging`, `list_commit` with `members`, `known_rows` and `playlist_commit`, `list_proof`,
-//!   `list_quality`, `early_ends`, `list_kinds`, `interrupted_reads`;
+//!   `list_quality`, `early_ends`, `known_gaps`, `list_kinds`, `interrupted_reads`;
 //! - playlists over time: `playlist_diff`, `replay`, `changes`, `run_changes`, `playlist_names`, `find`;
 //! - plays from files: `imported_plays`;
 //! - runs: `runs`, `run_history`, `requested`, `skipped_items` with `anomaly_table`, `field_notes`, `skip_list`,
@@ -47,6 +47,7 @@ pub mod future_times;
 mod imported_plays;
 mod info;
 pub mod interrupted_reads;
+pub mod known_gaps;
 mod known_rows;
 pub mod library_playlists;
 pub mod list_commit;
@@ -92,6 +93,7 @@ mod staleness;
 mod time_span;
 mod time_value;
 mod timestamp;
+mod upgrade_notes;
 mod verify;
 pub mod views;
 mod wal;
@@ -110,7 +112,9 @@ pub use disk_space::{MIN_FREE_BYTES, free_bytes};
 pub use early_ends::{EarlyEnd, LostRows};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
-pub use feed::{FEED_TABLES, FeedColumn, FeedSnapshot, FeedState, FeedTable, FeedType, feed_state, feed_tables};
+pub use feed::{
+    FEED_TABLES, FeedColumn, FeedSnapshot, FeedState, FeedTable, FeedType, feed_state, feed_tables, known_feed_tables,
+};
 pub use field_notes::{FieldCount, FieldCounts, FieldFinding, FieldProblem, FieldReport, FieldScope};
 pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_lists};
 pub use file_marks::{FileSource, MarkedFile, last_file_at, record_marks, sources_with_files};
@@ -118,6 +122,7 @@ pub use find::{FoundItem, find_in_lists};
 pub use imported_plays::{ExportedPlay, ImportedPlays, import_plays};
 pub use info::{StoreIdentity, data_version, known_state_folder};
 pub use interrupted_reads::InterruptedRead;
+pub use known_gaps::KnownGaps;
 pub use known_rows::KeptRow;
 pub use library_playlists::LibraryPlaylist;
 pub use list_commit::SEARCH_POSITIONS_PER_TYPE;
@@ -137,8 +142,9 @@ pub use playlist_names::{
 };
 pub use published_files::{
     KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,
-    WORKBOOK_SOURCE, files_of_earlier_titles, forget_files, has_duplicate_requests, known_file, largest_file,
-    lists_of_fetch, no_list_was_read, outdated_files, record_files, recorded_files, run_state,
+    WORKBOOK_SOURCE, edited_files, files_of_earlier_titles, forget_files, has_duplicate_requests, has_ever_finished,
+    known_file, largest_file, lists_of_fetch, no_list_was_read, note_edited_files, other_pages, outdated_files,
+    record_files, recorded_files, run_state,
 };
 pub use purge::{PurgeCounts, PurgedUser};
 pub use raw_answers::RawAnswers;
@@ -158,6 +164,7 @@ pub use staleness::{OldestRow, oldest_rows};
 pub use time_span::TimeSpan;
 pub use time_value::microseconds;
 pub use timestamp::{canonical_time, timestamp};
+pub use upgrade_notes::StoreUpgrade;
 pub use verify::{StoreFinding, StoreReport, verify_store};
 pub use wal::WAL_BLOCKED_WAIT;
 pub use write_tx::WriteTx;

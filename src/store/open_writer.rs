@@ -43,7 +43,7 @@ pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreE
     enable_wal(&conn).map_err(sqlite_error(path, "cannot be opened"))?;
     conn.execute_batch(
         "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;
-         PRAGMA mmap_size=0; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216;
+         PRAGMA mmap_size=0; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=16777216;
          PRAGMA temp_store=MEMORY;",
     )
     .map_err(sqlite_error(path, "cannot be opened"))?;

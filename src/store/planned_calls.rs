@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{StoreError, WriteTx};
+use super::{StoreError, WriteTx, has_ever_finished};
 
 /// Expected number of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,4 +45,19 @@ pub fn last_request_count(tx: &WriteTx, job: &str, fetch: &str) -> Result<Option
                FROM runs WHERE job = ?1 AND state IN ('complete', 'partial') ORDER BY id DESC LIMIT 1";
     let known = tx.prepare(sql)?.query_row([job, fetch], |row| Ok((row.get(0)?, row.get(1)?))).optional();
     known.map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns how many ids, lists and searches of a fetch were read; none if it has finished before, so that the ones that it
+/// read then are no measure.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn read_so_far(tx: &WriteTx, job: &str, fetch: &str) -> Result<Option<i64>, StoreError> {
+    let unreadable = |e| tx.error("cannot be read", e);
+    if has_ever_finished(tx.conn(), job, fetch).map_err(unreadable)? {
+        return Ok(None);
+    }
+    let sql = "SELECT count(*) FROM requested r LEFT JOIN lists l ON l.id = r.list_id
+               WHERE r.job = ?1 AND r.fetch = ?2 AND (r.list_id IS NULL OR l.read_at IS NOT NULL)";
+    tx.prepare(sql)?.query_row([job, fetch], |row| row.get(0)).map(Some).map_err(unreadable)
 }

@@ -5,6 +5,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use super::info;
+
 /// The source of the page of a job.
 pub const REPORT_SOURCE: &str = "report page";
 
@@ -117,6 +119,16 @@ pub fn no_list_was_read(store: &Connection, job: &str, fetch: &str) -> rusqlite:
     store.query_row(sql, [job, fetch], |row| row.get(0))
 }
 
+/// Whether a run has finished a fetch, completely or with gaps.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_ever_finished(store: &Connection, job: &str, fetch: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM run_fetches f JOIN runs r ON r.id = f.run_id
+               WHERE r.job = ?1 AND f.fetch = ?2 AND f.state IN ('complete', 'partial'))";
+    store.query_row(sql, [job, fetch], |row| row.get(0))
+}
+
 /// A list that a fetch requested and that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedList {
@@ -173,6 +185,44 @@ pub fn files_of_earlier_titles(
         earlier.extend(found.into_iter().filter(|file| file.path_below_job(job) != Some(path.as_str())));
     }
     Ok(earlier)
+}
+
+/// Returns the pages of a job that are none of `current`: a job with several users has a page for each of them, and no other.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn other_pages(store: &Connection, job: &str, current: &[&str]) -> rusqlite::Result<Vec<OutdatedFile>> {
+    let sql = "SELECT path, source, sha256 FROM published_files
+               WHERE job = ?1 AND (source = ?2 OR substr(source, 1, length(?2) + 4) = ?2 || ' of ')";
+    let mut pages = store.prepare(sql)?;
+    let read = |row: &Row<'_>| {
+        Ok(OutdatedFile { path: row.get(0)?, source: row.get(1)?, sha256: row.get(2)?, is_newest: false })
+    };
+    let mut found: Vec<OutdatedFile> = pages.query_map([job, REPORT_SOURCE], read)?.collect::<Result<_, _>>()?;
+    found.retain(|page| page.path_below_job(job).is_some_and(|path| !current.contains(&path)));
+    Ok(found)
+}
+
+/// The start of the keys in `store_info` of files of earlier dates or titles that stay because they were changed by hand.
+/// The rest is the path below the CSV folder.
+const EDITED_FILE: &str = "edited_file ";
+
+/// Records that such files stay without a record of their content.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn note_edited_files(store: &Connection, paths: &[String]) -> rusqlite::Result<()> {
+    paths.iter().try_for_each(|path| info::set_value(store, &format!("{EDITED_FILE}{path}"), ""))
+}
+
+/// Returns the paths of [`note_edited_files`], below the CSV folder.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn edited_files(store: &Connection) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT substr(key, length(?1) + 1) FROM store_info WHERE substr(key, 1, length(?1)) = ?1 ORDER BY key";
+    let mut keys = store.prepare(sql)?;
+    keys.query_map([EDITED_FILE], |row| row.get(0))?.collect()
 }
 
 /// Deletes the records of these files, all or none, so that the next export renders them.

@@ -28,7 +28,7 @@ use rustc_hash::FxHashSet;
 
 pub use error::{QueryError, SqlPosition};
 pub use first_rows::FirstRows;
-pub use inputs::{InputRowSink, InputRows, mentions_inputs};
+pub use inputs::{InputRowSink, InputRows, create_joined_table, joined_columns, mentions_inputs};
 pub use limits::QueryBudget;
 pub use parameters::QueryParameters;
 pub use text::is_volatile;
@@ -51,7 +51,7 @@ pub struct QueryFetch {
     pub user_id: Option<String>,
     /// For logs: start of the window, ISO 8601 in UTC.
     pub since: Option<String>,
-    /// The rows of its input file, if queries may read them.
+    /// The rows of its input file, if queries may read them or its files show them.
     pub inputs: Option<Arc<dyn InputRows>>,
 }
 

@@ -142,6 +142,31 @@ fn users_of_fetch(tx: &WriteTx, job: &str, fetch: &str) -> Result<Vec<RequestedU
     rows.collect::<Result<_, _>>().map_err(|e| tx.error("cannot be read", e))
 }
 
+/// Records what a fetch has requested so far, if it was interrupted and has never come to its end. A fetch that has keeps what
+/// it requested then. `recorded_for` is the user in the records of its runs.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn replace_unfinished(
+    tx: &mut WriteTx,
+    (job, fetch, recorded_for): (&str, &str, &str),
+    user: Option<&str>,
+    place: i64,
+    requested: &[RequestedItem],
+) -> Result<(), StoreError> {
+    let ended = "SELECT EXISTS (SELECT 1 FROM run_fetches f JOIN runs r ON r.id = f.run_id
+                 WHERE r.job = ?1 AND f.fetch = ?2 AND f.user_id = ?3 AND f.state IN ('complete', 'partial'))";
+    let has_ended: bool = tx
+        .prepare(ended)?
+        .query_row(params![job, fetch, recorded_for], |row| row.get(0))
+        .map_err(|e| tx.error("cannot be read", e))?;
+    // A run that was stopped early has requested less than the one before it.
+    if has_ended || read(tx, job, fetch, user)?.1.len() >= requested.len() {
+        return Ok(());
+    }
+    replace(tx, job, fetch, user, place, requested)
+}
+
 fn read(tx: &WriteTx, job: &str, fetch: &str, user: Option<&str>) -> Result<(i64, Vec<RequestedItem>), StoreError> {
     let mut first = None;
     let mut read = |row: &rusqlite::Row<'_>| {

@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0016_dated_files.sql"),
     include_str!("migrations/0017_imported_plays.sql"),
     include_str!("migrations/0018_feed.sql"),
+    include_str!("migrations/0019_known_gaps.sql"),
 ];
 
 /// The schema version of this program.

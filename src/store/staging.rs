@@ -72,6 +72,32 @@ pub fn as_text(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<String
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
+/// Discards the rows of a range whose item has an earlier row of the same kind. Returns their positions and items.
+///
+/// # Errors
+/// If the store cannot be written.
+pub fn discard_repeated(
+    tx: &mut WriteTx,
+    list: i64,
+    kind: &str,
+    from: i64,
+    to: i64,
+) -> Result<Vec<(i64, String)>, StoreError> {
+    let sql =
+        "SELECT a.position, a.item_id FROM staged_items a WHERE a.list_id = ?1 AND a.position >= ?2 AND a.position < ?3
+               AND EXISTS (SELECT 1 FROM staged_items b WHERE b.list_id = ?1 AND b.kind = ?4 AND b.item_id = a.item_id
+                 AND b.position < a.position) ORDER BY a.position";
+    let repeated: Vec<(i64, String)> = {
+        let mut statement = tx.prepare(sql)?;
+        let rows = statement.query_map(params![list, from, to, kind], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))?
+    };
+    for (position, _) in &repeated {
+        discard_between(tx, list, *position, position + 1)?;
+    }
+    Ok(repeated)
+}
+
 /// Whether a range of rows repeats the rows just before it. One row proves nothing: an item may well appear
 /// twice.
 ///

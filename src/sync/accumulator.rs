@@ -22,7 +22,7 @@ use spotify_client::state::AppClass;
 pub(super) struct RunAccumulator {
     pub fetches: Vec<FetchReport>,
     pub reasons: Vec<String>,
-    hints: Vec<String>,
+    pub hints: Vec<String>,
     pub causes: Vec<RunCause>,
     pub exit_codes: Vec<u8>,
     /// Fetches that did not finish.
@@ -185,6 +185,7 @@ impl RunAccumulator {
             started_at: timestamp(sync.started_at),
             finished_at: finished,
             fetches: self.fetches,
+            file_warnings: exported.warnings,
             files: exported.files,
             files_deleted: exported.deleted,
         })

@@ -96,6 +96,7 @@ pub(super) fn write_album_tracks(
             max_items: None,
             proof: &proof,
             unread: &[],
+            known_gaps: &[],
             run,
             now: &asked.now,
             is_accepted,

@@ -8,9 +8,9 @@
 //! | no cursor | a second answer | page is used | `no_cursor`, the old list stays |
 //! | short page | a second answer | page is used | read in smaller pages |
 //! | cut short as far from the total as before | the list as it is stored | list ends here, `wrong_total` | as below |
-//! | cut short, list has a version and all rows that its total does not say are gone, is a discography, or was never read | the list seen at an offset that differs by one | list ends here, `wrong_total` | as below |
+//! | cut short, list has a version or is a discography, with all rows that its total does not say are gone, or was never read | the list seen at an offset that differs by one | list ends here, `wrong_total` | as below |
 //! | cut short, by cursor, never read | the same end in two reads | list ends here, `wrong_total` | as below |
-//! | cut short as far from the total as in an earlier run, and no known row is missing | by offset: the list seen at an offset that differs by one; by cursor: a second answer | list ends here, `wrong_total` | as below |
+//! | cut short as far from the total as in an earlier run, or closer than the published list, and no known row is missing | by offset: the list seen at an offset that differs by one; by cursor: a second answer | list ends here, `wrong_total` | as below |
 //! | cut short, and a person accepts it | a second answer | list ends here, `wrong_total` | as below |
 //! | cut short | a second answer | page is used | by cursor: read again from the start, then `cut_short`; by offset: read in smaller pages |
 //! | repeated page | by offset: the list seen at an offset that differs by one | page is used | a second answer, then `repeated_page` |
@@ -58,7 +58,8 @@ pub(super) enum PageAnomaly {
         is_plausible: bool,
         /// Nothing is stored of the list that a wrong end could replace.
         is_first_read: bool,
-        /// A second answer is enough: a person accepts the list as it is, or an earlier run has found this end, too.
+        /// A second answer is enough: a person accepts the list as it is, an earlier run has found this end, too, or
+        /// more came than is published.
         is_accepted: bool,
     },
     /// The page has the items of the page before it.

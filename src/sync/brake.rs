@@ -66,7 +66,7 @@ pub(super) enum BatchSuspicion {
 }
 
 /// Whether a number of items is far more than chance: a quarter of them and at least three, or all of several.
-fn is_sharp(count: i64, of: i64) -> bool {
+pub(super) fn is_sharp(count: i64, of: i64) -> bool {
     count >= SUSPECT_ITEMS && count * SUSPECT_SHARE >= of || count > 1 && count >= of
 }
 
@@ -165,6 +165,11 @@ impl BatchSuspicion {
 pub(super) fn describe_kept(read_at: &str, job: &str, fetch: &str) -> String {
     let day = read_at.get(..10).unwrap_or(read_at);
     format!("the list of {day} stays; accept it: cratedigger run --accept {job} {fetch}")
+}
+
+/// The known rows that stay where a list ends before them, and the command that accepts its end.
+pub(super) fn describe_known_rows(job: &str, fetch: &str) -> String {
+    format!("the known rows stay; accept the end: cratedigger run --accept {job} {fetch}")
 }
 
 /// The quality to record for a published list. Of an incremental read, the rest of the list counts as before.

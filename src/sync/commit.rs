@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::anomalies::PageAnomaly;
+use super::anomalies::{CUT_SHORT, PageAnomaly};
 use super::error::SyncError;
 use super::incremental::IncrementalRead;
 use super::list_request::{ListRequest, Prefetch};
@@ -11,8 +11,8 @@ use super::publication::{Publication, PublishOutcome, publish};
 use crate::ingest::{IngestContext, ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, list_proof,
-    lists, members, playlist_commit, runs, skipped_items, staging,
+    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, known_gaps,
+    list_proof, lists, members, playlist_commit, runs, skipped_items, staging,
 };
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
@@ -26,8 +26,8 @@ pub(super) struct PageCommit {
     pub overlap: bool,
     /// How far the list is read with this page.
     pub at: Checkpoint,
-    /// Set if the page completes the list: what proves that, and whether the list ended before its total.
-    pub finish: Option<(ProofKind, bool)>,
+    /// Set if the page completes the list: what proves that.
+    pub finish: Option<ProofKind>,
     /// The page may repeat the items before it.
     pub is_accepted: bool,
     /// Places of items that could not be read, where the page has nulls.
@@ -144,16 +144,16 @@ pub(super) async fn commit_page(
             skipped += 1;
             notes.record(s, position, SkippedItem { reason, detail, ..SkippedItem::default() })?;
         }
-        if let Some((by, short)) = finish {
+        if let Some(by) = finish {
             skipped += notes.record_duplicates(s, &duplicates)?;
-            let proof =
-                ListProof { ended_early: short, first_items_only: max_items.is_some(), ..proof(&at, by, skipped) };
+            let proof = ListProof { first_items_only: max_items.is_some(), ..proof(&at, by, skipped) };
             let publication = Publication {
                 list: id,
                 key: &key,
                 max_items,
                 proof: &proof,
                 unread: &at.unread,
+                known_gaps: &[],
                 run,
                 now: &asked.now,
                 is_accepted: accepts_batch,
@@ -241,6 +241,7 @@ pub(super) async fn publish_staged(
                 max_items,
                 proof,
                 unread: &unread,
+                known_gaps: &[],
                 run,
                 now,
                 is_accepted,
@@ -256,13 +257,13 @@ pub(super) async fn publish_staged(
     Ok(open.sync.store.write(write).await?)
 }
 
-/// Publishes the pages of an incremental read with the rows that are presumed to follow them. Returns what that
-/// did, and how many of the items that were read are in the list twice.
+/// Publishes the pages of an incremental read with the rows that are presumed to follow them. `cut_short` says that the
+/// list still ends before them. Returns what that did, and how many of the items that were read are in the list twice.
 pub(super) async fn publish_incremental(
     open: &OpenList<'_>,
     list: &ListRequest,
     at: &Checkpoint,
-    read: &IncrementalRead,
+    (read, cut_short): (&IncrementalRead, Option<String>),
 ) -> Result<(PublishOutcome, i64), SyncError> {
     let (sync, row) = (open.sync, &open.row);
     let asked = open.context.asked(sync.now());
@@ -271,6 +272,7 @@ pub(super) async fn publish_incremental(
     let grown = at.announced.unwrap_or(0) - row.announced.unwrap_or(0);
     let served = row.served.unwrap_or(0) + grown;
     let is_accepted = open.accepts_batch();
+    let gaps: Vec<i64> = read.presumed_gaps(&row.gaps.places).into_iter().map(|(place, _)| place).collect();
     let published = sync.store.write(move |s| {
         let duplicates = members::duplicates(s, id, &key, at.next_offset)?;
         let duplicates = notes.record_duplicates(s, &duplicates)?;
@@ -291,13 +293,18 @@ pub(super) async fn publish_incremental(
             max_items: None,
             proof,
             unread,
+            known_gaps: &gaps,
             run,
             now,
             is_accepted,
             is_emptied_twice: false,
             notes,
         };
-        Ok((publish(s, &publication)?, duplicates))
+        let outcome = publish(s, &publication)?;
+        if matches!(outcome, PublishOutcome::Stored(_)) {
+            notes.record_cut_short(s, cut_short)?;
+        }
+        Ok((outcome, duplicates))
     });
     Ok(published.await?)
 }
@@ -330,6 +337,9 @@ pub(super) async fn abandon_read(
     let abandon = move |s: &mut WriteTx| {
         let proof = ListProof { snapshot_after, ..proof(&at, ProofKind::default(), 0) };
         list_proof::record_unproved(s, id, &proof, run, reason, &now)?;
+        if reason == CUT_SHORT {
+            known_gaps::record_cut(s, id, Some(proof.served))?;
+        }
         lists::discard_checkpoint(s, id)
     };
     Ok(open.sync.store.write(abandon).await?)
@@ -391,7 +401,6 @@ fn proof(at: &Checkpoint, by: ProofKind, skipped: i64) -> ListProof {
         snapshot_id: at.snapshot_id.clone(),
         snapshot_after: None,
         etag: at.etag.clone(),
-        ended_early: false,
         first_items_only: false,
     }
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::context::SyncContext;
 use super::error::{SyncError, SyncErrorClass};
-use super::estimate::{CallEstimate, CallRange, JobEstimator, ProbeBudget, RowChanges};
+use super::estimate::{CallEstimate, CallRange, JobEstimator, ProbeBudget, RowChanges, call_count};
 use super::fetch::fetch_families;
 use super::fetch_inputs::InputResolver;
 use super::partition::partitions;
@@ -79,12 +79,18 @@ pub async fn estimate_job(
         JobEstimate { job: job.name.clone(), account_lookups: CallRange::exactly(unknown as u64), fetches: Vec::new() };
     let mut estimator = JobEstimator::new(sync, probes);
     // The ids that a fetch takes from another fetch are not known before that one is read.
-    let mut unsettled: HashMap<&str, RowChanges> = HashMap::new();
+    let mut unsettled: HashMap<&str, (RowChanges, i64)> = HashMap::new();
     for fetch in &job.fetches {
         let parent = match &fetch.source {
             FetchSource::From { fetch: parent, .. } => {
                 let fetch = &job.fetches[*parent];
-                unsettled.get(fetch.name.as_str()).map(|changes| ParentFetch { fetch, changes: *changes })
+                match unsettled.get(fetch.name.as_str()) {
+                    None => None,
+                    Some((changes, all)) => {
+                        let read = read_so_far(sync, job, fetch, *all).await?;
+                        Some(ParentFetch { fetch, changes: *changes, read: (read, *all) })
+                    }
+                }
             }
             _ => None,
         };
@@ -126,7 +132,7 @@ pub async fn estimate_job(
             changes = RowChanges::AnyChange;
         }
         if !has_same_inputs(sync, job, fetch, requested).await? || changes != RowChanges::None {
-            unsettled.insert(&fetch.name, changes);
+            unsettled.insert(&fetch.name, (changes, requested));
             estimator.versions_may_be_known |= fetch.stream.yields_versions;
             estimator.included_kinds.extend(fetch.stream.full_entities);
         }
@@ -162,9 +168,16 @@ fn unavailable_to_app(sync: &SyncContext, fetch: &Fetch) -> Result<Option<String
 struct ParentFetch<'j> {
     fetch: &'j Fetch,
     changes: RowChanges,
+    /// How many of its ids, lists and searches have been read, and how many there are.
+    read: (i64, i64),
 }
 
 impl ParentFetch<'_> {
+    /// Whether it was interrupted before it had read everything for the first time.
+    fn is_half_read(&self) -> bool {
+        0 < self.read.0 && self.read.0 < self.read.1
+    }
+
     /// Adjusts the estimate of a fetch that takes its ids from this one. The rows known now are a guess. It is bounded
     /// if each new row costs one call at most.
     fn adjust(&self, mut estimate: CallEstimate, fetch: &Fetch) -> CallEstimate {
@@ -177,6 +190,20 @@ impl ParentFetch<'_> {
                 let more = if rows == 0 { "fewer rows".to_owned() } else { format!("up to {rows} new rows") };
                 estimate.add_reason(&format!("it takes its ids from {name}, which is read first and may bring {more}"));
             }
+            _ if self.is_half_read() && known > 0 => {
+                let (read, all) = self.read;
+                let rest = |calls: u64| calls * call_count(all - read) / call_count(read).max(1);
+                let more: Vec<_> =
+                    estimate.by_family.iter().map(|(family, calls)| (*family, rest(calls.expected_calls()))).collect();
+                for (family, calls) in more {
+                    estimate.add_calls(family, CallRange::roughly(calls, 0));
+                }
+                let likely = known + rest(known);
+                estimate.add_reason(&format!(
+                    "it takes its ids from {name}, of which {read} of {all} are read so far; if the others are alike, it \
+                     takes about {likely} calls"
+                ));
+            }
             _ => {
                 for family in fetch.stream.families() {
                     estimate.add_calls(family, CallRange::at_least(0));
@@ -188,6 +215,13 @@ impl ParentFetch<'_> {
         }
         estimate
     }
+}
+
+/// How many of the ids, lists and searches of a fetch are read, if it was interrupted before it had read all of them.
+async fn read_so_far(sync: &SyncContext, job: &Job, fetch: &Fetch, all: i64) -> Result<i64, SyncError> {
+    let (name, part) = (job.name.clone(), fetch.name.clone());
+    let read = sync.store.write(move |s| planned_calls::read_so_far(s, &name, &part)).await?;
+    Ok(read.unwrap_or(all))
 }
 
 /// The endpoint family of a fetch if each row of its parent names one entity, which takes one call at most.

@@ -152,7 +152,7 @@ impl FetchRun<'_> {
     }
 
     /// Writes the record of the fetch, with its requested ids. A fetch that did not end normally keeps the ids of its
-    /// last run, and with them its last CSV. So does a fetch that is partial because the app does not have the stream.
+    /// last run, and with them its last CSV; if there was none, it records those that it came to. So does a fetch that is partial because the app does not have the stream.
     async fn write_record(
         &self,
         state: FetchState,
@@ -161,14 +161,16 @@ impl FetchRun<'_> {
         came_to_its_end: bool,
     ) -> Result<(), SyncError> {
         let context = &self.context;
-        let requested =
-            came_to_its_end.then(|| in_job_order(result.requested, &context.progress.first_places(&result.places)));
+        let requested = in_job_order(result.requested, &context.progress.first_places(&result.places));
         let (run, name, job, record) = (self.sync.run_id, context.fetch.clone(), self.job.name.clone(), record.clone());
         let (user, place) =
             (context.partition_index.map(|_| context.audience.clone()), context.partition_index.unwrap_or(0));
         let written = self.sync.store.write(move |s| {
-            if let Some(requested) = &requested {
-                requested::replace(s, &job, &name, user.as_deref(), place, requested)?;
+            if came_to_its_end {
+                requested::replace(s, &job, &name, user.as_deref(), place, &requested)?;
+            } else {
+                let of = (job.as_str(), name.as_str(), record.user_id.as_str());
+                requested::replace_unfinished(s, of, user.as_deref(), place, &requested)?;
             }
             runs::finish_fetch(s, run, state, &record)
         });

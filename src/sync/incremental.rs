@@ -158,6 +158,13 @@ impl IncrementalRead {
         self.presumed_places().filter_map(item).collect()
     }
 
+    /// Of known gaps, those in the part that is presumed: their places now, with the items that have them.
+    pub(super) fn presumed_gaps(&self, places: &[i64]) -> Vec<(i64, Option<String>)> {
+        let is_gap = |(_, place): &(i64, usize)| places.contains(&as_count(*place));
+        let known = |place: usize| self.previous.rows[place].as_ref().map(|(id, _)| id.clone());
+        self.presumed_places().filter(is_gap).map(|(position, place)| (position, known(place))).collect()
+    }
+
     /// Whether all rows that were read are where they were.
     pub(super) fn found_nothing_new(&self) -> bool {
         self.unchanged

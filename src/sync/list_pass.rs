@@ -4,15 +4,14 @@
 //! more; an empty page ends a list whatever `next` says; `total` is a hint until the end of the list,
 //! where it is a check.
 
+mod ends;
+
+use self::ends::PageProgress;
 use super::anomalies::{
-    AnomalyDecision, AnomalyEvidence, PageAnomaly, VersionEvidence, decide, find_changed_total, find_emptied,
-    find_endless, find_page_anomaly, is_empty_end, is_known_shortfall, is_same_from_aside, rejected,
+    AnomalyDecision, AnomalyEvidence, PageAnomaly, VersionEvidence, decide, find_changed_total, rejected,
 };
 use super::brake::SUSPECT_BATCH;
-use super::commit::{
-    CommitOutcome, PageCommit, commit_page, publish_incremental, publish_staged, repeats_items, staged_hash,
-    starts_with_page,
-};
+use super::commit::{CommitOutcome, PageCommit, commit_page, publish_staged, staged_hash, starts_with_page};
 use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::incremental::{IncrementalRead, PreviousRows};
@@ -20,12 +19,9 @@ use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
 use super::page_reader::PageReader;
 use super::page_request::{PageFailure, PagePosition, PageResponse, request_version};
-use super::paged_list::page_rows;
 use super::publication::PublishOutcome;
 use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
-use super::short_page::{ShortPageEnd, short_page_end};
-use crate::store::{Checkpoint, ProofKind, UnreadItem, early_ends, members};
-use crate::stream::Paging;
+use crate::store::{Checkpoint, ProofKind, UnreadItem, members};
 use spotify_client::page::RawPage;
 
 /// One pass over a list.
@@ -54,21 +50,14 @@ pub(super) struct ListPass<'a> {
     cut_short_at: Option<i64>,
     /// The last page is short, and nothing follows it although more is announced.
     ends_early: bool,
+    /// The last page has fewer items than a page has, and names no next one.
+    last_page_is_short: bool,
     /// The announced total changed during this pass, and the version did not.
     total_changed: bool,
     /// When the playlist was last read by any reader before this read began.
     newest_read_at: Option<String>,
     /// The version that was found during this pass instead of that at its start.
     other_version: Option<String>,
-}
-
-/// What a page means for the pass.
-struct PageProgress {
-    reached: i64,
-    is_last: bool,
-    /// The list ended before its total.
-    ended_early: bool,
-    cursor: Option<String>,
 }
 
 impl<'a> ListPass<'a> {
@@ -92,6 +81,7 @@ impl<'a> ListPass<'a> {
             cut_short_before: None,
             cut_short_at: None,
             ends_early: false,
+            last_page_is_short: false,
             total_changed: false,
             newest_read_at: None,
             other_version: None,
@@ -152,82 +142,6 @@ impl<'a> ListPass<'a> {
                 return self.verify_complete(at, prefetch).await;
             }
         }
-    }
-
-    /// What is odd about a page.
-    async fn find_anomaly(
-        &mut self,
-        at: &Checkpoint,
-        page: &RawPage,
-        offset: i64,
-    ) -> Result<Option<PageAnomaly>, ReadStop> {
-        if let Some(anomaly) = find_page_anomaly(self.list, (&self.open.row, at), (page, offset)) {
-            return Ok(Some(self.weigh_end(anomaly, at, page).await?));
-        }
-        if let Some(anomaly) = find_emptied(self.rows_to_protect(), page, offset) {
-            return Ok(Some(anomaly));
-        }
-        self.ends_early = false;
-        let is_known = |end: &ShortPageEnd| {
-            let announced = at.announced.or(page.total).unwrap_or(end.offset);
-            is_known_shortfall(&self.open.row, announced, end.offset)
-        };
-        if !self.pages.reads_parts()
-            && let Some(end) = short_page_end(self.list, at, page, offset).filter(|end| !is_known(end))
-            && !self.is_rest_known(at, page)
-            && let Some(next) = self.pages.look_ahead(end.offset).await
-        {
-            self.ends_early = next.served() == 0;
-            if end.is_repeated_by(next) {
-                return Ok(Some(PageAnomaly::ShortPage { offset }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Completes what is known about a list that ends before its total: whether known rows are missing, whether an
-    /// earlier run has found the same end, and whether a person accepts it.
-    async fn weigh_end(
-        &self,
-        mut anomaly: PageAnomaly,
-        at: &Checkpoint,
-        page: &RawPage,
-    ) -> Result<PageAnomaly, SyncError> {
-        let PageAnomaly::CutShort { reached, announced, is_plausible, is_accepted, .. } = &mut anomaly else {
-            return Ok(anomaly);
-        };
-        let OpenList { sync, row, .. } = self.open;
-        let found: Vec<String> =
-            page_rows(page, at.next_offset, self.list.entry_kind).into_iter().map(|row| row.id).collect();
-        let (id, key, nulls) = (row.id, self.list.key.clone(), at.skipped + count(at.unread.len()));
-        let lost = sync.store.write(move |s| early_ends::lost_rows(s, id, &key, (&found, nulls))).await?;
-        let missing = *announced - *reached;
-        let was_seen_before = row.early_end.is_some_and(|end| end.run != sync.run_id && end.missing == missing);
-        let is_seen_again = was_seen_before && lost.count == 0;
-        if self.list.version.is_some() {
-            *is_plausible &= lost.are_stated(*announced);
-        }
-        *is_plausible |= is_seen_again && !self.list.has_cursor();
-        *is_accepted = self.open.context.accepts_batch || is_seen_again && self.list.has_cursor();
-        Ok(anomaly)
-    }
-
-    /// Whether the rows of a page and those that are stored add up to the whole list, so that the page lacks nothing.
-    fn is_rest_known(&self, at: &Checkpoint, page: &RawPage) -> bool {
-        // A page without a next one says that the list ends there.
-        if !page.more {
-            return false;
-        }
-        let (Some(read), Some(total)) = (&self.incremental, at.announced.or(page.total)) else { return false };
-        let reached = at.next_offset + page.served();
-        let mut read = read.clone();
-        read.add_rows(page_rows(page, at.next_offset, self.list.entry_kind), reached);
-        read.is_enough(total)
-    }
-
-    /// Rows that must not vanish by one odd answer.
-    fn rows_to_protect(&self) -> i64 {
-        if self.open.accepts_batch() { 0 } else { self.open.row.stored.unwrap_or(0) }
     }
 
     /// Continues an interrupted read, if the list still begins as it did.
@@ -339,18 +253,6 @@ impl<'a> ListPass<'a> {
         }
     }
 
-    /// Whether a page that is requested at an offset that differs by one shows the same.
-    async fn is_confirmed_from_aside(&mut self, offset: i64, page: &RawPage, repeated: i64) -> Result<bool, SyncError> {
-        let aside = if offset > 0 { offset - 1 } else { offset + 1 };
-        match self.pages.request(PagePosition { offset: aside, ..PagePosition::default() }).await {
-            Ok(PageResponse::Page(aside)) => {
-                Ok(is_same_from_aside(&aside, page, offset, usize::try_from(repeated).unwrap_or(0)))
-            }
-            Ok(PageResponse::Unchanged) | Err(ReadStop::Outcome(_)) => Ok(false),
-            Err(ReadStop::Error(e)) => Err(e),
-        }
-    }
-
     /// Decides about a total that is not that of the pages before. Spotify's totals are wrong now and then,
     /// so the list's version has the last word, if it has one.
     async fn resolve_total(
@@ -398,43 +300,6 @@ impl<'a> ListPass<'a> {
         request_version(self.open.sync, self.open.context, version).await.map_err(ReadStop::from_request)
     }
 
-    /// How far the list is read with a page, and whether that is all.
-    fn page_progress(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Result<PageProgress, ReadStop> {
-        let reached = offset + page.served();
-        let announced = at.announced.or(page.total);
-        let is_enough = self.list.max_items.is_some_and(|max| reached >= max);
-        let cursor = if page.more { page.after.clone() } else { None };
-        let is_end = match self.list.paging {
-            Paging::Whole => true,
-            Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
-            _ => page.served() == 0 || (!page.more && self.is_end_of_pages(page, (offset, announced))),
-        };
-        let is_last = is_end || is_enough || self.pages.has_all_wanted();
-        if !is_last && let Some(anomaly) = find_endless(announced, reached) {
-            return Err(rejected(&anomaly).into());
-        }
-        // Items that were announced and not served may well be in the list: they are not called removed. A list that
-        // was as far from its total before has all that it has.
-        let is_short =
-            announced.is_some_and(|total| reached < total && !is_known_shortfall(&self.open.row, total, reached));
-        let ended_early = page.served() == 0
-            && self.list.version.is_none()
-            && is_short
-            && !self.open.context.accepts_batch
-            && !is_empty_end(self.list, page);
-        Ok(PageProgress { reached, is_last, ended_early, cursor })
-    }
-
-    /// Whether a list that names no next page ends with a page. Without a usable total, a full page shows nothing.
-    fn is_end_of_pages(&self, page: &RawPage, (offset, announced): (i64, Option<i64>)) -> bool {
-        let reached = offset + page.served();
-        let is_full = || page.limit.is_some_and(|limit| limit > 0 && page.served() >= limit);
-        match announced {
-            Some(total) if total > 0 => reached >= total,
-            _ => self.pages.reads_parts() || !is_full(),
-        }
-    }
-
     /// Commits a page. Returns the outcome of the pass if the page ends it. `at.reached_end` says that the list
     /// was read to its end and has to be verified.
     async fn commit(
@@ -456,6 +321,7 @@ impl<'a> ListPass<'a> {
         let items = progress.reached - offset - count(unread.len());
         next.unread.extend(unread);
         self.pages.note_total(next.announced);
+        self.last_page_is_short = !page.more && page.limit.is_some_and(|limit| page.served() < limit);
         let overlap = std::mem::take(&mut self.overlap);
         let content_hash = self.content_hash.clone();
         let page_commit = PageCommit {
@@ -463,7 +329,7 @@ impl<'a> ListPass<'a> {
             offset,
             overlap,
             at: next.clone(),
-            finish: (progress.is_last && !needs_proof).then_some((by, progress.ended_early)),
+            finish: (progress.is_last && !needs_proof).then_some(by),
             is_accepted: self.accepted_at == Some(offset),
             unread_places,
             known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
@@ -505,34 +371,6 @@ impl<'a> ListPass<'a> {
         self.open.sync.observer.items_served(&self.open.context.fetch, items);
         *at = next;
         self.finish_incrementally(at).await
-    }
-
-    /// Publishes the list if the pages so far are enough: the rest is presumed to be unchanged.
-    async fn finish_incrementally(&mut self, at: &mut Checkpoint) -> Result<Option<ReadOutcome>, ReadStop> {
-        let is_enough =
-            |read: &&IncrementalRead| !self.ends_early && at.announced.is_some_and(|total| read.is_enough(total));
-        let Some(read) = self.incremental.as_ref().filter(is_enough) else { return Ok(None) };
-        if repeats_items(self.open, self.list, at).await? {
-            // A repeated item may have come in place of another one. The whole list shows it.
-            self.incremental = None;
-            return Ok(None);
-        }
-        at.unread.extend(read.presumed_unread(&self.open.row.unread));
-        self.pages.retry_unread(at).await?;
-        let (outcome, duplicates) = publish_incremental(self.open, self.list, at, read).await?;
-        let stored = match outcome {
-            PublishOutcome::Stored(stored) => stored,
-            PublishOutcome::Suspect { detail } => return Err(suspect(detail).into()),
-            PublishOutcome::Superseded => return Ok(Some(ReadOutcome::Moved)),
-        };
-        let counts = self.counts(at, stored);
-        let counts = RecordCounts {
-            presumed: 1,
-            unchanged: i64::from(read.found_nothing_new()),
-            skipped: counts.skipped + duplicates,
-            ..counts
-        };
-        Ok(Some(ReadOutcome::published(at, counts)))
     }
 
     /// Reports once whether the interrupted read is continued.

@@ -12,6 +12,7 @@ use super::context::{FetchContext, SyncContext};
 use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::estimate::{CallEstimate, JobEstimator};
+use super::gap_looks;
 use super::incremental::PreviousRows;
 use super::list_pass::ListPass;
 use super::list_request::{ListRequest, Prefetch};
@@ -73,7 +74,9 @@ pub(super) async fn read_list(
     let open = OpenList::lock(sync, context, key).await?;
     if open.is_read() {
         let result = WorkResult::complete(vec![open.requested()], strategy.fresh_counts(&open));
-        let problem = describe_unread(open.row.announced, &open.row.unread).map(|text| open.name_problem(&text));
+        let cut_short = || open.row.gaps.cut_at.map(|at| format!("{CUT_SHORT}: it ended after {at} items"));
+        let problem = describe_unread(open.row.announced, &open.row.unread).or_else(cut_short);
+        let problem = problem.map(|text| open.name_problem(&text));
         return Ok(WorkResult { problem_count: usize::from(problem.is_some()), problem, ..result });
     }
     let outcome = strategy.read(&open).await?;
@@ -230,8 +233,8 @@ fn is_denial(e: &ApiError) -> bool {
 }
 
 /// Whether a list is read whole whatever is known of it: a person wants that, or accepts the end that a read has found.
-fn reads_whole(sync: &SyncContext, context: &FetchContext, row: &ListRow) -> bool {
-    sync.full || context.accepts_batch && row.early_end.is_some()
+pub(super) fn reads_whole(sync: &SyncContext, context: &FetchContext, row: &ListRow) -> bool {
+    sync.full || context.accepts_batch && (row.early_end.is_some() || row.gaps.cut_at.is_some())
 }
 
 /// The rows that are published, if they are enough to read the list incrementally.
@@ -262,6 +265,7 @@ pub(super) fn useful_etag(
         && (is_one_answer || list.wanted_newest().is_some() || is_incremental())
         && row.checkpoint.is_none()
         && row.unread.is_empty()
+        && !gap_looks::is_wanted(sync, &row.gaps)
         && change_detection::is_full_read_recent(row, full, &recent);
     row.etag.clone().filter(|_| is_useful)
 }

@@ -36,6 +36,7 @@ pub mod exit_codes;
 mod fetch;
 mod fetch_inputs;
 mod fetch_progress;
+mod gap_looks;
 mod halving;
 mod incremental;
 mod job_lock;

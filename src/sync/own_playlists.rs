@@ -15,6 +15,7 @@ use super::error::SyncError;
 use super::estimate::{
     CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, TotalTrust, call_count, check_total, reasons,
 };
+use super::gap_looks;
 use super::list_reader::{finish_read, read_list};
 use super::list_request::ListRequest;
 use super::missing;
@@ -123,7 +124,11 @@ async fn count_entries(
 }
 
 fn has_changed(sync: &SyncContext, list: &LibraryPlaylist) -> bool {
-    sync.full || list.has_unread || list.snapshot_id.is_none() || list.snapshot_id != list.read_snapshot_id
+    sync.full
+        || list.has_unread
+        || gap_looks::is_wanted(sync, &list.gaps)
+        || list.snapshot_id.is_none()
+        || list.snapshot_id != list.read_snapshot_id
 }
 
 /// The request for the list of a user's playlists.
@@ -429,7 +434,7 @@ async fn estimate_each_playlist(
             continue;
         }
         if change_detection::is_unchanged(&row, sync.full, &recent, list.snapshot_id.as_deref()) {
-            estimate.add(estimate_unchanged(&row));
+            estimate.add(estimate_unchanged(sync, &row));
             continue;
         }
         let page_sizes = item_page_sizes(sync, &list.id)?;
@@ -515,6 +520,7 @@ fn current_listing(
         },
         read_snapshot_id: before.and_then(|list| list.read_snapshot_id.clone()),
         has_unread: before.is_some_and(|list| list.has_unread),
+        gaps: before.map(|list| list.gaps.clone()).unwrap_or_default(),
         stored: before.map_or(0, |list| list.stored),
         position,
         verified: false,

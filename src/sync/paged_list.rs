@@ -14,6 +14,7 @@ use super::estimate::{
     CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, TotalTrust, call_count, check_total,
     is_whole_list, reasons,
 };
+use super::gap_looks;
 use super::incremental::{IncrementalRead, PreviousRows};
 use super::list_reader::{ListStrategy, read_pages, useful_etag};
 use super::list_request::{ListRequest, Prefetch};
@@ -160,7 +161,12 @@ async fn estimate_with_first_page(
     let mut read = IncrementalRead::new(previous);
     read.add_rows(served, page.served());
     if read.is_enough(total) && row.unread.is_empty() {
-        return Ok(one_call.with_changes(changes));
+        let looks = gap_looks::calls_of_look(estimator.sync, &row.gaps);
+        if looks == 0 {
+            return Ok(one_call.with_changes(changes));
+        }
+        let estimate = CallEstimate::for_one(list.family, CallRange::roughly(1 + looks, 1));
+        return Ok(estimate.with_reason(reasons::GAPS).with_changes(all_new));
     }
     let calls = if known == TotalTrust::Counted { CallRange::between(2, all_pages) } else { known.calls(all_pages, 2) };
     let estimate = CallEstimate::for_one(list.family, calls).with_reason(reasons::HEAD);
@@ -234,7 +240,13 @@ fn estimate_without_probe(
         let recent = estimator.sync.full_read_span(context.full_every);
         if change_detection::can_read_incrementally(row, list.changes, list.max_items, estimator.sync.full, &recent) {
             let reason = if at_most > 1 { reasons::HEAD } else { reasons::LAST_TIME };
-            CallEstimate::for_one(list.family, CallRange::between(1, at_most)).with_reason(reason)
+            let looks = gap_looks::calls_of_look(estimator.sync, &row.gaps);
+            let mut estimate = CallEstimate::for_one(list.family, CallRange::between(1, at_most)).with_reason(reason);
+            if looks > 0 {
+                estimate.add_calls(list.family, CallRange::between(0, looks));
+                estimate.add_reason(reasons::GAPS);
+            }
+            estimate
         } else if list.wanted_newest().is_some() {
             // The end may be looked at before the whole list is read.
             let calls = CallRange::between(1, at_most + 2);

@@ -10,7 +10,8 @@ use super::estimate::{
     CallEstimate, CallRange, JobEstimator, ProbeOutcome, RowChanges, TotalTrust, call_count, check_total,
     is_whole_list, reasons,
 };
-use super::list_reader::{ListStrategy, read_pages};
+use super::gap_looks;
+use super::list_reader::{ListStrategy, read_pages, reads_whole};
 use super::list_request::{ListRequest, Prefetch};
 use super::missing;
 use super::open_list::OpenList;
@@ -97,21 +98,22 @@ impl ListStrategy for PlaylistItems<'_> {
     async fn read(&self, open: &OpenList<'_>) -> Result<ReadOutcome, SyncError> {
         let (sync, context, row) = (open.sync, open.context, &open.row);
         let recent = sync.full_read_span(context.full_every);
-        let is_unchanged = |version: Option<&str>| change_detection::is_unchanged(row, sync.full, &recent, version);
+        let full = reads_whole(sync, context, row);
+        let is_unchanged = |version: Option<&str>| change_detection::is_unchanged(row, full, &recent, version);
         let mut reads_unread = false;
         if is_unchanged(known_snapshot(sync, self.id).await?.as_deref()) {
             let is_old_route = sync.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
             let list = playlist_items_request(context, *self, is_old_route);
-            match finish_unchanged(open, &list, 0).await? {
+            match finish_unchanged(open, &list, None).await? {
                 Some(outcome) => return Ok(outcome),
                 None => reads_unread = true,
             }
         }
-        let is_recent = change_detection::is_full_read_recent(row, sync.full, &recent);
+        let is_recent = !reads_unread && change_detection::is_full_read_recent(row, full, &recent);
         // A version that another reader has replaced is requested whole.
         let is_published = row.published_version() == row.snapshot_id.as_deref();
-        let etag =
-            row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none() && row.unread.is_empty());
+        let has_gaps = !row.unread.is_empty() || gap_looks::is_wanted(sync, &row.gaps);
+        let etag = row.etag.clone().filter(|_| is_recent && is_published && row.checkpoint.is_none() && !has_gaps);
         let playlist = match request_playlist(sync, context, self.id, (etag, fails_included(row))).await {
             Ok(Some(playlist)) => playlist,
             Ok(None) => {
@@ -124,8 +126,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let class = sync.app.class().map_err(ApiError::from)?;
         if !reads_unread && is_unchanged(playlist.snapshot_id.as_deref()) {
             let list = playlist_items_request(context, *self, playlist.is_old_route(class));
-            let included = playlist.page.as_ref().map_or(0, RawPage::served);
-            match finish_unchanged(open, &list, included).await? {
+            match finish_unchanged(open, &list, playlist.page.as_ref()).await? {
                 Some(ReadOutcome::Unchanged(counts)) => return Ok(ReadOutcome::Complete(counts)),
                 Some(outcome) => return Ok(outcome),
                 None => {}
@@ -162,7 +163,7 @@ impl ListStrategy for PlaylistItems<'_> {
         let recent = estimator.sync.full_read_span(context.full_every);
         let known = estimator.snapshots.get(self.id).cloned();
         if known.as_ref().is_some_and(|known| change_detection::is_unchanged(&row, full, &recent, known.as_deref())) {
-            return Ok(estimate_unchanged(&row));
+            return Ok(estimate_unchanged(estimator.sync, &row));
         }
         let mut estimate = self.estimate_request(estimator, context, (&row, &recent)).await?;
         let is_recent = change_detection::is_full_read_recent(&row, full, &recent);
@@ -218,7 +219,7 @@ impl PlaylistItems<'_> {
         let class = sync.app.class().map_err(ApiError::from)?;
         if change_detection::is_unchanged(row, sync.full, recent, playlist.snapshot_id.as_deref()) {
             let mut estimate = one_call;
-            estimate.add(estimate_unchanged(row));
+            estimate.add(estimate_unchanged(sync, row));
             return Ok(CallEstimate { asked: 1, ..estimate });
         }
         if playlist.has_no_items(class) {
@@ -257,13 +258,21 @@ fn fails_included(row: &ListRow) -> bool {
     row.unread.iter().any(|item| item.position < INCLUDED_ITEMS)
 }
 
-/// The cost of a playlist that is known to be unchanged: the items that could not be read are requested again.
-pub(super) fn estimate_unchanged(row: &ListRow) -> CallEstimate {
-    if row.unread.is_empty() {
+/// The cost of a playlist that is known to be unchanged: items that could not be read or did not come are requested
+/// again.
+pub(super) fn estimate_unchanged(sync: &SyncContext, row: &ListRow) -> CallEstimate {
+    let (unread, looks) = (row.unread.len() as u64, gap_looks::calls_of_look(sync, &row.gaps));
+    if unread + looks == 0 {
         return CallEstimate::for_unchanged();
     }
-    let calls = CallRange::roughly(row.unread.len() as u64, 1);
-    let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLIST_ITEMS, calls).with_reason(reasons::UNREAD);
+    let calls = CallRange::roughly(unread + looks, u64::from(unread > 0));
+    let mut estimate = CallEstimate::for_one(EndpointFamily::PLAYLIST_ITEMS, calls);
+    if unread > 0 {
+        estimate.add_reason(reasons::UNREAD);
+    }
+    if looks > 0 {
+        estimate.add_reason(reasons::GAPS);
+    }
     // The playlist is read again if one of them can be read now.
     estimate.add_calls(EndpointFamily::PLAYLISTS, CallRange::at_least(0));
     CallEstimate { unchanged: 1, ..estimate }

@@ -3,7 +3,8 @@
 use super::brake::{BatchVersion, NewBatch, find_suspicion, merged_quality};
 use super::skip_notes::SkipNotes;
 use crate::store::{
-    ListKey, ListProof, ProofKind, StoreError, UnreadItem, WriteTx, list_commit, list_proof, list_quality, lists,
+    ListKey, ListProof, ProofKind, StoreError, UnreadItem, WriteTx, known_gaps, list_commit, list_proof, list_quality,
+    lists,
 };
 
 /// What publishing a list did.
@@ -26,6 +27,8 @@ pub(super) struct Publication<'a> {
     pub proof: &'a ListProof,
     /// Items that could not be read.
     pub unread: &'a [UnreadItem],
+    /// Of a list that was read from its start only: places of the rest that are known to be empty.
+    pub known_gaps: &'a [i64],
     pub run: i64,
     pub now: &'a str,
     /// The batch is published whatever it holds.
@@ -70,6 +73,13 @@ pub(super) fn publish(s: &mut WriteTx, publication: &Publication<'_>) -> Result<
     }
     let committed = list_commit::commit(s, list, key, proof, run, now)?;
     lists::save_unread(s, list, publication.unread)?;
+    let mut places = committed.empty_places;
+    places.extend(publication.known_gaps);
+    places.sort_unstable();
+    places.dedup();
+    // What could not be read is requested again by itself.
+    places.retain(|place| publication.unread.iter().all(|item| item.position != *place));
+    known_gaps::record(s, list, places, proof)?;
     notes.record_unread(s, publication.unread)?;
     notes.record_kept(s, &committed.kept)?;
     let stored = committed.stored;

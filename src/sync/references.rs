@@ -12,7 +12,7 @@ use super::ordering::IndexedReference;
 use super::search_answers::{SearchPage, request_search_page};
 use super::work_result::WorkResult;
 use crate::ingest::{self, CodeCheck, CodeHit, IngestError, SearchedCode};
-use crate::store::{SkippedItem, TimeSpan, code_matches, freshness};
+use crate::store::{SkippedItem, StoreError, TimeSpan, WriteTx, code_matches, freshness};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::{EntityKind, Reference};
@@ -99,7 +99,15 @@ async fn resolve_code(
             Err(IngestError::Malformed(_)) => CodeHit::Nothing,
             Err(IngestError::Store(e)) => return Err(e),
         };
-        if let CodeHit::Found { id, is_verified: false } = &hit {
+        // The spelling of a code that an album has as its EAN, or with blanks, is not looked up.
+        let is_found = |s: &WriteTx| {
+            Ok::<_, StoreError>(
+                freshness::resolve_code(s, searched.kind, &searched.code, &TimeSpan::all_time())?.is_some(),
+            )
+        };
+        if let CodeHit::Found { id, is_verified } = &hit
+            && !(*is_verified && is_found(s)?)
+        {
             code_matches::record(s, &searched.query(), &asked.market, id, &asked.now)?;
         }
         Ok(hit)
@@ -154,6 +162,7 @@ impl ResolvedReferences {
                     .await?;
                     continue;
                 }
+                CodeCheck::Same if stored_id(sync, &code, TimeSpan::all_time()).await?.is_none() => continue,
                 CodeCheck::Same => {}
                 CodeCheck::Different(codes) => {
                     self.result.add(missing::record_gap(sync, context, &query, mismatch(&code, &codes)).await?);

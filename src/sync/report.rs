@@ -38,6 +38,9 @@ pub struct RunReport {
     /// The sign-ins that expire, which the warnings begin with.
     #[serde(skip)]
     pub expiring_grants: Vec<ExpiringGrant>,
+    /// Those of the warnings that are about files which were rendered again.
+    #[serde(skip)]
+    pub file_warnings: Vec<String>,
     /// What to do about it.
     pub hints: Vec<String>,
     /// What kept it from being complete, for alerts.

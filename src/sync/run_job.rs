@@ -97,6 +97,11 @@ impl JobRun<'_> {
             accumulator.causes.push(RunCause { scope, message: message.clone(), hint: None });
             accumulator.reasons.push(message);
         }
+        for fetch in &exported.so_far {
+            accumulator.hints.push(format!(
+                "the files of {fetch} have what is whole so far; they are complete when a run has finished it"
+            ));
+        }
         for text in &exported.warnings {
             sync.observer.note(text);
             accumulator.warnings.push(text.clone());

@@ -1,5 +1,6 @@
 //! Notes in `skipped_items` about items of a list.
 
+use super::anomalies::CUT_SHORT;
 use super::brake::SUSPECT_BATCH;
 use super::context::{FetchContext, SyncContext};
 use crate::ingest::StagedPage;
@@ -109,6 +110,15 @@ impl SkipNotes {
             return Ok(());
         }
         let note = SkippedItem { reason: "wrong_total", detail, ..SkippedItem::default() };
+        skipped_items::record(s, self.run, &self.of_list(note), &self.now)
+    }
+
+    /// Records that a list still ends before known rows of it.
+    pub(super) fn record_cut_short(&self, s: &mut WriteTx, detail: Option<String>) -> Result<(), StoreError> {
+        if detail.is_none() {
+            return Ok(());
+        }
+        let note = SkippedItem { reason: CUT_SHORT, detail, ..SkippedItem::default() };
         skipped_items::record(s, self.run, &self.of_list(note), &self.now)
     }
 

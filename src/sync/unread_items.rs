@@ -1,25 +1,28 @@
 //! Items that could not be read because their requests fail: they are requested again, alone, after all others.
 
+use super::anomalies::CUT_SHORT;
+use super::brake::describe_known_rows;
 use super::commit::mark_unchanged;
 use super::error::{SyncError, is_about_one_list};
+use super::gap_looks::{LookResult, PresumedPart, look_at_gaps};
 use super::list_request::ListRequest;
 use super::open_list::OpenList;
 use super::page_request::{PageFailure, PagePosition, PageResponse, try_page};
 use super::read_outcome::{ReadOutcome, describe_unread};
 use crate::ingest::stage_entries;
-use crate::store::{Checkpoint, lists, runs};
+use crate::store::{Checkpoint, WriteTx, lists, runs};
 use spotify_client::page::RawPage;
 
-/// The outcome of a list that has not changed since it was read. `None`: an item that could not be read then can be
-/// read now, so the list is read again. The first `included` items are at hand already.
+/// The outcome of a list that has not changed since it was read. `None`: an item that could not be read then, or did not
+/// come, is there now, so the list is read again. `included` are the first items, if they are at hand already.
 pub(super) async fn finish_unchanged(
     open: &OpenList<'_>,
     list: &ListRequest,
-    included: i64,
+    included: Option<&RawPage>,
 ) -> Result<Option<ReadOutcome>, SyncError> {
     let unread = &open.row.unread;
     for item in unread {
-        if item.position < included {
+        if item.position < included.map_or(0, RawPage::served) {
             return Ok(None);
         }
         match try_page(open.sync, open.context, list, PagePosition::of_one_item(item.position)).await {
@@ -30,15 +33,34 @@ pub(super) async fn finish_unchanged(
             Err(PageFailure::Other(e)) => return Err(e),
         }
     }
+    let gaps = &open.row.gaps;
+    let part = PresumedPart {
+        gaps: gaps.places.iter().map(|place| (*place, None)).collect(),
+        end: open.row.served.unwrap_or(0),
+        is_end_known: false,
+        cut_at: gaps.cut_at,
+        first_items: included,
+    };
+    let cut_short = match look_at_gaps(open, list, &part).await? {
+        LookResult::Item => return Ok(None),
+        LookResult::StillCut(detail) => Some(detail),
+        LookResult::Nothing => None,
+    };
     mark_unchanged(open).await?;
-    let Some(detail) = describe_unread(open.row.announced, unread) else {
+    let kept = describe_known_rows(&open.context.job, &open.context.fetch);
+    let cut = cut_short.as_ref().map(|detail| format!("{CUT_SHORT}: {detail}; {kept}"));
+    let Some(detail) = describe_unread(open.row.announced, unread).or(cut) else {
         return Ok(Some(ReadOutcome::Unchanged(open.unchanged())));
     };
     let (asked, unread) = (open.context.asked(open.sync.now()), unread.clone());
     let notes = open.skip_notes(&asked);
     let mut counts = open.unchanged();
-    counts.skipped += i64::try_from(unread.len()).unwrap_or(i64::MAX);
-    open.sync.store.write(move |s| notes.record_unread(s, &unread)).await?;
+    counts.skipped += i64::try_from(unread.len()).unwrap_or(i64::MAX) + i64::from(cut_short.is_some());
+    let note = move |s: &mut WriteTx| {
+        notes.record_unread(s, &unread)?;
+        notes.record_cut_short(s, cut_short)
+    };
+    open.sync.store.write(note).await?;
     Ok(Some(ReadOutcome::Incomplete { counts, detail }))
 }
 

@@ -109,6 +109,8 @@ impl LakeAddress {
         match self {
             LakeAddress::Folder(path) => {
                 let path = folder.join(path);
+                // Other programs read these paths in other folders.
+                let path = std::path::absolute(&path).unwrap_or(path);
                 LakeAddress::Folder(store.map_or_else(|| path.clone(), |store| path.join(store)))
             }
             LakeAddress::Bucket(mut place) => {

@@ -45,6 +45,15 @@ pub struct InvalidId {
     pub expected: String,
 }
 
+/// A text without the characters around it that nobody sees: blanks, and marks that programs copy along, such as a
+/// zero-width space.
+pub fn trim_invisible(text: &str) -> &str {
+    text.trim_matches(|c: char| {
+        c.is_whitespace()
+            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    })
+}
+
 impl SpotifyId {
     /// Reads an id of `kind` in any of its forms.
     ///
@@ -52,7 +61,7 @@ impl SpotifyId {
     ///
     /// If it is none, or one of another kind; the error names the expected kind.
     pub fn parse(text: &str, kind: EntityKind) -> Result<SpotifyId, InvalidId> {
-        let written = text.trim();
+        let written = trim_invisible(text);
         let refused = |why: String| InvalidId { why, expected: expected(kind) };
         let id = if let Some(rest) = strip_prefix_ignoring_case(written, "spotify:") {
             parse_uri(rest, kind).map_err(refused)?
@@ -106,7 +115,7 @@ impl Reference {
     /// As [`SpotifyId::parse`], and for an invalid code.
     pub fn parse(text: &str, kind: EntityKind) -> Result<Reference, InvalidId> {
         let refused = |why: String| InvalidId { why, expected: expected(kind) };
-        let written = text.trim();
+        let written = trim_invisible(text);
         if let Some(code) = strip_prefix_ignoring_case(written, "isrc:") {
             if kind != EntityKind::Track {
                 return Err(refused(format!("an ISRC names a track, not {}", article(kind))));

@@ -26,7 +26,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 pub use deferral::{Deferral, DeferralReason, DeferralScope};
 pub use entity_kind::EntityKind;
-pub use id::{InvalidId, Reference, SpotifyId};
+pub use id::{InvalidId, Reference, SpotifyId, trim_invisible};
 
 pub use crate::state::AppClass;
 

@@ -127,7 +127,7 @@ fn json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, UnusableResponse> {
 
 /// Splits a page. `may_end_with_cursor` says that its list may end with a cursor and without a total, as the latest plays do.
 fn split_entries(body: &Bytes, page: &PageObject<'_>, may_end_with_cursor: bool) -> Result<RawPage, UnusableResponse> {
-    let items = page.items.as_ref().ok_or_else(|| UnusableResponse::new("the page has no items"))?;
+    let items = page.entries().ok_or_else(|| UnusableResponse::new("the page has no items"))?;
     // Without these the list would seem to end here. By offset, the total says the same.
     let cursor = page.cursors.as_ref().map(|cursors| &cursors.after);
     let reached = i64::try_from(items.len()).ok().and_then(|served| Some(page.offset.value()?.0 + served));

@@ -44,7 +44,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
         AuthCommand::List => {
             let dependent = dependent_jobs(&jobs, grants)?;
             let text = super::list(grants, &dependent, context.json, chrono::Utc::now()).map_err(auth_failure)?;
-            print::stdout(&text).or_exit(ExitStatus::Storage)?;
+            print::paragraphs(&text).or_exit(ExitStatus::Storage)?;
             Ok(ExitStatus::Complete)
         }
         AuthCommand::Logout(logout) => {

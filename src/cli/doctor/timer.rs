@@ -45,7 +45,7 @@ pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: Da
     } else {
         let program = std::env::current_exe().unwrap_or_else(|_| "cratedigger".into());
         let todo = format!(
-            "cratedigger init --systemd, or a crontab line: */5 * * * * {} -q --project {} run --due",
+            "cratedigger init --systemd, or a crontab line: `*/5 * * * * {} -q --project {} run --due`",
             program.display(),
             absolute_path(root).display()
         );

@@ -49,7 +49,7 @@ pub(super) fn offer(
         has_run = true;
     }
     let steps = next_steps(answers, context, has_run, needs_user && !is_signed_in(context)?);
-    print::stdout(&steps).or_exit(ExitStatus::Storage)?;
+    print::paragraphs(&steps).or_exit(ExitStatus::Storage)?;
     Ok(exit)
 }
 

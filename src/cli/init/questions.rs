@@ -1,12 +1,12 @@
 //! The questions of `init` on a terminal. Nothing is written before all of them are answered.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, BufRead as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
-use dialoguer::{Confirm, Input, Password, Select};
+use dialoguer::{Confirm, Password, Select};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
@@ -14,8 +14,10 @@ use super::question_terminal::QuestionTerminal;
 use crate::cli::app::{App, RunCallLimits};
 use crate::cli::args::{AppModeArg, InitArgs};
 use crate::cli::local_time::format_local;
+use crate::cli::paragraph::width_of;
 use crate::cli::progress::LogObserver;
 use crate::cli::runtime::runtime;
+use crate::cli::table::shorten_to;
 use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{nearest, or_list, printable};
 use crate::settings::credentials::Credentials;
@@ -200,11 +202,20 @@ struct Questions<'a> {
 
 impl Questions<'_> {
     fn text(&self, question: &str) -> io::Result<String> {
-        let typed = Input::<String>::new().with_prompt(question).allow_empty(true).interact();
-        self.terminal.answer(typed).map(|text| text.trim().to_owned())
+        // A prompt that is drawn again after the answer would show long lines twice.
+        print::stderr(&format!("{question}:"));
+        print::stderr(" ");
+        let mut typed = String::new();
+        if io::stdin().lock().read_line(&mut typed)? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal was closed before the last answer"));
+        }
+        Ok(typed.trim().to_owned())
     }
 
     fn choice(&self, question: &str, items: &[&str]) -> io::Result<usize> {
+        // The list is drawn again at each key, for which each item has to fit in a line.
+        let width = width_of(&io::stderr()).unwrap_or(usize::MAX).saturating_sub(4);
+        let items = items.iter().map(|item| shorten_to(item, width));
         self.terminal.answer(Select::new().with_prompt(question).items(items).default(0).interact())
     }
 
@@ -220,9 +231,9 @@ impl Questions<'_> {
             print::stderr(&text);
             return Ok((None, true));
         }
+        print::stderr(&format!("Your app at {DASHBOARD} has a client id and a client secret.\n"));
         loop {
-            let id =
-                self.text(&format!("Client id of your app at {DASHBOARD} [later]")).or_exit(ExitStatus::Storage)?;
+            let id = self.text("Client id [later]").or_exit(ExitStatus::Storage)?;
             if id.is_empty() {
                 print::stderr("Copy .env.example to .env later, and fill it in.\n");
                 return Ok((None, false));

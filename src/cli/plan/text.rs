@@ -31,14 +31,18 @@ pub(super) fn plan_text(shown: &PlanReport<'_>) -> String {
     if !shown.with_details {
         out.push_str("`cratedigger plan JOB` shows the fetches of a job\n");
     }
-    match shown.asked {
-        0 => out.push_str("no call was sent\n"),
-        1 => out.push_str("1 call was sent\n"),
-        n => out.push_str(&format!("{n} calls were sent\n")),
-    }
-    if let Some(why) = &shown.ended {
-        out.push_str(&format!("no more calls were sent: {}\n", printable(why)));
-    }
+    let sent = match shown.asked {
+        0 => "no call was sent".to_owned(),
+        1 => "1 call was sent".to_owned(),
+        n => format!("{n} calls were sent"),
+    };
+    out.push_str(&match &shown.ended {
+        None => format!("{sent}\n"),
+        Some(why) => {
+            let (more, which) = if shown.asked == 0 { ("", "the") } else { (", and no more", "the other") };
+            format!("{sent}{more}: {}\n{which} prices go by what the store has\n", printable(short_reason(why)))
+        }
+    });
     out
 }
 
@@ -52,6 +56,11 @@ fn targets_text(shown: &PlanReport<'_>) -> String {
         out.push_str(&format!("no push to {}: its file is broken, see `cratedigger check`\n", printable(name)));
     }
     out
+}
+
+/// The reason without the chain of causes that an unanswered call has.
+fn short_reason(why: &str) -> &str {
+    why.split_once(": no answer: ").map_or(why, |(call, _)| call.rsplit_once(": ").map_or(call, |(what, _)| what))
 }
 
 /// What is left today, and how many jobs fit into it.

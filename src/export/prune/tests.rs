@@ -23,7 +23,8 @@ fn written(top: &Path, path: &str, text: &str) -> OutdatedFile {
 }
 
 fn deleted(top: &Path, files: &[OutdatedFile]) -> (u64, Vec<String>) {
-    delete(&root(top).enter("j").unwrap(), "j", files)
+    let pruned = delete(&root(top).enter("j").unwrap(), "j", files);
+    (pruned.deleted, pruned.forgotten)
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub(super) fn connect(target: &str, place: &BucketAddress) -> Result<Arc<dyn Obj
     let refused = |why: String| PushError::Credentials {
         target: target.to_owned(),
         why,
-        hint: place.cloud.credentials_hint().replace("NAME", target),
+        hint: place.cloud.credentials_hint().replace("target_NAME", &format!("target_{target}")),
     };
     let options = options(target, place.cloud).map_err(refused)?;
     let allows_http = check_endpoints(&options).map_err(|why| PushError::Credentials {

@@ -19,7 +19,7 @@ pub(super) fn push_error(target: &str, place: &BucketAddress, error: &Error) -> 
     let credentials = |why: String| PushError::Credentials {
         target: target.clone(),
         why,
-        hint: place.cloud.credentials_hint().replace("NAME", &target),
+        hint: place.cloud.credentials_hint().replace("target_NAME", &format!("target_{target}")),
     };
     if METADATA_SERVERS.iter().any(|server| whole.contains(server)) {
         return credentials("no credentials were found".into());
@@ -29,7 +29,7 @@ pub(super) fn push_error(target: &str, place: &BucketAddress, error: &Error) -> 
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => credentials(why),
         _ if CREDENTIAL_CODES.iter().any(|code| whole.contains(code)) => credentials(why),
-        Error::NotFound { .. } => {
+        _ if matches!(error, Error::NotFound { .. }) || status == Some(404) => {
             let what = if place.cloud == CloudKind::Azure { "container" } else { "bucket" };
             refused(format!("there is no {what} {}", place.bucket), Some(format!("create the {what}")))
         }
@@ -105,6 +105,7 @@ mod tests {
             (status("400 Bad Request: <Code>InvalidRequest</Code>"), "74 400 Bad Request: InvalidRequest"),
             (status("301 Moved Permanently: "), "74 301 Moved Permanently"),
             (generic("Error performing PUT http://169.254.169.254/latest/api/token"), "77 no credentials were found"),
+            (status("404 Not Found: <Code>NoSuchBucket</Code>"), "74 there is no bucket music"),
             (generic("connection refused"), "1 connection refused"),
             (Error::NotFound { path: "x".into(), source: "x".into() }, "74 there is no bucket music"),
         ];

@@ -20,7 +20,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{PushError, PushOptions, PushReport, PushedTable, TargetState};
-use crate::store::{FeedSnapshot, FeedTable, StoreError, timestamp};
+use crate::store::{FeedSnapshot, FeedTable, timestamp};
 use crate::target::{LakeAddress, LakePlace, Target};
 use files::{FoundManifest, LakeFile, LakeFiles};
 use manifest::{LakeManifest, ManifestFile, ManifestTable, SupersededEpoch, sha256, table_and_epoch, time_delta};
@@ -98,13 +98,15 @@ pub(super) async fn push(
         there.iter().filter(|file| is_due(file, before, &kept, now)).map(|f| f.path.clone()).collect();
     files.delete(&due).await?;
 
+    let mut tables = Vec::new();
+    let mut writer = TableWriter { files: &files, snapshot, target, continued, next: &mut next, report: &mut report };
     for table in snapshot.tables.iter().filter(|table| target.tables.contains(&table.name)) {
-        let known = continued.filter(|before| before.table(table.name).is_some());
-        let done = write_table(&files, snapshot, target, table, known, &mut next, &mut report).await?;
+        let done = writer.write(table).await?;
         if done.rows + done.deleted > 0 || done.full {
-            report.tables.push(done);
+            tables.push(done);
         }
     }
+    report.tables = tables;
     if next.first_deletion_at.is_none() && report.deleted() > 0 {
         next.first_deletion_at = Some(timestamp(now));
     }
@@ -196,49 +198,56 @@ impl LakeManifest {
     }
 }
 
-/// Writes the files of a table: all rows, or what changed since a manifest.
-async fn write_table(
-    files: &LakeFiles,
-    snapshot: &FeedSnapshot,
-    target: LakeTarget<'_>,
-    table: &FeedTable,
-    known: Option<&LakeManifest>,
-    next: &mut LakeManifest,
-    report: &mut PushReport,
-) -> Result<PushedTable, PushError> {
-    let mut done = PushedTable { name: table.name, full: known.is_none(), rows: 0, deleted: 0 };
-    next.tables.push(ManifestTable::of(table, target.store));
-    next.files.extend(known.into_iter().flat_map(|known| known.files_of(table.name)).cloned());
-    let (from, to) = (known.map_or(0, |known| known.version), next.version);
-    let mut query = snapshot.rows(table, known.map(|known| known.version))?;
-    let mut rows =
-        TableFiles::start(&mut query, table, target.store, done.full).map_err(|error| snapshot.error(error))?;
-    let failed = |error: TableFileError| match error {
-        TableFileError::Sqlite(error) => PushError::from(StoreError::from(snapshot.error(error))),
-        TableFileError::Parquet(error) => {
-            PushError::Refused { target: target.name.to_owned(), why: format!("{}: {error}", table.name), hint: None }
+/// Writes the files of tables, and names them in the next manifest.
+struct TableWriter<'p> {
+    files: &'p LakeFiles,
+    snapshot: &'p FeedSnapshot,
+    target: LakeTarget<'p>,
+    /// The manifest whose epoch is continued.
+    continued: Option<&'p LakeManifest>,
+    next: &'p mut LakeManifest,
+    report: &'p mut PushReport,
+}
+
+impl TableWriter<'_> {
+    /// Writes all rows of a table, or what changed since the manifest that is continued.
+    async fn write(&mut self, table: &FeedTable) -> Result<PushedTable, PushError> {
+        let (snapshot, target) = (self.snapshot, self.target);
+        let known = self.continued.filter(|known| known.table(table.name).is_some());
+        let mut done = PushedTable { name: table.name, full: known.is_none(), rows: 0, deleted: 0 };
+        self.next.tables.push(ManifestTable::of(table, target.store));
+        self.next.files.extend(known.into_iter().flat_map(|known| known.files_of(table.name)).cloned());
+        let (from, to) = (known.map_or(0, |known| known.version), self.next.version);
+        let mut query = snapshot.rows(table, known.map(|known| known.version))?;
+        let mut rows = TableFiles::start(&mut query, table, target.store, done.full).map_err(|e| snapshot.error(e))?;
+        let failed = |error: TableFileError| match error {
+            TableFileError::Sqlite(error) => PushError::from(snapshot.error(error)),
+            TableFileError::Parquet(error) => {
+                let why = format!("{}: {error}", table.name);
+                PushError::Refused { target: target.name.to_owned(), why, hint: None }
+            }
+        };
+        let mut part = 1;
+        while let Some(file) = rows.next().map_err(failed)? {
+            let number = if part == 1 { String::new() } else { format!("-{part}") };
+            let path = format!("{}/epoch={}/{from:012}-{to:012}{number}.parquet", table.name, self.next.epoch);
+            let path = self.files.create(target.name, path, &file.bytes).await?;
+            self.next.files.push(ManifestFile {
+                table: table.name.to_owned(),
+                path,
+                from,
+                to,
+                rows: file.rows,
+                deleted: file.deleted,
+                bytes: file.bytes.len() as u64,
+                sha256: sha256(&file.bytes),
+            });
+            done.rows += file.rows;
+            done.deleted += file.deleted;
+            self.report.files += 1;
+            part += 1;
         }
-    };
-    let mut part = 1;
-    while let Some(file) = rows.next().map_err(failed)? {
-        let number = if part == 1 { String::new() } else { format!("-{part}") };
-        let path = format!("{}/epoch={}/{from:012}-{to:012}{number}.parquet", table.name, next.epoch);
-        let path = files.create(target.name, path, &file.bytes).await?;
-        next.files.push(ManifestFile {
-            table: table.name.to_owned(),
-            path,
-            from,
-            to,
-            rows: file.rows,
-            deleted: file.deleted,
-            bytes: file.bytes.len() as u64,
-            sha256: sha256(&file.bytes),
-        });
-        done.rows += file.rows;
-        done.deleted += file.deleted;
-        report.files += 1;
-        part += 1;
+        rows.report(self.report);
+        Ok(done)
     }
-    rows.report(report);
-    Ok(done)
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use crate::store::schema::CURRENT_SCHEMA;
+use crate::store::schema::{self, CURRENT_SCHEMA};
 
 /// The tables whose rows have a version. The last five say how complete the others are, and as of when.
 pub const FEED_TABLES: [&str; 51] = [
@@ -153,6 +153,16 @@ impl FeedTable {
 /// Whatever SQLite reports.
 pub fn feed_tables(conn: &Connection) -> rusqlite::Result<Vec<FeedTable>> {
     FEED_TABLES.iter().map(|name| read_table(conn, name)).collect()
+}
+
+/// Returns the tables of the feed of a store that this program creates.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn known_feed_tables() -> rusqlite::Result<Vec<FeedTable>> {
+    let empty = Connection::open_in_memory()?;
+    schema::create_tables(&empty)?;
+    feed_tables(&empty)
 }
 
 fn read_table(conn: &Connection, name: &'static str) -> rusqlite::Result<FeedTable> {

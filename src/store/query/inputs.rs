@@ -6,7 +6,7 @@ use rusqlite::{Connection, params_from_iter};
 use rustc_hash::FxHashSet;
 
 use super::{QueryError, QueryFetch};
-use crate::store::views::identifier;
+use crate::store::views::{JoinedInputs, identifier};
 
 /// The name of the table, if all input files of a job are one.
 const INPUTS: &str = "inputs";
@@ -61,6 +61,46 @@ pub(super) fn create_tables(store: &Connection, fetches: &[QueryFetch], is_fille
         [(_, table)] if !taken.contains(INPUTS) => create_view(store, INPUTS, table),
         _ => Ok(()),
     }
+}
+
+/// The temporary table with the input rows of a fetch whose files show them.
+fn joined_table(fetch: &str) -> String {
+    // No fetch has a blank in its name, so no table of a query is meant.
+    format!("{fetch} inputs")
+}
+
+/// Creates the table with the input rows of a fetch whose files show them. Another export with the same connection may have
+/// created it before.
+///
+/// # Errors
+/// [`QueryError::Inputs`] if the file cannot be read.
+pub fn create_joined_table(store: &Connection, fetch: &QueryFetch) -> Result<(), QueryError> {
+    let Some(rows) = &fetch.inputs else { return Ok(()) };
+    let name = joined_table(&fetch.name);
+    let (table, index) = (identifier(&name), identifier(&format!("{name} key")));
+    store.execute_batch(&format!("DROP TABLE IF EXISTS temp.{table}"))?;
+    create_table(store, &name, rows, true)?;
+    let key = rows.columns().get(1).map_or_else(String::new, |key| identifier(key));
+    Ok(store.execute_batch(&format!("CREATE INDEX temp.{index} ON {table} ({key})"))?)
+}
+
+/// The columns of an input file in the files of its fetch, next to columns with these names.
+pub fn joined_columns(fetch: &QueryFetch, taken: &[String]) -> Option<JoinedInputs> {
+    let rows = fetch.inputs.as_ref()?;
+    let (_, own) = rows.columns().split_at_checked(2)?;
+    let mut taken: FxHashSet<String> = taken.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let header = |column: &String| {
+        let mut header = column.clone();
+        while !taken.insert(header.to_ascii_lowercase()) {
+            header = format!("input_{header}");
+        }
+        (column.clone(), header)
+    };
+    Some(JoinedInputs {
+        table: joined_table(&fetch.name),
+        key: rows.columns()[1].clone(),
+        columns: own.iter().map(header).collect(),
+    })
 }
 
 fn create_view(store: &Connection, name: &str, table: &str) -> Result<(), QueryError> {

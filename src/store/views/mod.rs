@@ -17,7 +17,7 @@ mod select;
 
 use rusqlite::{Connection, OptionalExtension};
 
-pub use select::{ListStyle, RowScope, SplitQuery, ViewSelect, identifier, literal};
+pub use select::{JoinedInputs, ListStyle, RowScope, SplitQuery, ViewSelect, identifier, literal};
 
 use super::feed;
 use crate::stream::{self, Stream, StreamTable};

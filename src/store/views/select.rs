@@ -32,6 +32,17 @@ pub enum RowScope<'a> {
     FetchUnordered { job: &'a str, fetch: &'a str },
 }
 
+/// Columns of an input file beside the rows that were read for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinedInputs {
+    /// The temporary table with the rows of the file.
+    pub table: String,
+    /// Its column with what was requested.
+    pub key: String,
+    /// The name of each column in the table, and in the result.
+    pub columns: Vec<(String, String)>,
+}
+
 /// Builds a SELECT on the view of a stream.
 #[derive(Debug, Clone)]
 pub struct ViewSelect<'a> {
@@ -44,6 +55,7 @@ pub struct ViewSelect<'a> {
     market: Option<&'a str>,
     user: Option<&'a str>,
     list: Option<String>,
+    inputs: Option<JoinedInputs>,
 }
 
 /// A SELECT in two halves: the rows, and what the entity of each row adds to it.
@@ -72,6 +84,7 @@ impl<'a> ViewSelect<'a> {
             market: None,
             user: None,
             list: None,
+            inputs: None,
         }
     }
 
@@ -106,6 +119,12 @@ impl<'a> ViewSelect<'a> {
         self
     }
 
+    /// Adds columns of the input file of a fetch at the end.
+    pub fn inputs(mut self, inputs: Option<JoinedInputs>) -> Self {
+        self.inputs = inputs;
+        self
+    }
+
     /// Limits a log to rows of this time (ISO 8601, UTC) and later. Lists ignore it.
     pub fn since(mut self, since: Option<&'a str>) -> Self {
         self.since = since;
@@ -127,6 +146,7 @@ impl<'a> ViewSelect<'a> {
             let (sql, _) = self.field(name);
             format!("{} AS {}", self.expression(sql), identifier(name))
         });
+        let columns = columns.chain(self.input_columns());
         let joins = self.view.entity.map_or("", |thing| thing.joins);
         let sql = format!("SELECT\n  {}\n{}", join_parts(columns, ",\n  "), self.tail(joins));
         match self.scope {
@@ -179,7 +199,7 @@ impl<'a> ViewSelect<'a> {
         if !of_thing.contains(&true) {
             return None;
         }
-        let rows = side(false).chain(thing.keys.iter().map(|key| format!("i.{key}")));
+        let rows = side(false).chain(self.input_columns()).chain(thing.keys.iter().map(|key| format!("i.{key}")));
         let keys = thing.keys.iter().enumerate().map(|(n, key)| format!("?{} AS {key}", n + 1));
         Some(SplitQuery {
             rows: format!("SELECT {}\n{}", join_parts(rows, ", "), self.tail("")),
@@ -190,8 +210,40 @@ impl<'a> ViewSelect<'a> {
                 join_parts(keys, ", "),
                 thing.joins
             ),
-            from_entity: of_thing,
+            from_entity: of_thing.into_iter().chain(self.input_columns().map(|_| false)).collect(),
         })
+    }
+
+    /// The columns of the input file: of the first line with the id, code or search that the row was read for.
+    fn input_columns(&self) -> impl Iterator<Item = String> {
+        let of_row = |name: &str| match self.view.field(name) {
+            Some((ColumnSql::One(sql), false)) => Some(sql.to_owned()),
+            _ => None,
+        };
+        let requested = || match self.view.requested_by {
+            RequestedBy::Item(_) => "q.item_id".to_owned(),
+            _ => "(SELECT parent_id FROM lists WHERE id = q.list_id)".to_owned(),
+        };
+        // A search is found by its text, and a track or an album by its id or by its code.
+        let keys: Vec<String> = match of_row("query") {
+            Some(query) => vec![query],
+            None => {
+                let codes = ["isrc", "upc"].into_iter().filter_map(of_row);
+                let by_code = matches!(self.view.requested_by, RequestedBy::Item(_));
+                std::iter::once(requested()).chain(codes.filter(move |_| by_code)).collect()
+            }
+        };
+        let keys = keys.join(", ");
+        self.inputs.iter().flat_map(|inputs| inputs.columns.iter().map(move |column| (inputs, column))).map(
+            move |(inputs, (column, header))| {
+                let (table, key) = (identifier(&inputs.table), identifier(&inputs.key));
+                let column = identifier(column);
+                format!(
+                    "(SELECT x.{column} FROM temp.{table} x WHERE x.{key} IN ({keys}) ORDER BY x.rowid LIMIT 1) AS {}",
+                    identifier(header)
+                )
+            },
+        )
     }
 
     fn field(&self, name: &str) -> (ColumnSql, bool) {

@@ -25,6 +25,8 @@ pub(in crate::sync) mod reasons {
     pub const ANNOUNCED: &str = "a list that was never read to its end is assumed to be as long as Spotify says";
     pub const WRONG: &str = "Spotify was wrong about the length of a list before";
     pub const UNREAD: &str = "items that could not be read before are requested again, one by one";
+    pub const GAPS: &str =
+        "what was missing from a list before is looked at again, and the list is read whole if it came";
     pub const ALBUMS: &str = "the number of tracks of an album is not known before its first read";
 }
 

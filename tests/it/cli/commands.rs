@@ -133,6 +133,18 @@ fn sign_in_reports_broken_jobs() {
 fn demo_folder_works_as_a_project_afterwards() {
     let project = Project::new();
     assert_eq!(project.run(&["-q", "demo"]).status.code(), Some(0));
+    // Its runs are a week apart.
+    let history = project.run(&["--project", "output/demo", "history", "watched-playlists", "--json"]);
+    let history: serde_json::Value = serde_json::from_slice(&history.stdout).unwrap();
+    let begun = history["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["started_at"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap());
+    let begun: Vec<_> = begun.collect();
+    let days: Vec<i64> = begun.windows(2).map(|pair| (pair[0] - pair[1]).num_hours() / 24).collect();
+    assert_eq!(days, [6, 7], "{begun:?}");
+    assert!(chrono::Utc::now() - begun[0] < chrono::TimeDelta::minutes(10), "{begun:?}");
     let output = project.run(&["--project", "output/demo", "export", "search"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     // The sandbox has ended, so a run fails, but its state folder is found.

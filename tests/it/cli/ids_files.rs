@@ -60,6 +60,15 @@ fn files_of_other_tools_are_read() {
         ("Soundiiz", "tracks", soundiiz.into(), "", both.clone(), 1),
         ("Latin-1 without header", "tracks", latin, "", both.clone(), 0),
         ("UTF-16", "tracks", wide, "", both.clone(), 0),
+        (
+            "marks that nobody sees",
+            "tracks",
+            format!("\u{200b}Track URI\u{feff},Name\n\u{200b}spotify:track:{a}\u{200e},x\n\u{a0}{b}\u{2060},y\n")
+                .into(),
+            "",
+            both.clone(),
+            0,
+        ),
         ("links elsewhere", "tracks", deezer.into(), "", both.clone(), 0),
         (
             "bare ISRCs",

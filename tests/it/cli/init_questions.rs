@@ -44,7 +44,7 @@ fn answers_make_a_project_that_runs() {
     terminal.wait_for("Your artists");
     terminal.press(&format!("{} https://open.spotify.com/artist/{}{ENTER}", artists[0], artists[1]));
     terminal.wait_for("Run discography now?").press("y");
-    terminal.wait_for("discography: complete");
+    terminal.wait_for("discography: \u{1b}[32mcomplete\u{1b}[0m, ");
     terminal.wait_for("jobs/artists.csv");
     assert_eq!(terminal.exit_code(), 0, "{}", terminal.shown());
     let shown = terminal.shown();

@@ -14,6 +14,7 @@ pub mod init;
 pub mod init_questions;
 pub mod job_schema;
 pub mod monitoring_doc;
+mod narrow_terminal;
 pub mod output;
 pub mod plan;
 pub mod random_plans;

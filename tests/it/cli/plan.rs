@@ -402,3 +402,24 @@ fn plan_beyond_today_does_not_fit() {
     assert_eq!(books["account"]["held_until"], job["not_before"], "{books}");
     assert!(world.cli(&["quota"]).exits(0).stdout.contains("none now"));
 }
+
+#[test]
+fn dependent_fetch_is_estimated_from_what_is_read() {
+    let world = World::extended();
+    let artists = ids(&world, "artists", 6);
+    let names: Vec<&str> = artists.iter().map(String::as_str).collect();
+    let job =
+        by_ids("artist_albums", &names) + "name = \"albums_of\"\n" + &fetch("album_tracks", "from = \"albums_of\"\n");
+    let world = world.job(&job);
+    let (before, _) = plan(&world, &["x", "--offline"]);
+    world.run(&["--max-calls", "3"]).exits(75);
+    let (after, shown) = plan(&world, &["x", "--offline"]);
+    let reasons = shown["jobs"][0]["fetches"][1]["reasons"].to_string();
+    assert!(reasons.contains(" of 6 are read so far; if the others are alike, it takes about "), "{shown}");
+    let likely = shown["jobs"][0]["fetches"][1]["calls"]["likely"].as_u64().unwrap();
+    assert!(likely > 0 && before["album_tracks"].least == 0 && after["album_tracks"].most.is_none(), "{shown}");
+    // A day that has room for a part of it says how many such days it takes.
+    let world = world.settings("[limits]\ncalls_per_day = 20\n");
+    let told = world.cli(&["plan", "x", "--offline"]).exits(0).stdout;
+    assert!(told.contains("days in all"), "{told}");
+}

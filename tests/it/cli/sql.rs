@@ -16,6 +16,13 @@ fn filled() -> World {
     world
 }
 
+#[test]
+fn infinity_is_a_word_in_json() {
+    let world = filled();
+    let json = world.cli(&["--json", "sql", "SELECT 9e999 AS a, -9e999 AS b, 0.5 AS c, NULL AS d"]).exits(0).json();
+    assert_eq!(json["rows"], serde_json::json!([{"a": "Infinity", "b": "-Infinity", "c": 0.5, "d": null}]));
+}
+
 const ITEMS: &str = "SELECT position, track_name, added_at, NULL AS missing FROM items ORDER BY position LIMIT 3";
 
 #[test]

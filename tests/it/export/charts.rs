@@ -95,6 +95,28 @@ fn wrong_chart_costs_itself_alone() {
 }
 
 #[test]
+fn points_without_a_place_are_counted() {
+    let rows = "(1, 2), (NULL, 3), (2, NULL), (3, 9e999), (4, 5), (5, -9e999)";
+    let world = world(&[
+        chart("Gaps", "line", &values(rows, "x, y")),
+        chart("Bars", "bars", &values("('a', 3), (NULL, 4)", "x, y")),
+        chart("All", "table", &values(rows, "x, y")),
+        chart("None", "line", &values("(NULL, 4)", "x, y")),
+    ]);
+    let ran = world.run(&[]).exits(0);
+    assert!(!ran.stderr.contains("was not drawn"), "{}", ran.stderr);
+    let page = page(&world);
+    let shown = text(&page);
+    assert!(shown.contains("4 rows are not drawn: 1 without x, 1 without y, 2 with an infinite y."), "{shown}");
+    assert_eq!(shown.matches("1 row is not drawn: 1 without x.").count(), 2, "{shown}");
+    let path = drawing(&page, "Gaps").split("class=\"line\"").nth(1).unwrap();
+    assert_eq!(path.split("\"/>").next().unwrap().matches('L').count(), 1, "{path}");
+    assert_eq!(drawing(&page, "Bars").matches("<rect").count(), 1);
+    // The tables have all rows.
+    assert_eq!(page.matches(">∞<").count() + page.matches(">−∞<").count(), 2 + 2, "{shown}");
+}
+
+#[test]
 fn wrong_keys_of_charts_are_reported() {
     let mut cases = Cases::default();
     let artists = "[[fetch]]\nstream = \"artists\"\nids = [\"4Z8W4fKeB5YxbbsqsVdVSj\"]\n";

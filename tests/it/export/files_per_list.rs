@@ -88,6 +88,10 @@ fn renamed_list_moves_its_file() {
     assert!(path(&mine).exists() && path(&yours).exists());
     let package = String::from_utf8(world.csv_bytes("datapackage.json")).unwrap();
     assert!(!package.contains(&first) && package.contains(&second));
+    let found = world.cli(&["verify"]);
+    assert!(found.stdout.contains("  edited      ") && !found.stdout.contains("stray"), "{}", found.stdout);
+    let found = world.cli(&["verify", "--json"]).stdout;
+    assert!(found.contains("\"matter\":\"edited\""), "{found}");
     std::fs::remove_file(path(&mine)).unwrap();
     world.cli(&["verify"]).exits(0);
 }

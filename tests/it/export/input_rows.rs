@@ -2,7 +2,9 @@
 
 use spotify_sandbox::fixtures;
 
-use crate::support::world::World;
+use crate::support::project::Project;
+use crate::support::snapshot::assert_output;
+use crate::support::world::{World, by_ids};
 
 const JOB: &str = r#"
 [[fetch]]
@@ -104,4 +106,45 @@ fn several_files_have_a_table_each() {
     let filtered = "[[fetch]]\nname = \"d\"\nstream = \"albums\"\nfrom = \"b\"\nwhere = \"album_id IN (SELECT id FROM a_inputs)\"\n";
     world.project.write("jobs/x.toml", format!("{fetches}{filtered}{}", query(sql)));
     world.cli(&["check"]).exits(2).says("no such table: a_inputs");
+}
+
+#[test]
+fn own_columns_join_the_files_of_a_fetch() {
+    let fetches = "xlsx = true\n[[fetch]]\nname = \"found\"\nstream = \"tracks\"\nids_file = \"tracks.csv\"\njoin_inputs = true\njsonl = true\n\
+                   [[fetch]]\nstream = \"playlist_items\"\nids_file = \"lists.csv\"\njoin_inputs = true\n\
+                   [[fetch]]\nname = \"hits\"\nstream = \"search\"\nqueries_file = \"songs.csv\"\nquery = \"isrc:{code}\"\njoin_inputs = true\n";
+    let world = World::extended().job(fetches);
+    let list = |note: &str| format!("track_name;ISRC;note\nmine;{WRITTEN};{note}\nagain;{WRITTEN};second line\n");
+    world.project.write("jobs/tracks.csv", list("007"));
+    world.project.write("jobs/lists.csv", format!("id,label\n{},kitchen\n", fixtures::HOME_PLAYLIST));
+    world.project.write("jobs/songs.csv", format!("label,code\nA,{CODE}\n"));
+    world.run(&["x"]).exits(0);
+    let found = &world.csv("found.csv")[0];
+    assert_eq!((found["note"].as_str(), found["input_track_name"].as_str()), ("007", "mine"), "{found:?}");
+    assert!(!found["track_name"].is_empty() && found["track_name"] != "mine");
+    let labels = world.column("playlist_items.csv", "label");
+    assert!(labels.len() > 100 && labels.iter().all(|label| label == "kitchen"), "{labels:?}");
+    assert!(world.column("hits.csv", "label").iter().all(|label| label == "A"));
+    let lines = String::from_utf8(world.csv_bytes("found.jsonl")).unwrap();
+    assert!(lines.contains("\"note\":\"007\""), "{lines}");
+    let package = String::from_utf8(world.csv_bytes("datapackage.json")).unwrap();
+    assert!(package.contains("the cell of the input file"), "{package}");
+    world.cli(&["verify"]).exits(0);
+    // Another note costs no call, and an unchanged file is not written.
+    let before = world.csv_bytes("playlist_items.csv");
+    world.project.write("jobs/tracks.csv", list("new"));
+    world.new_calls();
+    world.cli(&["export"]).exits(0);
+    assert!(world.new_calls().is_empty());
+    assert_eq!(world.column("found.csv", "note"), ["new"]);
+    assert_eq!(world.csv_bytes("playlist_items.csv"), before);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn join_without_a_file_is_an_error() {
+    let job = format!("{}join_inputs = true\n", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
+    let (code, said) = Project::with_job(&job).check();
+    assert_eq!(code, 2, "{said}");
+    assert_output("join_without_a_file", &said);
 }

@@ -10,6 +10,7 @@ mod killed_exports;
 mod overview;
 #[cfg(feature = "lake")]
 mod parquet;
+mod partial_files;
 mod report_command;
 pub mod report_pages;
 mod report_people;

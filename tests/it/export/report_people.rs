@@ -50,6 +50,23 @@ fn each_user_has_a_page() {
 }
 
 #[test]
+fn page_of_one_user_goes_when_others_join() {
+    let job = |users: &str| format!("{users}\n{}[report]\n", fetch("saved_tracks", ""));
+    let world = signed_in(World::extended().job(&job("user = \"home\"")), &USERS);
+    world.run(&[]).exits(0);
+    assert!(world.csv_path("report.html").exists());
+    world.project.write("jobs/x.toml", job("users = [\"home\", \"studio\"]"));
+    world.run(&[]).exits(0);
+    assert!(!world.csv_path("report.html").exists(), "it shows the rows of both");
+    assert!(world.csv_path("report-home.html").exists() && world.csv_path("report-studio.html").exists());
+    world.cli(&["verify"]).exits(0);
+    world.project.write("jobs/x.toml", job("user = \"home\""));
+    world.run(&[]).exits(0);
+    assert!(world.csv_path("report.html").exists() && !world.csv_path("report-studio.html").exists());
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
 fn people_are_named_on_request() {
     let job =
         |more: &str| format!("user = \"studio\"\n{}[report]\nsince = \"30d\"\n{more}", fetch("my_playlist_items", ""));

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,7 @@ pub struct Cloud {
 }
 
 /// A program that `make check-reach` has installed below `target/lake`.
-fn program(path: &str) -> Option<PathBuf> {
+pub fn program(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lake").join(path);
     if path.exists() {
         return Some(path);
@@ -195,7 +194,6 @@ pub struct RequestProxy {
     pub port: u16,
     rule: Arc<Mutex<Option<(Turn, String, usize)>>>,
     held: Receiver<Sender<()>>,
-    pub requests: Arc<AtomicUsize>,
 }
 
 impl RequestProxy {
@@ -204,15 +202,14 @@ impl RequestProxy {
         let (port, rule) =
             (listener.local_addr().unwrap().port(), Arc::<Mutex<Option<(Turn, String, usize)>>>::default());
         let (holding, held) = channel();
-        let requests = Arc::new(AtomicUsize::new(0));
-        let (of_thread, counted) = (Arc::clone(&rule), Arc::clone(&requests));
+        let of_thread = Arc::clone(&rule);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (rule, holding, counted) = (Arc::clone(&of_thread), holding.clone(), Arc::clone(&counted));
-                std::thread::spawn(move || drop(serve(client, server, &rule, &holding, &counted)));
+                let (rule, holding) = (Arc::clone(&of_thread), holding.clone());
+                std::thread::spawn(move || drop(serve(client, server, &rule, &holding)));
             }
         });
-        RequestProxy { port, rule, held, requests }
+        RequestProxy { port, rule, held }
     }
 
     /// What happens to the next requests whose first line has these words.
@@ -236,7 +233,6 @@ fn serve(
     server: u16,
     rule: &Mutex<Option<(Turn, String, usize)>>,
     holding: &Sender<Sender<()>>,
-    counted: &AtomicUsize,
 ) -> std::io::Result<()> {
     let (mut bytes, mut piece) = (Vec::new(), [0; 64 * 1024]);
     let head = loop {
@@ -258,7 +254,6 @@ fn serve(
         let count = client.read(&mut piece)?;
         bytes.extend_from_slice(&piece[..count]);
     }
-    counted.fetch_add(1, Ordering::SeqCst);
     let line = text.lines().next().unwrap_or_default().to_owned();
     let turn = {
         let mut rule = rule.lock().unwrap();

@@ -159,3 +159,37 @@ fn missing_buckets_and_credentials_are_said() {
     cloud.cli(&world, &["push", "--full"]).exits(0);
     assert!(cloud.objects().contains(&"tracks/mine.parquet".to_owned()));
 }
+
+#[test]
+#[ignore = "needs pyarrow, DuckDB and Spark; `make check-reach` runs it"]
+fn other_programs_read_the_lake() {
+    let Some(python) = super::clouds::program("bin/python") else { return };
+    let Some(cloud) = Cloud::s3() else { return };
+    let world = filled();
+    let folder = add_lake(&world, "after = \"never\"");
+    for _ in 0..3 {
+        world.cli(&["push", "w"]).exits(0);
+        change(&world);
+    }
+    world.cli(&["push", "w"]).exits(0);
+    let views = |engine: &str, name: &str, text: &str| {
+        world.project.write(&format!("{name}.sql"), text);
+        assert!(text.contains("CREATE"), "{engine}");
+        world.project.root().join(format!("{name}.sql"))
+    };
+    let printed = |engine: &str| world.cli(&["schema", "feed", "--sql", engine]).exits(0).stdout;
+    let (duckdb, spark) = (views("duckdb", "duckdb", &printed("duckdb")), views("spark", "spark", &printed("spark")));
+    cloud.add_target(&world, "");
+    cloud.cli(&world, &["push"]).exits(0);
+    let s3 = views("duckdb", "s3", &cloud.cli(&world, &["schema", "feed", "--sql", "duckdb"]).exits(0).stdout);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lake/check.py");
+    let mut check = std::process::Command::new(python);
+    check.arg(script).arg(folder).arg(world.database()).args([duckdb, spark, s3]).env("LAKE_S3", "s3://music/a/lake");
+    check.env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", cloud.port));
+    let checked = check.output().unwrap();
+    let text = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{text}");
+    for program in ["pyarrow", "duckdb", "ducklake", "duckdb from S3", "spark"] {
+        assert!(text.contains(&format!("{program}: ")), "{text}");
+    }
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use cratedigger::store::{FeedTable, FeedType, feed_tables};
-use parquet::file::reader::SerializedFileReader;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
 use rusqlite::types::Value;
 use serde_json::Value as Json;
@@ -109,7 +109,8 @@ fn rows_of_lake(manifest: &Json, table: &FeedTable, read: &dyn Fn(&str) -> Vec<u
             "{path}"
         );
         let (mut rows, mut deleted) = (0, 0);
-        for row in SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap() {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        for row in reader.get_row_iter(None).unwrap() {
             let row = row.unwrap();
             let fields: BTreeMap<&str, &Field> =
                 row.get_column_iter().map(|(name, field)| (name.as_str(), field)).collect();

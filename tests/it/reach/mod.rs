@@ -17,3 +17,5 @@ mod postgres;
 mod proxy;
 mod push;
 mod push_faults;
+mod singer;
+mod singer_files;

@@ -7,3 +7,4 @@ pub mod foreground;
 pub mod notifications;
 pub mod notified_once;
 pub mod systemd_units;
+mod warned_once;

@@ -35,7 +35,7 @@ impl Deaf {
 }
 
 /// Moves the times in the store and in the state of alerts back by a number of minutes.
-fn age(world: &World, minutes: i64) {
+pub fn age(world: &World, minutes: i64) {
     let store = Connection::open(world.database()).unwrap();
     let earlier = |column: &str| format!("{column} = strftime('%Y-%m-%dT%H:%M:%fZ', {column}, '-{minutes} minutes')");
     let columns = ["started_at", "finished_at", "fire_at"].map(earlier).join(", ");

@@ -156,6 +156,7 @@ fn imported_plays_come_from_files() {
         ("/dev/zero", "/dev/zero is a device and not a file"),
         ("export", "Streaming_History_Audio_1.json is a device and not a file"),
         ("pipes", "endsong_0.json is a named pipe and not a file"),
+        ("missing.json", "missing.json"),
         ("large.json", "large.json is larger than 67108864 bytes, which is the limit"),
     ] {
         let output = project.run(&["import", "history", named]);

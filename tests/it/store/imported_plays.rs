@@ -196,3 +196,27 @@ fn a_song_in_a_loop_is_imported_in_batches() {
     assert_eq!((minutes["known"].as_u64(), minutes["added"].as_u64()), (Some(20), Some(0)), "{minutes}");
     world.cli(&["verify"]).exits(0);
 }
+
+#[test]
+fn broken_characters_cost_no_play() {
+    let world = home(JOB);
+    world.run(&["x"]).exits(0);
+    let rows = world.csv("recently_played.csv");
+    let known = rows.len();
+    let mut play = extended(&rows[0], 0);
+    play["ts"] = "2015-03-01T08:00:00Z".into();
+    play["conn_country"] = "BROKEN".into();
+    let text = Value::from(vec![play]).to_string();
+    // Bytes that are no UTF-8, half of a surrogate pair, and both in a name.
+    let (before, after) = text.split_once("BROKEN").unwrap();
+    let bytes = [before.as_bytes(), b"\xff\xc3\\ud83d", after.as_bytes()].concat();
+    world.project.write("Streaming_History_Audio_1.json", bytes);
+    let report = import(&world, &["Streaming_History_Audio_1.json"]);
+    assert_eq!(report["added"], 1, "{report}");
+    world.cli(&["export"]).exits(0);
+    assert_eq!(world.csv("recently_played.csv").len(), known + 1);
+    // A file that ends in the middle is an error, and adds nothing.
+    world.project.write("Streaming_History_Audio_2.json", &text[..text.len() / 2]);
+    world.cli(&["import", "history", "Streaming_History_Audio_2.json"]).exits(2).says("Streaming_History_Audio_2.json");
+    world.cli(&["verify"]).exits(0);
+}

@@ -150,3 +150,19 @@ fn killed_restore_leaves_a_whole_project() {
     assert_eq!(runs(), "1");
     world.run(&[]).exits(0);
 }
+
+#[test]
+fn failed_restore_leaves_no_folder() {
+    let world = World::extended();
+    let root = world.project.root();
+    std::fs::create_dir(root.join("kept")).unwrap();
+    std::fs::write(root.join("broken.tar.gz"), "no archive").unwrap();
+    for archive in ["missing.tar.gz", "broken.tar.gz"] {
+        for folder in ["new/inner", "kept"] {
+            let failed = world.cli(&["--project", folder, "restore", archive]);
+            assert_ne!(failed.code, 0, "{}", failed.stderr);
+        }
+        assert!(!root.join("new").exists(), "{archive}");
+        assert_eq!(std::fs::read_dir(root.join("kept")).unwrap().count(), 0, "{archive}");
+    }
+}

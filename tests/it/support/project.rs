@@ -37,7 +37,7 @@ impl Project {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cratedigger"));
-        command.current_dir(self.root()).args(args).env_clear().env("HOME", self.root());
+        command.current_dir(self.root()).args(args).env_clear().env("HOME", self.root()).env("TZ", "UTC");
         command
     }
 

@@ -134,3 +134,45 @@ fn isrc_example_lists_codes_without_a_track() {
     assert_eq!(world.csv("tracks-by-isrc-not-found.csv").len(), 1);
     assert!(String::from_utf8(world.csv_bytes("tracks-by-isrc-not-found.csv")).unwrap().contains("ZZXXX0000000"));
 }
+
+#[test]
+fn code_of_another_spelling_is_searched_once() {
+    // Stream, id, path and field of the code, and the code as Spotify sends it.
+    let table = [
+        ("albums", UPC, "/v1/albums*", json!({"ean": "0602445790098"})),
+        ("albums", UPC, "/v1/albums*", json!({"upc": " 0602445790098 "})),
+        ("album_tracks", UPC, "/v1/albums*", json!({"ean": "00602445790098"})),
+        ("tracks", "isrc:QZSBX2600001", "/v1/search", json!({"isrc": " QZ SBX 26 00001 "})),
+    ];
+    for (stream, id, path, codes) in table {
+        let world = World::extended().job(&fetch(
+            stream,
+            &format!(
+                "ids = [\"{id}\"]\n{}",
+                match stream {
+                    "album_tracks" => "",
+                    _ => "refresh_after = \"30d\"",
+                }
+            ),
+        ));
+        let [one, list, hit] = ["/external_ids", "/albums/*/external_ids", "/tracks/items/*/external_ids"];
+        for at in [one, list, hit] {
+            let set = FaultAction::Set { at: at.to_owned(), to: codes.clone() };
+            match path {
+                "/v1/search" if at == hit => world.sandbox.inject(Fault::on_path(path, set)),
+                "/v1/albums*" if at == one => world.sandbox.inject(Fault::on_path("/v1/albums/*", set)),
+                "/v1/albums*" if at == list => world.sandbox.inject(Fault::on_path("/v1/albums", set)),
+                _ => {}
+            }
+        }
+        world.run(&[]).exits(0);
+        for run in [2, 3] {
+            world.new_calls();
+            world.run(&[]).exits(0);
+            let calls = world.new_calls();
+            assert!(calls.iter().all(|call| !call.starts_with("/search")), "{stream} {codes} in run {run}: {calls:?}");
+            assert!(!world.csv(&format!("{stream}.csv")).is_empty(), "{stream} {codes}");
+        }
+        world.cli(&["verify"]).exits(0);
+    }
+}

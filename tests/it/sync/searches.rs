@@ -174,3 +174,41 @@ fn failing_search_costs_itself_only() {
     assert!(calls <= 5 && is_last, "{calls}");
     assert!(world.one("SELECT count(*) FROM search_results").parse::<u32>().unwrap() > 0);
 }
+
+#[test]
+fn repeated_hit_counts_once() {
+    let hit = |n: i64| {
+        let id = format!("{n:022}");
+        json!({"id": id, "uri": format!("spotify:show:{id}"), "type": "show", "name": format!("Show {n}")})
+    };
+    let page = |numbers: &[i64], offset: i64, next: bool| {
+        let items: Vec<_> = numbers.iter().map(|n| hit(*n)).collect();
+        let page = json!({"items": items, "total": 100, "limit": 50, "offset": offset, "next": next.then_some("more")});
+        Fault::on_path("/v1/search", FaultAction::Answer { code: 200, json: json!({"shows": page}) })
+            .with_query(&format!("offset={offset}"))
+    };
+    let job = "[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"show\"]\nmax_results = 100\n";
+    let world = World::extended().job(job);
+    let first: Vec<i64> = (0..50).collect();
+    // The first hit of the second page was on the first one, and its last hit is on it twice.
+    let second: Vec<i64> = [3].into_iter().chain(51..99).chain([98]).collect();
+    world.sandbox.inject(page(&first, 0, true));
+    world.sandbox.inject(page(&second, 50, false));
+    world.run(&[]).exits(0);
+    let ids: Vec<String> = hits(&world).into_iter().map(|row| row[1].clone()).collect();
+    let expected: Vec<String> = (0..50).chain(51..99).map(|n: i64| format!("{n:022}")).collect();
+    assert_eq!(ids, expected);
+    let notes = world.rows("SELECT reason, position FROM skipped_items ORDER BY position");
+    assert_eq!(notes, [["listed_twice", "50"], ["listed_twice", "99"]]);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn search_without_a_list_of_hits_is_partial() {
+    let world = search();
+    world.run(&[]).exits(0);
+    let before = hits(&world);
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set("/tracks/items", serde_json::Value::Null)));
+    world.run(&[]).exits(3);
+    assert_eq!(hits(&world), before);
+}

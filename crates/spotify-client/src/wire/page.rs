@@ -12,9 +12,9 @@ use super::objects::optional;
 /// A page, by offset or by cursor.
 #[derive(Debug, Deserialize)]
 pub struct PageObject<'a> {
-    /// The entries, nulls included; `None` where the answer has no such key. A null is a list without entries.
+    /// The entries, nulls included; `None` where the answer has no such key, and `Some(None)` where it is null.
     #[serde(borrow, default, deserialize_with = "entries")]
-    pub items: Option<Vec<RawEntry<'a>>>,
+    pub items: Option<Option<Vec<RawEntry<'a>>>>,
     /// How many items the whole list has, according to Spotify. It is sometimes wrong.
     #[serde(default)]
     pub total: JsonField<JsonInt>,
@@ -43,17 +43,24 @@ pub struct PageCursors<'a> {
     pub before: JsonField<JsonText<'a>>,
 }
 
-fn entries<'de: 'a, 'a, D: Deserializer<'de>>(items: D) -> Result<Option<Vec<RawEntry<'a>>>, D::Error> {
-    Ok(Some(Option::deserialize(items)?.unwrap_or_default()))
+type Entries<'a> = Option<Vec<RawEntry<'a>>>;
+
+fn entries<'de: 'a, 'a, D: Deserializer<'de>>(items: D) -> Result<Option<Entries<'a>>, D::Error> {
+    Option::deserialize(items).map(Some)
 }
 
 /// One entry of a page, unread; `None` is a null.
 pub type RawEntry<'a> = Option<&'a RawValue>;
 
-impl PageObject<'_> {
+impl<'a> PageObject<'a> {
+    /// The entries, nulls included; `None` where the answer has no list of them.
+    pub fn entries(&self) -> Option<&[RawEntry<'a>]> {
+        self.items.as_ref()?.as_deref()
+    }
+
     /// How many entries were served, nulls counted.
     pub fn served(&self) -> usize {
-        self.items.as_ref().map_or(0, Vec::len)
+        self.entries().map_or(0, <[RawEntry<'a>]>::len)
     }
 
     /// Whether Spotify says that more follows.

@@ -6,7 +6,7 @@
 //! meaningless results but does no harm. It is written by hand because serde_json also validates what it
 //! skips, and that is the work to be saved.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// The raw values of these keys of an object. `None` for a key that is absent, and for all keys if the
 /// text is not an object. A key that contains escapes is not found.
@@ -62,14 +62,14 @@ fn skip_value(text: &[u8], at: usize) -> usize {
 
 fn skip_string(text: &[u8], at: usize) -> usize {
     let mut at = at + 1;
-    loop {
-        match text.get(at) {
-            Some(b'"') => return at + 1,
-            Some(b'\\') => at += 2,
-            Some(_) => at += 1,
-            None => return text.len(),
+    while let Some(found) = memchr2(b'"', b'\\', text.get(at..).unwrap_or_default()) {
+        at += found;
+        if text[at] == b'"' {
+            return at + 1;
         }
+        at += 2;
     }
+    text.len()
 }
 
 fn skip_nested(text: &[u8], mut at: usize) -> usize {

@@ -1,0 +1,216 @@
+//! Looks at what is missing from a list that is not read whole, because it seems to be unchanged.
+//!
+//! Spotify may send items later that it did not send at first, under the same total and the same version. So a run
+//! requests one page with places that were empty, and the first item behind the end. If an item comes, the list is
+//! read whole. Most of what is missing stays so: after some looks in vain there is a pause, which doubles each time.
+//! A list from which known rows are missing, and that nobody has accepted, is looked at by each run.
+
+use std::ops::Range;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::context::SyncContext;
+use super::error::SyncError;
+use super::list_request::ListRequest;
+use super::open_list::OpenList;
+use super::page_request::{PagePosition, PageResponse, largest_page, try_page};
+use crate::ingest::is_other_kind;
+use crate::store::{KnownGaps, known_gaps, timestamp};
+use crate::stream::EntryKind;
+use spotify_client::page::RawPage;
+
+/// So many looks in vain come without a pause.
+const LOOKS_WITHOUT_PAUSE: u32 = 5;
+
+/// The longest pause is 2 to the power of this, in days: as long as the time after which a list is read whole anyway.
+const LONGEST_PAUSE: u32 = 5;
+
+/// The part of a list that is presumed to be unchanged.
+pub(super) struct PresumedPart<'r> {
+    /// Places that are known to be empty, with the items that have them if they are doubles.
+    pub gaps: Vec<(i64, Option<String>)>,
+    /// The place behind the last item.
+    pub end: i64,
+    /// The end is known: the last page that was read is short.
+    pub is_end_known: bool,
+    /// Where the list has ended before known rows.
+    pub cut_at: Option<i64>,
+    /// The first items, if they are at hand.
+    pub first_items: Option<&'r RawPage>,
+}
+
+/// What a look has found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LookResult {
+    /// Nothing new.
+    Nothing,
+    /// An item that was missing.
+    Item,
+    /// The list still ends before known rows.
+    StillCut(String),
+}
+
+/// Whether something is missing, and it is time to look at it.
+fn is_due(sync: &SyncContext, gaps: &KnownGaps) -> bool {
+    if gaps.places.is_empty() && gaps.behind_end == 0 {
+        return false;
+    }
+    let Some(pauses) = gaps.looks.checked_sub(LOOKS_WITHOUT_PAUSE) else { return true };
+    let pause = TimeDelta::days(1 << pauses.min(LONGEST_PAUSE));
+    !sync.known_span(pause).contains(gaps.looked_at.as_deref())
+}
+
+/// Whether a run looks at a list that seems to be unchanged.
+pub(super) fn is_wanted(sync: &SyncContext, gaps: &KnownGaps) -> bool {
+    gaps.cut_at.is_some() || is_due(sync, gaps)
+}
+
+/// How many calls a look takes at most, if it finds nothing.
+pub(super) fn calls_of_look(sync: &SyncContext, gaps: &KnownGaps) -> u64 {
+    let due = is_due(sync, gaps);
+    2 * u64::from(gaps.cut_at.is_some())
+        + u64::from(due && !gaps.places.is_empty())
+        + u64::from(due && gaps.behind_end > 0)
+}
+
+/// Looks at what is missing from the rest of a list.
+pub(super) async fn look_at_gaps(
+    open: &OpenList<'_>,
+    list: &ListRequest,
+    part: &PresumedPart<'_>,
+) -> Result<LookResult, SyncError> {
+    let (sync, known) = (open.sync, &open.row.gaps);
+    let mut result = LookResult::Nothing;
+    if let Some(cut_at) = part.cut_at {
+        match find_cut(open, list, (cut_at, part.end)).await {
+            Some(reached) => {
+                let announced = open.row.announced.unwrap_or(part.end).max(part.end);
+                let detail = format!("it ended after {reached} of the {announced} items that Spotify announced");
+                result = LookResult::StillCut(detail);
+            }
+            None => {
+                let id = open.row.id;
+                sync.store.write(move |s| known_gaps::record_cut(s, id, None)).await?;
+            }
+        }
+    }
+    let included = part.first_items.map_or(0, RawPage::served);
+    if let Some(page) = part.first_items
+        && has_item(page, 0, &part.gaps, list.entry_kind)
+    {
+        return Ok(LookResult::Item);
+    }
+    if !is_due(sync, known) || matches!(result, LookResult::StillCut(_)) {
+        return Ok(result);
+    }
+    let behind_end = (known.behind_end > 0 && !part.is_end_known).then_some(part.end);
+    let places: Vec<i64> = part.gaps.iter().map(|(place, _)| *place).filter(|place| *place >= included).collect();
+    let requests = requests_of_look(known.looks, &places, behind_end, largest_page(sync, list, included)?);
+    let mut has_looked = false;
+    for range in requests {
+        let position = PagePosition {
+            offset: range.start,
+            max_items: Some(range.end - range.start),
+            max_attempts: Some(1),
+            ..PagePosition::default()
+        };
+        // Where this fails, a later run looks.
+        let Ok(PageResponse::Page(page)) = try_page(sync, open.context, list, position).await else { continue };
+        has_looked = true;
+        let is_behind_end = Some(range.start) == behind_end;
+        if is_behind_end && page.served() > 0 || has_item(&page, range.start, &part.gaps, list.entry_kind) {
+            result = LookResult::Item;
+            break;
+        }
+    }
+    if has_looked {
+        let (id, now) = (open.row.id, timestamp(sync.now()));
+        sync.store.write(move |s| known_gaps::record_look(s, id, &now)).await?;
+    }
+    Ok(result)
+}
+
+/// Where a list ends that has ended before known rows; `None` if its last known item is there again. What cannot be
+/// requested is not there.
+async fn find_cut(open: &OpenList<'_>, list: &ListRequest, (cut_at, end): (i64, i64)) -> Option<i64> {
+    let last = (end - 1).max(0);
+    let first = cut_at.clamp(0, last);
+    for place in [first, last] {
+        match try_page(open.sync, open.context, list, PagePosition::of_one_item(place)).await {
+            Ok(PageResponse::Page(page)) if page.served() > 0 => {}
+            _ => return Some(first),
+        }
+    }
+    None
+}
+
+/// The requests of a look: a page with some of the places, other ones each time, and the item behind the end.
+fn requests_of_look(looks: u32, places: &[i64], behind_end: Option<i64>, page_size: i64) -> Vec<Range<i64>> {
+    let mut pages = Vec::new();
+    let mut rest = places;
+    while let Some(first) = rest.first() {
+        let count = rest.partition_point(|place| *place < first + page_size.max(1));
+        pages.push(*first..rest[count - 1] + 1);
+        rest = &rest[count..];
+    }
+    let turn = usize::try_from(looks).unwrap_or(0).checked_rem(pages.len()).unwrap_or(0);
+    let page = if pages.is_empty() { None } else { Some(pages.swap_remove(turn)) };
+    page.into_iter().chain(behind_end.map(|end| end..end + 1)).collect()
+}
+
+/// Whether a page has an item at one of the places that were empty.
+fn has_item(page: &RawPage, offset: i64, gaps: &[(i64, Option<String>)], kind: EntryKind) -> bool {
+    let entries = page.entries();
+    gaps.iter().any(|(place, known)| {
+        let entry = usize::try_from(place - offset).ok().and_then(|at| entries.get(at).copied().flatten());
+        entry.and_then(|entry| item_of_entry(entry, kind)).is_some_and(|item| known.as_ref() != Some(&item))
+    })
+}
+
+/// The id or URI of the item of an entry, if it can have a row.
+fn item_of_entry(entry: &str, kind: EntryKind) -> Option<String> {
+    let value: Value = serde_json::from_str(entry).ok()?;
+    let item = match kind {
+        EntryKind::PlaylistItems => [&value["item"], &value["track"]].into_iter().find(|item| item.is_object())?,
+        EntryKind::Saved(kind) if value[kind.as_str()].is_object() => &value[kind.as_str()],
+        EntryKind::Saved(kind) if value.get(kind.as_str()).is_some() => return None,
+        _ => &value,
+    };
+    let text = |field: &str| item[field].as_str().filter(|text| !text.is_empty());
+    let id = text("id").or_else(|| text("uri").map(|uri| uri.rsplit(':').next().unwrap_or(uri)))?;
+    (kind == EntryKind::PlaylistItems || !is_other_kind(kind, &item.to_string())).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_look_takes_another_page() {
+        let places = [60, 61, 99, 120, 300];
+        let pages = |looks| requests_of_look(looks, &places, None, 50);
+        assert_eq!((0..4).map(pages).collect::<Vec<_>>(), [[60..100], [120..121], [300..301], [60..100]]);
+        assert_eq!(requests_of_look(7, &[], Some(60), 50), [60..61]);
+        assert_eq!(requests_of_look(0, &[5], Some(60), 50), [5..6, 60..61]);
+        assert_eq!(requests_of_look(0, &[], None, 50), []);
+    }
+
+    #[test]
+    fn only_another_item_fills_a_place() {
+        let saved = EntryKind::Saved(spotify_client::EntityKind::Track);
+        let table = [
+            (r#"{"track":{"id":"a"}}"#, saved, Some("a")),
+            (r#"{"track":{"id":null,"uri":"spotify:track:b"}}"#, saved, Some("b")),
+            (r#"{"track":null,"added_at":"2020"}"#, saved, None),
+            (r#"{"track":{"id":null,"uri":null}}"#, saved, None),
+            (r#"{"id":"a"}"#, EntryKind::Albums, Some("a")),
+            (r#"{"item":{"uri":"spotify:episode:c"}}"#, EntryKind::PlaylistItems, Some("c")),
+            (r#"{"track":null}"#, EntryKind::PlaylistItems, None),
+            (r#"{"id":"a","uri":"spotify:track:a"}"#, EntryKind::Albums, None),
+        ];
+        for (entry, kind, item) in table {
+            assert_eq!(item_of_entry(entry, kind).as_deref(), item, "{entry}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Items of another kind than their list, as a track among albums: each is skipped with a reason, and none becomes a
+//! row under an id of another kind.
+
+use serde_json::{Value, json};
+use spotify_sandbox::{Fault, FaultAction, fixtures};
+
+use super::odd_fields::{home, skipped};
+use crate::support::world::{World, fetch};
+
+fn object(kind: &str) -> Value {
+    let id = "0SandboxOtherKind00000";
+    json!({"id": id, "uri": format!("spotify:{kind}:{id}"), "type": kind, "name": "Other"})
+}
+
+#[test]
+fn item_of_another_kind_is_no_row() {
+    let artist = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST);
+    let show = format!("ids = [\"{}\"]", fixtures::SHOW);
+    let search = "query = \"a\"\ntypes = [\"album\"]\nmax_results = 10";
+    let table = [
+        ("saved_albums", "", "/v1/me/albums", "/items/1/album", "track"),
+        ("saved_tracks", "", "/v1/me/tracks", "/items/1/track", "episode"),
+        ("saved_shows", "", "/v1/me/shows", "/items/1/show", "episode"),
+        ("followed_artists", "", "/v1/me/following", "/artists/items/1", "user"),
+        ("my_playlists", "", "/v1/me/playlists", "/items/1", "album"),
+        ("artist_albums", &artist, "/v1/artists/*/albums", "/items/1", "track"),
+        ("show_episodes", &show, "/v1/shows/*/episodes", "/items/1", "track"),
+        ("search", search, "/v1/search", "/albums/items/1", "track"),
+    ];
+    let all = home(&table.map(|(stream, lines, ..)| fetch(stream, lines)));
+    all.run(&[]).exits(0);
+    let world = home(&table.map(|(stream, lines, ..)| fetch(stream, lines)));
+    for (_, _, path, at, kind) in table {
+        let action = FaultAction::set(at, object(kind));
+        let first = Fault::on_path(path, action);
+        world.sandbox.inject(match path {
+            "/v1/me/following" => first.times(1),
+            "/v1/search" => first,
+            _ => first.with_query("offset=0"),
+        });
+    }
+    world.run(&[]).exits(0);
+    let count = |world: &World, stream: &str| world.csv(&format!("{stream}.csv")).len();
+    for (stream, ..) in table {
+        assert_eq!(count(&world, stream) + 1, count(&all, stream), "{stream}");
+    }
+    let noted = skipped(&world).into_iter().filter(|(reason, ..)| reason == "other_kind").count();
+    assert_eq!(noted, table.len());
+    for kind in ["albums", "artists", "tracks", "shows", "episodes", "playlists"] {
+        let sql = format!("SELECT count(*) FROM {kind} WHERE id = '0SandboxOtherKind00000'");
+        assert_eq!(world.one(&sql), "0", "{kind}");
+    }
+    world.cli(&["verify"]).exits(0);
+    // What was known of the place stays.
+    let name = |world: &World| world.column("saved_albums.csv", "album_id");
+    world.sandbox.clear_faults();
+    world.run(&["--full"]).exits(0);
+    let known = name(&world);
+    world.sandbox.inject(Fault::on_path("/v1/me/albums", FaultAction::set("/items/1/album", object("track"))));
+    world.run(&["--full"]).exits(0);
+    assert_eq!(name(&world), known);
+    world.cli(&["verify"]).exits(0);
+}
