@@ -14,6 +14,8 @@ RUSTDOC := -D warnings -A rustdoc::private-intra-doc-links
 READERS := target/readers
 ORCHESTRATORS := target/orchestrators
 REACH := target/reach
+# Servers with the interface of a cloud, and the programs that read a lake.
+LAKE := target/lake
 # The browser and the packages with which `make check-report` looks at pages.
 PAGES := target/report
 CHROMIUM ?= /usr/bin/chromium
@@ -103,7 +105,10 @@ check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frict
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
 	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
 
-check-reach: $(REACH)/.ready ## push to a real PostgreSQL and end connections and servers at every statement, send to real Singer targets, and run the recipes (needs postgresql, pgbouncer, openssl, sqlite3, Python 3.11, pip)
+check-reach: $(REACH)/.ready ## push to a real PostgreSQL and to S3 and Azure on this machine, end connections and servers at every statement, send to real Singer targets, run the recipes, and read lakes with pyarrow, DuckDB and Spark (needs postgresql, pgbouncer, openssl, sqlite3, Python 3.11, pip, npm, java)
+	test -x $(LAKE)/bin/python || python3 -m venv $(LAKE)
+	$(LAKE)/bin/pip install --quiet --disable-pip-version-check -r tests/lake/requirements.txt
+	test -d $(LAKE)/azurite/node_modules/azurite || ! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(LAKE)/azurite azurite@3.37.0
 	$(CARGO) test --locked --quiet --test it reach:: -- --ignored --test-threads=2
 	CRATEDIGGER_SEEDS=2000 $(CARGO) test --locked --quiet --lib feed::tests::replica -- --nocapture
 	$(CARGO) build --locked --quiet

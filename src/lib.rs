@@ -9,6 +9,8 @@ pub mod ingest;
 pub mod input_file;
 pub mod job;
 pub mod notify;
+#[cfg(feature = "lake")]
+mod parquet_rows;
 pub mod push;
 mod report;
 pub mod scheduler;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::push::SqlEngine;
 use crate::settings::Shard;
 
 /// Exports Spotify data on a schedule: job files in, one SQLite store and CSV files out.
@@ -89,7 +90,7 @@ pub enum Command {
     Sql(SqlArgs),
     /// Check the store and the CSV files against their records, offline
     Verify(VerifyArgs),
-    /// Push new, changed and deleted rows to the databases in targets/
+    /// Push new, changed and deleted rows to the databases and lakes in targets/
     Push(PushArgs),
     /// Write what changed in the store as messages of Singer, for the targets of other programs
     #[command(after_help = SINGER_EXAMPLES)]
@@ -114,7 +115,7 @@ pub enum Command {
     Sandbox(SandboxArgs),
     /// Run the example jobs against the sandbox, without credentials or network
     Demo(DemoArgs),
-    /// Print the JSON Schema of job files, target files or the settings file
+    /// Print the JSON Schema of job files, target files or the settings file, or SQL for the files of a lake
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
@@ -177,9 +178,15 @@ pub struct StreamsArgs {
 /// `schema`
 #[derive(Debug, Args)]
 pub struct SchemaArgs {
-    /// The kind of file
+    /// The kind of file, or the tables of a lake
     #[arg(value_name = "FILE")]
     pub of: SchemaKind,
+    /// Of the tables of a lake: the engine that reads them
+    #[arg(long, value_name = "ENGINE", required_if_eq("of", "feed"))]
+    pub sql: Option<SqlEngine>,
+    /// Of the tables of a lake: the target [default: the only lake in targets/]
+    #[arg(long, value_name = "TARGET", requires = "sql")]
+    pub target: Option<String>,
 }
 
 /// The file that a JSON Schema describes.
@@ -191,6 +198,8 @@ pub enum SchemaKind {
     Config,
     /// targets/*.toml
     Target,
+    /// The files of a lake: SQL that shows them as tables (--sql)
+    Feed,
 }
 
 /// `completions`

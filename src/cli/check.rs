@@ -110,8 +110,9 @@ pub fn run_as(
             loaded.jobs.iter().map(|j| as_json(j, &notes(j), now, start(j).0.due().is_some())).collect();
         let class = class.map(|c| c.to_string());
         let of_target = |target: &Target| {
-            json!({ "target": target.name, "address": target.address.shown(), "schema": target.schema,
-                "tables": target.tables, "after": if target.after_run { "run" } else { "never" } })
+            let mut value = push::place_json(target);
+            value.insert("tables".into(), json!(target.tables));
+            Value::Object(value)
         };
         let of_targets: Vec<Value> = targets.targets.iter().map(of_target).collect();
         print::json(&json!({

@@ -16,11 +16,12 @@ use super::planner::{QueueSlot, QueuedJob, order_jobs, queued_job};
 use super::pricing::{price_job, read_history, remaining_budget};
 use super::runtime::runtime;
 use super::store_file::require_store_not_lost;
-use super::{CommandContext, CommandError, ExitStatus, OrExit, check, print};
+use super::{CommandContext, CommandError, ExitStatus, OrExit, check, print, push};
 use crate::job::{Job, JobUsers};
 use crate::store::timestamp;
 use crate::store::{FileAccess, Store};
 use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls};
+use crate::target::{self, LoadedTargets};
 use spotify_client::state::LearnedFacts;
 
 /// The calls that may be sent to find out prices, without `--probe` or `--offline`.
@@ -64,6 +65,7 @@ struct PlanReport<'a> {
     asked: u64,
     /// Why no more calls were sent.
     ended: Option<String>,
+    targets: LoadedTargets,
 }
 
 /// Prices jobs.
@@ -140,6 +142,7 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
                 format!("a probe uses at most a quarter of what is left today, {}", print::count(most, "call"))
             })
         }),
+        targets: target::load(&context.project, &[]),
     };
     if context.json {
         print::json(&report.json()).or_exit(ExitStatus::Storage)?;
@@ -230,6 +233,8 @@ impl PlanReport<'_> {
             "left_today": self.left.account,
             "requests_per_second": self.requests_per_second,
             "jobs": self.jobs.iter().map(|job| job.json(self)).collect::<Vec<_>>(),
+            "targets": self.targets.targets.iter().map(push::place_json).collect::<Vec<_>>(),
+            "broken_targets": self.targets.broken,
             "order": self.jobs.iter().map(|job| &job.job.name).collect::<Vec<_>>(),
         })
     }

@@ -1,13 +1,14 @@
-//! `push [TARGET…]`: sends new, changed and deleted rows to the databases in `targets/`.
+//! `push [TARGET…]`: sends new, changed and deleted rows to the targets in `targets/`.
 
 use std::path::Path;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::args::PushArgs;
 use super::command_error::count_problems;
+use super::file_access::csv_access;
 use super::print::{count, stderr, stderr_colored};
 use super::reporter::Reporter;
 use super::runtime::runtime;
@@ -18,7 +19,7 @@ use crate::document::{DiagnosticRenderer, printable};
 use crate::push::{PushError, PushOptions, PushReport, push};
 use crate::settings::Settings;
 use crate::store::timestamp;
-use crate::target::{self, Target};
+use crate::target::{self, Target, TargetPlace};
 
 pub fn run(args: &PushArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
@@ -39,7 +40,7 @@ pub fn run(args: &PushArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     }
     require_store(context, &settings)?;
     let database = context.project.database(&settings);
-    let options = options(&settings, args.full);
+    let options = options(&settings, args.full)?;
     let mut results: Vec<Value> = Vec::new();
     let runtime = runtime()?;
     for target in &loaded.targets {
@@ -89,7 +90,11 @@ pub(super) async fn push_after_run(
         reporter.push_failed(name, &CommandError::Problems(problems));
     }
     let database = context.project.database(settings);
-    let options = options(settings, false);
+    let options = match options(settings, false) {
+        Ok(options) => options,
+        // The runs have reported it: they could write no file either.
+        Err(error) => return tracing::debug!(error = error.headline(), "nothing is pushed"),
+    };
     for target in loaded.targets.iter().filter(|target| target.after_run) {
         if shutdown.is_stopping() {
             return;
@@ -126,11 +131,12 @@ pub(super) fn push_purge(context: &CommandContext, settings: &Settings) -> Resul
     let database = context.project.database(settings);
     let runtime = runtime()?;
     let mut left = loaded.broken.clone();
+    let options = options(settings, false)?;
     if loaded.has_errors() {
         context.report(&CommandError::Problems(loaded.problems));
     }
     for target in &loaded.targets {
-        match runtime.block_on(push_one(&database, target, &options(settings, false))) {
+        match runtime.block_on(push_one(&database, target, &options)) {
             Ok(report) => stderr(&format!("{}\n", describe(&report, target))),
             Err(error) => {
                 context.report(&error);
@@ -145,10 +151,10 @@ async fn push_one(database: &Path, target: &Target, options: &PushOptions) -> Re
     push(database, target, options).await.map_err(push_error)
 }
 
-fn options(settings: &Settings, full: bool) -> PushOptions {
+fn options(settings: &Settings, full: bool) -> Result<PushOptions, CommandError> {
     let age = settings.retention.tombstones.and_then(|age| TimeDelta::from_std(age).ok());
     let before = age.and_then(|age| Utc::now().checked_sub_signed(age)).map(timestamp);
-    PushOptions { full, forget_marks_before: before }
+    Ok(PushOptions { full, forget_marks_before: before, access: csv_access(settings)? })
 }
 
 pub(super) fn push_error(error: PushError) -> CommandError {
@@ -157,15 +163,33 @@ pub(super) fn push_error(error: PushError) -> CommandError {
         PushError::Busy { .. } => ExitStatus::Deferred,
         PushError::Refused { .. } | PushError::Store(_) => ExitStatus::Storage,
         PushError::Credentials { .. } => ExitStatus::UserAction,
-        PushError::NotBuilt { .. } => ExitStatus::Usage,
+        PushError::NotBuilt { .. } | PushError::NoLake { .. } => ExitStatus::Usage,
     };
     let hint = error.hint();
     CommandError::new(exit, error).with_optional_hint(hint)
 }
 
-/// Server, database and schema of a target.
+/// Where the rows of a target go.
 pub(super) fn place(target: &Target) -> String {
-    printable(&format!("{}, schema {}", target.address.shown(), target.schema))
+    printable(&target.shown())
+}
+
+/// The same for programs.
+pub(super) fn place_json(target: &Target) -> Map<String, Value> {
+    let (kind, address, schema) = match &target.place {
+        TargetPlace::Postgres(place) => ("postgres", place.address.shown(), Some(&place.schema)),
+        TargetPlace::Lake(place) => ("lake", place.address.shown(), None),
+    };
+    let after = if target.after_run { "run" } else { "never" };
+    let mut value = Map::new();
+    value.insert("target".into(), json!(target.name));
+    value.insert("kind".into(), json!(kind));
+    value.insert("address".into(), json!(address));
+    if let Some(schema) = schema {
+        value.insert("schema".into(), json!(schema));
+    }
+    value.insert("after".into(), json!(after));
+    value
 }
 
 /// What a push did, on one line.
@@ -181,8 +205,14 @@ fn describe(report: &PushReport, target: &Target) -> String {
         count(usize::try_from(report.rows()).unwrap_or(usize::MAX), "row"),
         count(usize::try_from(report.deleted()).unwrap_or(usize::MAX), "deletion"),
     );
+    if report.files > 0 {
+        text.push_str(&format!(" in {}", count_of(report.files, "file")));
+    }
     if full > 0 {
         text.push_str(&format!("; {} completely", count(full, "table")));
+    }
+    if let Some(why) = report.full_because {
+        text.push_str(&format!(", because {why}"));
     }
     if report.unreadable_times > 0 {
         text.push_str(&format!("; {} that are no times became null", count_of(report.unreadable_times, "value")));

@@ -140,7 +140,7 @@ fn is_odd_address(key: &str, value: &str) -> bool {
     key.trim() == "url" && (has_odd_character || !value.contains("://") && value.contains(['@', ':']))
 }
 
-/// Replaces the password in `scheme://user:password@host`, and in `?password=…`.
+/// Replaces the password in `scheme://user:password@host`, and in `?password=…` and `&sig=…`.
 fn mask_url_password(mut text: String) -> String {
     let Some(start) = text.find("://").map(|at| at + 3) else { return text };
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
@@ -148,11 +148,11 @@ fn mask_url_password(mut text: String) -> String {
     // A password may contain any of these characters, so the last `@` counts.
     let login = text[start..end].rfind('@').map(|at| start..start + at);
     let of_login = login.and_then(|login| Some(login.start + text[login.clone()].find(':')? + 1..login.end));
-    let of_query = text[start..end].find("password=").map(|at| {
-        let from = start + at + "password=".len();
-        from..text[from..end].find('&').map_or(end, |at| from + at)
+    let of_query = ["password=", "sig="].map(|name| {
+        let from = start + text[start..end].find(name)? + name.len();
+        Some(from..text[from..end].find('&').map_or(end, |at| from + at))
     });
-    for span in [of_login, of_query].into_iter().flatten() {
+    for span in of_query.into_iter().chain([of_login]).flatten() {
         let stars = "*".repeat(span.len());
         text.replace_range(span, &stars);
     }

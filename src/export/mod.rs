@@ -43,7 +43,6 @@ mod render;
 mod row_sources;
 mod row_spool;
 mod style;
-mod time_value;
 mod typed_rows;
 mod user_files;
 mod user_mentions;

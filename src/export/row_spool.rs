@@ -9,9 +9,9 @@ use tempfile::SpooledTempFile;
 
 use super::csv_column::CsvColumn;
 use super::render::{ColumnStats, FileStats, InferredType, RenderError};
-use super::time_value::microseconds;
 use super::typed_rows::{RowSink, RowValues};
 use super::value_bytes::write_value;
+use crate::store::microseconds;
 use crate::stream::ColumnType;
 
 /// More bytes than this are kept in a file and not in memory.

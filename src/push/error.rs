@@ -18,8 +18,11 @@ pub enum PushError {
     #[error("target {target} does not let us in: {why}")]
     Credentials { target: String, why: String, hint: String },
     /// The program was built without this kind of target.
-    #[error("target {target} needs a program that was built with the feature `postgres`")]
-    NotBuilt { target: String },
+    #[error("target {target} needs a program that was built with the feature `{feature}`")]
+    NotBuilt { target: String, feature: &'static str },
+    /// The target is a database, which has tables and needs no views of files.
+    #[error("target {target} is a database and not a lake")]
+    NoLake { target: String },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -33,6 +36,7 @@ impl PushError {
             PushError::Refused { hint, .. } => hint.clone(),
             PushError::Credentials { hint, .. } => Some(hint.clone()),
             PushError::NotBuilt { .. } => Some("build it with default features".into()),
+            PushError::NoLake { .. } => Some("its tables are tables there already".into()),
             PushError::Store(error) => error.hint(),
         }
     }

@@ -1,28 +1,36 @@
 //! Pushes the rows of the store to targets: everything at first, and then what changed since the version that the target
 //! itself says it has.
 //!
-//! A push changes the target in one transaction, together with that version. So it happens once, whatever is killed or
-//! repeated: an interrupted push has not happened, and the next one sends its rows.
+//! A push changes the target at once, together with that version: a database by a transaction, a lake by the file that names
+//! its files. So it happens once, whatever is killed or repeated: an interrupted push has not happened, and the next one
+//! sends its rows.
 
 mod error;
+#[cfg(feature = "lake")]
+mod lake;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod sql_engine;
 
 use std::path::Path;
 
 use serde::Serialize;
 
 pub use error::PushError;
+pub use sql_engine::SqlEngine;
 
-use crate::target::Target;
+use crate::store::{FeedSnapshot, FileAccess};
+use crate::target::{Target, TargetPlace};
 
 /// What a push does beyond its target file.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PushOptions {
     /// Send all rows, and delete those that the store does not have.
     pub full: bool,
     /// Keys of rows that were marked as deleted before this time are removed.
     pub forget_marks_before: Option<String>,
+    /// Mode and group of files in a folder.
+    pub access: FileAccess,
 }
 
 /// What a push did.
@@ -36,10 +44,21 @@ pub struct PushReport {
     pub unchanged: bool,
     /// The tables that changed.
     pub tables: Vec<PushedTable>,
-    /// Times that PostgreSQL cannot store. They became null.
+    /// Times that the target cannot store. They became null.
     pub unreadable_times: u64,
     /// Rows whose key contains such a time. They were left out.
     pub left_out: u64,
+    /// The files that were written.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub files: u64,
+    /// Why all rows were sent, although the target had an earlier version of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_because: Option<&'static str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What a push did to one table.
@@ -55,6 +74,12 @@ pub struct PushedTable {
 }
 
 impl PushReport {
+    #[cfg(any(feature = "lake", feature = "postgres"))]
+    fn of(target: &str, snapshot: &FeedSnapshot) -> PushReport {
+        let (version, epoch) = (snapshot.state.version, snapshot.state.epoch.clone());
+        PushReport { target: target.to_owned(), version, epoch, ..PushReport::default() }
+    }
+
     /// Number of rows in all tables.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|table| table.rows).sum()
@@ -80,12 +105,18 @@ pub enum TargetState {
 /// # Errors
 /// See [`push`].
 pub async fn target_state(store: &Path, target: &Target) -> Result<TargetState, PushError> {
-    #[cfg(feature = "postgres")]
-    return postgres::target_state(store, target).await;
-    #[cfg(not(feature = "postgres"))]
-    {
-        let _ = store;
-        Err(PushError::NotBuilt { target: target.name.clone() })
+    let snapshot = FeedSnapshot::open(store)?;
+    #[cfg(not(any(feature = "lake", feature = "postgres")))]
+    let _ = snapshot;
+    match &target.place {
+        #[cfg(feature = "postgres")]
+        TargetPlace::Postgres(place) => {
+            postgres::target_state(&snapshot, postgres::DatabaseTarget::new(target, place)).await
+        }
+        #[cfg(feature = "lake")]
+        TargetPlace::Lake(place) => lake::target_state(&snapshot, lake::LakeTarget::new(target, place)).await,
+        #[cfg(not(all(feature = "lake", feature = "postgres")))]
+        place => Err(not_built(target, place)),
     }
 }
 
@@ -94,11 +125,43 @@ pub async fn target_state(store: &Path, target: &Target) -> Result<TargetState, 
 /// # Errors
 /// If the store cannot be read, or the target does not answer or refuses. The target is unchanged then.
 pub async fn push(store: &Path, target: &Target, options: &PushOptions) -> Result<PushReport, PushError> {
-    #[cfg(feature = "postgres")]
-    return postgres::push(store, target, options).await;
-    #[cfg(not(feature = "postgres"))]
-    {
-        let _ = (store, options);
-        Err(PushError::NotBuilt { target: target.name.clone() })
+    let snapshot = FeedSnapshot::open(store)?;
+    #[cfg(not(any(feature = "lake", feature = "postgres")))]
+    let _ = (snapshot, options);
+    match &target.place {
+        #[cfg(feature = "postgres")]
+        TargetPlace::Postgres(place) => {
+            postgres::push(&snapshot, postgres::DatabaseTarget::new(target, place), options).await
+        }
+        #[cfg(feature = "lake")]
+        TargetPlace::Lake(place) => lake::push(&snapshot, lake::LakeTarget::new(target, place), options).await,
+        #[cfg(not(all(feature = "lake", feature = "postgres")))]
+        place => Err(not_built(target, place)),
     }
+}
+
+/// SQL of an engine for the tables of a lake, as views of its files.
+///
+/// # Errors
+/// If the target is no lake, does not answer, or nothing was pushed to it.
+pub async fn feed_sql(target: &Target, engine: SqlEngine) -> Result<String, PushError> {
+    match &target.place {
+        #[cfg(feature = "lake")]
+        TargetPlace::Lake(place) => lake::feed_sql(lake::LakeTarget::new(target, place), engine).await,
+        #[cfg(not(feature = "lake"))]
+        place @ TargetPlace::Lake(_) => {
+            let _ = engine;
+            Err(not_built(target, place))
+        }
+        TargetPlace::Postgres(_) => Err(PushError::NoLake { target: target.name.clone() }),
+    }
+}
+
+#[cfg(not(all(feature = "lake", feature = "postgres")))]
+fn not_built(target: &Target, place: &TargetPlace) -> PushError {
+    let feature = match place {
+        TargetPlace::Postgres(_) => "postgres",
+        TargetPlace::Lake(_) => "lake",
+    };
+    PushError::NotBuilt { target: target.name.clone(), feature }
 }

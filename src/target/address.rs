@@ -48,7 +48,7 @@ impl ServerAddress {
         let with_host = text.replacen("@/", "@socket/", 1);
         let url = Url::parse(&with_host).map_err(|error| RuleViolation::new(format!("invalid address: {error}")))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(RuleViolation::new(format!("{} is not a target", quote(&format!("{}://", url.scheme()))))
+            return Err(RuleViolation::new(format!("{} is no database", quote(&format!("{}://", url.scheme()))))
                 .with_hint("write postgres://USER@HOST/DATABASE"));
         }
         let no_password = || {
@@ -158,7 +158,7 @@ fn tls_mode(mode: Option<&str>, authority: Option<PathBuf>, is_near: bool) -> Re
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(super) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -216,8 +216,7 @@ mod tests {
             ("postgres://db:1/music?port=2", "the address has two ports"),
             ("postgres:///music?host=/run&port=0", "`0` is no port"),
             ("postgres:///music", "the address has no host"),
-            ("s3://bucket/prefix", "`s3://` is not a target"),
-            ("music", "invalid address: relative URL without a base"),
+            ("s3://bucket/prefix", "`s3://` is no database"),
         ];
         for (text, expected) in table {
             let refused = ServerAddress::parse(text).unwrap_err();

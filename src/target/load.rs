@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::address::ServerAddress;
-use super::{OnDelete, Target, keys};
-use crate::document::{Diagnostic, Document, DocumentChecker, limit_problems, nearest, or_list, quote, texts};
+use super::lake_address::LakeAddress;
+use super::{LakePlace, OnDelete, PostgresPlace, Target, TargetPlace, keys};
+use crate::document::{
+    Diagnostic, Document, DocumentChecker, TableValues, duration, limit_problems, nearest, or_list, quote, texts,
+};
 use crate::settings::Project;
 use crate::store::FEED_TABLES;
 
@@ -66,17 +70,27 @@ pub fn load(project: &Project, names: &[String]) -> LoadedTargets {
 fn same_places(targets: &[Target]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     for (place, target) in targets.iter().enumerate() {
-        let is_same = |other: &&Target| {
-            let (a, b) = (&other.address, &target.address);
-            (&a.host, a.port, &a.database, &other.schema, &other.store)
-                == (&b.host, b.port, &b.database, &target.schema, &target.store)
-        };
-        if let Some(other) = targets[..place].iter().find(is_same) {
-            let message = format!("pushes to the same schema as {}", other.file);
-            problems.push(Diagnostic::for_file(&target.file, message).with_hint("set another `schema` or `store`"));
+        if let Some(other) = targets[..place].iter().find(|other| is_same_place(other, target)) {
+            let (what, keys) = match target.place {
+                TargetPlace::Postgres(_) => ("schema", "`schema` or `store`"),
+                TargetPlace::Lake(_) => ("place", "`url` or `store`"),
+            };
+            let message = format!("pushes to the same {what} as {}", other.file);
+            problems.push(Diagnostic::for_file(&target.file, message).with_hint(format!("set another {keys}")));
         }
     }
     problems
+}
+
+fn is_same_place(one: &Target, other: &Target) -> bool {
+    match (&one.place, &other.place) {
+        (TargetPlace::Postgres(a), TargetPlace::Postgres(b)) => {
+            (&a.address.host, a.address.port, &a.address.database, &a.schema, &one.store)
+                == (&b.address.host, b.address.port, &b.address.database, &b.schema, &other.store)
+        }
+        (TargetPlace::Lake(a), TargetPlace::Lake(b)) => a.address == b.address,
+        _ => false,
+    }
 }
 
 fn list_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -142,8 +156,11 @@ fn read_target(document: &Arc<Document>, name: &str, project: &Project) -> (Opti
     let values = checker.check_table(&table, "", keys::TARGET);
     if is_whole && values.entry("url").is_none() {
         let problem = Diagnostic::for_file(&document.file, "the target has no `url`");
-        checker.problems.push(problem.with_hint("add url = \"postgres://USER@HOST/DATABASE\""));
+        checker.problems.push(problem.with_hint(
+            "add url = \"postgres://USER@HOST/DATABASE\", url = \"s3://BUCKET/PREFIX\" or url = \"FOLDER\"",
+        ));
     }
+    report_keys_of_other_kind(&mut checker, &values);
     let mut tables: Vec<&'static str> = Vec::new();
     for (table, span) in values.get("tables").map(texts).unwrap_or_default() {
         match FEED_TABLES.iter().find(|known| **known == table) {
@@ -154,22 +171,50 @@ fn read_target(document: &Arc<Document>, name: &str, project: &Project) -> (Opti
     if tables.is_empty() {
         tables = FEED_TABLES.to_vec();
     }
-    let address = values.text("url").and_then(|url| ServerAddress::parse(url).ok());
+    let place = values.text("url").and_then(|url| read_place(url, &values, project));
     let is_usable = !checker.problems.iter().any(Diagnostic::is_error);
-    let target = address.filter(|_| is_usable).map(|address| Target {
+    let target = place.filter(|_| is_usable).map(|place| Target {
         name: name.to_owned(),
         file: document.file.clone(),
-        address: address.beneath(&project.root),
-        schema: values.text("schema").unwrap_or("spotify").to_owned(),
+        place,
         tables,
         store: values.text("store").map(str::to_owned),
         after_run: values.text("after") != Some("never"),
-        on_delete: OnDelete::ALL
-            .into_iter()
-            .find(|v| values.text("on_delete") == Some(v.as_str()))
-            .unwrap_or(OnDelete::Delete),
     });
     (target, checker.problems)
+}
+
+fn read_place(url: &str, values: &TableValues<'_, '_>, project: &Project) -> Option<TargetPlace> {
+    if keys::is_database(url) {
+        let on_delete = OnDelete::ALL.into_iter().find(|v| values.text("on_delete") == Some(v.as_str()));
+        return Some(TargetPlace::Postgres(PostgresPlace {
+            address: ServerAddress::parse(url).ok()?.beneath(&project.root),
+            schema: values.text("schema").unwrap_or("spotify").to_owned(),
+            on_delete: on_delete.unwrap_or(OnDelete::Delete),
+        }));
+    }
+    let days = |number: u64| Duration::from_secs(number * 86_400);
+    let time = |key: &str, usual: Duration| values.text(key).and_then(duration).unwrap_or(usual);
+    Some(TargetPlace::Lake(LakePlace {
+        address: LakeAddress::parse(url).ok()?.beneath(&project.root, values.text("store")),
+        full_every: time("full_every", days(90)),
+        keep: time("keep", days(7)),
+    }))
+}
+
+/// Keys that have no meaning at the address.
+fn report_keys_of_other_kind(checker: &mut DocumentChecker<'_>, values: &TableValues<'_, '_>) {
+    let Some(url) = values.text("url") else { return };
+    let (others, is, of) = match keys::is_database(url) {
+        true => (keys::ONLY_LAKE, "a database", "of lakes: a folder, s3://, gs:// or az://"),
+        false => (keys::ONLY_POSTGRES, "a lake", "of databases: postgres://"),
+    };
+    for key in others {
+        if let Some(entry) = values.entry(key) {
+            let message = format!("`{key}` is a key {of}");
+            checker.report(entry.at.clone(), key, message).hint = Some(format!("remove it: the `url` is that of {is}"));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -190,8 +235,35 @@ mod tests {
         let (loaded, problems) = load_text("url = \"postgres://db.example.com/music\"\n");
         assert_eq!(problems, "");
         let target = &loaded.targets[0];
-        assert_eq!((&*target.name, &*target.schema, target.tables.len()), ("w", "spotify", FEED_TABLES.len()));
-        assert!(target.after_run && target.store.is_none() && target.on_delete == OnDelete::Delete);
+        assert_eq!((&*target.name, target.tables.len()), ("w", FEED_TABLES.len()));
+        assert!(target.after_run && target.store.is_none());
+        let TargetPlace::Postgres(place) = &target.place else { panic!("{target:?}") };
+        assert_eq!((&*place.schema, place.on_delete), ("spotify", OnDelete::Delete));
+
+        let (loaded, problems) = load_text("url = \"s3://bucket/lake\"\nkeep = \"1d\"\n");
+        assert_eq!(problems, "");
+        let TargetPlace::Lake(place) = &loaded.targets[0].place else { panic!("{loaded:?}") };
+        assert_eq!((place.full_every.as_secs(), place.keep.as_secs()), (90 * 86_400, 86_400));
+    }
+
+    #[test]
+    fn keys_fit_the_kind_of_target() {
+        let (_, of_lake) = load_text("url = \"lake\"\nschema = \"x\"\non_delete = \"mark\"\n");
+        for part in ["targets/w.toml:2", "`schema` is a key of databases", "`on_delete` is a key of databases"] {
+            assert!(of_lake.contains(part), "{part}: {of_lake}");
+        }
+        let (_, of_database) = load_text("url = \"postgres://db/music\"\nfull_every = \"9d\"\nkeep = \"x\"\n");
+        for part in ["`full_every` is a key of lakes", "the `url` is that of a database", "invalid length of time `x`"]
+        {
+            assert!(of_database.contains(part), "{part}: {of_database}");
+        }
+    }
+
+    #[test]
+    fn credentials_of_a_bucket_are_not_shown() {
+        let (_, problems) = load_text("url = \"s3://AKIAXXXXXXXXXXXXXXXX:wJalrXUtnFEMI@bucket/lake\"\n");
+        assert!(problems.contains("the address contains credentials"), "{problems}");
+        assert!(!problems.contains("wJalr"), "{problems}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Targets: one TOML file says to which other database the rows of the store are pushed.
+//! Targets: one TOML file says where the rows of the store are pushed: to a database, or as files to a lake.
 //!
 //! The files are read like job files: a file becomes a [`Target`] only when nothing is wrong with it, and every problem is
 //! reported with its place. [`keys`] is the table of keys, from which the check, the JSON Schema and the table in
@@ -6,10 +6,14 @@
 
 mod address;
 pub mod keys;
+mod lake_address;
 mod load;
 mod schema;
 
+use std::time::Duration;
+
 pub use address::{ServerAddress, ServerHost, TlsMode};
+pub use lake_address::{BucketAddress, CloudKind, LakeAddress};
 pub use load::{LoadedTargets, load};
 pub use schema::{json_schema, markdown};
 
@@ -20,18 +24,51 @@ pub struct Target {
     pub name: String,
     /// The file, as messages show it.
     pub file: String,
+    pub place: TargetPlace,
+    /// The tables that are pushed.
+    pub tables: Vec<&'static str>,
+    /// The value of the column that tells stores apart, if several are pushed to the same place.
+    pub store: Option<String>,
+    /// Whether rows are pushed after each run.
+    pub after_run: bool,
+}
+
+/// What is at the address of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TargetPlace {
+    Postgres(PostgresPlace),
+    Lake(LakePlace),
+}
+
+/// A schema of a PostgreSQL database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresPlace {
     /// The server and the database.
     pub address: ServerAddress,
     /// The schema of the database.
     pub schema: String,
-    /// The tables that are pushed.
-    pub tables: Vec<&'static str>,
-    /// The value of the column that tells stores apart, if several are pushed to the same schema.
-    pub store: Option<String>,
-    /// Whether rows are pushed after each run.
-    pub after_run: bool,
     /// What happens to deleted rows.
     pub on_delete: OnDelete,
+}
+
+/// A folder or bucket of Parquet files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakePlace {
+    pub address: LakeAddress,
+    /// How old the files get before all rows are written again.
+    pub full_every: Duration,
+    /// How long replaced files stay, for readers that have begun to read them.
+    pub keep: Duration,
+}
+
+impl Target {
+    /// Where the rows go, for messages.
+    pub fn shown(&self) -> String {
+        match &self.place {
+            TargetPlace::Postgres(place) => format!("{}, schema {}", place.address.shown(), place.schema),
+            TargetPlace::Lake(place) => place.address.shown(),
+        }
+    }
 }
 
 /// What happens to the rows of a target that were deleted in the store.

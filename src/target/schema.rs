@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::keys::TARGET;
+use super::keys::{ONLY_LAKE, ONLY_POSTGRES, TARGET};
 use crate::settings::{key_row, key_schema};
 
 /// The JSON Schema of a target file.
@@ -17,8 +17,16 @@ pub fn json_schema() -> Value {
         "type": "object",
         "properties": keys,
         "required": ["url"],
+        "if": { "properties": { "url": { "pattern": "^postgres(ql)?:" } } },
+        "then": { "properties": without(&ONLY_LAKE) },
+        "else": { "properties": without(&ONLY_POSTGRES) },
         "additionalProperties": false,
     })
+}
+
+/// Keys that must be missing.
+fn without(keys: &[&str]) -> Map<String, Value> {
+    keys.iter().map(|key| ((*key).to_owned(), Value::Bool(false))).collect()
 }
 
 /// The table of keys for the docs.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::CommandContext;
 use crate::cli::local_time::format_local;
-use crate::cli::push::place;
+use crate::cli::push::{place, place_json};
 use crate::cli::table::format_table;
 use crate::document::printable;
 use crate::notify::AlertStore;
@@ -31,8 +31,9 @@ impl TargetRows {
 
     pub(super) fn as_json(&self) -> Vec<Value> {
         let targets = self.loaded.targets.iter().zip(&self.failing_since).map(|(target, since)| {
-            json!({ "target": target.name, "address": target.address.shown(), "schema": target.schema,
-                "after": if target.after_run { "run" } else { "never" }, "failing_since": since.map(timestamp) })
+            let mut value = place_json(target);
+            value.insert("failing_since".into(), json!(since.map(timestamp)));
+            Value::Object(value)
         });
         let broken = self.loaded.broken.iter().map(|name| json!({ "target": name, "state": "broken file" }));
         targets.chain(broken).collect()

@@ -4,6 +4,7 @@ use super::{BudgetFit, PlanReport, PricedJob};
 use crate::cli::budget::{describe_calls, format_calls, format_duration};
 use crate::cli::local_time::format_local;
 use crate::cli::print::count;
+use crate::cli::push::place;
 use crate::cli::table::format_table;
 use crate::document::printable;
 use crate::sync::{CallRange, FetchEstimate, seconds_for_calls};
@@ -26,6 +27,7 @@ pub(super) fn plan_text(shown: &PlanReport<'_>) -> String {
         let names: Vec<String> = shown.jobs.iter().map(|it| printable(&it.job.name)).collect();
         out.push_str(&format!("order: {} (jobs that fit go first, by priority)\n", names.join(", ")));
     }
+    out.push_str(&targets_text(shown));
     if !shown.with_details {
         out.push_str("`cratedigger plan JOB` shows the fetches of a job\n");
     }
@@ -41,6 +43,18 @@ pub(super) fn plan_text(shown: &PlanReport<'_>) -> String {
             format!("{sent}{more}: {}\n{which} prices go by what the store has\n", printable(short_reason(why)))
         }
     });
+    out
+}
+
+/// The targets that get the rows after the runs. That costs no call.
+fn targets_text(shown: &PlanReport<'_>) -> String {
+    let mut out = String::new();
+    for target in shown.targets.targets.iter().filter(|target| target.after_run) {
+        out.push_str(&format!("then a push to {} ({}), without calls\n", printable(&target.name), place(target)));
+    }
+    for name in &shown.targets.broken {
+        out.push_str(&format!("no push to {}: its file is broken, see `cratedigger check`\n", printable(name)));
+    }
     out
 }
 

@@ -1,3 +1,6 @@
+use bytes::Bytes;
+use rusqlite::types::ValueRef;
+
 use super::*;
 use crate::export::value_bytes::write_value;
 

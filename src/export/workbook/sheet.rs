@@ -6,10 +6,10 @@ use rust_xlsxwriter::{Format, IgnoreError, Table, TableColumn, Worksheet};
 use super::super::render::{ColumnStats, InferredType, RenderError};
 use super::super::row_spool::SpooledRows;
 use super::super::style::LIST_SEPARATOR;
-use super::super::time_value::microseconds;
 use super::super::typed_rows::RowValues;
 use super::failed;
 use super::names::{UniqueNames, table_name};
+use crate::store::microseconds;
 use crate::stream::ColumnType;
 
 /// Most rows below the header.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Datelike};
 use rusqlite::types::ValueRef;
 use rusqlite::{Rows, Statement};
 
+use crate::push::{PushReport, PushedTable};
 use crate::store::{FeedTable, FeedType};
 
 /// A row, with its line break.
@@ -22,13 +23,13 @@ pub(super) struct RowTexts<'q> {
     keys: Vec<usize>,
     /// The first cell of each row.
     store: Option<String>,
-    pub sent: u64,
+    sent: u64,
     /// Deleted rows that were sent.
-    pub deleted: u64,
+    deleted: u64,
     /// Times that cannot be stored, which became null.
-    pub unreadable_times: u64,
+    unreadable_times: u64,
     /// Rows with such a time in their key.
-    pub left_out: u64,
+    left_out: u64,
 }
 
 impl<'q> RowTexts<'q> {
@@ -78,6 +79,13 @@ impl<'q> RowTexts<'q> {
             return Ok(Some(RowText(text)));
         }
         Ok(None)
+    }
+
+    /// What was sent of a table. Adds to the report what could not be sent.
+    pub(super) fn end(self, name: &'static str, full: bool, report: &mut PushReport) -> PushedTable {
+        report.unreadable_times += self.unreadable_times;
+        report.left_out += self.left_out;
+        PushedTable { name, full, rows: self.sent, deleted: self.deleted }
     }
 }
 

@@ -12,14 +12,13 @@ mod tables;
 mod tls;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
 
 use super::{PushError, PushOptions, PushReport, PushedTable, TargetState};
 use crate::store::{FeedSnapshot, FeedTable};
-use crate::target::{OnDelete, Target};
+use crate::target::{OnDelete, PostgresPlace, ServerAddress, Target};
 use copy_text::{RowText, RowTexts};
 use session::Session;
 use tables::{TableSql, TargetTables};
@@ -36,16 +35,38 @@ struct Watermark {
 
 type Watermarks = BTreeMap<String, Watermark>;
 
-pub(super) async fn push(store: &Path, target: &Target, options: &PushOptions) -> Result<PushReport, PushError> {
-    let snapshot = FeedSnapshot::open(store)?;
-    let mut report = PushReport {
-        target: target.name.clone(),
-        version: snapshot.state.version,
-        epoch: snapshot.state.epoch.clone(),
-        ..PushReport::default()
-    };
+/// A target that is a database.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DatabaseTarget<'t> {
+    name: &'t str,
+    tables: &'t [&'static str],
+    store: Option<&'t str>,
+    address: &'t ServerAddress,
+    schema: &'t str,
+    on_delete: OnDelete,
+}
+
+impl<'t> DatabaseTarget<'t> {
+    pub(super) fn new(target: &'t Target, place: &'t PostgresPlace) -> DatabaseTarget<'t> {
+        DatabaseTarget {
+            name: &target.name,
+            tables: &target.tables,
+            store: target.store.as_deref(),
+            address: &place.address,
+            schema: &place.schema,
+            on_delete: place.on_delete,
+        }
+    }
+}
+
+pub(super) async fn push(
+    snapshot: &FeedSnapshot,
+    target: DatabaseTarget<'_>,
+    options: &PushOptions,
+) -> Result<PushReport, PushError> {
+    let mut report = PushReport::of(target.name, snapshot);
     let session = Session::connect(target).await?;
-    if !options.full && has_all(&session.known_versions(target).await?, target, &snapshot) {
+    if !options.full && has_all(&session.known_versions(target).await?, target, snapshot) {
         report.unchanged = true;
         return Ok(report);
     }
@@ -63,8 +84,8 @@ pub(super) async fn push(store: &Path, target: &Target, options: &PushOptions) -
             .get(table.name)
             .filter(|mark| !options.full && !is_altered && !snapshot.state.needs_full_read(&mark.epoch, mark.version));
         let done = match mark {
-            None => send_all(&session, &snapshot, table, &sql, &mut report).await?,
-            Some(mark) => send_changes(&session, &snapshot, table, &sql, mark.version, &mut report).await?,
+            None => send_all(&session, snapshot, table, &sql, &mut report).await?,
+            Some(mark) => send_changes(&session, snapshot, table, &sql, mark.version, &mut report).await?,
         };
         if there.has_marks(table.name) {
             forget_marks(&session, target, &sql, options).await?;
@@ -73,13 +94,15 @@ pub(super) async fn push(store: &Path, target: &Target, options: &PushOptions) -
             report.tables.push(done);
         }
     }
-    session.execute(&save_watermarks_sql(target, &snapshot)).await?;
-    commit(session, target, &snapshot).await?;
+    session.execute(&save_watermarks_sql(target, snapshot)).await?;
+    commit(session, target, snapshot).await?;
     Ok(report)
 }
 
-pub(super) async fn target_state(store: &Path, target: &Target) -> Result<TargetState, PushError> {
-    let snapshot = FeedSnapshot::open(store)?;
+pub(super) async fn target_state(
+    snapshot: &FeedSnapshot,
+    target: DatabaseTarget<'_>,
+) -> Result<TargetState, PushError> {
     let known = Session::connect(target).await?.known_versions(target).await?;
     let state = &snapshot.state;
     let behind = target.tables.iter().map(|table| {
@@ -92,18 +115,18 @@ pub(super) async fn target_state(store: &Path, target: &Target) -> Result<Target
 }
 
 /// Only one push to the schema with this store at a time. The lock ends with the transaction, and so with the connection.
-async fn lock(session: &Session, target: &Target) -> Result<(), PushError> {
-    let name = format!("cratedigger {} {}", target.schema, target.store.as_deref().unwrap_or_default());
+async fn lock(session: &Session, target: DatabaseTarget<'_>) -> Result<(), PushError> {
+    let name = format!("cratedigger {} {}", target.schema, target.store.unwrap_or_default());
     let key = i64::from_ne_bytes(xxhash_rust::xxh3::xxh3_64(name.as_bytes()).to_ne_bytes());
     let got = session.rows(&format!("SELECT pg_try_advisory_xact_lock({key})")).await?;
     if got.first().and_then(|row| row.first()).and_then(Option::as_deref) == Some("t") {
         return Ok(());
     }
-    Err(PushError::Busy { target: target.name.clone() })
+    Err(PushError::Busy { target: target.name.to_owned() })
 }
 
 /// What the target has of each table of this store, inside a transaction. Nothing if it was never pushed to.
-async fn watermarks(session: &Session, target: &Target) -> Result<Watermarks, PushError> {
+async fn watermarks(session: &Session, target: DatabaseTarget<'_>) -> Result<Watermarks, PushError> {
     let state = literal(&format!("{}.feed_state", target.schema));
     let exists = session.rows(&format!("SELECT to_regclass({state}) IS NOT NULL")).await?;
     if exists.first().and_then(|row| row.first()).and_then(Option::as_deref) != Some("t") {
@@ -112,8 +135,8 @@ async fn watermarks(session: &Session, target: &Target) -> Result<Watermarks, Pu
     Ok(read_watermarks(session.rows(&watermarks_sql(target)).await?))
 }
 
-fn watermarks_sql(target: &Target) -> String {
-    let store = literal(target.store.as_deref().unwrap_or_default());
+fn watermarks_sql(target: DatabaseTarget<'_>) -> String {
+    let store = literal(target.store.unwrap_or_default());
     format!("SELECT table_name, epoch, version FROM {}.feed_state WHERE store = {store}", target.schema)
 }
 
@@ -130,14 +153,14 @@ fn read_watermarks(rows: Vec<Vec<Option<String>>>) -> Watermarks {
 }
 
 /// Whether the target has this state of the store.
-fn has_all(known: &Watermarks, target: &Target, snapshot: &FeedSnapshot) -> bool {
+fn has_all(known: &Watermarks, target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> bool {
     let state = &snapshot.state;
     let is_there = |mark: &Watermark| mark.epoch == state.epoch && mark.version == state.version;
     target.tables.iter().all(|table| known.get(*table).is_some_and(is_there))
 }
 
-fn save_watermarks_sql(target: &Target, snapshot: &FeedSnapshot) -> String {
-    let store = literal(target.store.as_deref().unwrap_or_default());
+fn save_watermarks_sql(target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> String {
+    let store = literal(target.store.unwrap_or_default());
     let (epoch, version) = (literal(&snapshot.state.epoch), snapshot.state.version);
     let rows = target.tables.iter().map(|table| format!("({store}, {}, {epoch}, {version}, now())", literal(table)));
     format!(
@@ -157,14 +180,10 @@ async fn send_all(
     report: &mut PushReport,
 ) -> Result<PushedTable, PushError> {
     session.execute(&sql.delete_all()).await?;
-    let mut done = PushedTable { name: table.name, full: true, rows: 0, deleted: 0 };
     let mut query = snapshot.rows(table, None)?;
     let mut rows = RowTexts::start(&mut query, table, sql.store(), sql.has_marks()).map_err(|e| snapshot.error(e))?;
     copy(session, snapshot, &sql.copy_all(), &mut rows, None).await?;
-    (done.rows, done.deleted) = (rows.sent, rows.deleted);
-    report.unreadable_times += rows.unreadable_times;
-    report.left_out += rows.left_out;
-    Ok(done)
+    Ok(rows.end(table.name, true, report))
 }
 
 /// Sends what changed since a version. Nothing is sent if nothing changed.
@@ -176,19 +195,14 @@ async fn send_changes(
     since: i64,
     report: &mut PushReport,
 ) -> Result<PushedTable, PushError> {
-    let mut done = PushedTable { name: table.name, full: false, rows: 0, deleted: 0 };
     let mut query = snapshot.rows(table, Some(since))?;
     let mut rows = RowTexts::start(&mut query, table, sql.store(), true).map_err(|e| snapshot.error(e))?;
-    let Some(first) = rows.next().map_err(|e| snapshot.error(e))? else {
-        return Ok(done);
-    };
-    session.execute(&sql.create_changes()).await?;
-    copy(session, snapshot, &sql.copy_changes(), &mut rows, Some(first)).await?;
-    session.execute(&sql.apply_changes()).await?;
-    (done.rows, done.deleted) = (rows.sent, rows.deleted);
-    report.unreadable_times += rows.unreadable_times;
-    report.left_out += rows.left_out;
-    Ok(done)
+    if let Some(first) = rows.next().map_err(|e| snapshot.error(e))? {
+        session.execute(&sql.create_changes()).await?;
+        copy(session, snapshot, &sql.copy_changes(), &mut rows, Some(first)).await?;
+        session.execute(&sql.apply_changes()).await?;
+    }
+    Ok(rows.end(table.name, false, report))
 }
 
 /// Sends rows, a piece at a time.
@@ -221,7 +235,7 @@ async fn copy(
 /// Removes the keys of rows that were marked as deleted long ago, or all of them if they are not marked any more.
 async fn forget_marks(
     session: &Session,
-    target: &Target,
+    target: DatabaseTarget<'_>,
     sql: &TableSql,
     options: &PushOptions,
 ) -> Result<(), PushError> {
@@ -233,7 +247,7 @@ async fn forget_marks(
 }
 
 /// Commits. If no answer comes, the target itself tells whether it has the version.
-async fn commit(session: Session, target: &Target, snapshot: &FeedSnapshot) -> Result<(), PushError> {
+async fn commit(session: Session, target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> Result<(), PushError> {
     let Err(error) = session.execute("COMMIT").await else { return Ok(()) };
     if !matches!(error, PushError::Unreachable { .. }) {
         return Err(error);

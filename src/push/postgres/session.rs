@@ -10,9 +10,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, CopyInSink, NoTls, SimpleQueryMessage};
 
 use super::plain_stream::{self, PlainStream};
-use super::{Watermarks, password, read_watermarks, tls, watermarks_sql};
+use super::{DatabaseTarget, Watermarks, password, read_watermarks, tls, watermarks_sql};
 use crate::push::PushError;
-use crate::target::{ServerHost, Target, TlsMode};
+use crate::target::{ServerHost, TlsMode};
 
 /// How long the server may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -38,9 +38,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) async fn connect(target: &Target) -> Result<Session, PushError> {
-        let address = &target.address;
-        let refused = |why: String, hint: String| PushError::Credentials { target: target.name.clone(), why, hint };
+    pub(super) async fn connect(target: DatabaseTarget<'_>) -> Result<Session, PushError> {
+        let address = target.address;
+        let refused = |why: String, hint: String| PushError::Credentials { target: target.name.to_owned(), why, hint };
         let user = password::user(address).ok_or_else(|| {
             refused("no user is named".into(), "write postgres://USER@HOST/DATABASE, or set PGUSER".into())
         })?;
@@ -59,7 +59,7 @@ impl Session {
             .keepalives_interval(Duration::from_secs(10))
             .tcp_user_timeout(SILENCE_TIMEOUT)
             .ssl_mode(SslMode::Disable);
-        let secret = password::find(&target.name, address, &user)
+        let secret = password::find(target.name, address, &user)
             .map_err(|why| refused(why, "check the file and who may read it".into()))?;
         if let Some(secret) = &secret {
             config.password(secret.as_bytes());
@@ -84,7 +84,7 @@ impl Session {
                 client
             }
         };
-        Ok(Session { client, target: target.name.clone(), schema: target.schema.clone(), user })
+        Ok(Session { client, target: target.name.to_owned(), schema: target.schema.to_owned(), user })
     }
 
     /// Runs statements that return nothing.
@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// What the target has of each table of this store, in one query, outside of a transaction.
-    pub(super) async fn known_versions(&self, target: &Target) -> Result<Watermarks, PushError> {
+    pub(super) async fn known_versions(&self, target: DatabaseTarget<'_>) -> Result<Watermarks, PushError> {
         let answer = async {
             match self.client.simple_query(&watermarks_sql(target)).await {
                 // Never pushed to.
@@ -145,10 +145,10 @@ async fn connect_plain<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     config: &Config,
     stream: impl Future<Output = std::io::Result<S>>,
     has_password: bool,
-    target: &Target,
+    target: DatabaseTarget<'_>,
     user: &str,
 ) -> Result<Client, PushError> {
-    let unreachable = |why: String| PushError::Unreachable { target: target.name.clone(), why };
+    let unreachable = |why: String| PushError::Unreachable { target: target.name.to_owned(), why };
     let stream = tokio::time::timeout(CONNECT_TIMEOUT, stream).await;
     let stream = stream.map_err(|_| unreachable(format!("{}: no answer", target.address.shown())))?;
     let stream = stream.map_err(|error| unreachable(format!("{}: {error}", target.address.shown())))?;
@@ -160,13 +160,13 @@ async fn connect_plain<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 
 async fn connect<T>(
     connecting: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    target: &Target,
+    target: DatabaseTarget<'_>,
     user: &str,
 ) -> Result<T, PushError> {
     match tokio::time::timeout(CONNECT_TIMEOUT * 2, connecting).await {
-        Ok(connected) => connected.map_err(|error| failure(&error, &target.name, &target.schema, user)),
+        Ok(connected) => connected.map_err(|error| failure(&error, target.name, &target.schema, user)),
         Err(_) => Err(PushError::Unreachable {
-            target: target.name.clone(),
+            target: target.name.to_owned(),
             why: format!("{}: no answer", target.address.shown()),
         }),
     }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::session::Session;
-use super::{identifier, literal};
+use super::{DatabaseTarget, identifier, literal};
 use crate::push::PushError;
 use crate::store::{FeedTable, FeedType, column_comment, table_comment};
-use crate::target::{OnDelete, Target};
+use crate::target::OnDelete;
 
 /// The column with the name of the store.
 const STORE: &str = "store";
@@ -32,12 +32,12 @@ struct Relation {
 }
 
 impl TargetTables {
-    pub(super) async fn read(session: &Session, target: &Target) -> Result<TargetTables, PushError> {
-        let schema = literal(&target.schema);
+    pub(super) async fn read(session: &Session, target: DatabaseTarget<'_>) -> Result<TargetTables, PushError> {
+        let schema = literal(target.schema);
         let count = session.rows(&format!("SELECT 1 FROM pg_namespace WHERE nspname = {schema}")).await?;
         let mut there = TargetTables {
-            target: target.name.clone(),
-            schema: target.schema.clone(),
+            target: target.name.to_owned(),
+            schema: target.schema.to_owned(),
             schema_exists: !count.is_empty(),
             ours: BTreeSet::new(),
             relations: BTreeMap::new(),
@@ -165,8 +165,8 @@ pub(super) struct TableSql {
 const CHANGES: &str = "pg_temp.cratedigger_changes";
 
 impl TableSql {
-    pub(super) fn new(target: &Target, table: &FeedTable) -> TableSql {
-        let store = target.store.clone();
+    pub(super) fn new(target: DatabaseTarget<'_>, table: &FeedTable) -> TableSql {
+        let store = target.store.map(str::to_owned);
         let of_store = store.iter().map(|_| (STORE.to_owned(), "text"));
         let columns = table.columns.iter().map(|column| (column.name.clone(), type_name(column.kind)));
         let mut columns: Vec<_> = of_store.chain(columns).collect();

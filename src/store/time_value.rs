@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate};
 
 /// The microseconds since 1970 of a time in ISO 8601 such as `2026-01-02T03:04:05Z`; none if it is no time.
-pub(super) fn microseconds(text: &[u8]) -> Option<i64> {
+pub fn microseconds(text: &[u8]) -> Option<i64> {
     if let [year @ .., b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'Z'] = text
         && let [y1, y2, y3, y4] = year
     {

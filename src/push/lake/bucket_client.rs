@@ -1,0 +1,201 @@
+//! Opens a bucket with the credentials of the environment or of systemd. They are in no file of the project.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use secrecy::zeroize::Zeroizing;
+use spotify_client::state::credential_path;
+use url::{Host, Url};
+
+use crate::input_file;
+use crate::push::PushError;
+use crate::target::{BucketAddress, CloudKind};
+
+/// A larger credential was not written by a person.
+const MAX_CREDENTIAL_BYTES: u64 = 64 * 1024;
+
+/// How long a request may take. A file has a few megabytes.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often a request is repeated that the server did not answer or could not serve.
+const RETRIES: usize = 4;
+
+/// Names and values as in the environment. Later ones win.
+type Options = Vec<(String, Zeroizing<String>)>;
+
+pub(super) fn connect(target: &str, place: &BucketAddress) -> Result<Arc<dyn ObjectStore>, PushError> {
+    spotify_client::http::transport::use_ring();
+    let refused = |why: String| PushError::Credentials {
+        target: target.to_owned(),
+        why,
+        hint: place.cloud.credentials_hint().replace("target_NAME", &format!("target_{target}")),
+    };
+    let options = options(target, place.cloud).map_err(refused)?;
+    let allows_http = check_endpoints(&options).map_err(|why| PushError::Credentials {
+        target: target.to_owned(),
+        why,
+        hint: "use an https:// address; http:// is possible on this machine only".into(),
+    })?;
+    let client = ClientOptions::new()
+        .with_allow_http(allows_http)
+        .with_timeout(REQUEST_TIMEOUT)
+        .with_connect_timeout(CONNECT_TIMEOUT);
+    let retry = RetryConfig {
+        max_retries: RETRIES,
+        retry_timeout: REQUEST_TIMEOUT,
+        backoff: BackoffConfig { init_backoff: Duration::from_millis(200), ..BackoffConfig::default() },
+    };
+    // Values are not shown: they may be secrets.
+    let wrong = |error: &dyn std::error::Error| refused(super::bucket_error::deepest(error));
+    macro_rules! with_options {
+        ($builder:expr) => {{
+            let mut builder = $builder;
+            for (name, value) in &options {
+                if let Ok(key) = name.to_ascii_lowercase().parse() {
+                    builder = builder.with_config(key, value.as_str());
+                }
+            }
+            builder.with_client_options(client).with_retry(retry)
+        }};
+    }
+    match place.cloud {
+        CloudKind::S3 => {
+            let builder = with_options!(AmazonS3Builder::new()).with_bucket_name(&place.bucket);
+            builder.build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>).map_err(|error| wrong(&error))
+        }
+        CloudKind::Gcs => {
+            let builder = with_options!(GoogleCloudStorageBuilder::new()).with_bucket_name(&place.bucket);
+            builder.build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>).map_err(|error| wrong(&error))
+        }
+        CloudKind::Azure => {
+            let builder = with_options!(MicrosoftAzureBuilder::new()).with_container_name(&place.bucket);
+            builder.build().map(|store| Arc::new(store) as Arc<dyn ObjectStore>).map_err(|error| wrong(&error))
+        }
+    }
+}
+
+/// The options of a cloud, from the environment and then from the credential of systemd.
+fn options(target: &str, cloud: CloudKind) -> Result<Options, String> {
+    let prefix = match cloud {
+        CloudKind::S3 => "AWS_",
+        CloudKind::Gcs => "GOOGLE_",
+        CloudKind::Azure => "AZURE_",
+    };
+    let is_usual = |(name, _): &(String, Zeroizing<String>)| {
+        let name = name.to_ascii_uppercase();
+        // These would weaken what a push promises.
+        let weakens = ["ALLOW_HTTP", "ALLOW_INVALID_CERTIFICATES", "CONDITIONAL_PUT"];
+        name.starts_with(prefix) && !weakens.iter().any(|part| name.ends_with(part))
+    };
+    let of_environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, Zeroizing::new(value.into_string().ok()?))));
+    let mut options: Options = of_environment.filter(|(_, value)| !value.is_empty()).filter(is_usual).collect();
+    if let Some(text) = credential(target)? {
+        options.extend(parse_credential(&text, cloud)?.into_iter().filter(is_usual));
+    }
+    Ok(options)
+}
+
+fn credential(target: &str) -> Result<Option<Zeroizing<String>>, String> {
+    let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(None) };
+    let name = format!("cratedigger_target_{target}");
+    let failed = |why: &dyn std::fmt::Display| format!("failed to read the credential {name}: {why}");
+    let Some(path) = credential_path(&folder, &name).map_err(|e| failed(&e))? else { return Ok(None) };
+    let file = input_file::open_file(&path).map_err(|e| failed(&e))?;
+    let bytes = input_file::read_limited(&file, MAX_CREDENTIAL_BYTES).map_err(|e| failed(&e))?;
+    String::from_utf8(bytes).map(|text| Some(Zeroizing::new(text))).map_err(|_| failed(&"it is not UTF-8"))
+}
+
+/// A credential is the key of a Google service account as it was downloaded, or lines as in the environment.
+fn parse_credential(text: &str, cloud: CloudKind) -> Result<Options, String> {
+    if cloud == CloudKind::Gcs && text.trim_start().starts_with('{') {
+        return Ok(vec![("GOOGLE_SERVICE_ACCOUNT_KEY".into(), Zeroizing::new(text.to_owned()))]);
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (name, value) = line.split_once('=').ok_or("a line of the credential is not NAME=VALUE")?;
+            Ok((name.trim().to_owned(), Zeroizing::new(value.trim().trim_matches('"').to_owned())))
+        })
+        .collect()
+}
+
+/// Whether an endpoint without TLS is used. It must be on this machine.
+fn check_endpoints(options: &Options) -> Result<bool, String> {
+    let of_emulator =
+        std::env::var("AZURITE_BLOB_STORAGE_URL").ok().map(|url| ("AZURITE_BLOB_STORAGE_URL".to_owned(), url));
+    let is_endpoint = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        name.contains("ENDPOINT") && !name.contains("METADATA") && !name.contains("MSI") && !name.contains("IDENTITY")
+            || name == "GOOGLE_BASE_URL"
+    };
+    let named = options.iter().filter(|(name, _)| is_endpoint(name)).map(|(name, url)| (name.clone(), url.to_string()));
+    let mut allows_http = false;
+    for (name, url) in named.chain(of_emulator) {
+        let Ok(url) = Url::parse(&url) else { continue };
+        if url.scheme() != "http" {
+            continue;
+        }
+        let is_near = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if !is_near {
+            return Err(format!("{name} would send all rows readable through the network"));
+        }
+        allows_http = true;
+    }
+    Ok(allows_http)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(pairs: &[(&str, &str)]) -> Options {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), Zeroizing::new((*value).to_owned()))).collect()
+    }
+
+    #[test]
+    fn http_is_for_this_machine_only() {
+        for (url, expected) in [
+            ("https://minio.example.com", Ok(false)),
+            ("http://127.0.0.1:9000", Ok(true)),
+            ("http://localhost:9000", Ok(true)),
+            ("http://[::1]:9000", Ok(true)),
+            ("http://minio.example.com", Err(())),
+            ("http://localhost.example.com", Err(())),
+        ] {
+            for name in ["AWS_ENDPOINT_URL", "aws_endpoint", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT"] {
+                assert_eq!(check_endpoints(&of(&[(name, url)])).map_err(drop), expected, "{name} {url}");
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_are_lines_or_a_key() {
+        let names = |text: &str, cloud| {
+            parse_credential(text, cloud)
+                .map(|options| options.into_iter().map(|(n, v)| format!("{n}={}", *v)).collect::<Vec<_>>())
+        };
+        let lines = "# the loader\nAWS_ACCESS_KEY_ID = AKIA\n\nAWS_SECRET_ACCESS_KEY=\"a=b\"\n";
+        assert_eq!(
+            names(lines, CloudKind::S3),
+            Ok(vec!["AWS_ACCESS_KEY_ID=AKIA".into(), "AWS_SECRET_ACCESS_KEY=a=b".into()])
+        );
+        assert_eq!(
+            names("{\"type\": 1}\n", CloudKind::Gcs),
+            Ok(vec!["GOOGLE_SERVICE_ACCOUNT_KEY={\"type\": 1}\n".into()])
+        );
+        let refused = names("AKIA secret", CloudKind::S3).unwrap_err();
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+}

@@ -1,0 +1,266 @@
+//! The manifest: the file that says which files of the lake are read, and which version of the store they have.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::LakeTarget;
+use crate::store::{FEED_TABLES, FeedSnapshot, FeedTable, FeedType, timestamp};
+
+/// Its name below the prefix.
+pub(super) const MANIFEST: &str = "_cratedigger.json";
+
+/// The format that this program writes.
+const FORMAT: u32 = 1;
+
+/// With more files than this, reading them costs more than writing all rows again.
+const MAX_FILES: usize = 5_000;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LakeManifest {
+    pub format: u32,
+    pub written_by: String,
+    /// A random name of the push that wrote it.
+    pub push: String,
+    pub pushed_at: String,
+    /// The epoch of the store's feed.
+    pub feed_epoch: String,
+    /// The version of the store that the files have together.
+    pub version: i64,
+    /// The folder of the files in each table.
+    pub epoch: String,
+    pub epoch_began_at: String,
+    /// When the epoch got its first deleted row. The files before still contain the row.
+    pub first_deletion_at: Option<String>,
+    pub tables: Vec<ManifestTable>,
+    pub files: Vec<ManifestFile>,
+    /// Earlier epochs with files that are still there.
+    pub superseded: Vec<SupersededEpoch>,
+}
+
+/// A table as its files have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ManifestTable {
+    pub name: String,
+    pub key: Vec<String>,
+    pub columns: Vec<ManifestColumn>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ManifestColumn {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: ColumnKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ColumnKind {
+    String,
+    Int64,
+    Boolean,
+    Timestamp,
+}
+
+/// A file of the current epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ManifestFile {
+    pub table: String,
+    /// Below the prefix.
+    pub path: String,
+    /// It has what changed after this version; 0 for all rows.
+    pub from: i64,
+    pub to: i64,
+    pub rows: u64,
+    pub deleted: u64,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SupersededEpoch {
+    pub epoch: String,
+    pub delete_after: String,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ManifestFlaw {
+    /// This is no manifest.
+    Unreadable(String),
+    /// A later program wrote it.
+    Newer,
+}
+
+impl LakeManifest {
+    pub(super) fn parse(bytes: &[u8]) -> Result<LakeManifest, ManifestFlaw> {
+        #[derive(Deserialize)]
+        struct OnlyFormat {
+            format: u32,
+        }
+        let unreadable = |error: serde_json::Error| ManifestFlaw::Unreadable(error.to_string());
+        let OnlyFormat { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
+        if format > FORMAT {
+            return Err(ManifestFlaw::Newer);
+        }
+        let manifest: LakeManifest = serde_json::from_slice(bytes).map_err(unreadable)?;
+        // Files below these names are deleted, so a name must not lead anywhere else.
+        let epochs = manifest.superseded.iter().map(|earlier| &earlier.epoch).chain([&manifest.epoch]);
+        if let Some(odd) = epochs.into_iter().find(|epoch| !is_epoch(epoch)) {
+            return Err(ManifestFlaw::Unreadable(format!("invalid epoch {odd:?}")));
+        }
+        Ok(manifest)
+    }
+
+    /// The manifest of a push, which has no tables and files yet. Without `before` it begins a new epoch.
+    pub(super) fn next(
+        snapshot: &FeedSnapshot,
+        continued: Option<&LakeManifest>,
+        replaced: Option<&LakeManifest>,
+        now: DateTime<Utc>,
+    ) -> LakeManifest {
+        let (feed_epoch, version) = (snapshot.state.epoch.clone(), snapshot.state.version);
+        // A push that is repeated after a kill finds its files again.
+        let named = format!("{feed_epoch} {version} {}", replaced.map_or("", |replaced| &replaced.push));
+        LakeManifest {
+            format: FORMAT,
+            written_by: concat!("cratedigger ", env!("CARGO_PKG_VERSION")).to_owned(),
+            push: random_name(),
+            pushed_at: timestamp(now),
+            feed_epoch,
+            version,
+            epoch: continued.map_or_else(|| sha256(named.as_bytes())[..16].to_owned(), |same| same.epoch.clone()),
+            epoch_began_at: continued.map_or_else(|| timestamp(now), |same| same.epoch_began_at.clone()),
+            first_deletion_at: continued.and_then(|same| same.first_deletion_at.clone()),
+            tables: Vec::new(),
+            files: Vec::new(),
+            superseded: Vec::new(),
+        }
+    }
+
+    pub(super) fn table(&self, name: &str) -> Option<&ManifestTable> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+
+    pub(super) fn files_of<'m>(&'m self, table: &'m str) -> impl Iterator<Item = &'m ManifestFile> {
+        self.files.iter().filter(move |file| file.table == table)
+    }
+
+    /// Why the next push has to write all rows into a new epoch; none if it can continue this one.
+    pub(super) fn ends_because(
+        &self,
+        snapshot: &FeedSnapshot,
+        target: LakeTarget<'_>,
+        forget_before: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Option<&'static str> {
+        let state = &snapshot.state;
+        let is_changed = |table: &FeedTable| {
+            let known = self.table(table.name);
+            known.is_some_and(|known| *known != ManifestTable::of(table, target.store))
+        };
+        if self.version < state.since {
+            return Some("rows were purged, or deleted too long ago");
+        }
+        if state.needs_full_read(&self.feed_epoch, self.version) {
+            return Some("the store was replaced");
+        }
+        if snapshot.tables.iter().any(is_changed) {
+            return Some("the columns of a table changed");
+        }
+        let began = DateTime::parse_from_rfc3339(&self.epoch_began_at).map(|at| at.to_utc());
+        if began.is_err() || began.is_ok_and(|at| now.signed_duration_since(at) >= time_delta(target.full_every)) {
+            return Some("the files have the age of `full_every`");
+        }
+        if self.first_deletion_at.as_deref().zip(forget_before).is_some_and(|(first, before)| first < before) {
+            return Some("they contain rows that were deleted before `retention.tombstones`");
+        }
+        (self.files.len() > MAX_FILES).then_some("there are too many files")
+    }
+}
+
+impl ManifestTable {
+    pub(super) fn of(table: &FeedTable, store: Option<&str>) -> ManifestTable {
+        let of_store = store.map(|_| ManifestColumn { name: STORE.to_owned(), kind: ColumnKind::String });
+        let columns = table.columns.iter().map(|column| {
+            let kind = match column.kind {
+                FeedType::Text => ColumnKind::String,
+                FeedType::Integer => ColumnKind::Int64,
+                FeedType::Boolean => ColumnKind::Boolean,
+                FeedType::Time => ColumnKind::Timestamp,
+            };
+            ManifestColumn { name: column.name.clone(), kind }
+        });
+        let key = store.map(|_| STORE.to_owned()).into_iter().chain(table.key.iter().cloned()).collect();
+        ManifestTable { name: table.name.to_owned(), key, columns: of_store.into_iter().chain(columns).collect() }
+    }
+}
+
+/// The column with the name of the store.
+pub(super) const STORE: &str = "store";
+
+/// The folder of a file and its name below the prefix, if it is one that pushes write or leave behind.
+pub(super) fn table_and_epoch(path: &str) -> Option<(&str, &str)> {
+    let mut parts = path.split('/');
+    let (table, epoch, name) = (parts.next()?, parts.next()?.strip_prefix("epoch=")?, parts.next()?);
+    let is_ours = parts.next().is_none() && FEED_TABLES.contains(&table) && is_epoch(epoch) && !name.is_empty();
+    is_ours.then_some((table, epoch))
+}
+
+fn is_epoch(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+pub(super) fn time_delta(time: std::time::Duration) -> TimeDelta {
+    TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX)
+}
+
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A name that no other push has.
+fn random_name() -> String {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => u64::from_ne_bytes(bytes),
+        // The time differs too.
+        Err(_) => u64::from(std::process::id()) ^ Utc::now().timestamp_micros().unsigned_abs(),
+    }
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_of_pushes_are_ours() {
+        let table = [
+            ("tracks/epoch=0123456789abcdef/000000000000-000000000812.parquet", true),
+            ("tracks/epoch=0123456789abcdef/.tmpX", true),
+            ("tracks/epoch=0123456789abcdef/x/y.parquet", false),
+            ("tracks/epoch=../y.parquet", false),
+            ("others/epoch=0123456789abcdef/y.parquet", false),
+            ("tracks/y.parquet", false),
+            (MANIFEST, false),
+        ];
+        for (path, expected) in table {
+            assert_eq!(table_and_epoch(path).is_some(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn odd_manifests_are_not_used() {
+        assert_eq!(LakeManifest::parse(br#"{"format": 2, "new": []}"#), Err(ManifestFlaw::Newer));
+        for odd in ["", "[]", "{}", r#"{"format": 1}"#] {
+            assert!(matches!(LakeManifest::parse(odd.as_bytes()), Err(ManifestFlaw::Unreadable(_))), "{odd}");
+        }
+        let leads_away = r#"{"format": 1, "written_by": "", "push": "", "pushed_at": "", "feed_epoch": "", "version": 1,
+            "epoch": "0123456789abcdef", "epoch_began_at": "", "first_deletion_at": null, "tables": [], "files": [],
+            "superseded": [{"epoch": "../../x", "delete_after": ""}]}"#;
+        let flaw = LakeManifest::parse(leads_away.as_bytes()).unwrap_err();
+        assert!(matches!(&flaw, ManifestFlaw::Unreadable(why) if why.contains("invalid epoch")), "{flaw:?}");
+        assert!(LakeManifest::parse(leads_away.replace("../../x", "fedcba9876543210").as_bytes()).is_ok());
+    }
+}

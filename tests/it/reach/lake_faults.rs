@@ -1,0 +1,168 @@
+//! Whatever happens to a push or to the folder of a lake, the next push leaves equal tables.
+
+use rustix::fs::FlockOperation;
+use serde_json::json;
+
+use super::lake::add_lake;
+use super::lake_reader::{all_files, alter_manifest, assert_lake_equal, manifest, named_files};
+use super::push::{change, filled};
+use crate::support::strace::{At, Blow, can_inject};
+
+#[test]
+fn files_of_killed_pushes_are_taken_over() {
+    let world = filled();
+    let root = add_lake(&world, "after = \"never\"");
+    world.cli(&["push"]).exits(0);
+    change(&world);
+    let before = std::fs::read(root.join("_cratedigger.json")).unwrap();
+    world.cli(&["push"]).exits(0);
+    let first = all_files(&root);
+    // As if the push had been killed before it could write the manifest.
+    let killed = |then: &dyn Fn()| {
+        std::fs::write(root.join("_cratedigger.json"), &before).unwrap();
+        then();
+        world.cli(&["push"]).exits(0);
+        assert_lake_equal(&world, &root);
+    };
+    killed(&|| ());
+    assert_eq!(all_files(&root), first, "equal files are taken over");
+    // A file with that name and other content is not read, and not overwritten.
+    let added = named_files(&root).into_iter().find(|path| !before.windows(path.len()).any(|w| w == path.as_bytes()));
+    let added = added.unwrap();
+    killed(&|| std::fs::write(root.join(&added), "half a file").unwrap());
+    assert_eq!(std::fs::read(root.join(&added)).unwrap(), b"half a file");
+    assert!(!named_files(&root).contains(&added) && all_files(&root).len() == first.len() + 1);
+    killed(&|| ());
+    // More changes came before the next push.
+    killed(&|| change(&world));
+}
+
+#[test]
+fn pushes_may_be_killed_at_every_file() {
+    if !can_inject() {
+        return;
+    }
+    let world = filled();
+    let root =
+        add_lake(&world, "after = \"never\"\ntables = [\"playlist_items\", \"tracks\", \"runs\"]\nkeep = \"0s\"");
+    let at = |nth| At { calls: "link,linkat,rename,renameat,renameat2,unlink,unlinkat", path: None, nth };
+    let mut killed = 0;
+    for args in [&["push"][..], &["push", "--full"], &["push"]] {
+        for nth in 1.. {
+            assert!(nth < 60, "the push never ends");
+            let push = world.struck(args, at(nth), Blow::Kill);
+            if push.code != -1 {
+                push.exits(0);
+                break;
+            }
+            killed += 1;
+            // What readers see is whole, before or after.
+            if root.join("_cratedigger.json").exists() {
+                let there = all_files(&root);
+                assert!(named_files(&root).iter().all(|path| there.contains_key(path)), "{args:?} {nth}");
+            }
+        }
+        world.cli(&["push"]).exits(0);
+        assert_lake_equal(&world, &root);
+        change(&world);
+    }
+    assert!(killed >= 10, "{killed} kills");
+    world.cli(&["push", "--full"]).exits(0);
+    world.cli(&["push"]).exits(0);
+    let named = named_files(&root).len();
+    assert_eq!(all_files(&root).len(), named, "nothing of the killed pushes is left");
+}
+
+#[test]
+fn second_push_into_a_folder_is_deferred() {
+    let world = filled();
+    let root = add_lake(&world, "after = \"never\"");
+    world.cli(&["push"]).exits(0);
+    let lock = std::fs::File::open(root.join(".cratedigger.lock")).unwrap();
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
+    let second = world.cli(&["push", "--json"]).exits(75).json();
+    assert_eq!(second["targets"][0]["target"], "w");
+    drop(lock);
+    world.cli(&["push"]).exits(0).says("unchanged");
+}
+
+#[test]
+fn altered_lakes_are_mended_or_refused() {
+    let world = filled();
+    let root = add_lake(&world, "after = \"never\"\ntables = [\"playlist_items\", \"tracks\"]");
+    world.cli(&["push"]).exits(0);
+    change(&world);
+    world.cli(&["push"]).exits(0);
+    for (alter, why) in [
+        (0, "files are missing or have another size"),
+        (1, "files are missing or have another size"),
+        (2, "files are missing or have another size"),
+        (3, "the store was replaced"),
+        (4, "the files have the age of `full_every`"),
+    ] {
+        let path = root.join(&named_files(&root)[0]);
+        match alter {
+            0 => std::fs::remove_file(path).unwrap(),
+            1 => std::fs::write(path, "short").unwrap(),
+            2 => alter_manifest(&root, |manifest| drop(manifest["files"].as_array_mut().unwrap().remove(0))),
+            3 => alter_manifest(&root, |manifest| manifest["version"] = json!(999_999)),
+            _ => alter_manifest(&root, |manifest| manifest["epoch_began_at"] = json!("some day")),
+        }
+        change(&world);
+        world.cli(&["push"]).exits(0).says(why);
+        assert_lake_equal(&world, &root);
+    }
+    let good = std::fs::read(root.join("_cratedigger.json")).unwrap();
+    for (text, why) in [
+        ("{}", "_cratedigger.json is no manifest of cratedigger"),
+        ("{\"format\": 2}", "was written by a later version of cratedigger"),
+    ] {
+        std::fs::write(root.join("_cratedigger.json"), text).unwrap();
+        world.cli(&["push"]).exits(74).says(why);
+        world.cli(&["doctor"]).exits_one_of(&[74, 77]);
+    }
+    // An epoch that leads out of the folder.
+    std::fs::write(root.join("_cratedigger.json"), &good).unwrap();
+    alter_manifest(&root, |manifest| {
+        manifest["superseded"] = json!([{"epoch": "../../..", "delete_after": "2020-01-01T00:00:00Z"}])
+    });
+    world.cli(&["push"]).exits(74).says("invalid epoch");
+    std::fs::remove_file(root.join("_cratedigger.json")).unwrap();
+    world.cli(&["push"]).exits(0).says("2 tables completely");
+    assert_lake_equal(&world, &root);
+    assert_eq!(all_files(&root).len(), named_files(&root).len(), "files that no manifest names are deleted");
+    assert_eq!(manifest(&root)["superseded"].as_array().unwrap().len(), 6, "each is named once more");
+}
+
+#[test]
+fn folders_that_cannot_be_written_are_said() {
+    let world = filled();
+    world.project.write("targets/w.toml", "url = \"/nowhere/mounted/lake\"\nafter = \"never\"\n");
+    world.cli(&["push"]).exits(74).says("/nowhere/mounted does not exist").says("mount its disk");
+    let root = add_lake(&world, "after = \"never\"");
+    if !can_inject() {
+        return;
+    }
+    let at = |calls| At { calls, path: Some("lake"), nth: 1 };
+    world.struck(&["push"], at("mkdir,mkdirat"), Blow::Fails("EACCES")).exits(77).says("Permission denied");
+    assert!(!root.exists());
+    let at = |calls| At { calls, path: None, nth: 3 };
+    for (calls, error, exit, why) in [
+        ("link,linkat,renameat2", "ENOSPC", 74, "free space"),
+        ("link,linkat,renameat2", "EACCES", 77, "the user that runs cratedigger has to write in this folder"),
+        ("fsync,fdatasync", "EIO", 74, "Input/output error"),
+    ] {
+        world.struck(&["push"], at(calls), Blow::Fails(error)).exits(exit).says(why);
+        assert!(!root.join("_cratedigger.json").exists(), "{calls} {error}");
+    }
+    world.cli(&["push"]).exits(0);
+    assert_lake_equal(&world, &root);
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let world = world.settings("[output]\nmode = \"0600\"");
+    std::fs::remove_dir_all(&root).unwrap();
+    world.cli(&["push"]).exits(0);
+    let file = root.join(&named_files(&root)[0]);
+    assert_eq!((mode(&file), mode(file.parent().unwrap()), mode(&root)), (0o600, 0o700, 0o700));
+    assert_eq!(mode(&root.join("_cratedigger.json")), 0o600);
+}
