@@ -64,7 +64,7 @@ pub const ANOMALIES: &[Anomaly] = &[
         evidence: "the answer",
         stored: "its position stays empty; a playlist has a row without a URI there",
         effect: AnomalyEffect::Noted,
-        calls: "none in the run that finds it. Later runs that do not read the list whole look at one page with such places: 5 runs in a row, then after pauses of 1, 2, 4, 8, 16 and 32 days. Where an item came, the list is read whole",
+        calls: "none in the run that finds it. Later runs that do not read the list whole look at one page with such places: 5 runs in a row, then after pauses of 1, 2, 4, 8, 16 and 32 days, and at 10 lists of a fetch at most. Where an item came, the list is read whole",
         tests: &[
             "null_rows_and_duplicates_are_noted",
             "late_items_of_empty_places_are_noticed",

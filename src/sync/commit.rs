@@ -8,13 +8,13 @@ use super::incremental::IncrementalRead;
 use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
 use super::publication::{Publication, PublishOutcome, publish};
-use crate::ingest::{IngestContext, ensure_row, stage_entries};
+use super::staged_entries::StagedEntries;
+use crate::ingest::{ensure_row, stage_entries};
 use crate::store::timestamp;
 use crate::store::{
-    Checkpoint, ListKey, ListMember, ListProof, ProofKind, SkippedItem, StoreError, WriteTx, field_notes, known_gaps,
-    list_proof, lists, members, playlist_commit, runs, skipped_items, staging,
+    Checkpoint, ListMember, ListProof, ProofKind, SkippedItem, WriteTx, field_notes, known_gaps, list_proof, lists,
+    members, playlist_commit, runs, skipped_items, staging,
 };
-use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
 
 /// A page that is to be committed.
@@ -194,23 +194,6 @@ pub(super) async fn repeats_items(open: &OpenList<'_>, list: &ListRequest, at: &
     Ok(repeats.await?)
 }
 
-/// Whether a list begins with its staged rows, up to an offset that an interrupted read has reached.
-pub(super) async fn starts_with_page(
-    open: &OpenList<'_>,
-    list: &ListRequest,
-    page: RawPage,
-    up_to: i64,
-) -> Result<bool, SyncError> {
-    let (asked, key) = (open.context.asked(open.sync.now()), list.key.clone());
-    let (id, kind) = (open.row.id, list.entry_kind);
-    let same = open.sync.store.write(move |s| {
-        let mut entries = page.entries();
-        entries.truncate(usize::try_from(up_to).unwrap_or(0));
-        StagedEntries { id, kind, key: &key, offset: 0, asked: &asked }.are_same(s, &entries)
-    });
-    Ok(same.await?)
-}
-
 /// Publishes the staged rows in place of the old list. `newest_read_at` is the newest read of the playlist by any
 /// reader when this read began.
 pub(super) async fn publish_staged(
@@ -370,26 +353,6 @@ pub(super) async fn mark_unchanged(open: &OpenList<'_>) -> Result<(), SyncError>
         lists::mark_unchanged(s, id, &now)
     };
     Ok(open.sync.store.write(confirm).await?)
-}
-
-/// Entries of a list that an interrupted read has staged from an offset.
-struct StagedEntries<'a> {
-    id: i64,
-    kind: EntryKind,
-    key: &'a ListKey,
-    offset: i64,
-    asked: &'a IngestContext,
-}
-
-impl StagedEntries<'_> {
-    /// Whether entries that were read now are the ones that are staged. They are staged afterwards.
-    fn are_same(&self, s: &mut WriteTx, entries: &[Option<&str>]) -> Result<bool, StoreError> {
-        let up_to = self.offset + i64::try_from(entries.len()).unwrap_or(0);
-        let before = staging::as_text(s, self.id, self.offset, up_to)?;
-        staging::discard_between(s, self.id, self.offset, up_to)?;
-        stage_entries(s, self.id, self.kind, &self.key.parent_id, self.offset, entries, self.asked)?;
-        Ok(staging::as_text(s, self.id, self.offset, up_to)? == before)
-    }
 }
 
 fn proof(at: &Checkpoint, by: ProofKind, skipped: i64) -> ListProof {

@@ -38,6 +38,9 @@ impl fmt::Display for ResumedRead {
 /// Attempts for an id that failed in an earlier run, so that it does not use up the calls of a day.
 const ATTEMPTS_AFTER_FAILURE: u32 = 2;
 
+/// A fetch looks at the gaps of this many lists that seem to be unchanged. The next run looks at others.
+const MAX_LOOKS: i64 = 10;
+
 /// Counters and notes that all work items of a fetch share.
 #[derive(Debug, Default)]
 pub struct FetchProgress {
@@ -47,12 +50,19 @@ pub struct FetchProgress {
     claimed: Mutex<HashMap<String, Vec<usize>>>,
     /// Ids that failed when they were last requested.
     failing: Mutex<HashSet<String>>,
+    /// Lists at whose gaps the fetch has looked.
+    looks: AtomicI64,
 }
 
 impl FetchProgress {
     /// Adds items of a list that is not published: its read is resumed later, or was abandoned.
     pub(super) fn add_unplaced_items(&self, items: i64) {
         self.unplaced_items.fetch_add(items.max(0), Ordering::Relaxed);
+    }
+
+    /// Whether the fetch may look at the gaps of another list.
+    pub(super) fn take_look(&self) -> bool {
+        self.looks.fetch_add(1, Ordering::Relaxed) < MAX_LOOKS
     }
 
     /// Claims an id for a position in the job. Returns false if another position has claimed it before.

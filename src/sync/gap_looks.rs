@@ -2,7 +2,8 @@
 //!
 //! Spotify may send items later that it did not send at first, under the same total and the same version. So a run
 //! requests one page with places that were empty, and the first item behind the end. If an item comes, the list is
-//! read whole. Most of what is missing stays so: after some looks in vain there is a pause, which doubles each time.
+//! read whole. Most of what is missing stays so: after some looks in vain there is a pause, which doubles each time, and
+//! a fetch looks at few lists.
 //! A list from which known rows are missing, and that nobody has accepted, is looked at by each run.
 
 use std::ops::Range;
@@ -97,7 +98,7 @@ pub(super) async fn look_at_gaps(
     }
     let included = part.first_items.map_or(0, RawPage::served);
     if let Some(page) = part.first_items
-        && has_item(page, 0, &part.gaps, list.entry_kind)
+        && (known.behind_end > 0 && included > part.end || has_item(page, 0, &part.gaps, list.entry_kind))
     {
         return Ok(LookResult::Item);
     }
@@ -107,6 +108,9 @@ pub(super) async fn look_at_gaps(
     let behind_end = (known.behind_end > 0 && !part.is_end_known).then_some(part.end);
     let places: Vec<i64> = part.gaps.iter().map(|(place, _)| *place).filter(|place| *place >= included).collect();
     let requests = requests_of_look(known.looks, &places, behind_end, largest_page(sync, list, included)?);
+    if requests.is_empty() || !open.context.progress.take_look() {
+        return Ok(result);
+    }
     let mut has_looked = false;
     for range in requests {
         let position = PagePosition {

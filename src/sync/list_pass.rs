@@ -11,7 +11,7 @@ use super::anomalies::{
     AnomalyDecision, AnomalyEvidence, PageAnomaly, VersionEvidence, decide, find_changed_total, rejected,
 };
 use super::brake::SUSPECT_BATCH;
-use super::commit::{CommitOutcome, PageCommit, commit_page, publish_staged, staged_hash, starts_with_page};
+use super::commit::{CommitOutcome, PageCommit, commit_page, publish_staged, staged_hash};
 use super::counts::RecordCounts;
 use super::error::SyncError;
 use super::incremental::{IncrementalRead, PreviousRows};
@@ -21,6 +21,7 @@ use super::page_reader::PageReader;
 use super::page_request::{PageFailure, PagePosition, PageResponse, request_version};
 use super::publication::PublishOutcome;
 use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
+use super::staged_entries::starts_with_page;
 use crate::store::{Checkpoint, ProofKind, UnreadItem, members};
 use spotify_client::page::RawPage;
 
@@ -321,7 +322,7 @@ impl<'a> ListPass<'a> {
         let items = progress.reached - offset - count(unread.len());
         next.unread.extend(unread);
         self.pages.note_total(next.announced);
-        self.last_page_is_short = !page.more && page.limit.is_some_and(|limit| page.served() < limit);
+        self.last_page_is_short = page.is_short_end();
         let overlap = std::mem::take(&mut self.overlap);
         let content_hash = self.content_hash.clone();
         let page_commit = PageCommit {

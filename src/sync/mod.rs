@@ -13,7 +13,8 @@
 //! - Strategies, each with its read and its estimate: `by_id`, `album_tracks`, `paged_list`, `playlist`,
 //!   `own_playlists`, `recent_plays`, `search`, `profile`. `parent_name` adds what a list does not say about its parent.
 //! - `list_reader` is the one loop that reads lists: `open_list` before, `list_pass` for each pass
-//!   (`page_request`, `anomalies`, `halving`, `incremental`, `newest_items`, `commit`, `brake`), and `read_outcome` after. What decides whether
+//!   (`page_request`, `anomalies`, `halving`, `incremental`, `gap_looks`, `newest_items`, `commit`,
+//!   `staged_entries`, `brake`), and `read_outcome` after. What decides whether
 //!   a list is read at all is `change_detection`.
 //! - `context` and `error` are what all of these work with.
 
@@ -72,6 +73,7 @@ mod search;
 mod search_answers;
 mod short_page;
 mod skip_notes;
+mod staged_entries;
 mod unread_items;
 mod user_lists;
 mod users;

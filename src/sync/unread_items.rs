@@ -37,7 +37,7 @@ pub(super) async fn finish_unchanged(
     let part = PresumedPart {
         gaps: gaps.places.iter().map(|place| (*place, None)).collect(),
         end: open.row.served.unwrap_or(0),
-        is_end_known: false,
+        is_end_known: included.is_some_and(RawPage::is_short_end),
         cut_at: gaps.cut_at,
         first_items: included,
     };

@@ -56,6 +56,11 @@ impl RawPage {
         i64::try_from(self.entries.len()).unwrap_or(i64::MAX)
     }
 
+    /// Whether the page has fewer items than a page has, and names no next one.
+    pub fn is_short_end(&self) -> bool {
+        !self.more && self.limit.is_some_and(|limit| self.served() < limit)
+    }
+
     /// The entries as JSON, nulls as `None`.
     pub fn entries(&self) -> Vec<Option<&str>> {
         // The body was found to be UTF-8, and each range is that of a JSON value in it.

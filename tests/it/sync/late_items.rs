@@ -7,7 +7,7 @@ use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
 use super::odd_pages::{ITEMS, plain};
 use super::users::both;
-use crate::support::calls_table::{digging, save_new};
+use crate::support::calls_table::{digging, save_new, sign_in};
 use crate::support::world::{World, by_ids};
 
 /// A list of one kind of paging, with a job that reads it.
@@ -283,4 +283,41 @@ fn withdrawn_release_needs_two_reads() {
     assert_eq!((code, rows, reasons.as_str()), (0, all - 2, "wrong_total"));
     assert_eq!(list.world.one("SELECT count(*) FROM artist_releases WHERE removed_at IS NOT NULL"), "2");
     list.world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn looks_of_a_fetch_are_few() {
+    let options = SandboxOptions {
+        mode: QuotaMode::Extended,
+        playlists: 0,
+        digger_playlists: 14,
+        playlist_items: 120,
+        ..SandboxOptions::default()
+    };
+    let job = "user = \"digger\"\n[[fetch]]\nstream = \"my_playlist_items\"\n";
+    let world = sign_in(World::with(options), "digger", fixtures::DIGGER_USER).job(job);
+    for (query, place) in [("offset=100", 5), ("offset=105", 0)] {
+        let null = FaultAction::set(&format!("/items/{place}/track"), Value::Null);
+        world.sandbox.inject(Fault::on_path(ITEMS, null).with_query(query));
+    }
+    world.run(&["x"]).exits(0);
+    let blank = "SELECT count(*) FROM playlist_items WHERE uri IS NULL";
+    assert_eq!(world.one(blank), "14");
+    let looks = |world: &World| {
+        world.new_calls();
+        world.run(&["x"]).exits(0);
+        world.new_calls().iter().filter(|call| call.contains("/tracks?")).count()
+    };
+    // Each list is looked at five times, at most ten of them in a run.
+    let each_run: Vec<usize> = (0..10).map(|_| looks(&world)).collect();
+    assert!(each_run.iter().all(|looks| *looks <= 10), "{each_run:?}");
+    assert_eq!(each_run.iter().sum::<usize>(), 14 * 5, "{each_run:?}");
+    world.sandbox.clear_faults();
+    let store = Connection::open(world.database()).unwrap();
+    store.execute("UPDATE lists SET gaps = json_set(gaps, '$.looks', 0) WHERE gaps IS NOT NULL", []).unwrap();
+    for left in ["4", "0"] {
+        world.run(&["x"]).exits(0);
+        assert_eq!(world.one(blank), left);
+    }
+    world.cli(&["verify"]).exits(0);
 }

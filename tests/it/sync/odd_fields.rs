@@ -36,7 +36,7 @@ pub(super) fn skipped(world: &World) -> Vec<(String, String, String)> {
     entries.iter().map(|it| (text(it, "reason"), text(it, "title"), text(it, "detail"))).collect()
 }
 
-fn discography() -> String {
+pub(super) fn discography() -> String {
     let artist = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST);
     fetch("artist_albums", &artist)
 }
@@ -393,28 +393,4 @@ fn entities_and_hits_are_read_field_by_field() {
         assert!(!fields(&run, stream).is_empty(), "{stream}");
     }
     world.cli(&["verify"]).exits(0);
-}
-
-#[test]
-fn null_in_place_of_items_empties_nothing() {
-    let playlist = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
-    let streams = ["saved_tracks", "saved_albums", "followed_artists"];
-    let fetches: Vec<String> = streams.iter().map(|stream| fetch(stream, "")).collect();
-    let world = home(&[&fetches[..], &[discography(), playlist]].concat());
-    world.run(&[]).exits(0);
-    let files = ["saved_tracks", "saved_albums", "followed_artists", "artist_albums", "playlist_items"];
-    let rows = |world: &World| files.map(|file| world.csv(&format!("{file}.csv")).len());
-    let before = rows(&world);
-    let at = |path: &str| if path.ends_with("following") { "/artists/items" } else { "/items" };
-    for path in ["/v1/me/tracks", "/v1/me/albums", "/v1/me/following", "/v1/artists/*/albums", "/v1/playlists/*/items"]
-    {
-        set(&world, path, &[(at(path), Value::Null)]);
-    }
-    set(&world, "/v1/playlists/*", &[("/items/items", Value::Null)]);
-    world.run(&["--full"]).exits(3);
-    assert_eq!(rows(&world), before);
-    world.cli(&["verify"]).exits(0);
-    world.sandbox.clear_faults();
-    world.run(&[]).exits(0);
-    assert_eq!(rows(&world), before);
 }

@@ -1,11 +1,11 @@
 //! Items of another kind than their list, as a track among albums: each is skipped with a reason, and none becomes a
-//! row under an id of another kind.
+//! row under an id of another kind. Null in place of a list of items is no empty list.
 
 use serde_json::{Value, json};
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
-use super::odd_fields::{home, skipped};
-use crate::support::world::{World, fetch};
+use super::odd_fields::{discography, home, set, skipped};
+use crate::support::world::{World, by_ids, fetch};
 
 fn object(kind: &str) -> Value {
     let id = "0SandboxOtherKind00000";
@@ -60,4 +60,28 @@ fn item_of_another_kind_is_no_row() {
     world.run(&["--full"]).exits(0);
     assert_eq!(name(&world), known);
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn null_in_place_of_items_empties_nothing() {
+    let playlist = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
+    let streams = ["saved_tracks", "saved_albums", "followed_artists"];
+    let fetches: Vec<String> = streams.iter().map(|stream| fetch(stream, "")).collect();
+    let world = home(&[&fetches[..], &[discography(), playlist]].concat());
+    world.run(&[]).exits(0);
+    let files = ["saved_tracks", "saved_albums", "followed_artists", "artist_albums", "playlist_items"];
+    let rows = |world: &World| files.map(|file| world.csv(&format!("{file}.csv")).len());
+    let before = rows(&world);
+    let at = |path: &str| if path.ends_with("following") { "/artists/items" } else { "/items" };
+    for path in ["/v1/me/tracks", "/v1/me/albums", "/v1/me/following", "/v1/artists/*/albums", "/v1/playlists/*/items"]
+    {
+        set(&world, path, &[(at(path), Value::Null)]);
+    }
+    set(&world, "/v1/playlists/*", &[("/items/items", Value::Null)]);
+    world.run(&["--full"]).exits(3);
+    assert_eq!(rows(&world), before);
+    world.cli(&["verify"]).exits(0);
+    world.sandbox.clear_faults();
+    world.run(&[]).exits(0);
+    assert_eq!(rows(&world), before);
 }
