@@ -411,13 +411,12 @@ fn dependent_fetch_is_estimated_from_what_is_read() {
     let job =
         by_ids("artist_albums", &names) + "name = \"albums_of\"\n" + &fetch("album_tracks", "from = \"albums_of\"\n");
     let world = world.job(&job);
-    let (before, _) = plan(&world, &["x", "--offline"]);
     world.run(&["--max-calls", "3"]).exits(75);
-    let (after, shown) = plan(&world, &["x", "--offline"]);
+    let (_, shown) = plan(&world, &["x", "--offline"]);
     let reasons = shown["jobs"][0]["fetches"][1]["reasons"].to_string();
     assert!(reasons.contains(" are read so far; if the others are alike, it takes about "), "{shown}");
-    let likely = shown["jobs"][0]["fetches"][1]["calls"]["likely"].as_u64().unwrap();
-    assert!(likely > 0 && before["album_tracks"].least == 0 && after["album_tracks"].most.is_none(), "{shown}");
+    let calls = &shown["jobs"][0]["fetches"][1]["calls"];
+    assert!(calls["likely"].as_u64().unwrap() > 0 && calls["most"].is_null(), "{shown}");
     // A day that has room for a part of it says how many such days it takes.
     let world = world.settings("calls_per_day = 20");
     let told = world.cli(&["plan", "x", "--offline"]).exits(0).stdout;

@@ -33,7 +33,7 @@ fn interrupted_first_fetch_shows_whole_lists() {
     assert_eq!(PLAYLISTS.iter().map(|id| rows_of(&world, id)).collect::<Vec<_>>(), read);
     // A run that comes less far takes nothing away.
     world.run(&["--max-calls", "1"]).exits(75);
-    assert_eq!(PLAYLISTS.iter().map(|id| rows_of(&world, id)).collect::<Vec<_>>(), read);
+    assert!(PLAYLISTS.iter().zip(&read).all(|(id, rows)| rows_of(&world, id) >= *rows));
     let last = world.run(&[]).exits_one_of(&[0, 3]);
     assert!(!last.stderr.contains("so far"), "{}", last.stderr);
     for id in PLAYLISTS {
