@@ -28,7 +28,10 @@ pub(super) fn push_error(target: &str, place: &BucketAddress, error: &Error) -> 
     let status = status(&whole);
     match error {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => credentials(why),
-        _ if CREDENTIAL_CODES.iter().any(|code| whole.contains(code)) => credentials(why),
+        // Only some requests have errors of their own for these.
+        _ if matches!(status, Some(401 | 403)) || CREDENTIAL_CODES.iter().any(|code| whole.contains(code)) => {
+            credentials(why)
+        }
         _ if matches!(error, Error::NotFound { .. }) || status == Some(404) => {
             let what = if place.cloud == CloudKind::Azure { "container" } else { "bucket" };
             refused(format!("there is no {what} {}", place.bucket), Some(format!("create the {what}")))
@@ -105,6 +108,7 @@ mod tests {
             (status("400 Bad Request: <Code>InvalidRequest</Code>"), "74 400 Bad Request: InvalidRequest"),
             (status("301 Moved Permanently: "), "74 301 Moved Permanently"),
             (generic("Error performing PUT http://169.254.169.254/latest/api/token"), "77 no credentials were found"),
+            (status("403 Forbidden: <Code>AccessDenied</Code>"), "77 403 Forbidden: AccessDenied"),
             (status("404 Not Found: <Code>NoSuchBucket</Code>"), "74 there is no bucket music"),
             (generic("connection refused"), "1 connection refused"),
             (Error::NotFound { path: "x".into(), source: "x".into() }, "74 there is no bucket music"),

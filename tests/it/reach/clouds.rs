@@ -64,6 +64,7 @@ impl Cloud {
     }
 
     fn start(mut command: Command, port: u16, is_azure: bool) -> Cloud {
+        spotify_client::http::transport::use_ring();
         let folder = tempfile::tempdir().unwrap();
         command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
         let server = command.spawn().unwrap();
@@ -252,6 +253,9 @@ fn serve(
     });
     while bytes.len() < head + length.unwrap_or(0) {
         let count = client.read(&mut piece)?;
+        if count == 0 {
+            return Ok(());
+        }
         bytes.extend_from_slice(&piece[..count]);
     }
     let line = text.lines().next().unwrap_or_default().to_owned();
