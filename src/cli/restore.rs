@@ -59,7 +59,7 @@ fn refused(error: anyhow::Error, parent: &Path) -> CommandError {
 
 /// Restores a project.
 pub fn run(args: &RestoreArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let mut prepared = Prepared::default();
+    let mut prepared = PreparedRestore::default();
     let restored = restore(args, context, &mut prepared);
     // Unless the moves have begun, nothing has changed.
     if restored.is_err() && !moves::are_left(&context.project.root).unwrap_or(true) {
@@ -73,7 +73,7 @@ pub fn run(args: &RestoreArgs, context: &CommandContext) -> Result<ExitStatus, C
 fn restore(
     args: &RestoreArgs,
     context: &CommandContext,
-    prepared: &mut Prepared,
+    prepared: &mut PreparedRestore,
 ) -> Result<(Unpacked, Places), CommandError> {
     let root = &context.project.root;
     prepared.create(root, 0o755).or_exit(ExitStatus::Storage)?;
@@ -93,13 +93,13 @@ fn new_id() -> io::Result<String> {
 
 /// What a restore has created before the first move.
 #[derive(Default)]
-struct Prepared {
+struct PreparedRestore {
     id: String,
     folders: Vec<PathBuf>,
     waiting: Vec<WaitingFolder>,
 }
 
-impl Prepared {
+impl PreparedRestore {
     /// Creates a folder with those of its parents that do not exist.
     fn create(&mut self, folder: &Path, mode: u32) -> io::Result<()> {
         let missing = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).take_while(|path| !path.exists());
@@ -135,7 +135,7 @@ fn place(
     context: &CommandContext,
     waiting: &Path,
     unpacked: &Unpacked,
-    prepared: &mut Prepared,
+    prepared: &mut PreparedRestore,
 ) -> Result<Places, CommandError> {
     let root = &context.project.root;
     let new = Project::at(waiting.join(PROJECT));

@@ -10,6 +10,10 @@ use crate::settings::Settings;
 /// Files with secrets, wherever they are.
 const NAMES: [&str; 3] = [".env", ".pgpass", ".netrc"];
 
+/// The files of `init`.
+const KNOWN_IN_CONFIG: [&str; 4] =
+    ["cratedigger.toml", "job.schema.json", "settings.schema.json", "target.schema.json"];
+
 /// The files and folders that variables and settings name, without links.
 pub(super) struct SecretFiles(Vec<PathBuf>);
 
@@ -33,8 +37,8 @@ impl SecretFiles {
 fn is_closed(name: &str, found: &Metadata) -> bool {
     let (folder, rest) = name.split_once('/').unwrap_or(("", name));
     let is_known = match folder {
-        "config" => rest == "cratedigger.toml" || rest.ends_with(".schema.json"),
-        "targets" => rest.ends_with(".toml"),
+        "config" => KNOWN_IN_CONFIG.contains(&rest),
+        "targets" => rest.ends_with(".toml") && !rest.contains('/'),
         _ => true,
     };
     !is_known && found.mode() & 0o077 == 0
