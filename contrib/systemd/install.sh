@@ -123,8 +123,11 @@ ask SPOTIFY_CLIENT_ID spotify_client_id shown
 ask SPOTIFY_CLIENT_SECRET spotify_client_secret hidden
 if [ ! -s "$secrets/cratedigger_key" ]; then
     # An existing state folder contains the key that its grants are encrypted with.
-    if [ -s /var/lib/cratedigger/key ] && [ ! -L /var/lib/cratedigger/key ]; then
-        keep cratedigger_key < /var/lib/cratedigger/key
+    # That folder belongs to its user, who could put a link to any file there: so it is read as this user.
+    key=/var/lib/cratedigger/key
+    if runuser -u "$user" -- test -s "$key"; then
+        runuser -u "$user" -- cat "$key" | keep cratedigger_key
+        [ -s "$secrets/cratedigger_key" ] || fail "$key cannot be read as $user"
     else
         od -An -N32 -tx1 /dev/urandom | tr -d ' \n' | keep cratedigger_key
     fi

@@ -537,6 +537,9 @@ pub struct RestoreArgs {
     /// Replace the project and the state folder that exist
     #[arg(long)]
     pub replace: bool,
+    /// Let the settings in the archive place the store outside of the project folder
+    #[arg(long)]
+    pub store_outside: bool,
 }
 
 /// `reset`

@@ -10,6 +10,7 @@ use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::store::{FileAccess, backup};
 
 pub(super) mod archive;
+mod secret_files;
 
 pub fn run(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     if args.all {

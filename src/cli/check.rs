@@ -69,6 +69,13 @@ pub fn run_as(
     known: &AppKnowledge,
     now: DateTime<Utc>,
 ) -> Result<ExitStatus, CommandError> {
+    match super::restore::interrupted(context) {
+        Ok(false) => {}
+        Ok(true) => {
+            context.warn(None, "a restore was interrupted, and the next command that opens the store finishes it")
+        }
+        Err(failure) => context.report(&failure),
+    }
     let mut problems = Vec::new();
     let settings = Settings::load(&context.project, &context.flags).unwrap_or_else(|found| {
         problems = found;

@@ -147,11 +147,23 @@ impl CommandContext {
         }
     }
 
-    /// Warns about these files, once in a process.
+    /// The paths of all files and folders with secrets that variables and settings name.
+    pub fn secret_files(&self, settings: &Settings) -> Vec<PathBuf> {
+        let (project, notify) = (&self.project, &settings.notify);
+        match self.environment {
+            VariableSource::Process => settings::secret_files(project, notify, |name| std::env::var(name).ok()),
+            VariableSource::Empty => settings::secret_files(project, notify, |_| None),
+        }
+    }
+
+    /// Warns about the secrets that other users can read, and about what strangers can change, once in a process.
     pub fn warn_of_open_secrets(&self, settings: &Settings) {
         static WARNED: Once = Once::new();
         WARNED.call_once(|| {
             for open in self.open_secret_files(settings) {
+                self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
+            }
+            for open in settings::open_folders(&self.project, settings) {
                 self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
             }
         });

@@ -101,6 +101,7 @@ fn usage_error(message: &str) -> CommandError {
 /// Runs a command line and returns how the process exits.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     core_files::forbid_core_files();
+    core_files::forbid_open_files();
     let args = singer::named_by_program(args.into_iter().collect());
     if completions::answer_shell(&args) {
         return ExitStatus::Complete;
@@ -127,7 +128,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
     };
     logging::start(&cli.global);
     let context = CommandContext::new(&cli.global);
-    match restore::finish_interrupted(&context).and_then(|()| dispatch(cli.command, &context)) {
+    let ready = if opens_project(&cli.command) { restore::finish_interrupted(&context) } else { Ok(()) };
+    match ready.and_then(|()| dispatch(cli.command, &context)) {
         Ok(exit) => exit,
         Err(failure) => {
             context.report(&failure);
@@ -136,6 +138,43 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitStatus {
             }
             failure.exit()
         }
+    }
+}
+
+/// Whether a command works with the store or the state of the project, so that a restore must be finished first.
+fn opens_project(command: &Command) -> bool {
+    match command {
+        Command::Init(_)
+        | Command::Check(_)
+        | Command::Streams(_)
+        | Command::Schema(_)
+        | Command::Doctor(_)
+        | Command::Demo(_)
+        | Command::Sandbox(_)
+        | Command::Completions(_)
+        | Command::Man => false,
+        Command::Import(_)
+        | Command::Run(_)
+        | Command::Schedule(_)
+        | Command::Export(_)
+        | Command::Jobs(_)
+        | Command::History(_)
+        | Command::Plan(_)
+        | Command::Report(_)
+        | Command::Diff(_)
+        | Command::Show(_)
+        | Command::Find(_)
+        | Command::Skipped(_)
+        | Command::Sql(_)
+        | Command::Verify(_)
+        | Command::Push(_)
+        | Command::Singer(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Compact
+        | Command::Reset(_)
+        | Command::Quota(_)
+        | Command::Auth(_) => true,
     }
 }
 

@@ -5,126 +5,146 @@
 //! finishes the moves.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::args::RestoreArgs;
-use super::backup::archive::{ENV_FILE, KEY_FILE, PROJECT_PARTS};
+use super::backup::archive::KEY_FILE;
+use super::file_access::store_access;
 use super::local_time::format_local;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
+use crate::document::{printable, shell_word};
 use crate::settings::{Project, Settings};
 use crate::sync::StoreLock;
-use moves::Moves;
+use moves::{MoveList, PROJECT, STATE, STORE};
+use places::{Places, folder_of, plain, refuse_existing, refuse_places};
 use unpack::Unpacked;
+use waiting::{RestoreRunning, WAITING, WaitingFolder};
 
 mod moves;
+mod places;
 mod unpack;
+mod waiting;
 
-/// The folder in which files wait for their move.
-const STAGING: &str = ".cratedigger-restore";
-
-/// Finishes the moves of a restore that was killed.
+/// Finishes the moves of a restore that was killed. Only for commands that open the project: the list of moves is in
+/// the project folder, which may be a copy from elsewhere.
 pub(super) fn finish_interrupted(context: &CommandContext) -> Result<(), CommandError> {
-    let folder = context.project.root.join(STAGING);
-    if Moves::path(&folder).exists() {
-        context.notice("finishing a restore that was interrupted");
-        Moves::finish(&folder).or_exit(ExitStatus::Storage)?;
+    let root = &context.project.root;
+    moves::finish(root, || context.notice("finishing a restore that was interrupted")).map_err(|e| refused(e, root))
+}
+
+/// Whether a restore was interrupted, which the next command that opens the project finishes.
+pub(super) fn interrupted(context: &CommandContext) -> Result<bool, CommandError> {
+    let root = &context.project.root;
+    moves::are_left(root).map_err(|e| refused(e, root))
+}
+
+/// The error that a folder of restored files is not as this program left it, or cannot be used.
+fn refused(error: anyhow::Error, parent: &Path) -> CommandError {
+    if error.is::<RestoreRunning>() {
+        return CommandError::new(ExitStatus::Deferred, error);
     }
-    Ok(())
+    let hint = format!(
+        "{WAITING} in {0} contains files of a restore that was interrupted. If you have not started one, remove it: \
+         `rm -r {1}`. If you have, repair what is named above, or remove it and restore again with --replace",
+        parent.display(),
+        shell_word(&parent.join(WAITING).display().to_string())
+    );
+    let what = "the files of a restore cannot be moved to their places";
+    CommandError::new(ExitStatus::Storage, error.context(what)).with_hint(hint)
 }
 
 /// Restores a project.
 pub fn run(args: &RestoreArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let root = &context.project.root;
-    let created = CreatedFolders::create(root).or_exit(ExitStatus::Storage)?;
-    let staging = root.join(STAGING);
-    let restored = restore_in(&staging, args, context);
+    let mut prepared = PreparedRestore::default();
+    let restored = restore(args, context, &mut prepared);
     // Unless the moves have begun, nothing has changed.
-    if restored.is_err() && !Moves::path(&staging).exists() {
-        created.remove_empty();
+    if restored.is_err() && !moves::are_left(&context.project.root).unwrap_or(true) {
+        prepared.undo();
     }
     let (unpacked, places) = restored?;
     report(args, context, &unpacked, &places)
 }
 
 /// Unpacks the archive into a folder, and moves its parts to their places.
-fn restore_in(
-    staging: &Path,
+fn restore(
     args: &RestoreArgs,
     context: &CommandContext,
+    prepared: &mut PreparedRestore,
 ) -> Result<(Unpacked, Places), CommandError> {
-    let _alive = own_staging(staging)?;
-    let restored = unpack::unpack(&args.file, staging)
-        .and_then(|unpacked| place(args, context, staging, &unpacked).map(|places| (unpacked, places)));
-    if restored.is_err() && !Moves::path(staging).exists() {
-        drop(fs::remove_dir_all(staging));
-    }
-    restored
+    let root = &context.project.root;
+    prepared.create(root, 0o755).or_exit(ExitStatus::Storage)?;
+    prepared.id = new_id().or_exit(ExitStatus::Storage)?;
+    let waiting = prepared.waiting_in(root, root)?.path().to_owned();
+    let unpacked = unpack::unpack(&args.file, &waiting)?;
+    let places = place(args, context, &waiting, &unpacked, prepared)?;
+    Ok((unpacked, places))
 }
 
-/// A folder with those of its parents that did not exist.
-struct CreatedFolders(Vec<PathBuf>);
+/// Tells this restore from all others.
+fn new_id() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(super::backup::archive::hex(&bytes))
+}
 
-impl CreatedFolders {
-    /// Creates a folder.
-    fn create(folder: &Path) -> io::Result<CreatedFolders> {
+/// What a restore has created before the first move.
+#[derive(Default)]
+struct PreparedRestore {
+    id: String,
+    folders: Vec<PathBuf>,
+    waiting: Vec<WaitingFolder>,
+}
+
+impl PreparedRestore {
+    /// Creates a folder with those of its parents that do not exist.
+    fn create(&mut self, folder: &Path, mode: u32) -> io::Result<()> {
         let missing = folder.ancestors().filter(|path| !path.as_os_str().is_empty()).take_while(|path| !path.exists());
-        let missing = missing.map(Path::to_path_buf).collect();
-        fs::create_dir_all(folder)?;
-        Ok(CreatedFolders(missing))
+        let missing: Vec<_> = missing.map(Path::to_path_buf).collect();
+        self.folders.splice(0..0, missing);
+        DirBuilder::new().recursive(true).mode(mode).create(folder)
     }
 
-    /// Removes what was created, if it is empty.
-    fn remove_empty(self) {
-        for folder in self.0 {
-            if fs::remove_dir(folder).is_err() {
-                return;
+    /// The folder in `parent` in which files wait.
+    fn waiting_in(&mut self, parent: &Path, project: &Path) -> Result<&WaitingFolder, CommandError> {
+        let known = self.waiting.iter().position(|waiting| waiting.is_in(parent));
+        let at = match known {
+            Some(at) => at,
+            None => {
+                self.waiting.push(WaitingFolder::create(parent, &self.id, project).map_err(|e| refused(e, parent))?);
+                self.waiting.len() - 1
             }
-        }
+        };
+        Ok(&self.waiting[at])
     }
-}
 
-/// Where the parts of a project are restored to.
-struct Places {
-    database: PathBuf,
-    state: PathBuf,
-    /// Whether later commands find the state folder without `--state-dir`.
-    is_named: bool,
-}
-
-/// Creates the folder and locks it, so that only one process restores.
-fn own_staging(staging: &Path) -> Result<File, CommandError> {
-    let create = || DirBuilder::new().recursive(true).mode(0o700).create(staging);
-    create().or_exit(ExitStatus::Storage)?;
-    let folder = File::open(staging).or_exit(ExitStatus::Storage)?;
-    if rustix::fs::flock(&folder, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(CommandError::new(ExitStatus::Deferred, anyhow::anyhow!("another restore is in progress")));
+    /// Removes it again.
+    fn undo(self) {
+        self.waiting.iter().for_each(|waiting| drop(waiting.remove()));
+        // Only empty folders are removed.
+        self.folders.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
-    // Left by a process that was killed.
-    for entry in fs::read_dir(staging).or_exit(ExitStatus::Storage)?.flatten() {
-        let path = entry.path();
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.or_exit(ExitStatus::Storage)?;
-    }
-    Ok(folder)
 }
 
 /// Puts everything next to its place, and moves it there.
 fn place(
     args: &RestoreArgs,
     context: &CommandContext,
-    staging: &Path,
+    waiting: &Path,
     unpacked: &Unpacked,
+    prepared: &mut PreparedRestore,
 ) -> Result<Places, CommandError> {
-    let new = Project::at(staging.join("project"));
+    let root = &context.project.root;
+    let new = Project::at(waiting.join(PROJECT));
     // The settings of the archive name the places. Paths in them are relative to the project folder.
     let settings = Settings::load(&new, &context.flags).map_err(CommandError::Problems)?;
     let database = context.project.database(&settings);
     let state = context.state_dir(&settings).or_exit(ExitStatus::Storage)?;
     let mut places = Places { database, state: state.path().to_owned(), is_named: true };
+    refuse_places(args, context, &places)?;
     refuse_existing(args, context, &places, unpacked)?;
     let _lock = match places.database.exists() && places.state.exists() {
         true => Some(StoreLock::take(&places.state, &places.database).map_err(|e| {
@@ -135,10 +155,6 @@ fn place(
     if context.flags.state_dir.is_some() {
         places.is_named = name_state_folder(&new, &places.state).or_exit(ExitStatus::Storage)?;
     }
-    let mut moves = Moves::default();
-    for part in PROJECT_PARTS.into_iter().chain([ENV_FILE]) {
-        moves.add(new.root.join(part), context.project.root.join(part));
-    }
     // A rename works only within a file system, so each part waits in its own folder.
     let failed = |place: &Path| {
         let text = format!("failed to write {}", place.display());
@@ -147,62 +163,39 @@ fn place(
                 .with_hint("name another state folder with --state-dir")
         }
     };
-    let at_database = folder_of(&places.database).join(STAGING);
-    let at_state = places.state.join(STAGING);
-    for folder in [&at_database, &at_state] {
-        moves.add_staging(folder.clone());
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed(folder))?;
+    let folder_mode = store_access(&settings).map_or(0o700, |access| access.folder_mode());
+    let database_folder = folder_of(&places.database).to_owned();
+    prepared.create(&database_folder, folder_mode).map_err(failed(&database_folder))?;
+    prepared.create(&places.state, 0o700).map_err(failed(&places.state))?;
+    let stores = ["store.db", "raw.db"].map(str::to_owned);
+    for (parent, inside, names) in
+        [(&database_folder, STORE, stores.as_slice()), (&places.state, STATE, unpacked.state_files.as_slice())]
+    {
+        let to = prepared.waiting_in(parent, root)?.path().join(inside);
+        let from = waiting.join(inside);
+        if to == from || !from.exists() {
+            continue;
+        }
+        DirBuilder::new().mode(0o700).recursive(true).create(&to).map_err(failed(&to))?;
+        for name in names.iter().filter(|name| from.join(name).exists()) {
+            let (from, to) = (from.join(name), to.join(name));
+            fs::rename(&from, &to)
+                .or_else(|_| fs::copy(&from, &to).and_then(|_| File::open(&to)?.sync_all()))
+                .map_err(failed(&to))?;
+        }
     }
-    let put = |from: &Path, folder: &Path, to: &Path, moves: &mut Moves| -> Result<(), CommandError> {
-        if !from.exists() {
-            return Ok(());
-        }
-        let waiting = folder.join(to.file_name().unwrap_or_default());
-        if *from != waiting {
-            fs::rename(from, &waiting)
-                .or_else(|_| fs::copy(from, &waiting).and_then(|_| File::open(&waiting)?.sync_all()))
-                .map_err(failed(&waiting))?;
-        }
-        moves.add(waiting, to.to_owned());
-        Ok(())
+    let absolute = |path: &Path| std::path::absolute(path).or_exit(ExitStatus::Storage);
+    let list = MoveList {
+        id: prepared.id.clone(),
+        database: plain(&absolute(&places.database)?),
+        state: plain(&absolute(&places.state)?),
+        state_files: unpacked.state_files.clone(),
+        has_grants: unpacked.has_grants(),
     };
-    put(&staging.join("store.db"), &at_database, &places.database, &mut moves)?;
-    put(&staging.join("raw.db"), &at_database, &places.database.with_extension("raw.db"), &mut moves)?;
-    for name in &unpacked.state_files {
-        put(&staging.join("state").join(name), &at_state, &places.state.join(name), &mut moves)?;
-    }
-    // Grants of another project would not fit to the restored state. The mark of the folder belongs to its old grants.
-    if !unpacked.has_grants() {
-        moves.remove(places.state.join("grants.db"));
-    }
-    moves.remove(places.state.join("place"));
-    moves.write(staging).and_then(|()| Moves::finish(staging)).or_exit(ExitStatus::Storage)?;
+    let at_project = prepared.waiting_in(root, root)?;
+    list.write(at_project).map_err(|e| refused(e, root))?;
+    moves::finish(root, || ()).map_err(|e| refused(e, root))?;
     Ok(places)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Refuses to replace anything without `--replace`.
-fn refuse_existing(
-    args: &RestoreArgs,
-    context: &CommandContext,
-    places: &Places,
-    unpacked: &Unpacked,
-) -> Result<(), CommandError> {
-    if args.replace {
-        return Ok(());
-    }
-    let parts = ["config", "jobs", "targets"].map(|part| context.project.root.join(part));
-    let env = context.project.env_file.clone();
-    let others = [places.database.clone(), places.state.join("state.db"), places.state.join("grants.db")];
-    let existing = parts.into_iter().chain(others).chain(unpacked.has_env().then_some(env)).find(|path| path.exists());
-    let Some(existing) = existing else { return Ok(()) };
-    let error = anyhow::anyhow!("{} exists, and nothing was restored", existing.display());
-    let hint =
-        "name another folder with --project, and another state folder with --state-dir, or replace both with --replace";
-    Err(CommandError::new(ExitStatus::Usage, error).with_hint(hint))
 }
 
 /// Writes the new state folder into the restored settings, so that later commands find it. Returns whether it is named there.
@@ -244,9 +237,10 @@ fn name_state_folder(new: &Project, state: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     if let Some(folder) = new.config_file.parent() {
-        fs::create_dir_all(folder)?;
+        DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     }
-    fs::write(&new.config_file, text).map(|()| true)
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o644).open(&new.config_file)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map(|()| true)
 }
 
 fn report(
@@ -266,7 +260,7 @@ fn report(
         steps.push(format!(
             "the sign-ins are encrypted with a key that is not in the archive: copy {} from the old machine to {} with mode 0600, \
              or name its file in CRATEDIGGER_KEY_FILE; without the key, move {} away and sign every user in again",
-            contents.state_folder.join(KEY_FILE).display(),
+            printable(&contents.state_folder.join(KEY_FILE).display().to_string()),
             key.display(),
             places.state.join("grants.db").display()
         ));
@@ -280,7 +274,7 @@ fn report(
     if unpacked.has_grants() {
         steps.push(format!(
             "stop the old installation in {}: if both renew the same sign-ins, Spotify may end them",
-            contents.project.display()
+            printable(&contents.project.display().to_string())
         ));
     }
     steps.push("cratedigger export writes the files again, and cratedigger verify checks everything".to_owned());

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -290,6 +290,7 @@ impl AlertStore {
 
     /// Reads, changes and writes the file under its lock. `change` returns whether there is anything to write.
     fn update<T>(&self, change: impl FnOnce(&mut AlertState) -> (T, bool)) -> io::Result<T> {
+        self.check_folder()?;
         let lock = self.lock_file()?;
         lock.lock()?;
         let mut state = self.read()?;
@@ -304,6 +305,16 @@ impl AlertStore {
             lock.set_modified(SystemTime::UNIX_EPOCH)?;
         }
         Ok(result)
+    }
+
+    /// Writes nothing into a state folder that everything else refuses.
+    fn check_folder(&self) -> io::Result<()> {
+        let Some(folder) = self.file.parent() else { return Ok(()) };
+        let found = std::fs::metadata(folder)?;
+        match found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0 {
+            true => Ok(()),
+            false => Err(io::Error::new(io::ErrorKind::PermissionDenied, "the state folder is not private")),
+        }
     }
 
     fn read(&self) -> io::Result<AlertState> {

@@ -48,14 +48,7 @@ pub fn open_secret_files(
     notify: &NotifySettings,
     env: impl Fn(&str) -> Option<String>,
 ) -> Vec<OpenSecretFile> {
-    let file = env_file_values(&project.env_file).unwrap_or_default();
-    let mut paths = vec![project.env_file.clone()];
-    let named = |name: &&str| env(name).or_else(|| file.get(*name).cloned());
-    paths.extend(FILE_VARIABLES.iter().filter_map(named).map(|path| project.root.join(path)));
-    // Relative to the current folder, as where it is read.
-    paths.extend(env("CRATEDIGGER_KEY_FILE").map(PathBuf::from));
-    let hooks = [&notify.ping_url_file, &notify.webhook_url_file];
-    paths.extend(hooks.into_iter().flatten().map(|path| project.root.join(path)));
+    let mut paths = named_secret_files(project, notify, &env);
     if let Some(folder) = env("CREDENTIALS_DIRECTORY") {
         paths.extend(CREDENTIALS.iter().chain(&hook_files::CREDENTIALS).map(|name| Path::new(&folder).join(name)));
         let of_targets = std::fs::read_dir(&folder).into_iter().flatten().flatten();
@@ -64,6 +57,30 @@ pub fn open_secret_files(
     }
     paths.extend(env("PGPASSFILE").map(PathBuf::from));
     paths.into_iter().filter_map(open_file).collect()
+}
+
+/// The paths of all files with secrets that variables and settings name, and the folders that contain only such files. They may not
+/// exist.
+pub fn secret_files(project: &Project, notify: &NotifySettings, env: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let mut paths = named_secret_files(project, notify, &env);
+    paths.extend(["CREDENTIALS_DIRECTORY", "PGPASSFILE"].into_iter().filter_map(&env).map(PathBuf::from));
+    paths
+}
+
+fn named_secret_files(
+    project: &Project,
+    notify: &NotifySettings,
+    env: &impl Fn(&str) -> Option<String>,
+) -> Vec<PathBuf> {
+    let file = env_file_values(&project.env_file).unwrap_or_default();
+    let mut paths = vec![project.env_file.clone()];
+    let named = |name: &&str| env(name).or_else(|| file.get(*name).cloned());
+    paths.extend(FILE_VARIABLES.iter().filter_map(named).map(|path| project.root.join(path)));
+    // Relative to the current folder, as where it is read.
+    paths.extend(env("CRATEDIGGER_KEY_FILE").map(PathBuf::from));
+    let hooks = [&notify.ping_url_file, &notify.webhook_url_file];
+    paths.extend(hooks.into_iter().flatten().map(|path| project.root.join(path)));
+    paths
 }
 
 fn open_file(path: PathBuf) -> Option<OpenSecretFile> {

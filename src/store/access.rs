@@ -3,7 +3,7 @@
 //! SQLite creates its `-wal` and `-shm` files as it likes, and existing files may come from other settings. So
 //! access is set when a file is created and checked again each time it is opened. Files of another user are
 //! left alone. Without an access setting, existing files are left alone too: their mode may have been narrowed
-//! by hand.
+//! by hand. Only the right of every user to write is taken from files in any case.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind};
@@ -99,7 +99,14 @@ impl FileAccess {
         };
         let me = rustix::process::geteuid();
         let is_ours = me.is_root() || found.uid() == me.as_raw();
-        (self.applies_to >= least && is_ours).then_some(mode)
+        // A folder that every user may write can be one of the system, such as /tmp.
+        let is_open = found.is_file() && found.mode() & 0o002 != 0;
+        match (is_ours, self.applies_to >= least) {
+            (false, _) => None,
+            (true, true) => Some(mode),
+            // A right of every user to write was not set for a purpose.
+            (true, false) => is_open.then_some(found.mode() & 0o775),
+        }
     }
 }
 

@@ -95,9 +95,7 @@ pub fn quick_check(conn: &Connection, path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// If it does not exist, cannot be opened, is not a cratedigger store, or has a newer schema.
 pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    refuse_odd_path(path)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite_error(path, "cannot be opened"))?;
+    let mut conn = open_plain(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     set_busy_handler(&mut conn).map_err(sqlite_error(path, "cannot be opened"))?;
     match schema::check_schema(&conn, path) {
         Err(StoreError::Sqlite { source, .. }) if needs_recovery(&source) => {
@@ -111,6 +109,19 @@ pub fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     )
     .map_err(sqlite_error(path, "cannot be opened"))?;
     Ok(conn)
+}
+
+/// Opens a database that is a regular file, and not behind a link.
+///
+/// # Errors
+/// If it is something else, or cannot be opened.
+pub(super) fn open_plain(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    refuse_odd_path(path)?;
+    // SQLite refuses links in every part of the path, and folders may be links.
+    let folder = path.parent().map(canonical_path).unwrap_or_default();
+    let plain = path.file_name().map_or_else(|| path.to_path_buf(), |name| folder.join(name));
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    Connection::open_with_flags(plain, flags).map_err(sqlite_error(path, "cannot be opened"))
 }
 
 /// Whether a killed writer left a transaction that only a writer can roll back.
@@ -165,7 +176,8 @@ pub(super) fn reapply_access(path: &Path, access: FileAccess) -> Result<(), Stor
     Ok(())
 }
 
-/// SQLite would read `file:…?…` as a URI with options, and wait for a pipe.
+/// SQLite would read `file:…?…` as a URI with options, wait for a pipe, and follow a link that somebody has put into the
+/// folder.
 pub(super) fn refuse_odd_path(path: &Path) -> Result<(), StoreError> {
     if path.to_string_lossy().starts_with("file:") {
         let why = "its path starts with file:, which SQLite reads as a URI".to_owned();
@@ -176,6 +188,9 @@ pub(super) fn refuse_odd_path(path: &Path) -> Result<(), StoreError> {
         path.as_mut_os_string().push(suffix);
         if let Some(kind) = input_file::special_at(&path) {
             return Err(StoreError::ForeignFile { path, why: format!("it is {kind} and not a file") });
+        }
+        if path.is_symlink() {
+            return Err(StoreError::ForeignFile { path, why: "it is a link and not a file".to_owned() });
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::open::{
-    BUSY_TIMEOUT, create_file, quick_check, reapply_access, refuse_odd_path, set_busy_handler, sqlite_error,
+    BUSY_TIMEOUT, create_file, open_plain, quick_check, reapply_access, refuse_odd_path, set_busy_handler, sqlite_error,
 };
 use super::{FileAccess, StoreError, migrations, schema};
 
@@ -35,8 +35,7 @@ pub fn open_writer(path: &Path, access: FileAccess) -> Result<Connection, StoreE
         })?;
     }
     create_file(path, access)?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(sqlite_error(path, "cannot be opened"))?;
+    let mut conn = open_plain(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     set_busy_handler(&mut conn).map_err(sqlite_error(path, "cannot be opened"))?;
     // Check before any pragma that writes: a file of another program must stay unchanged.
     schema::check_schema(&conn, path)?;

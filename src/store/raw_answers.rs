@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use super::compact::vacuum;
 use super::{CompactReport, FileAccess, StoreError};
@@ -30,7 +30,7 @@ impl RawAnswers {
         let path = store.with_extension("raw.db");
         super::open::create_file(&path, access)?;
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be opened", source };
-        let conn = Connection::open(&path).map_err(sql)?;
+        let conn = open(&path)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
         conn.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
@@ -58,7 +58,7 @@ impl RawAnswers {
             return Ok(None);
         }
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written", source };
-        let mut conn = Connection::open(&path).map_err(sql)?;
+        let mut conn = open(&path)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
         // Playlists, which name their owners, also come with searches and from the browse endpoints.
         let of_people = "DELETE FROM answers WHERE path LIKE '/me%' OR path LIKE '/users/%' OR path LIKE '/playlists/%'
@@ -78,7 +78,7 @@ impl RawAnswers {
             return Ok(0);
         }
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be written", source };
-        let conn = Connection::open(&path).map_err(sql)?;
+        let conn = open(&path)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
         // Ids increase with time, so only old rows are visited.
         let old = "DELETE FROM answers WHERE id < coalesce(
@@ -96,7 +96,7 @@ impl RawAnswers {
             return Ok(None);
         }
         let sql = |source| StoreError::Sqlite { path: path.clone(), what: "cannot be rewritten", source };
-        let mut conn = Connection::open(&path).map_err(sql)?;
+        let mut conn = open(&path)?;
         conn.busy_timeout(std::time::Duration::from_secs(10)).map_err(sql)?;
         vacuum(&mut conn, &path).map(Some).map_err(sql)
     }
@@ -118,6 +118,10 @@ impl RawAnswers {
             .map(|_| ())
             .map_err(|source| StoreError::Sqlite { path: self.path.clone(), what: "cannot be written", source })
     }
+}
+
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    super::open::open_plain(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
 #[cfg(test)]

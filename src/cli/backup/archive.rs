@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -14,10 +15,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::secret_files::SecretFiles;
 use crate::cli::args::BackupArgs;
 use crate::cli::error_exits::store_error;
 use crate::cli::store_file::require_store;
 use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
+use crate::document::printable;
 use crate::store::{FileAccess, backup, copy_database, create_draft, remove_abandoned_drafts};
 
 /// The first entry of an archive.
@@ -29,9 +32,8 @@ pub(in crate::cli) const FORMAT: u32 = 1;
 pub(in crate::cli) const PROJECT_PARTS: [&str; 6] =
     ["config", "jobs", "targets", ".env.example", ".gitignore", ".taplo.toml"];
 pub(in crate::cli) const ENV_FILE: &str = ".env";
-/// The key of the grants, and the file that shows whether the state folder is a copy.
+/// The key of the grants.
 pub(in crate::cli) const KEY_FILE: &str = "key";
-const COPY_MARK: &str = "place";
 
 /// What an archive contains.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,12 +53,34 @@ pub(in crate::cli) struct ArchivedFile {
     pub name: String,
     pub bytes: u64,
     pub sha256: String,
+    /// Its mode in the project, without the right of every user to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
 }
 
 /// A file on its way into the archive.
 struct Source {
     name: String,
     path: PathBuf,
+    mode: u32,
+}
+
+/// A file that is not archived, and why.
+struct LeftOut {
+    path: PathBuf,
+    why: &'static str,
+}
+
+const IS_A_LINK: &str = "is a link";
+const IS_A_SECRET: &str = "may contain a secret, which --with-keys adds,";
+
+/// Whether a name is one of a file in the state folder that outlives a run.
+pub(in crate::cli) fn is_state_file(name: &str) -> bool {
+    let is_alert = |name: &str| {
+        let short = name.strip_prefix("alerts-").and_then(|name| name.strip_suffix(".json"));
+        short.is_some_and(|short| !short.is_empty() && short.bytes().all(|c| c.is_ascii_alphanumeric()))
+    };
+    ["state.db", "grants.db", "id", KEY_FILE].contains(&name) || is_alert(name)
 }
 
 /// Writes the archive.
@@ -80,22 +104,26 @@ pub(super) fn write(args: &BackupArgs, context: &CommandContext) -> Result<ExitS
 
     let mut left_out = Vec::new();
     let mut sources = Vec::new();
+    let mut projects = ProjectFiles { secrets: None, sources: &mut sources, left_out: &mut left_out };
+    if !args.with_secrets {
+        projects.secrets = Some(SecretFiles::of(context, &settings));
+    }
+    for part in PROJECT_PARTS {
+        projects.add(&context.project.root.join(part), part).map_err(failed("cannot be written"))?;
+    }
     let database = context.project.database(&settings);
     let copy = draft.path().join("store.db");
     backup(&database, &copy, FileAccess::from_mode(0o600)).map_err(store_error)?;
-    sources.push(Source { name: "store.db".to_owned(), path: copy });
+    sources.push(Source { name: "store.db".to_owned(), path: copy, mode: mode_of(&database) });
     let raw = database.with_extension("raw.db");
     if raw.exists() {
         let copy = draft.path().join("raw.db");
         copy_database(&raw, &copy).map_err(store_error)?;
-        sources.push(Source { name: "raw.db".to_owned(), path: copy });
-    }
-    for part in PROJECT_PARTS {
-        add_files(&context.project.root.join(part), &format!("project/{part}"), &mut sources, &mut left_out)
-            .map_err(failed("cannot be written"))?;
+        sources.push(Source { name: "raw.db".to_owned(), path: copy, mode: mode_of(&raw) });
     }
     if args.with_secrets && context.project.env_file.is_file() {
-        sources.push(Source { name: format!("project/{ENV_FILE}"), path: context.project.env_file.clone() });
+        let path = context.project.env_file.clone();
+        sources.push(Source { name: format!("project/{ENV_FILE}"), mode: mode_of(&path), path });
     }
     add_state(state.path(), args.with_secrets, draft.path(), &mut sources)?;
 
@@ -126,60 +154,74 @@ fn report(
     context: &CommandContext,
     contents: &ArchiveContents,
     bytes: u64,
-    left_out: &[PathBuf],
+    left_out: &[LeftOut],
 ) -> Result<ExitStatus, CommandError> {
-    for path in left_out {
-        context.warn(None, &format!("{} is a link and was left out", path.display()));
+    for LeftOut { path, why } in left_out {
+        context.warn(None, &format!("{} {why} and was left out", printable(&path.display().to_string())));
     }
     if context.json {
         let names: Vec<&str> = contents.files.iter().map(|file| file.name.as_str()).collect();
+        let left_out: Vec<&Path> = left_out.iter().map(|file| file.path.as_path()).collect();
         let result = json!({ "archive": args.file, "bytes": bytes, "files": names, "left_out": left_out });
         print::json(&result).or_exit(ExitStatus::Storage)?;
     } else if !context.quiet {
         let files = print::count(contents.files.len(), "file");
         let secrets = match args.with_secrets {
-            true => "it contains .env and the key of the sign-ins: keep it like a password",
-            false => "without .env and without the key of the sign-ins, which --with-keys adds",
+            true => "it contains .env, the key of the sign-ins and other secrets: keep it like a password",
+            false => "without .env, the key of the sign-ins and other secret files, which --with-keys adds",
         };
         context.notice(&format!("wrote {} ({files}, {bytes} bytes); {secrets}", args.file.display()));
     }
     Ok(ExitStatus::Complete)
 }
 
-/// Adds a file, or all files below a folder. Links are left out, since they may lead anywhere.
-fn add_files(path: &Path, name: &str, sources: &mut Vec<Source>, left_out: &mut Vec<PathBuf>) -> io::Result<()> {
-    let kind = match path.symlink_metadata() {
-        Ok(found) => found.file_type(),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(e),
-    };
-    if kind.is_dir() {
-        let mut entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            match entry.file_name().to_str() {
-                Some(part) => add_files(&entry.path(), &format!("{name}/{part}"), sources, left_out)?,
-                None => left_out.push(entry.path()),
-            }
-        }
-    } else if kind.is_file() {
-        sources.push(Source { name: name.to_owned(), path: path.to_owned() });
-    } else {
-        left_out.push(path.to_owned());
-    }
-    Ok(())
+/// The files of a project on their way into the archive.
+struct ProjectFiles<'a> {
+    /// What is left out.
+    secrets: Option<SecretFiles>,
+    sources: &'a mut Vec<Source>,
+    left_out: &'a mut Vec<LeftOut>,
 }
 
-/// Adds the files of the state folder. Locks belong to processes, and the mark of a copy to the folder.
+impl ProjectFiles<'_> {
+    /// Adds a file, or all files below a folder. Links are left out, since they may lead anywhere.
+    fn add(&mut self, path: &Path, name: &str) -> io::Result<()> {
+        let found = match path.symlink_metadata() {
+            Ok(found) => found,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(e),
+        };
+        if found.is_dir() {
+            let mut entries = fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+            entries.sort_by_key(fs::DirEntry::file_name);
+            for entry in entries {
+                match entry.file_name().to_str() {
+                    Some(part) => self.add(&entry.path(), &format!("{name}/{part}"))?,
+                    None => self.left_out.push(LeftOut { path: entry.path(), why: "has a name that is not UTF-8" }),
+                }
+            }
+        } else if !found.is_file() {
+            self.left_out.push(LeftOut { path: path.to_owned(), why: IS_A_LINK });
+        } else if self.secrets.as_ref().is_some_and(|secrets| secrets.contain(path, name, &found)) {
+            self.left_out.push(LeftOut { path: path.to_owned(), why: IS_A_SECRET });
+        } else {
+            let name = format!("project/{name}");
+            self.sources.push(Source { name, path: path.to_owned(), mode: mode_to_record(&found) });
+        }
+        Ok(())
+    }
+}
+
+/// Adds the files of the state folder. Locks belong to processes, and the mark of a copy to the folder; what does not
+/// belong to the program is left where it is.
 fn add_state(folder: &Path, with_secrets: bool, draft: &Path, sources: &mut Vec<Source>) -> Result<(), CommandError> {
     let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
     let mut entries = entries.or_exit(ExitStatus::Storage)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-        let is_left_out = name == COPY_MARK || name == KEY_FILE && !with_secrets;
-        let is_temporary = [".lock", "-wal", "-shm", "-journal", ".new"].iter().any(|end| name.ends_with(end));
-        if is_left_out || is_temporary || !entry.file_type().or_exit(ExitStatus::Storage)?.is_file() {
+        let is_left_out = !is_state_file(&name) || name == KEY_FILE && !with_secrets;
+        if is_left_out || !entry.file_type().or_exit(ExitStatus::Storage)?.is_file() {
             continue;
         }
         let mut path = entry.path();
@@ -188,9 +230,18 @@ fn add_state(folder: &Path, with_secrets: bool, draft: &Path, sources: &mut Vec<
             copy_database(&path, &copy).map_err(store_error)?;
             path = copy;
         }
-        sources.push(Source { name: format!("state/{name}"), path });
+        sources.push(Source { name: format!("state/{name}"), path, mode: 0o600 });
     }
     Ok(())
+}
+
+fn mode_of(path: &Path) -> u32 {
+    fs::metadata(path).map_or(0o600, |found| mode_to_record(&found))
+}
+
+/// The mode that a restored file gets. A right to write that every user has is not restored.
+fn mode_to_record(found: &fs::Metadata) -> u32 {
+    found.mode() & 0o775
 }
 
 fn checksum(source: &Source) -> io::Result<ArchivedFile> {
@@ -206,7 +257,8 @@ fn checksum(source: &Source) -> io::Result<ArchivedFile> {
         hash.update(&part[..size]);
         bytes += size as u64;
     }
-    Ok(ArchivedFile { name: source.name.clone(), bytes, sha256: hex(&hash.finalize()) })
+    let (name, sha256) = (source.name.clone(), hex(&hash.finalize()));
+    Ok(ArchivedFile { name, bytes, sha256, mode: Some(source.mode) })
 }
 
 pub(in crate::cli) fn hex(bytes: &[u8]) -> String {

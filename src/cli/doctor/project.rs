@@ -7,7 +7,7 @@ use chrono::Utc;
 
 use super::{DoctorLine, user};
 use crate::cli::app::{App, RunCallLimits};
-use crate::cli::error_exits::store_error;
+use crate::cli::error_exits::{grant_error, store_error};
 use crate::cli::local_time::format_local;
 use crate::cli::metrics::days_left;
 use crate::cli::print::count;
@@ -15,11 +15,11 @@ use crate::cli::progress::LogObserver;
 use crate::cli::runtime::runtime;
 use crate::cli::sign_in_status;
 use crate::cli::store_file::find_lost_store;
-use crate::cli::{CommandContext, CommandError, ExitStatus};
+use crate::cli::{CommandContext, CommandError, ExitStatus, restore};
 use crate::document::shell_word;
 use crate::job::{Job, JobUsers, LoadedJobs};
 use crate::scheduler::RunHistory;
-use crate::settings::Settings;
+use crate::settings::{Settings, open_folders};
 use crate::store::{RunState, open_reader, quick_check};
 use crate::sync::{JobLock, LockError, mark_crashed_runs};
 use spotify_client::state::grants::GrantState;
@@ -43,6 +43,18 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
     }
     let loaded = context.jobs(settings, &[]);
     let mut page = vec![jobs(&loaded)];
+    match restore::interrupted(context) {
+        Ok(false) => {}
+        Ok(true) => {
+            let text = "a restore was interrupted, and the next command that opens the store finishes it";
+            page.push(DoctorLine::problem("project", text, "cratedigger jobs", ExitStatus::Storage));
+        }
+        Err(failure) => page.push(DoctorLine::from_error("project", &failure, "cratedigger jobs")),
+    }
+    let open = open_folders(&context.project, settings);
+    page.extend(
+        open.iter().map(|open| DoctorLine::problem("project", open.problem(), open.command(), ExitStatus::UserAction)),
+    );
     let database = context.project.database(settings);
     if let Some(line) = user::other_user(context, settings) {
         // What follows depends on who asks: this user's state folder, sign-ins and rights are not those of the runs.
@@ -281,6 +293,9 @@ fn grants(app: &App<'_>, jobs: &[Job]) -> Vec<DoctorLine> {
         .map(|grant| {
             let days = days_left(grant, now);
             let login = format!("cratedigger auth login {}", grant.user);
+            if let Some(Err(failure)) = grants.as_ref().map(|grants| grants.check_grant_servers(&grant.user)) {
+                return DoctorLine::from_error("grants", &grant_error(failure), &login);
+            }
             match grant.state {
                 GrantState::NeedsSignIn => {
                     DoctorLine::problem("grants", format!("{} must sign in", grant.user), login, ExitStatus::UserAction)

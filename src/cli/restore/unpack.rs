@@ -1,20 +1,26 @@
 //! Unpacking an archive into a folder, with a check of every file.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path};
 
 use anyhow::{Context as _, anyhow, bail};
 use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::cli::backup::archive::{ArchiveContents, ArchivedFile, CONTENTS, ENV_FILE, FORMAT, PROJECT_PARTS, hex};
+use super::moves::STORE;
+use crate::cli::backup::archive::{
+    ArchiveContents, ArchivedFile, CONTENTS, ENV_FILE, FORMAT, PROJECT_PARTS, hex, is_state_file,
+};
 use crate::cli::{CommandError, ExitStatus};
 
 /// A longer list of files was not written by this program.
 const MAX_CONTENTS_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The number of folders in a name.
+const MAX_DEPTH: usize = 64;
 
 pub(super) struct Unpacked {
     pub(super) contents: ArchiveContents,
@@ -67,7 +73,8 @@ fn read(file: &Path, folder: &Path) -> anyhow::Result<Unpacked> {
         if !entry.header().entry_type().is_file() || !is_expected(&name) {
             bail!("{name:?} does not belong in a backup");
         }
-        write_checked(&mut entry, file, &folder.join(&name)).with_context(|| format!("{name}: {broken}"))?;
+        let path = if name.contains('/') { folder.join(&name) } else { folder.join(STORE).join(&name) };
+        write_checked(&mut entry, file, &path).with_context(|| format!("{name}: {broken}"))?;
     }
     if let Some(name) = listed.keys().next() {
         bail!("{broken}: {name} is missing");
@@ -81,12 +88,15 @@ fn read(file: &Path, folder: &Path) -> anyhow::Result<Unpacked> {
 fn is_expected(name: &str) -> bool {
     let parts: Vec<Component<'_>> = Path::new(name).components().collect();
     let texts: Vec<&str> = name.split('/').collect();
-    if texts.len() != parts.len() || !parts.iter().all(|part| matches!(part, Component::Normal(_))) {
+    if texts.len() != parts.len()
+        || texts.len() > MAX_DEPTH
+        || !parts.iter().all(|part| matches!(part, Component::Normal(_)))
+    {
         return false;
     }
     match texts.as_slice() {
         ["store.db" | "raw.db"] => true,
-        ["state", _] => true,
+        ["state", name] => is_state_file(name),
         ["project", part, ..] => PROJECT_PARTS.contains(part) || *part == ENV_FILE && texts.len() == 2,
         _ => false,
     }
@@ -96,25 +106,91 @@ fn write_checked(data: &mut impl io::Read, listed: &ArchivedFile, path: &Path) -
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
     }
-    // Files of the project may be read by others, as `init` writes them. The store, the state and secrets are private.
-    let is_open = listed.name.starts_with("project/") && !listed.name.ends_with(ENV_FILE);
-    let mode = if is_open { 0o644 } else { 0o600 };
-    let file = File::options().write(true).create_new(true).mode(mode).open(path)?;
+    let mode = mode(listed)?;
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     let mut out = BufWriter::new(file);
     let (mut hash, mut bytes, mut part) = (Sha256::new(), 0_u64, vec![0; 64 * 1024]);
     loop {
         let size = data.read(&mut part)?;
-        if size == 0 {
+        bytes += size as u64;
+        // A damaged or forged archive must not fill the disk.
+        if size == 0 || bytes > listed.bytes {
             break;
         }
         hash.update(&part[..size]);
         out.write_all(&part[..size])?;
-        bytes += size as u64;
     }
     out.flush()?;
-    out.get_ref().sync_all()?;
-    if bytes != listed.bytes || hex(&hash.finalize()) != listed.sha256 {
+    if bytes != listed.bytes {
+        bail!("its size is wrong");
+    }
+    if hex(&hash.finalize()) != listed.sha256 {
         bail!("its checksum is wrong");
     }
+    out.get_ref().set_permissions(Permissions::from_mode(mode))?;
+    out.get_ref().sync_all()?;
     Ok(())
+}
+
+/// The mode of a restored file: the one that it had. Without a record of it, only the owner may read the file.
+fn mode(listed: &ArchivedFile) -> anyhow::Result<u32> {
+    let mode = listed.mode.unwrap_or(0o600);
+    if mode & !0o775 != 0 {
+        bail!("its mode {mode:04o} lets every user write");
+    }
+    Ok(if listed.name.starts_with("state/") { 0o600 } else { mode })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn listed(name: &str, text: &str, mode: Option<u32>) -> ArchivedFile {
+        let sha256 = hex(&Sha256::digest(text));
+        ArchivedFile { name: name.to_owned(), bytes: text.len() as u64, sha256, mode }
+    }
+
+    #[test]
+    fn no_more_is_written_than_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let error = write_checked(&mut io::repeat(b'x'), &listed("project/jobs/a", "text", None), &path).unwrap_err();
+        assert_eq!(error.to_string(), "its size is wrong");
+        assert!(fs::metadata(&path).unwrap().len() <= 4);
+    }
+
+    #[test]
+    fn files_get_no_wider_mode_than_they_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let cases = [
+            ("project/config/key", Some(0o600), Some(0o600)),
+            ("project/jobs/a.toml", Some(0o644), Some(0o644)),
+            ("project/config/alert.sh", Some(0o750), Some(0o750)),
+            ("project/.env", None, Some(0o600)),
+            ("state/state.db", Some(0o644), Some(0o600)),
+            ("project/jobs/a.toml", Some(0o666), None),
+            ("project/jobs/a.toml", Some(0o4755), None),
+        ];
+        for (n, (name, recorded, wanted)) in cases.into_iter().enumerate() {
+            let path = folder.path().join(n.to_string());
+            let written = write_checked(&mut "text".as_bytes(), &listed(name, "text", recorded), &path);
+            let mode = written.map(|()| fs::metadata(&path).unwrap().mode() & 0o7777).ok();
+            assert_eq!(mode, wanted, "{name} {recorded:?}");
+        }
+    }
+
+    #[test]
+    fn only_names_of_a_backup_are_unpacked() {
+        for name in ["store.db", "raw.db", "state/state.db", "state/alerts-13db66bd02bf7ead.json", "project/jobs/a/b"] {
+            assert!(is_expected(name), "{name}");
+        }
+        let deep = format!("project/jobs/{}", "a/".repeat(100) + "b");
+        for name in
+            ["state/.bashrc", "state/x.lock", "state/a/b", "project/x", "project/jobs/../x", "/etc/x", "x", &deep]
+        {
+            assert!(!is_expected(name), "{name}");
+        }
+    }
 }

@@ -249,6 +249,8 @@ fn installer_refuses_a_folder_of_others() {
     // As root, nothing follows a link, and the secret is not shown while it is typed.
     assert!(!text.contains("chown -R") && text.contains("stty -echo"));
     assert!(text.matches("plain \"$").count() >= 2 && text.contains("mv -T "));
+    // Nothing that the service's user could replace is read as root.
+    assert!(!text.contains("< /var/lib/cratedigger") && text.contains("runuser -u \"$user\" -- cat \"$key\""));
 }
 
 #[test]

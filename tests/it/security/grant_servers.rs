@@ -54,6 +54,9 @@ fn grants_are_sent_to_their_own_servers_only() {
         assert!(run.stderr.contains(&stranger.url()) && run.stderr.contains("nothing was sent"), "{}", run.stderr);
         assert!(run.stderr.contains("cratedigger auth login home"), "{}", run.stderr);
         assert!(!stranger.was_called(), "{key}");
+        let doctor = world.cli(&["doctor", "--offline"]).exits(77).stdout;
+        assert!(doctor.contains("the grant of user `home` belongs to"), "{doctor}");
+        assert!(!doctor.contains("home: "), "{doctor}");
         world.project.write("config/cratedigger.toml", before);
         let _ = std::fs::remove_dir_all(world.project.root().join("output"));
         world.run(&["x", "--full"]).exits(0);

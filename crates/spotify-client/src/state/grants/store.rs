@@ -171,6 +171,18 @@ impl GrantStore {
         Ok(Some(GrantWithTokens { grant, refresh, access }))
     }
 
+    /// Refuses a grant that belongs to other servers. A user without a grant is not refused.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be read, or [`GrantError::OtherServers`].
+    pub fn check_grant_servers(&self, user: &str) -> Result<(), GrantError> {
+        match self.query_grant(user, |row| row.get::<_, String>(20))? {
+            Some(servers) => self.check_servers(user, servers),
+            None => Ok(()),
+        }
+    }
+
     /// Which of these scopes a user's grant lacks. None while the granted scopes are unknown.
     ///
     /// # Errors
