@@ -127,6 +127,12 @@ fn write_files(
     let failed = |name: &str, e: io::Error| {
         CommandError::new(ExitStatus::Storage, anyhow::Error::new(e).context(format!("failed to write {name}")))
     };
+    let missing = files.iter().map(|(name, _)| name).filter(|name| !project.root.join(name).exists());
+    if let Some(folder) = missing.filter_map(|name| linked_folder(&project.root, name)).next() {
+        let error = anyhow::anyhow!("{} is a symbolic link, so nothing was written", printable(&folder));
+        let error = CommandError::new(ExitStatus::Storage, error);
+        return Err(error.with_hint("`init` writes into the project folder only; put a folder there"));
+    }
     for (name, text) in files {
         let done = write_new(&project.root.join(&name), &text).map_err(|e| failed(&name, e))?;
         if done { written.push(name) } else { kept.push(name) }
@@ -239,6 +245,13 @@ fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &Comm
         printable(&shell_word(&install.display().to_string()))
     ));
     out
+}
+
+/// The first folder of a path below the project that is a link, and so may be anywhere.
+fn linked_folder(root: &Path, name: &str) -> Option<String> {
+    let folders = Path::new(name).ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
+    let is_link = |folder: &PathBuf| folder.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    folders.map(|folder| root.join(folder)).find(is_link).map(|folder| folder.display().to_string())
 }
 
 /// Writes a file unless it exists. Returns whether it was written. A killed process leaves no part of it.

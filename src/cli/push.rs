@@ -1,5 +1,6 @@
 //! `push [TARGET…]`: sends new, changed and deleted rows to the targets in `targets/`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,11 +16,11 @@ use super::runtime::runtime;
 use super::shutdown::Shutdown;
 use super::store_file::require_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::document::{DiagnosticRenderer, printable};
+use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::push::{PushError, PushOptions, PushReport, push};
 use crate::settings::Settings;
 use crate::store::timestamp;
-use crate::target::{self, Target, TargetPlace};
+use crate::target::{self, LoadedTargets, Target, TargetPlace};
 
 pub fn run(args: &PushArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
@@ -84,9 +85,9 @@ pub(super) async fn push_after_run(
     shutdown: &Shutdown,
 ) {
     let loaded = target::load(&context.project, &[]);
-    for name in &loaded.broken {
-        let is_its = |file: &str| Path::new(file).file_stem().is_some_and(|stem| stem == name.as_str());
-        let problems = loaded.problems.iter().filter(|problem| is_its(&problem.file)).cloned().collect();
+    let wrong = files_with_errors(&loaded);
+    for name in &wrong {
+        let problems = loaded.problems.iter().filter(|problem| target_of(problem) == *name).cloned().collect();
         reporter.push_failed(name, &CommandError::Problems(problems));
     }
     let database = context.project.database(settings);
@@ -95,7 +96,7 @@ pub(super) async fn push_after_run(
         // The runs have reported it: they could write no file either.
         Err(error) => return tracing::debug!(error = error.headline(), "nothing is pushed"),
     };
-    for target in loaded.targets.iter().filter(|target| target.after_run) {
+    for target in loaded.targets.iter().filter(|target| target.after_run && !wrong.contains(&target.name)) {
         if shutdown.is_stopping() {
             return;
         }
@@ -118,6 +119,17 @@ pub(super) async fn push_after_run(
     }
 }
 
+/// The targets whose files have errors. If the folder itself has one, its name is among them.
+fn files_with_errors(loaded: &LoadedTargets) -> BTreeSet<String> {
+    let wrong = loaded.problems.iter().filter(|problem| problem.is_error()).map(target_of);
+    wrong.chain(loaded.broken.iter().cloned()).collect()
+}
+
+/// The target whose file has a problem.
+fn target_of(problem: &Diagnostic) -> String {
+    Path::new(&problem.file).file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned())
+}
+
 /// Waits for a signal.
 async fn stopped(shutdown: &Shutdown) {
     while !shutdown.is_stopping() {
@@ -130,8 +142,9 @@ pub(super) fn push_purge(context: &CommandContext, settings: &Settings) -> Resul
     let loaded = target::load(&context.project, &[]);
     let database = context.project.database(settings);
     let runtime = runtime()?;
-    let mut left = loaded.broken.clone();
     let options = options(settings, false)?;
+    let is_usable = |name: &String| loaded.targets.iter().any(|target| target.name == *name);
+    let mut left: Vec<String> = files_with_errors(&loaded).into_iter().filter(|name| !is_usable(name)).collect();
     if loaded.has_errors() {
         context.report(&CommandError::Problems(loaded.problems));
     }
@@ -213,6 +226,10 @@ fn describe(report: &PushReport, target: &Target) -> String {
     }
     if let Some(why) = report.full_because {
         text.push_str(&format!(", because {why}"));
+    }
+    if !report.emptied.is_empty() {
+        let tables: Vec<String> = report.emptied.iter().map(|table| printable(table)).collect();
+        text.push_str(&format!("; emptied what the target file no longer names: {}", tables.join(", ")));
     }
     if report.unreadable_times > 0 {
         text.push_str(&format!("; {} that are no times became null", count_of(report.unreadable_times, "value")));

@@ -20,8 +20,9 @@ pub struct UserMentions {
 }
 
 impl UserMentions {
-    /// What mentions a user or one of these playlists, which are pairs of id and name.
-    pub fn of(user: &PurgedUser, playlists: &[(String, Option<String>)]) -> UserMentions {
+    /// What mentions a user or one of the playlists that go with the user.
+    pub fn of(user: &PurgedUser) -> UserMentions {
+        let playlists = &user.playlists;
         let ids = user.ids().chain(playlists.iter().map(|(id, _)| id.as_str()));
         let names: Vec<&str> = user.names().chain(playlists.iter().filter_map(|(_, name)| name.as_deref())).collect();
         let owned = |text: &str| (!text.trim().is_empty()).then(|| text.trim().to_owned());
@@ -80,10 +81,10 @@ mod tests {
         let user = PurgedUser {
             user_ids: BTreeSet::from(["anna".to_owned(), "31abcdefghijklmnopqrst".to_owned()]),
             display_names: BTreeSet::from(["Anna, B".to_owned()]),
+            playlists: vec![("37aaaaaaaaaaaaaaaaaaaa".to_owned(), Some("=My \"Mix\"".to_owned()))],
             ..PurgedUser::default()
         };
-        let mentions =
-            UserMentions::of(&user, &[("37aaaaaaaaaaaaaaaaaaaa".to_owned(), Some("=My \"Mix\"".to_owned()))]);
+        let mentions = UserMentions::of(&user);
         let found = |text: &str, names| mentions.are_in(text.as_bytes(), names).unwrap();
         for text in [
             "a,b\n1,anna\n",

@@ -221,11 +221,16 @@ impl AlertStore {
         ended.unwrap_or_default()
     }
 
-    /// Deletes the alerts, warnings, messages and pings whose text is about a deleted user. Returns their number.
+    /// Deletes the alerts and warnings whose text is about a deleted user, and also the messages and pings of jobs that
+    /// read for the user: they name files, and so playlists. Returns their number.
     ///
     /// # Errors
     /// If the file cannot be read or written.
-    pub fn forget_mentions(&self, is_mentioned: impl Fn(&str) -> bool) -> io::Result<usize> {
+    pub fn forget_mentions(
+        &self,
+        is_mentioned: impl Fn(&str) -> bool,
+        read_for_them: impl Fn(&str) -> bool,
+    ) -> io::Result<usize> {
         if !self.file.exists() && !self.old_file.exists() {
             return Ok(0);
         }
@@ -243,7 +248,7 @@ impl AlertStore {
                 forgotten += before - texts.len();
             }
             state.warnings.retain(|_, texts| !texts.is_empty());
-            forgotten += state.forget_deliveries(is_mentioned);
+            forgotten += state.forget_deliveries(is_mentioned, read_for_them);
             (forgotten, forgotten > 0)
         })
     }
@@ -378,7 +383,7 @@ fn private_file() -> OpenOptions {
 }
 
 /// The reason with all numbers masked, since they differ each time.
-fn normalize_reason(text: &str) -> String {
+pub fn normalize_reason(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

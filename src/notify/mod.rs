@@ -17,7 +17,7 @@ mod metrics;
 mod webhook_body;
 mod webhook_client;
 
-pub use alert_store::{AlertKind, AlertScope, AlertStore, AlertTransition, ResolvedAlert};
+pub use alert_store::{AlertKind, AlertScope, AlertStore, AlertTransition, ResolvedAlert, normalize_reason};
 pub use message::{AlertEvent, AlertMessage};
 pub use metrics::{GrantDays, JobMetrics, PrometheusMetrics};
 pub use webhook_client::{RunPinger, new_run_id};

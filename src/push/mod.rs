@@ -44,6 +44,8 @@ pub struct PushReport {
     pub unchanged: bool,
     /// The tables that changed.
     pub tables: Vec<PushedTable>,
+    /// Tables that the target file no longer names. Their rows were deleted, because they are older than a purge.
+    pub emptied: Vec<String>,
     /// Times that the target cannot store. They became null.
     pub unreadable_times: u64,
     /// Rows whose key contains such a time. They were left out.

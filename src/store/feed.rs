@@ -104,7 +104,17 @@ pub fn delete_old_tombstones(tx: &mut WriteTx, before: &str) -> Result<usize, St
 pub(super) fn forget_tombstones(tx: &WriteTx) -> Result<(), StoreError> {
     tx.execute("DELETE FROM deleted_rows", &[])?;
     let next: Option<i64> = tx.query_one("SELECT value + 1 FROM store_info WHERE key = 'feed_version'", &[])?;
-    raise_since(tx, next.unwrap_or_default())
+    let next = next.unwrap_or_default();
+    info::set_value(&tx.conn, PURGED_AT, &next.to_string()).map_err(|e| tx.error("cannot be written", e))?;
+    raise_since(tx, next)
+}
+
+/// The key in `store_info` of the version of the last purge.
+const PURGED_AT: &str = "feed_purged";
+
+/// The version at which rows of a person were deleted for the last time; 0 if that never happened.
+fn purged_at(conn: &Connection) -> rusqlite::Result<i64> {
+    Ok(info::get_value(conn, PURGED_AT)?.and_then(|version| version.parse().ok()).unwrap_or(0))
 }
 
 fn raise_since(tx: &WriteTx, version: i64) -> Result<(), StoreError> {

@@ -3,6 +3,8 @@
 //! Catalog entities stay, and so do playlists that another user of the store, or the app, has read. Afterwards the file
 //! is rewritten, so that the bytes themselves disappear. Until then the store notes that a purge is unfinished.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 
 use super::list_kinds::{membership_tables, personal_kinds};
@@ -22,6 +24,20 @@ pub use person::{PurgedUser, written_forms};
 
 /// The start of the URIs of local files.
 const LOCAL_URI: &str = "spotify:local:";
+
+/// The columns with the ids of tracks that a list has or a job names.
+const TRACKS_OF_LISTS: [(&str, &str); 10] = [
+    ("playlist_items", "track_id"),
+    ("playlist_changes", "track_id"),
+    ("saved_tracks", "track_id"),
+    ("album_tracks", "track_id"),
+    ("artist_top_tracks", "track_id"),
+    ("plays", "track_id"),
+    ("top_items", "item_id"),
+    ("staged_items", "item_id"),
+    ("requested", "item_id"),
+    ("search_results", "item_id"),
+];
 
 /// Tables with personal rows besides the lists of a user.
 const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
@@ -71,6 +87,24 @@ pub fn playlists_of(tx: &WriteTx, user: &PurgedUser) -> Result<Vec<(String, Opti
     let found = texts::purged_playlists(tx)?;
     drop_temporary_tables(tx)?;
     Ok(found)
+}
+
+/// The jobs that have ever read for a user, as far as runs and requests tell.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn jobs_of(tx: &WriteTx, user: &PurgedUser) -> Result<BTreeSet<String>, StoreError> {
+    let failed = |e| tx.error("cannot be read", e);
+    let sql = "SELECT r.job FROM runs r JOIN run_fetches f ON f.run_id = r.id WHERE f.user_id = ?1
+               UNION SELECT job FROM requested WHERE user_id = ?1";
+    let mut read = tx.prepare(sql)?;
+    let mut jobs = BTreeSet::new();
+    for name in user.user_ids.iter().chain(&user.local_names) {
+        for job in read.query_map([name], |row| row.get(0)).map_err(failed)? {
+            jobs.insert(job.map_err(failed)?);
+        }
+    }
+    Ok(jobs)
 }
 
 fn drop_temporary_tables(tx: &WriteTx) -> Result<(), StoreError> {
@@ -242,7 +276,12 @@ fn purge_playlists(tx: &WriteTx) -> Result<usize, StoreError> {
         let sql = format!("DELETE FROM {table} WHERE {column} IN (SELECT id FROM purged_playlists)");
         deleted = execute(tx, &sql)?;
     }
-    // The tracks that only the user's own history has.
+    // The tracks that only the user's own history has. Spotify sent nothing about the rows without a name.
+    let unread = TRACKS_OF_LISTS
+        .map(|(table, column)| format!("AND id NOT IN (SELECT {column} FROM {table} WHERE {column} IS NOT NULL)"));
+    let bare =
+        "DELETE FROM tracks WHERE name IS NULL AND fetched_at IS NULL AND id IN (SELECT track_id FROM imported_tracks)";
+    execute(tx, &format!("{bare} {}", unread.concat()))?;
     execute(
         tx,
         "DELETE FROM imported_tracks WHERE track_id NOT IN (SELECT track_id FROM plays WHERE imported_at IS NOT NULL)",
@@ -255,19 +294,8 @@ fn purge_playlists(tx: &WriteTx) -> Result<usize, StoreError> {
 /// a file is also a track whose id is its URI.
 fn purge_local_files(tx: &WriteTx) -> Result<(), StoreError> {
     let is_local = |column: &str| format!("{column} >= '{LOCAL_URI}' AND {column} < 'spotify:local;'");
-    let lists = [
-        ("playlist_items", "track_id"),
-        ("playlist_changes", "track_id"),
-        ("saved_tracks", "track_id"),
-        ("album_tracks", "track_id"),
-        ("artist_top_tracks", "track_id"),
-        ("plays", "track_id"),
-        ("top_items", "item_id"),
-        ("staged_items", "item_id"),
-        ("requested", "item_id"),
-    ];
-    let unread =
-        lists.map(|(table, column)| format!("AND id NOT IN (SELECT {column} FROM {table} WHERE {})", is_local(column)));
+    let unread = TRACKS_OF_LISTS
+        .map(|(table, column)| format!("AND id NOT IN (SELECT {column} FROM {table} WHERE {})", is_local(column)));
     execute(tx, &format!("DELETE FROM tracks WHERE {} {}", is_local("id"), unread.concat()))?;
     let local_tracks = format!("SELECT id FROM tracks WHERE {}", is_local("id"));
     let unread = format!(

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 mod leftovers;
 
+use leftovers::Mention;
+
 use crate::cli::app::App;
 use crate::cli::args::ExportArgs;
 use crate::cli::compact::lock_store;
@@ -17,12 +19,15 @@ use crate::export::{
     ClearedFiles, ExportTarget, UserMentions, clear_user_files, delete_workbooks, forget_missing_files,
     left_by_earlier_purges,
 };
-use crate::notify::AlertStore;
+use crate::notify::{AlertStore, normalize_reason};
 use crate::store::{
     CompactReport, PurgeCounts, PurgedUser, RawAnswers, Store, StoreError, canonical_path, delete_all_backups,
     open_writer, purge,
 };
 use spotify_client::state::grants::Grant;
+
+/// A word with fewer letters besides its numbers is in texts about something else.
+const LEAST_LETTERS: usize = 4;
 
 /// What a purge has left, as far as the command can know.
 pub(super) struct PurgeOutcome {
@@ -46,7 +51,7 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
         print::stderr("there is no store, so there is nothing to delete\n");
         // A mistyped name may be a word that any text contains.
         if grant.is_some() {
-            alerts.forget_mentions(|text| unknown.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
+            forget_alerts(&alerts, &unknown, &BTreeSet::new())?;
         }
         return Ok(None);
     }
@@ -57,18 +62,20 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
     let (local, known) = (name.to_owned(), grant.and_then(|grant| grant.account.clone()));
     let found = runtime.block_on(store.write(move |s| {
         let account = known.as_ref().map(|known| (known.account_id.as_deref(), known.user_id.as_str()));
-        let user = PurgedUser::find(s, &local, account)?;
-        let mentions = match &user {
-            Some(user) => UserMentions::of(user, &purge::playlists_of(s, user)?),
-            None => UserMentions::default(),
-        };
-        Ok((user, mentions, purge::is_unfinished(s)?))
+        let mut user = PurgedUser::find(s, &local, account)?;
+        let mut jobs = BTreeSet::new();
+        if let Some(user) = &mut user {
+            user.playlists = purge::playlists_of(s, user)?;
+            jobs = purge::jobs_of(s, user)?;
+        }
+        Ok((user, jobs, purge::is_unfinished(s)?))
     }));
-    let (user, mentions, is_unfinished) = found.map_err(store_error)?;
+    let (user, jobs, is_unfinished) = found.map_err(store_error)?;
     let is_known = user.is_some();
+    let mentions = user.as_ref().map(UserMentions::of).unwrap_or_default();
     let user = user.unwrap_or(unknown);
     if is_known || grant.is_some() {
-        alerts.forget_mentions(|text| user.is_mentioned_in(text)).or_exit(ExitStatus::Storage)?;
+        forget_alerts(&alerts, &user, &jobs)?;
     }
     if !is_known && !is_unfinished {
         print::stderr(&format!("the store has no data of {name}: no run has read the account\n"));
@@ -98,6 +105,17 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
         None => print::stderr("an earlier purge was not finished; finishing it\n"),
     }
     finish(user, &cleared, app, &target).map(Some)
+}
+
+/// Deletes what the state folder says about the user, and the messages and pings of jobs that read for the user.
+fn forget_alerts(alerts: &AlertStore, user: &PurgedUser, jobs: &BTreeSet<String>) -> Result<(), CommandError> {
+    // Alerts and warnings are kept with `#` for each number. What is left of an id may be in any text.
+    let normalized = user.in_other_words(|word| {
+        let word = normalize_reason(word);
+        (word.chars().filter(|c| *c != '#').count() >= LEAST_LETTERS).then_some(word)
+    });
+    let is_mentioned = |text: &str| user.is_mentioned_in(text) || normalized.is_mentioned_in(text);
+    alerts.forget_mentions(is_mentioned, |job| jobs.contains(job)).or_exit(ExitStatus::Storage).map(drop)
 }
 
 /// What follows the deletion of the rows. A later purge repeats it if this one is killed.
@@ -157,8 +175,13 @@ impl PurgeOutcome {
             app.context.project.jobs_dir.clone(),
             app.state.path().to_owned(),
         ];
-        for path in leftovers::files_that_mention(&self.user, &folders, &own) {
-            print::stderr(&format!("left      {} still mentions this user\n", shown(&path)));
+        for (path, mention) in leftovers::files_that_mention(&self.user, &folders, &own) {
+            let what = match mention {
+                Mention::User => "still mentions this user",
+                Mention::Playlist => "still mentions a deleted playlist of this user",
+                Mention::Title => "contains the title of a deleted playlist of this user",
+            };
+            print::stderr(&format!("left      {} {what}\n", shown(&path)));
         }
         print::stderr(
             "not deleted: backups and copies of the store elsewhere, the system's log, and copies that others have made\n",

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{AlertState, AlertStore};
-use crate::notify::message::AlertMessage;
+use crate::notify::message::{AlertEvent, AlertMessage};
 
 /// A message that could not be delivered within this time is dropped.
 const DELIVERY_DEADLINE: TimeDelta = TimeDelta::hours(24);
@@ -77,13 +77,22 @@ pub(super) struct PendingPing {
 }
 
 impl AlertState {
-    /// Deletes the messages and pings that mention a user. Returns their number.
-    pub(super) fn forget_deliveries(&mut self, is_mentioned: impl Fn(&str) -> bool) -> usize {
+    /// Deletes the messages and pings that mention a user or are about a job that read for the user, and digests, which
+    /// are about everyone. Returns their number.
+    pub(super) fn forget_deliveries(
+        &mut self,
+        is_mentioned: impl Fn(&str) -> bool,
+        read_for_them: impl Fn(&str) -> bool,
+    ) -> usize {
         let before = self.undelivered.len() + self.pings.len();
-        self.undelivered.retain(|it| {
-            !is_mentioned(&it.message.text) && !it.message.details.iter().any(|detail| is_mentioned(detail))
+        self.undelivered.retain(|PendingMessage { message, .. }| {
+            let is_about_them = read_for_them(&message.job)
+                || message.event == AlertEvent::Digest
+                || is_mentioned(&message.text)
+                || message.details.iter().any(|detail| is_mentioned(detail));
+            !is_about_them
         });
-        self.pings.retain(|_, it| !is_mentioned(&it.ping.body));
+        self.pings.retain(|job, it| !read_for_them(job) && !is_mentioned(&it.ping.body));
         before - self.undelivered.len() - self.pings.len()
     }
 }

@@ -94,6 +94,10 @@ pub(super) async fn push(
             report.tables.push(done);
         }
     }
+    for table in tables_to_empty(&known, target, snapshot) {
+        session.execute(&there.empty_sql(target, table)).await?;
+        report.emptied.push(table.to_owned());
+    }
     session.execute(&save_watermarks_sql(target, snapshot)).await?;
     commit(session, target, snapshot).await?;
     Ok(report)
@@ -157,6 +161,16 @@ fn has_all(known: &Watermarks, target: DatabaseTarget<'_>, snapshot: &FeedSnapsh
     let state = &snapshot.state;
     let is_there = |mark: &Watermark| mark.epoch == state.epoch && mark.version == state.version;
     target.tables.iter().all(|table| known.get(*table).is_some_and(is_there))
+        && tables_to_empty(known, target, snapshot).is_empty()
+}
+
+/// The tables that an earlier target file named, and that have rows from before a purge. Nothing updates them, so all their
+/// rows have to go. An emptied table has no epoch.
+fn tables_to_empty<'k>(known: &'k Watermarks, target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> Vec<&'k str> {
+    let is_older = |mark: &Watermark| mark.epoch != snapshot.state.epoch || mark.version < snapshot.purged;
+    let has_rows = |mark: &Watermark| !mark.epoch.is_empty() && snapshot.purged > 0 && is_older(mark);
+    let unnamed = known.iter().filter(|(table, _)| !target.tables.contains(&table.as_str()));
+    unnamed.filter(|(_, mark)| has_rows(mark)).map(|(table, _)| table.as_str()).collect()
 }
 
 fn save_watermarks_sql(target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> String {

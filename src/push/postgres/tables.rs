@@ -144,6 +144,22 @@ impl TargetTables {
         Ok(true)
     }
 
+    /// Deletes the rows of this store in a table that nothing updates, and notes that it has none.
+    pub(super) fn empty_sql(&self, target: DatabaseTarget<'_>, table: &str) -> String {
+        let store = literal(target.store.as_deref().unwrap_or_default());
+        let of_store = if target.store.is_some() { format!(" WHERE store = {store}") } else { String::new() };
+        let delete = match self.relations.get(table).filter(|there| there.kind == "r") {
+            Some(_) => format!("DELETE FROM {}.{}{of_store}; ", self.schema, identifier(table)),
+            // Someone has dropped it.
+            None => String::new(),
+        };
+        format!(
+            "{delete}UPDATE {}.feed_state SET epoch = '', version = 0, pushed_at = now() WHERE store = {store} AND table_name = {}",
+            self.schema,
+            literal(table)
+        )
+    }
+
     /// Whether a table may have rows that are marked as deleted.
     pub(super) fn has_marks(&self, table: &str) -> bool {
         self.relations.get(table).is_some_and(|there| there.columns.contains_key("deleted_at"))

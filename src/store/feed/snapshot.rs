@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Statement};
 
-use super::{FeedState, FeedTable, feed_state, feed_tables};
+use super::{FeedState, FeedTable, feed_state, feed_tables, purged_at};
 use crate::store::{StoreError, open_current_schema};
 
 /// One state of the store. Runs that write meanwhile do not change it.
@@ -13,6 +13,8 @@ pub struct FeedSnapshot {
     conn: Connection,
     path: std::path::PathBuf,
     pub state: FeedState,
+    /// The version of the last purge: a copy with an older one has rows of a deleted person. 0 if there was none.
+    pub purged: i64,
     pub tables: Vec<FeedTable>,
 }
 
@@ -26,8 +28,9 @@ impl FeedSnapshot {
         let unreadable = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
         conn.execute_batch("BEGIN").map_err(unreadable)?;
         let state = feed_state(&conn).map_err(unreadable)?;
+        let purged = purged_at(&conn).map_err(unreadable)?;
         let tables = feed_tables(&conn).map_err(unreadable)?;
-        Ok(FeedSnapshot { conn, path: path.to_path_buf(), state, tables })
+        Ok(FeedSnapshot { conn, path: path.to_path_buf(), state, purged, tables })
     }
 
     /// A query for the rows of a table: its columns, `row_version` and `deleted_at`. Without `since` all rows, and otherwise

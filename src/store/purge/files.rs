@@ -29,7 +29,11 @@ pub enum UserFileFate {
 /// If the store cannot be read.
 pub fn files_of_user(store: &Connection, user: &PurgedUser) -> rusqlite::Result<Vec<(RecordedFile, UserFileFate)>> {
     let readers = readers_by_fetch(store)?;
-    let fate = |file: &RecordedFile| file_fate(file, user, &readers);
+    let requesters = requesters_by_list(store)?;
+    let fate = |file: &RecordedFile| match list_of(file) {
+        Some(list) if is_own_list(file, list, user, &requesters) => Some(UserFileFate::Delete),
+        _ => file_fate(file, user, &readers),
+    };
     Ok(recorded_files(store, None)?.into_iter().filter_map(|file| fate(&file).map(|fate| (file, fate))).collect())
 }
 
@@ -56,6 +60,36 @@ fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
         fetches.entry(row.get(1)?).or_default().insert(if is_catalog { String::new() } else { reader });
     }
     Ok(readers)
+}
+
+/// The users for whom a job requested each list, such as a playlist. The empty name is the app.
+type Requesters = BTreeMap<(String, String), BTreeSet<String>>;
+
+fn requesters_by_list(store: &Connection) -> rusqlite::Result<Requesters> {
+    let mut requesters = Requesters::new();
+    // A fetch of the playlists of a user requests the list of them. A playlist that has left it had a file too.
+    let sql = "SELECT r.job, l.parent_id, coalesce(r.user_id, nullif(l.audience, 'app'), '') FROM requested r
+                 JOIN lists l ON l.id = r.list_id WHERE l.parent_id <> ''
+               UNION SELECT r.job, y.playlist_id, y.user_id FROM requested r JOIN my_playlists y ON y.list_id = r.list_id";
+    let mut rows = store.prepare(sql)?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        requesters.entry((row.get(0)?, row.get(1)?)).or_default().insert(row.get(2)?);
+    }
+    Ok(requesters)
+}
+
+/// The id of the list that a file is for: the source of such a file is `playlist_items list ID`, with a format and a user.
+fn list_of(file: &RecordedFile) -> Option<&str> {
+    file.source.split_once(OF_LIST).and_then(|(_, list)| list.split(' ').next())
+}
+
+/// Whether a list, and so each file for it, goes with the user. Its rows do not matter: the name of the file of an empty
+/// playlist is its title.
+fn is_own_list(file: &RecordedFile, list: &str, user: &PurgedUser, requesters: &Requesters) -> bool {
+    let of_list = requesters.get(&(file.job.clone(), list.to_owned()));
+    user.playlists.iter().any(|(id, _)| id == list)
+        || of_list.is_some_and(|names| names.iter().all(|name| user.is_recorded_as(name)))
 }
 
 /// Whether the rows of a stream may belong to a user or describe one.

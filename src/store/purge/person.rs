@@ -18,6 +18,8 @@ pub struct PurgedUser {
     pub local_names: BTreeSet<String>,
     /// The names on their profiles.
     pub display_names: BTreeSet<String>,
+    /// The playlists that go with the user, as pairs of id and name.
+    pub playlists: Vec<(String, Option<String>)>,
 }
 
 /// A name as files have it: as it is, in a quoted cell of a CSV, in JSON, and on a page.
@@ -90,8 +92,24 @@ impl PurgedUser {
         self.display_names.iter().chain(&self.local_names).map(String::as_str)
     }
 
-    /// Whether a text mentions the user by an id or a name, as a whole word.
+    /// Whether a text mentions the user or one of the playlists by an id or a name, as a whole word.
     pub fn is_mentioned_in(&self, text: &str) -> bool {
-        Mentions::of(self, &[]).are_in(text)
+        Mentions::of(self, &self.playlists).are_in(text)
+    }
+
+    /// The same user and playlists as a program writes them that changes each word.
+    pub fn in_other_words(&self, change: impl Fn(&str) -> Option<String>) -> PurgedUser {
+        let of = |words: &BTreeSet<String>| words.iter().filter_map(|word| change(word)).collect();
+        let playlist = |(id, name): &(String, Option<String>)| {
+            let name = name.as_deref().and_then(&change);
+            (change(id).unwrap_or_default(), name)
+        };
+        PurgedUser {
+            user_ids: of(&self.user_ids),
+            account_ids: of(&self.account_ids),
+            local_names: of(&self.local_names),
+            display_names: of(&self.display_names),
+            playlists: self.playlists.iter().map(playlist).collect(),
+        }
     }
 }

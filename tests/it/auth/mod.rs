@@ -7,6 +7,7 @@ pub mod lost_refresh;
 pub mod paste;
 pub mod processes;
 pub mod purge;
+pub mod purge_traces;
 pub mod replaced_grants;
 pub mod secrets;
 pub mod sign_in;

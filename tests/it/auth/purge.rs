@@ -31,10 +31,10 @@ const STREAMS: [&str; 12] = [
 ];
 
 /// The local names are words that occur nowhere else.
-const STUDIO: &str = "qqstudio";
-const DIGGER: &str = "qqdigger";
+pub const STUDIO: &str = "qqstudio";
+pub const DIGGER: &str = "qqdigger";
 
-fn world() -> World {
+pub fn world() -> World {
     let options = SandboxOptions { mode: QuotaMode::Extended, digger_playlists: 4, ..SandboxOptions::default() };
     let world = World::with(options)
         .settings("[output]\nkeep_raw = true\nformats = [\"csv\", \"jsonl\", \"parquet\"]\nxlsx = true");
@@ -70,7 +70,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// The files of the project and the state folder, without the job files, with a word of `words` in name or bytes.
-fn mentions(world: &World, words: &[String]) -> Vec<String> {
+pub fn mentions(world: &World, words: &[String]) -> Vec<String> {
     let mut all = Vec::new();
     files(world.project.root(), &mut all);
     let mut found = Vec::new();
@@ -95,7 +95,7 @@ fn mentions(world: &World, words: &[String]) -> Vec<String> {
 }
 
 /// The ids and names of a user, and those of the playlists that only this user has.
-fn words(world: &World, user: &str, local: &str) -> Vec<String> {
+pub fn words(world: &World, user: &str, local: &str) -> Vec<String> {
     let mut words = vec![user.to_owned(), local.to_owned()];
     words.extend(world.rows(&format!("SELECT account_id, display_name FROM users WHERE id = '{user}'")).concat());
     words.extend(world.rows(&format!("SELECT id, name FROM playlists WHERE owner_id = '{user}'")).concat());

@@ -52,6 +52,25 @@ fn init_overwrites_nothing() {
     assert!(!stdout(&again).contains("wrote"), "{}", stdout(&again));
 }
 
+#[test]
+fn init_writes_through_no_linked_folder() {
+    for folder in ["config", "jobs"] {
+        let (project, elsewhere) = (Project::new(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(project.root().join("new")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), project.root().join("new").join(folder)).unwrap();
+        let output = project.run(&["init", "new"]);
+        assert_eq!(output.status.code(), Some(74), "{}", stdout(&output));
+        assert!(stderr(&output).contains(&format!("{folder} is a symbolic link")), "{}", stderr(&output));
+        assert_eq!(elsewhere.path().read_dir().unwrap().count(), 0, "{folder}");
+        assert_eq!(project.root().join("new").read_dir().unwrap().count(), 1, "nothing was written");
+    }
+    // The project folder itself may be one.
+    let (project, elsewhere) = (Project::new(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink(elsewhere.path(), project.root().join("new")).unwrap();
+    assert_eq!(project.run(&["init", "new"]).status.code(), Some(0));
+    assert!(elsewhere.path().join("config/cratedigger.toml").exists());
+}
+
 const SCHEMAS: [(&str, &str); 3] = [
     ("job", "config/job.schema.json"),
     ("config", "config/settings.schema.json"),

@@ -149,3 +149,41 @@ fn purge_reaches_the_targets() {
     assert_eq!(of_user(&postgres, fixtures::HOME_USER), "0");
     postgres.assert_equal(&world, "spotify");
 }
+
+#[test]
+#[ignore = "needs PostgreSQL; `make check-reach` runs it"]
+fn purge_empties_tables_no_longer_named() {
+    let Some(mut postgres) = Postgres::start(&[]) else { return };
+    let world = crate::sync::users::both(World::development().job(crate::sync::users::LIBRARY));
+    postgres.add_target(&world, "store = \"a\"");
+    world.run(&["x"]).exits(0);
+    // Rows of another store in the same table.
+    let other = "INSERT INTO spotify.saved_tracks SELECT (jsonb_populate_record(t, '{\"store\": \"b\"}')).* FROM spotify.saved_tracks t";
+    postgres.sql(other);
+    postgres.sql("DROP TABLE spotify.saved_albums");
+    let rows = |postgres: &Postgres, of: &str| {
+        postgres.sql(&format!("SELECT count(*) FROM spotify.saved_tracks WHERE store = '{of}'"))
+    };
+    let all = rows(&postgres, "b");
+    assert!(all != "0" && rows(&postgres, "a") == all);
+    postgres.add_target(&world, "store = \"a\"\ntables = [\"tracks\"]\nafter = \"never\"");
+    world.cli(&["push"]).exits(0);
+    assert_eq!(rows(&postgres, "a"), all, "it stays as it is");
+    postgres.crash();
+    world.cli(&["auth", "logout", "studio", "--purge"]).exits(3).says("target w still has the deleted rows");
+    postgres.restart();
+    let pushed = world.cli(&["push"]).exits(0);
+    assert!(pushed.stderr.contains("emptied what the target file no longer names"), "{}", pushed.stderr);
+    assert!(pushed.stderr.contains("saved_tracks"), "{}", pushed.stderr);
+    assert_eq!((rows(&postgres, "a"), rows(&postgres, "b")), ("0".to_owned(), all));
+    world.cli(&["push"]).exits(0).says("w: unchanged");
+    // A table that is named again gets all rows.
+    postgres.add_target(&world, "store = \"a\"");
+    world.cli(&["push"]).exits(0);
+    assert_eq!(rows(&postgres, "a"), world.one("SELECT count(*) FROM saved_tracks"));
+    assert_ne!(rows(&postgres, "a"), "0");
+    // With a server that answers, the purge itself does it.
+    postgres.add_target(&world, "store = \"a\"\ntables = [\"tracks\"]");
+    world.cli(&["auth", "logout", "home", "--purge"]).exits(0);
+    assert_eq!(rows(&postgres, "a"), "0");
+}

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::support::project::{Project, stderr};
+use crate::support::world::World;
 
 #[test]
 fn jobs_change_no_settings() {
@@ -45,6 +46,25 @@ fn targets_are_read_like_jobs() {
         assert!(stderr(&output).contains(part), "{part}: {}", stderr(&output));
     }
     assert!(!stderr(&output).contains("hunter2"));
+}
+
+#[test]
+fn target_files_with_errors_are_reported() {
+    let world = World::development().job("[[fetch]]\nstream = \"markets\"\n");
+    let same = "url = \"postgres://loader@127.0.0.1:9/music?sslmode=disable\"\nafter = \"never\"\n";
+    world.project.write("targets/broken.toml", "url = 1\n");
+    for name in ["first", "second"] {
+        world.project.write(&format!("targets/{name}.toml"), same);
+    }
+    // Every time, since a person has started it. The jobs decide the exit code.
+    for _ in 0..2 {
+        let said = world.run(&[]).exits(0).stderr;
+        for part in ["targets/broken.toml:1", "targets/second.toml", "pushes to the same schema as targets/first.toml"]
+        {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    world.cli(&["check"]).exits(2);
 }
 
 #[test]
