@@ -45,6 +45,8 @@ pub(super) struct ListPass<'a> {
     accepted_at: Option<i64>,
     /// Hash of what the previous pass read to its end, or this one.
     content_hash: Option<String>,
+    /// This pass found items twice.
+    has_doubles: bool,
     /// Where the previous pass found the list cut short.
     cut_short_before: Option<i64>,
     /// Where this pass found it cut short.
@@ -79,6 +81,7 @@ impl<'a> ListPass<'a> {
             suspect_at: None,
             accepted_at: None,
             content_hash: None,
+            has_doubles: false,
             cut_short_before: None,
             cut_short_at: None,
             ends_early: false,
@@ -105,6 +108,7 @@ impl<'a> ListPass<'a> {
 
     async fn read_to_end(&mut self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, ReadStop> {
         self.resume(at, prefetch).await?;
+        self.pages.shortens_first = std::mem::take(&mut prefetch.has_doubles);
         if at.reached_end && at.snapshot_id.is_none() {
             return self.verify_complete(at, prefetch).await;
         }
@@ -135,6 +139,7 @@ impl<'a> ListPass<'a> {
             let committed = self.commit(at, (page, unread), offset, progress).await;
             if !matches!(committed, Ok(None)) {
                 prefetch.content_hash = self.content_hash.take();
+                prefetch.has_doubles = self.has_doubles;
             }
             if let Some(outcome) = committed? {
                 return Ok(outcome);
@@ -358,7 +363,10 @@ impl<'a> ListPass<'a> {
             CommitOutcome::Anomalous(anomaly, page) => {
                 match &anomaly {
                     PageAnomaly::DifferentRows => self.report_resume(false),
-                    PageAnomaly::ManyDuplicates { content_hash } => self.content_hash = Some(content_hash.clone()),
+                    PageAnomaly::ManyDuplicates { content_hash } => {
+                        self.content_hash = Some(content_hash.clone());
+                        self.has_doubles = true;
+                    }
                     _ => {}
                 }
                 self.overlap = overlap;

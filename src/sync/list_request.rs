@@ -47,6 +47,8 @@ pub(super) struct Prefetch {
     pub parent_answers: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
+    /// The previous pass found items twice. Pages that begin elsewhere show whether the list or its pages are wrong.
+    pub has_doubles: bool,
     /// Where the previous pass found the list cut short.
     pub cut_short_at: Option<i64>,
     /// The totals of two pages that ended the previous pass, because they differ.

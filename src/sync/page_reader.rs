@@ -42,6 +42,8 @@ pub(super) struct PageReader<'a> {
     parts: Option<PageParts>,
     /// A request for the pages of the list was answered.
     has_answered: bool,
+    /// The first page is shorter than usual, so that all pages begin elsewhere than in the pass before.
+    pub shortens_first: bool,
     /// Items that the last read of the list could not read, the next one first.
     unread_before: Vec<UnreadItem>,
     /// Places by which these items have moved.
@@ -64,6 +66,7 @@ impl<'a> PageReader<'a> {
             held: None,
             parts: None,
             has_answered: false,
+            shortens_first: false,
             unread_before: open.row.unread.clone(),
             moved_by: 0,
             unread_now: Vec::new(),
@@ -285,8 +288,11 @@ impl<'a> PageReader<'a> {
         }
         let moved_by = self.moved_by;
         self.unread_before.retain(|item| item.position + moved_by >= offset);
-        let next = self.unread_before.first()?.position + moved_by;
         let size = largest_page(self.open.sync, self.list, offset).ok()?;
+        if self.shortens_first && offset == 0 && size >= 4 {
+            return Some(0..size - size / 4);
+        }
+        let next = self.unread_before.first()?.position + moved_by;
         let is_last = at.announced.is_none_or(|total| next + 1 >= total);
         match next == offset && is_last {
             true => Some(offset..offset + 1),

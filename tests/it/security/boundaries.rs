@@ -50,7 +50,7 @@ fn targets_are_read_like_jobs() {
 
 #[test]
 fn target_files_with_errors_are_reported() {
-    let world = World::development().job("[[fetch]]\nstream = \"markets\"\n");
+    let world = World::extended().job("[[fetch]]\nstream = \"markets\"\n");
     let same = "url = \"postgres://loader@127.0.0.1:9/music?sslmode=disable\"\nafter = \"never\"\n";
     world.project.write("targets/broken.toml", "url = 1\n");
     for name in ["first", "second"] {
