@@ -92,13 +92,14 @@ pub const ANOMALIES: &[Anomaly] = &[
     Anomaly {
         reason: "listed_twice",
         what: "an item is twice in a list that cannot hold it twice, or a hit twice in a search",
-        evidence: "the same rows in two reads. One answer is enough for up to five items that are far from each other, if they were there twice before or as many different items remain as announced",
+        evidence: "the same rows in two reads, the second of which divides the list into other pages. One answer is enough for up to five items that are far from each other, if they were there twice before or as many different items remain as announced",
         stored: "one row of each item. If the total says that nothing was removed, the item whose place it has stays",
         effect: AnomalyEffect::Noted,
         calls: "none, or one more read of the list; later as for null_item",
         tests: &[
             "null_rows_and_duplicates_are_noted",
             "item_in_place_of_another_is_noticed",
+            "other_pages_show_what_an_early_page_hides",
             "place_of_a_double_is_looked_at",
             "repeated_hit_counts_once",
         ],

@@ -18,7 +18,7 @@
 //! | changed total | the list's version, or the same totals in two reads | page is used | read again from the start |
 //! | other rows than before an interruption | none | | read again from the start |
 //! | another reader published another version meanwhile | none | | read again from the start |
-//! | many or new duplicates | the same rows in two reads | one row each, `listed_twice` | read again from the start |
+//! | many or new duplicates | the same rows in two reads, in other pages | one row each, `listed_twice` | read again from the start |
 //! | endless | none | | `endless`, the old list stays |
 //! | nearly emptied | a second answer; of a list with a version, a new one | list is published | `suspect_batch`, the old list stays |
 //!

@@ -11,11 +11,11 @@ use crate::support::calls_table::{digging, save_new, sign_in};
 use crate::support::world::{World, by_ids};
 
 /// A list of one kind of paging, with a job that reads it.
-struct PagedList {
+pub(super) struct PagedList {
     stream: &'static str,
-    world: World,
+    pub(super) world: World,
     /// The path of its pages.
-    path: &'static str,
+    pub(super) path: &'static str,
     /// A place on a page behind the first one, by the offset of the page.
     late_place: (i64, i64),
     /// The list ends after this many items at first.
@@ -23,7 +23,7 @@ struct PagedList {
 }
 
 impl PagedList {
-    fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.world.csv(&format!("{}.csv", self.stream)).iter().filter(|row| !is_blank(row)).count()
     }
 
@@ -76,7 +76,7 @@ fn is_blank(row: &crate::support::world::Row) -> bool {
 /// By offset with the newest first, by offset with a version, with unreliable totals, and by cursor.
 const STREAMS: [&str; 5] = ["saved_tracks", "playlist_items", "artist_albums", "show_episodes", "followed_artists"];
 
-fn paged_list(stream: &'static str) -> PagedList {
+pub(super) fn paged_list(stream: &'static str) -> PagedList {
     let list = |world, path, late_place, ends_after| PagedList { stream, world, path, late_place, ends_after };
     match stream {
         "saved_tracks" => {

@@ -4,6 +4,7 @@
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
+use super::late_items::paged_list;
 use crate::support::world::{World, by_ids};
 
 const ITEMS: &str = "/v1/playlists/*/tracks";
@@ -81,4 +82,20 @@ fn insertion_during_a_read_costs_one_more_read() {
     // The page that shows the insertion ends the first read.
     assert!(world.calls().len() <= 10, "{:?}", world.calls());
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn other_pages_show_what_an_early_page_hides() {
+    // A page in the middle that begins one place early repeats an item, and its last one is missing.
+    for (stream, from) in [("saved_tracks", 50), ("artist_albums", 10)] {
+        let all = paged_list(stream);
+        all.world.run(&[]).exits(0);
+        let early = paged_list(stream);
+        let action = FaultAction::ShiftedPages { from, by: 1 };
+        early.world.sandbox.inject(Fault::on_path(early.path, action).with_query(&format!("offset={from}")));
+        early.world.run(&[]).exits(0);
+        assert_eq!(early.rows(), all.rows(), "{stream}");
+        assert_eq!(early.world.one("SELECT count(*) FROM skipped_items"), "0", "{stream}");
+        early.world.cli(&["verify"]).exits(0);
+    }
 }
