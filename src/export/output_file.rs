@@ -33,6 +33,7 @@ pub struct OutputFile<'a> {
 }
 
 /// The source of the rows of a file.
+#[expect(clippy::large_enum_variant, reason = "there is one for each file of a job, for a moment")]
 pub enum RowSource<'a> {
     /// A fetch.
     Fetch(FetchRows<'a>),

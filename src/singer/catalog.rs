@@ -77,8 +77,8 @@ fn is_automatic(table: &FeedTable, column: &str) -> bool {
 /// Everything that is wrong with it.
 pub fn read_catalog(path: &Path, tables: &[FeedTable]) -> Result<Vec<FeedTable>, Vec<Diagnostic>> {
     let one = |problem| vec![problem];
-    let document = json_file::read(path, "catalog", "all tables are sent").map_err(one)?;
-    let members = json_file::object(&document, "catalog").map_err(one)?;
+    let document = json_file::read(path, "catalog", "all tables are sent").map_err(|problem| one(*problem))?;
+    let members = json_file::object(&document, "catalog").map_err(|problem| one(*problem))?;
     let Some(streams) = members.get("streams") else {
         let problem = Diagnostic::for_file(&document.file, "the catalog has no `streams`");
         return Err(one(problem.with_hint("`cratedigger singer --discover > catalog.json` writes a catalog")));

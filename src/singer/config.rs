@@ -26,8 +26,9 @@ const KEYS: [&str; 3] = ["project", "shard", "tables"];
 /// Everything that is wrong with it.
 pub fn read_config(path: &Path) -> Result<SingerConfig, Vec<Diagnostic>> {
     let one = |problem| vec![problem];
-    let document = json_file::read(path, "config", "the project in this folder is read").map_err(one)?;
-    let members = json_file::object(&document, "config").map_err(one)?;
+    let document =
+        json_file::read(path, "config", "the project in this folder is read").map_err(|problem| one(*problem))?;
+    let members = json_file::object(&document, "config").map_err(|problem| one(*problem))?;
     let (mut config, mut problems) = (SingerConfig::default(), Vec::new());
     for (key, value) in members {
         match key.as_str() {

@@ -16,11 +16,11 @@ pub(super) struct JsonValue<'f> {
 }
 
 /// Reads the text of a file. `without` says what happens if the option is left out.
-pub(super) fn read(path: &Path, option: &str, without: &str) -> Result<Arc<Document>, Diagnostic> {
+pub(super) fn read(path: &Path, option: &str, without: &str) -> Result<Arc<Document>, Box<Diagnostic>> {
     let shown = path.display().to_string();
     Document::read(path, &shown).map_err(|problem| {
         let problem = Diagnostic { message: format!("the file of --{option} {}", problem.message), ..*problem };
-        problem.with_hint(format!("without --{option}, {without}"))
+        Box::new(problem.with_hint(format!("without --{option}, {without}")))
     })
 }
 
@@ -28,17 +28,17 @@ pub(super) fn read(path: &Path, option: &str, without: &str) -> Result<Arc<Docum
 pub(super) fn object<'f>(
     document: &'f Arc<Document>,
     option: &str,
-) -> Result<BTreeMap<String, JsonValue<'f>>, Diagnostic> {
+) -> Result<BTreeMap<String, JsonValue<'f>>, Box<Diagnostic>> {
     let root: &RawValue = serde_json::from_str(&document.text).map_err(|error| {
         let (line, column) = (error.line().saturating_sub(1), error.column().saturating_sub(1));
         let before: usize = document.text.split_inclusive('\n').take(line).map(str::len).sum();
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or_default().to_owned();
         let place = (before + column).min(document.text.len());
-        document.diagnostic(place..place + 1, format!("the file of --{option} is not JSON: {what}"))
+        Box::new(document.diagnostic(place..place + 1, format!("the file of --{option} is not JSON: {what}")))
     })?;
     let root = JsonValue { document, raw: root };
-    root.members().ok_or_else(|| root.problem(format!("the file of --{option} is not a JSON object")))
+    root.members().ok_or_else(|| Box::new(root.problem(format!("the file of --{option} is not a JSON object"))))
 }
 
 impl<'f> JsonValue<'f> {

@@ -56,7 +56,7 @@ impl SingerState {
 /// Everything that is wrong with it.
 pub fn read_state(path: &Path) -> Result<SingerState, Vec<Diagnostic>> {
     let one = |problem| vec![problem];
-    let document = json_file::read(path, "state", "all rows are sent").map_err(one)?;
+    let document = json_file::read(path, "state", "all rows are sent").map_err(|problem| one(*problem))?;
     let advice = "pass the last line that the target printed; without --state, all rows are sent";
     if document.text.trim().is_empty() {
         return Err(one(Diagnostic::for_file(&document.file, "the file of --state is empty").with_hint(advice)));
@@ -84,14 +84,15 @@ pub fn read_state(path: &Path) -> Result<SingerState, Vec<Diagnostic>> {
     if problems.is_empty() { Ok(state) } else { Err(problems) }
 }
 
-fn read_bookmark(value: JsonValue<'_>, table: &str) -> Result<Bookmark, Diagnostic> {
-    let members =
-        value.members().ok_or_else(|| value.problem(format!("the bookmark of {} is no object", quote(table))))?;
+fn read_bookmark(value: JsonValue<'_>, table: &str) -> Result<Bookmark, Box<Diagnostic>> {
+    let members = value
+        .members()
+        .ok_or_else(|| Box::new(value.problem(format!("the bookmark of {} is no object", quote(table)))))?;
     let wrong = |value: JsonValue<'_>, key: &str, what: &str| {
-        Err(value.problem(format!("`{key}` in the bookmark of {} is not {what}", quote(table))))
+        Err(Box::new(value.problem(format!("`{key}` in the bookmark of {} is not {what}", quote(table)))))
     };
     let row_version = match members.get("row_version") {
-        None => return Err(value.problem(format!("the bookmark of {} has no `row_version`", quote(table)))),
+        None => return Err(Box::new(value.problem(format!("the bookmark of {} has no `row_version`", quote(table))))),
         Some(number) => match number.integer() {
             Some(number) => number,
             None => return wrong(*number, "row_version", "a whole number"),

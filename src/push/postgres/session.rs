@@ -164,7 +164,7 @@ async fn connect<T>(
     user: &str,
 ) -> Result<T, PushError> {
     match tokio::time::timeout(CONNECT_TIMEOUT * 2, connecting).await {
-        Ok(connected) => connected.map_err(|error| failure(&error, target.name, &target.schema, user)),
+        Ok(connected) => connected.map_err(|error| failure(&error, target.name, target.schema, user)),
         Err(_) => Err(PushError::Unreachable {
             target: target.name.to_owned(),
             why: format!("{}: no answer", target.address.shown()),

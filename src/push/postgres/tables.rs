@@ -146,7 +146,7 @@ impl TargetTables {
 
     /// Deletes the rows of this store in a table that nothing updates, and notes that it has none.
     pub(super) fn empty_sql(&self, target: DatabaseTarget<'_>, table: &str) -> String {
-        let store = literal(target.store.as_deref().unwrap_or_default());
+        let store = literal(target.store.unwrap_or_default());
         let of_store = if target.store.is_some() { format!(" WHERE store = {store}") } else { String::new() };
         let delete = match self.relations.get(table).filter(|there| there.kind == "r") {
             Some(_) => format!("DELETE FROM {}.{}{of_store}; ", self.schema, identifier(table)),

@@ -161,9 +161,9 @@ fn views_are_printed_for_four_engines() {
     change(&world);
     world.cli(&["push"]).exits(0);
     let epoch = manifest(&world.project.root().join("lake"))["epoch"].as_str().unwrap().to_owned();
+    let versions = regex::Regex::new(r"\d{12}|version \d+").unwrap();
     for engine in ["duckdb", "bigquery", "snowflake", "spark"] {
         let sql = world.cli(&["schema", "feed", "--sql", engine]).exits(0).stdout.replace(&epoch, "[epoch]");
-        let versions = regex::Regex::new(r"\d{12}|version \d+").unwrap();
         assert_output(engine, &versions.replace_all(&sql, "[version]"));
     }
     world.cli(&["schema", "feed"]).exits(2).says("--sql");
