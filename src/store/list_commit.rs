@@ -103,7 +103,8 @@ fn replace_tops(
     let stored = tx.execute_counted(
         "INSERT INTO top_items (user_id, kind, time_range, day, rank, item_id, list_id, first_seen_at, fetched_at, row_version)
          SELECT ?1, ?2, ?3, ?4, position + 1, item_id, list_id, ?5, ?5, next_row_version()
-         FROM staged_items WHERE list_id = ?6 AND item_id IS NOT NULL",
+         FROM staged_items i WHERE list_id = ?6 AND item_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM staged_items e
+           WHERE e.list_id = i.list_id AND e.item_id = i.item_id AND e.position < i.position)",
         params![key.audience, kind, key.variant, day, now, list],
     )?;
     Ok(ListCommit { stored, changed: stored > 0, ..ListCommit::default() })

@@ -26,6 +26,11 @@ pub(super) fn membership_table(kind: &str) -> Option<MembershipTable> {
     }
 }
 
+/// Whether a list of this kind can have an item only once.
+pub(super) fn has_items_once(kind: &str) -> bool {
+    matches!(list_table(kind), Some(StreamTable::Members(_) | StreamTable::TopItems(_)))
+}
+
 /// Returns all membership tables.
 pub(super) fn membership_tables() -> impl Iterator<Item = MembershipTable> {
     stream::all().filter_map(|stream| membership_table(stream.name))

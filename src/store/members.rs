@@ -5,7 +5,7 @@
 
 use rusqlite::{ToSql, params};
 
-use super::list_kinds::membership_table;
+use super::list_kinds::{has_items_once, membership_table};
 use super::{ListCommit, ListProof};
 use super::{ListKey, StagedItem, StoreError, WriteTx, staging};
 use crate::stream::{MembershipTable, ParentColumn};
@@ -160,7 +160,7 @@ pub fn stage_presumed(tx: &mut WriteTx, list: i64, kind: &'static str, rows: &[L
 /// # Errors
 /// If the store cannot be read.
 pub fn duplicates(tx: &WriteTx, list: i64, key: &ListKey, below: i64) -> Result<Vec<ListMember>, StoreError> {
-    if membership_table(key.kind).is_none() {
+    if !has_items_once(key.kind) {
         return Ok(Vec::new());
     }
     read(
@@ -196,7 +196,7 @@ pub fn has_duplicate_nearby(tx: &WriteTx, list: i64) -> Result<bool, StoreError>
 
 /// Returns all duplicates in the format of `lists.doubled`.
 pub(super) fn duplicates_as_json(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
-    if membership_table(key.kind).is_none() {
+    if !has_items_once(key.kind) {
         return Ok(None);
     }
     let sql = format!(

@@ -176,7 +176,7 @@ mod tests {
                 0 => {}
                 1 => fs::rename(at("jobs"), at(".cratedigger-restore/project/jobs.old")).unwrap(),
                 2 => folders[0].put(PROJECT, OsStr::new("jobs"), OsStr::new("jobs")).unwrap(),
-                _ => folders[1].put(STORE, OsStr::new("store.db"), OsStr::new("store.db")).unwrap(),
+                _ => put_database(&folders[1], STORE, "store.db", &list.database).unwrap(),
             }
             let mut begun = false;
             finish(root.path(), || begun = true).unwrap();

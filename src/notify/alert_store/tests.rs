@@ -1,10 +1,18 @@
 //! Which alerts are reported, over many checks.
 
+use std::os::unix::fs::PermissionsExt;
+
 use chrono::TimeDelta;
 
 use super::outbox::RETRY_PAUSE;
 use super::*;
 use crate::notify::AlertMessage;
+
+fn private_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    folder
+}
 
 fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -12,7 +20,7 @@ fn at(text: &str) -> DateTime<Utc> {
 
 #[test]
 fn lasting_alert_and_its_end_are_reported_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
     assert_eq!(
@@ -40,7 +48,7 @@ fn lasting_alert_and_its_end_are_reported_once() {
 
 #[test]
 fn each_channel_delivers_a_message_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
     let later = |minutes| now + TimeDelta::minutes(minutes);
@@ -75,7 +83,7 @@ fn each_channel_delivers_a_message_once() {
 
 #[test]
 fn waiting_ping_is_replaced_by_a_later_one() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
     let end = |rid: &str| RunPing { what: "1".into(), rid: rid.into(), body: String::new() };
@@ -96,7 +104,7 @@ fn waiting_ping_is_replaced_by_a_later_one() {
 
 #[test]
 fn unwritable_state_reports_once_a_day() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     // A folder in the place of the file, so that nothing can be saved, as on a full disk.
     std::fs::create_dir(&memory.file).unwrap();
@@ -110,7 +118,7 @@ fn unwritable_state_reports_once_a_day() {
 
 #[test]
 fn shared_cause_is_reported_and_resolved_once() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
     let starts =
@@ -129,7 +137,7 @@ fn shared_cause_is_reported_and_resolved_once() {
 
 #[test]
 fn unwritable_state_reports_every_job() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let memory = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     std::fs::create_dir(&memory.file).unwrap();
     let now = at("2026-11-23T12:00:00Z");
@@ -147,7 +155,7 @@ fn unwritable_state_reports_every_job() {
 
 #[test]
 fn alerts_of_older_versions_are_kept() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = private_folder();
     let store = AlertStore::new(folder.path(), Path::new("/p/output/cratedigger.db"));
     let now = at("2026-11-23T12:00:00Z");
     let shared = |cause, job| AlertScope::Shared { cause, job };
