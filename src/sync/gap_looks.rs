@@ -192,12 +192,15 @@ mod tests {
 
     #[test]
     fn each_look_takes_another_page() {
+        let requests = |looks: u32, places: &[i64], end: Option<i64>| -> Vec<(i64, i64)> {
+            requests_of_look(looks, places, end, 50).into_iter().map(|range| (range.start, range.end)).collect()
+        };
         let places = [60, 61, 99, 120, 300];
-        let pages = |looks| requests_of_look(looks, &places, None, 50);
-        assert_eq!((0..4).map(pages).collect::<Vec<_>>(), [[60..100], [120..121], [300..301], [60..100]]);
-        assert_eq!(requests_of_look(7, &[], Some(60), 50), [60..61]);
-        assert_eq!(requests_of_look(0, &[5], Some(60), 50), [5..6, 60..61]);
-        assert_eq!(requests_of_look(0, &[], None, 50), []);
+        let pages: Vec<_> = (0..4).map(|looks| requests(looks, &places, None)).collect();
+        assert_eq!(pages, [[(60, 100)], [(120, 121)], [(300, 301)], [(60, 100)]]);
+        assert_eq!(requests(7, &[], Some(60)), [(60, 61)]);
+        assert_eq!(requests(0, &[5], Some(60)), [(5, 6), (60, 61)]);
+        assert!(requests(0, &[], None).is_empty());
     }
 
     #[test]

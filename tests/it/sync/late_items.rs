@@ -231,10 +231,10 @@ fn constant_gaps_cost_less_and_less() {
         let name = list.stream;
         list.spoil(if name == "playlist_items" { "/track" } else { "" }, &Value::Null);
         list.run(&[]);
-        let mut calls = || list.run(&[]).2;
+        let calls = || list.run(&[]).2;
         assert_eq!((0..7).map(|_| calls()).collect::<Vec<_>>(), [2, 2, 2, 2, 2, 1, 1], "{name}");
         age_looks(&list.world, 1);
-        let mut calls = || list.run(&[]).2;
+        let calls = || list.run(&[]).2;
         assert_eq!([calls(), calls()], [2, 1], "{name}: after a day");
         age_looks(&list.world, 1);
         assert_eq!(list.run(&[]).2, 1, "{name}: the pause is two days now");
