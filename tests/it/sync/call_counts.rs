@@ -303,12 +303,12 @@ fn fetches_share_playlist_details() {
         let exact = world.cli(&["plan", "--probe", "--json"]).exits(0).json()["jobs"][0]["calls"].clone();
         world.new_calls();
         world.run(&[]).exits(0);
-        // A playlist with nulls is looked at, one page or one item of it.
+        // A playlist with nulls or a wrong total is looked at: one page, and the item behind its end.
         let (looks, calls): (Vec<String>, Vec<String>) =
             world.new_calls().into_iter().partition(|call| call.contains("/tracks?"));
         assert_eq!(calls.len(), unchanged, "{job}");
         let with_nulls = "SELECT count(*) FROM lists WHERE kind = 'playlist_items' AND gaps IS NOT NULL";
-        assert!(looks.len() <= world.one(with_nulls).parse().unwrap(), "{looks:?}");
+        assert!(looks.len() <= 2 * world.one(with_nulls).parse::<usize>().unwrap(), "{looks:?}");
         if unchanged == 1 {
             assert_eq!(exact["least"], 1, "{exact}");
         }
