@@ -105,7 +105,7 @@ fn cron_reads_two_users_until_consent_ends() {
     let first = cron(&world, &["-q", "run", "--due"]).exits(0);
     let warnings: Vec<&str> = first.stderr.lines().filter(|line| line.contains("warning")).collect();
     let odd = ["album.images", "artists"]
-        .map(|field| format!("  warning: my_playlist_items of home: {field}: 2 of 625 items had a null; left empty"));
+        .map(|field| format!("warning: x: my_playlist_items of home: {field}: 2 of 625 items had a null; left empty"));
     assert_eq!(warnings, odd, "{}", first.stderr);
     for user in ["home", "studio"] {
         let rows = rows_of(&world, user);

@@ -28,7 +28,7 @@ const MODULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("scheduler", &["sync", "job", "settings", "store"]),
-    ("notify", &["settings", "child_environment"]),
+    ("notify", &["settings", "document", "child_environment"]),
     ("push", &["target", "parquet_rows", "store", "input_file"]),
     ("singer", &["settings", "document", "store"]),
     ("target", &["settings", "document", "store"]),
