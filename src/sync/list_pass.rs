@@ -108,7 +108,8 @@ impl<'a> ListPass<'a> {
 
     async fn read_to_end(&mut self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, ReadStop> {
         self.resume(at, prefetch).await?;
-        self.pages.shortens_first = std::mem::take(&mut prefetch.has_doubles);
+        // A read from the start ends as soon as known rows follow, wherever its pages begin.
+        self.pages.shortens_first = std::mem::take(&mut prefetch.has_doubles) && self.incremental.is_none();
         if at.reached_end && at.snapshot_id.is_none() {
             return self.verify_complete(at, prefetch).await;
         }

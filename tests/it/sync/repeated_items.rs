@@ -13,11 +13,20 @@ fn repeats_at(world: &World, position: usize) -> Fault {
 
 /// The item at a position comes at another one, too.
 fn comes_again(world: &World, item: usize, position: usize) -> Fault {
+    comes_again_on_page(world, item, (position / 50 * 50, position % 50))
+}
+
+/// The same, in the pages of the second read.
+fn repeats_in_other_pages(world: &World, position: usize) -> Fault {
+    comes_again_on_page(world, 5, ((position - 38) / 50 * 50 + 38, (position - 38) % 50))
+}
+
+fn comes_again_on_page(world: &World, item: usize, (offset, place): (usize, usize)) -> Fault {
     let id = truth(world)[item].0.clone();
-    let at = format!("/items/{}/track", position % 50);
+    let at = format!("/items/{place}/track");
     let set = |key: &str, to: String| FaultAction::set(&format!("{at}/{key}"), json!(to));
     let actions = vec![set("id", id.clone()), set("uri", format!("spotify:track:{id}"))];
-    let page = format!("offset={}", position / 50 * 50);
+    let page = format!("offset={offset}");
     Fault::on_path("/v1/me/tracks", FaultAction::Several { actions }).with_query(&page)
 }
 
@@ -44,6 +53,7 @@ fn item_in_place_of_another_is_noticed() {
     for (position, arguments) in [(100, &["x", "--full"][..]), (40, &["x"])] {
         world.sandbox.clear_faults();
         world.sandbox.inject(repeats_at(&world, position));
+        world.sandbox.inject(repeats_in_other_pages(&world, position));
         for most_calls in [6, 3] {
             world.new_calls();
             world.run(arguments).exits(0);
