@@ -71,9 +71,7 @@ pub fn run_as(
 ) -> Result<ExitStatus, CommandError> {
     match super::restore::interrupted(context) {
         Ok(false) => {}
-        Ok(true) => {
-            context.warn(None, "a restore was interrupted, and the next command that opens the store finishes it")
-        }
+        Ok(true) => context.warn(None, super::restore::INTERRUPTED),
         Err(failure) => context.report(&failure),
     }
     let mut problems = Vec::new();

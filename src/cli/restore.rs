@@ -36,6 +36,9 @@ pub(super) fn finish_interrupted(context: &CommandContext) -> Result<(), Command
     moves::finish(root, || context.notice("finishing a restore that was interrupted")).map_err(|e| refused(e, root))
 }
 
+/// What `check` and `doctor` say about such a project.
+pub(super) const INTERRUPTED: &str = "a restore was interrupted, and the next command that opens the store finishes it";
+
 /// Whether a restore was interrupted, which the next command that opens the project finishes.
 pub(super) fn interrupted(context: &CommandContext) -> Result<bool, CommandError> {
     let root = &context.project.root;

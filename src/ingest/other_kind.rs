@@ -45,18 +45,7 @@ fn kind_of_uri(uri: &str) -> Option<EntityKind> {
 }
 
 fn kind_of_name(name: &str) -> Option<EntityKind> {
-    const KINDS: [EntityKind; 9] = [
-        EntityKind::Album,
-        EntityKind::Artist,
-        EntityKind::Track,
-        EntityKind::Playlist,
-        EntityKind::Show,
-        EntityKind::Episode,
-        EntityKind::Audiobook,
-        EntityKind::Chapter,
-        EntityKind::User,
-    ];
-    KINDS.into_iter().find(|kind| kind.as_str() == name)
+    EntityKind::ALL.into_iter().find(|kind| kind.as_str() == name)
 }
 
 /// Spotify calls audiobooks shows, and chapters episodes.

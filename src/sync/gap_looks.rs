@@ -2,9 +2,9 @@
 //!
 //! Spotify may send items later that it did not send at first, under the same total and the same version. So a run
 //! requests one page with places that were empty, and the first item behind the end. If an item comes, the list is
-//! read whole. Most of what is missing stays so: after some looks in vain there is a pause, which doubles each time, and
-//! a fetch looks at few lists.
-//! A list from which known rows are missing, and that nobody has accepted, is looked at by each run.
+//! read whole. Most of what is missing never comes, so after some looks in vain there is a pause, which doubles each
+//! time, and a fetch looks at few lists. A list that ends before known rows is looked at by each run until the rows are
+//! back or a person accepts the end.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ use crate::store::{KnownGaps, known_gaps, timestamp};
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
 
-/// So many looks in vain come without a pause.
+/// This many looks in vain are made without a pause.
 const LOOKS_WITHOUT_PAUSE: u32 = 5;
 
 /// The longest pause is 2 to the power of this, in days: as long as the time after which a list is read whole anyway.

@@ -46,8 +46,7 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
     match restore::interrupted(context) {
         Ok(false) => {}
         Ok(true) => {
-            let text = "a restore was interrupted, and the next command that opens the store finishes it";
-            page.push(DoctorLine::problem("project", text, "cratedigger jobs", ExitStatus::Storage));
+            page.push(DoctorLine::problem("project", restore::INTERRUPTED, "cratedigger jobs", ExitStatus::Storage));
         }
         Err(failure) => page.push(DoctorLine::from_error("project", &failure, "cratedigger jobs")),
     }

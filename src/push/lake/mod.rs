@@ -183,9 +183,7 @@ impl LakeManifest {
         self.superseded = earlier;
         self.superseded.iter().filter(|earlier| !earlier.is_due(now)).map(|earlier| earlier.epoch.clone()).collect()
     }
-}
 
-impl LakeManifest {
     /// Names the epochs that killed pushes have begun, so that the next push deletes their files if this one cannot.
     fn supersede_unknown(&mut self, there: &[LakeFile], now: DateTime<Utc>) {
         let found: BTreeSet<&str> =

@@ -96,10 +96,7 @@ fn old_epochs_end_in_time() {
     world.cli(&["backup", "copy.db"]).exits(0);
     change(&world);
     world.cli(&["push"]).exits(0);
-    for end in ["db-wal", "db-shm"] {
-        let _ = std::fs::remove_file(world.database().with_extension(end));
-    }
-    std::fs::copy(world.project.root().join("copy.db"), world.database()).unwrap();
+    world.put_back("copy.db");
     change(&world);
     change(&world);
     world.cli(&["push"]).exits(0).says("because the store was replaced");

@@ -20,3 +20,13 @@ mod push_faults;
 mod push_kills;
 mod singer;
 mod singer_files;
+
+/// Compares the rows of a table here and in a target, in any order, and returns how many there are.
+#[track_caller]
+fn assert_same_rows<T: Ord + std::fmt::Debug>(table: &str, mut expected: Vec<T>, mut found: Vec<T>) -> usize {
+    expected.sort();
+    found.sort();
+    let differs = expected.iter().zip(&found).find(|(here, there)| here != there);
+    assert_eq!((found.len(), differs), (expected.len(), None), "{table}: here, there");
+    expected.len()
+}

@@ -168,10 +168,7 @@ fn restored_store_is_pushed_completely() {
     world.cli(&["backup", "copy.db"]).exits(0);
     change(&world);
     world.cli(&["push"]).exits(0);
-    for end in ["db-wal", "db-shm"] {
-        let _ = std::fs::remove_file(world.database().with_extension(end));
-    }
-    std::fs::copy(world.project.root().join("copy.db"), world.database()).unwrap();
+    world.put_back("copy.db");
     // The next versions of the store were already given to other rows.
     change(&world);
     change(&world);

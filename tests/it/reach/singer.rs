@@ -123,15 +123,10 @@ impl Replica {
                 record.insert("_sdc_deleted_at".into(), Value::Null);
                 Ok(Value::Object(record).to_string())
             });
-            let mut expected: Vec<String> = expected.unwrap().collect::<Result<_, _>>().unwrap();
+            let expected: Vec<String> = expected.unwrap().collect::<Result<_, _>>().unwrap();
             let found =
                 self.tables[table.name].rows.values().map(|(_, record)| Value::Object(record.clone()).to_string());
-            let mut found: Vec<String> = found.collect();
-            expected.sort();
-            found.sort();
-            let differs = expected.iter().zip(&found).find(|(here, there)| here != there);
-            assert_eq!((found.len(), differs), (expected.len(), None), "{}: here, there", table.name);
-            rows += expected.len();
+            rows += super::assert_same_rows(table.name, expected, found.collect());
         }
         assert!(rows > 0, "nothing is compared");
     }
@@ -215,10 +210,7 @@ fn restored_store_is_a_full_load() {
     world.cli(&["backup", "copy.db"]).exits(0);
     change(&world);
     replica.pull(&world, &[]);
-    for end in ["db-wal", "db-shm"] {
-        let _ = std::fs::remove_file(world.database().with_extension(end));
-    }
-    std::fs::copy(world.project.root().join("copy.db"), world.database()).unwrap();
+    world.put_back("copy.db");
     change(&world);
     change(&world);
     replica.pull(&world, &[]);

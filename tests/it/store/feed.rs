@@ -123,10 +123,7 @@ fn restored_backup_begins_a_new_epoch() {
     world.cli(&["backup", "copy.db"]).exits(0);
     change();
     assert_eq!(epoch(), first);
-    for end in ["db-wal", "db-shm"] {
-        let _ = std::fs::remove_file(world.database().with_extension(end));
-    }
-    std::fs::copy(world.project.root().join("copy.db"), world.database()).unwrap();
+    world.put_back("copy.db");
     change();
     let second = epoch();
     assert_ne!(second, first);

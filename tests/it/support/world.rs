@@ -198,6 +198,14 @@ impl World {
         self.project.root().join("output/cratedigger.db")
     }
 
+    /// Puts a copy in the place of the store, as a person does who restores a backup by hand.
+    pub fn put_back(&self, copy: &str) {
+        for end in ["db-wal", "db-shm"] {
+            let _ = std::fs::remove_file(self.database().with_extension(end));
+        }
+        std::fs::copy(self.project.root().join(copy), self.database()).unwrap();
+    }
+
     /// The store, read-only.
     pub fn store(&self) -> Connection {
         Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()

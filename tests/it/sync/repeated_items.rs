@@ -1,8 +1,9 @@
 //! Libraries in which an item comes twice, once in place of another one.
 
 use serde_json::json;
-use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions};
+use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
+use super::users::both;
 use crate::support::calls_table::{digging, saved_by, truth};
 use crate::support::world::World;
 
@@ -85,5 +86,20 @@ fn note_names_the_place_that_is_wrong() {
     let noted = "SELECT position, reason, detail FROM skipped_items";
     let detail = format!("it came in place of {displaced}, and the last known row stays");
     assert_eq!(world.rows(noted), [["20".to_owned(), "listed_twice".to_owned(), detail]]);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn top_list_has_each_item_once() {
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"top_tracks\"\n"));
+    let set = |place: u8, key: &str, to: &str| FaultAction::set(&format!("/items/{place}/{key}"), json!(to));
+    let (id, uri) = (fixtures::PLAIN_TRACK, format!("spotify:track:{}", fixtures::PLAIN_TRACK));
+    let actions = [3, 5].iter().flat_map(|place| [set(*place, "id", id), set(*place, "uri", &uri)]).collect();
+    let fault = Fault::on_path("/v1/me/top/tracks", FaultAction::Several { actions });
+    world.sandbox.inject(fault.with_query("offset=0"));
+    world.run(&[]).exits(0);
+    assert_eq!(world.one("SELECT count(*) = count(DISTINCT time_range || item_id) FROM top_items"), "1");
+    assert_eq!(world.one("SELECT count(*) FROM top_items WHERE rank = 6"), "0");
+    assert_ne!(world.one("SELECT count(*) FROM skipped_items WHERE reason = 'listed_twice'"), "0");
     world.cli(&["verify"]).exits(0);
 }
