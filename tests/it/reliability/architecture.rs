@@ -70,6 +70,7 @@ const LONG: &[(&str, &str)] = &[
     ),
     ("src/store/feed/tests.rs", "one world for random changes of a store: what can happen to it is one list"),
     ("src/store/imported_plays.rs", "one comparison of two sources: the steps of an import share what it knows"),
+    ("src/store/anomaly_table.rs", "one table: a row for each kind of anomaly"),
     ("src/sync/list_pass.rs", "one pass over a list: its steps share their state and call each other in a loop"),
     ("tests/it/cli/plan.rs", "independent tests that are read one at a time"),
     ("tests/it/limits/api_calls.rs", "independent tests that are read one at a time"),

@@ -105,3 +105,80 @@ fn blank_audiobook_keeps_its_texts() {
         assert_eq!(world.rows(texts), [["known"; 4]]);
     }
 }
+
+#[test]
+fn kept_values_are_counted() {
+    // Stream, id, and the fields that come as null or empty, with the names under which they are counted.
+    let cases: [(&str, &str, &[(&str, &str)]); 6] = [
+        (
+            "tracks",
+            fixtures::PLAIN_TRACK,
+            &[("/name", "name"), ("/album", "album_id"), ("/artists", "artists[]"), ("/duration_ms", "duration_ms")],
+        ),
+        (
+            "albums",
+            fixtures::LONG_ALBUM,
+            &[
+                ("/name", "name"),
+                ("/artists", "artists[]"),
+                ("/images", "images"),
+                ("/copyrights", "copyrights"),
+                ("/release_date", "release_date"),
+                ("/external_urls", "spotify_url"),
+            ],
+        ),
+        ("artists", fixtures::BUSY_ARTIST, &[("/name", "name"), ("/uri", "uri"), ("/images", "images")]),
+        (
+            "shows",
+            fixtures::SHOW,
+            &[
+                ("/name", "name"),
+                ("/publisher", "publisher"),
+                ("/description", "description"),
+                ("/languages", "languages"),
+            ],
+        ),
+        (
+            "episodes",
+            fixtures::EPISODE,
+            &[
+                ("/name", "name"),
+                ("/show", "show_id"),
+                ("/description", "description"),
+                ("/release_date", "release_date"),
+            ],
+        ),
+        (
+            "audiobooks",
+            fixtures::AUDIOBOOK,
+            &[("/name", "name"), ("/authors", "authors"), ("/narrators", "narrators"), ("/languages", "languages")],
+        ),
+    ];
+    for (stream, id, fields) in cases {
+        let world = World::extended().job(&format!("market = \"US\"\n{}", by_ids(stream, &[id])));
+        world.run(&[]).exits(0);
+        let file = format!("{stream}.csv");
+        let cells = |world: &World| {
+            let mut row = world.csv(&file).remove(0);
+            row.remove("fetched_at");
+            row
+        };
+        let known = cells(&world);
+        let nulls: Vec<(&str, Value)> = fields.iter().map(|(at, _)| (*at, Value::Null)).collect();
+        set(&world, &format!("/v1/{stream}/{id}"), &nulls);
+        world.run(&["--full"]).exits(0);
+        assert_eq!(cells(&world), known, "{stream}");
+        let noted = "SELECT path FROM field_notes WHERE problem = 'blank' AND sent = 'null' AND items = 1";
+        let noted: Vec<String> = world.rows(noted).concat();
+        for (_, path) in fields {
+            assert!(noted.iter().any(|it| it == path), "{stream} {path}: {noted:?}");
+        }
+        let listed = world.cli(&["skipped"]).exits(0);
+        assert!(listed.stdout.contains("name: null"), "{stream}: {}", listed.stdout);
+        // What was never known is not kept.
+        let first = World::extended().job(&format!("market = \"US\"\n{}", by_ids(stream, &[id])));
+        set(&first, &format!("/v1/{stream}/{id}"), &[("/name", Value::Null)]);
+        first.run(&[]).exits(0);
+        assert_eq!(first.one("SELECT count(*) FROM field_notes"), "0", "{stream}");
+    }
+}

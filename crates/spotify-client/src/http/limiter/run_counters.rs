@@ -35,6 +35,10 @@ pub(super) struct RunCounters {
     pub(super) given_up: BTreeSet<String>,
     /// One of these got no response at all.
     pub(super) is_silent: bool,
+    /// Spotify itself has answered a call of the run.
+    pub(super) has_spotify_answered: bool,
+    /// Resources for which something else than Spotify has answered since its last answer.
+    pub(super) foreign: BTreeSet<String>,
     pub(super) unstated_refusals: u32,
     pub(super) family_refusals: FxHashMap<EndpointFamily, u32>,
 }
@@ -58,6 +62,24 @@ impl CallLimiter {
         run.is_silent |= is_lost;
         let limit = if run.has_answered { FAILED_RESOURCES_OF_AN_OUTAGE } else { FAILED_RESOURCES_AT_FIRST };
         run.given_up.len() >= limit
+    }
+
+    /// Records an answer of Spotify itself.
+    pub fn record_spotify_answer(&self) {
+        let mut run = self.counters();
+        run.has_spotify_answered = true;
+        run.foreign.clear();
+    }
+
+    /// Records that a resource was given up because something else than Spotify seems to have answered.
+    pub fn record_foreign_answer(&self, resource: &str) {
+        self.counters().foreign.insert(resource.to_owned());
+    }
+
+    /// Whether Spotify has answered, and not one resource after the other has had another answer since then.
+    pub fn is_spotify_answering(&self) -> bool {
+        let run = self.counters();
+        run.has_spotify_answered && run.foreign.len() < FAILED_RESOURCES_OF_AN_OUTAGE
     }
 
     /// Whether the server has answered no call of the run, as far as calls were sent. One resource with a 5xx does
