@@ -38,7 +38,7 @@ demo: ## run the example jobs against a sandbox on this machine, in output/demo:
 # compile forty of them again.
 test: fmt lint doc ## everything that CI runs: format, clippy, docs, tests, demo
 	@command -v strace >/dev/null || echo 'note: strace is missing (apt-get install strace), so the tests that make system calls fail are skipped' >&2
-	$(CARGO) test --locked --quiet --workspace
+	$(CARGO) test --locked --quiet --workspace --no-fail-fast
 	$(TARGET_DIR)/debug/cratedigger --quiet demo --dir target/demo
 
 fmt: ## check the format (`cargo fmt` corrects it)

@@ -12,6 +12,7 @@ The second form exports the saved tracks of a user. With --runs, each line has t
 """
 
 import argparse
+import csv
 import json
 import os
 import shutil
@@ -90,12 +91,18 @@ class Sandbox:
         with urllib.request.urlopen(request) as answer:
             return answer.read()
 
-    def save_tracks(self, count):
-        """Saves tracks for a user who has none of them, and signs the user in."""
-        for track in json.loads(self.get(f"{self.accounts}/_sandbox/ids"))["tracks"][-count:]:
+    def save_tracks(self, pages):
+        """Saves the tracks of recorded pages for a user who has none of them, signs the user in, and returns how many they are."""
+        ids = []
+        for page in sorted(pages.iterdir()):
+            tracks = (item.get("track") or item.get("item") for item in json.loads(page.read_bytes())["items"])
+            ids += [track["id"] for track in tracks]
+        ids = list(dict.fromkeys(ids))
+        for track in ids:
             self.post("/_sandbox/library", {"do": "save", "user": USER, "shelf": "tracks", "id": track})
         granted = json.loads(self.post("/_sandbox/grants", {"user": USER, "scopes": SCOPES}))
         self.credentials["SPOTIFY_REFRESH_TOKEN"] = granted["refresh_token"]
+        return len(ids)
 
     def record(self, count, items, folder):
         """Writes the pages of some playlists into a folder."""
@@ -171,6 +178,9 @@ def main():
     arguments.add_argument("--runs", type=int, default=1, help="runs of each export, of which the median counts")
     options = arguments.parse_args()
     options.playlists = sorted(int(n) for n in options.playlists.split(","))
+    if options.saved:
+        # The tracks of one playlist are saved.
+        options.playlists, options.items = [1], options.saved
     with tempfile.TemporaryDirectory(prefix="bench-", dir=TARGET) as folder:
         sandbox = Sandbox(options)
         try:
@@ -192,6 +202,7 @@ def bench(options, sandbox, folder):
     for count in options.playlists:
         before = sandbox.calls()
         took = ours[count] = median(options.runs, lambda n: Project(folder / f"ours-{count}-{n}", sandbox, count).run())
+        expect_rows(folder / f"ours-{count}-0" / "output" / "csv" / "crates" / "playlist_items.csv", count * options.items)
         calls = (sandbox.calls() - before) // options.runs
         line(f"export, {count} playlists, {calls:,} calls", count * options.items, took.cpu, took.mib, took.seconds)
     many = options.playlists[-1]
@@ -225,12 +236,29 @@ def bench(options, sandbox, folder):
 
 def bench_saved(options, sandbox, folder):
     """Exports a library by ours and by the peers."""
-    sandbox.save_tracks(options.saved)
-    print(f"{options.saved:,} saved tracks\n")
+    sandbox.record(1, options.saved, folder / "pages")
+    saved = sandbox.save_tracks(folder / "pages")
+    shutil.rmtree(folder / "pages")
     took = median(options.runs, lambda n: Project(folder / f"ours-{n}", sandbox, 0).run())
-    line("export of the saved tracks", options.saved, took.cpu, took.mib, took.seconds)
-    peers = measure_peers(options, sandbox, folder, options.saved, []) if options.peers else {}
+    # The user had some others before.
+    rows = count_rows(folder / "ours-0" / "output" / "csv" / "crates" / "saved_tracks.csv")
+    if rows < saved:
+        sys.exit(f"{rows:,} rows instead of {saved:,}")
+    line("export of the saved tracks", rows, took.cpu, took.mib, took.seconds)
+    peers = measure_peers(options, sandbox, folder, rows, []) if options.peers else {}
     print_ratios(took.cpu, peers)
+
+
+def count_rows(path):
+    with open(path, newline="", encoding="utf-8") as file:
+        return sum(1 for _ in csv.reader(file)) - 1
+
+
+def expect_rows(path, count):
+    """Ends the benchmark if a CSV file has another number of rows: a program that does less work is no comparison."""
+    found = count_rows(path)
+    if found != count:
+        sys.exit(f"{path} has {found:,} rows instead of {count:,}")
 
 
 def measure_peers(options, sandbox, folder, rows, playlists):
@@ -240,6 +268,7 @@ def measure_peers(options, sandbox, folder, rows, playlists):
         def run(number, command=command, name=name):
             return measure([*command, sandbox.accounts, folder / f"{name}-{number}", *playlists], sandbox.credentials)
         took = peers[name] = median(options.runs, run)
+        expect_rows(folder / f"{name}-0" / "peer.csv", rows)
         line(name, rows, took.cpu, took.mib, took.seconds)
     return peers
 

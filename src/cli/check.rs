@@ -70,8 +70,8 @@ pub fn run_as(
     now: DateTime<Utc>,
 ) -> Result<ExitStatus, CommandError> {
     match super::restore::interrupted(context) {
-        Ok(false) => {}
-        Ok(true) => context.warn(None, super::restore::INTERRUPTED),
+        Ok(None) => {}
+        Ok(Some(text)) => context.warn(None, text),
         Err(failure) => context.report(&failure),
     }
     let mut problems = Vec::new();
@@ -166,7 +166,7 @@ pub fn run_as(
     }
     let has_pages = loaded.jobs.iter().any(|job| job.report.is_some());
     if has_pages && settings.report.logo.is_none() && settings.report.logo_dark.is_none() {
-        out.push_str("note: the pages of jobs name Spotify in words; with `report.logo` they show its logo\n");
+        out.push_str("note: pages of jobs name Spotify in words; set `report.logo` to show its logo\n");
     }
     print::paragraphs(&out).or_exit(ExitStatus::Storage)?;
     Ok(exit)

@@ -118,7 +118,7 @@ pub static JOB: &[KeySpec] = &[
         "overlap",
         ValueShape::OneOf(policy::overlap_words),
         "",
-        "What happens at a scheduled time while the job is still running.",
+        "What happens at a scheduled time while the job is still running. `skip`, the only value, skips that time.",
     ),
     KeySpec::new(
         "jitter",
@@ -130,7 +130,7 @@ pub static JOB: &[KeySpec] = &[
         "retention",
         DURATION,
         "",
-        "Rows of this job that are older than this are deleted, both personal and catalog data. Plays, ranks and search hits age from their day, a list from its last confirmation by Spotify. Entities that the job reads by id are read again before they reach this age, and rows that another job also reads are kept. Default: `retention.rows` in the settings. CSV files are not deleted by this key; see `retention.dated_csv`.",
+        "Rows of this job that are older than this are deleted, both personal and catalog data. The age of plays, ranks and search hits counts from their day, and the age of a list from the time when Spotify last confirmed it. Entities that the job reads by id are read again before they reach this age, and rows that another job also reads are kept. Default: `retention.rows` in the settings. CSV files are not deleted by this key; see `retention.dated_csv`.",
     ),
     REFRESH_AFTER,
     FULL_EVERY,
@@ -150,7 +150,7 @@ pub static JOB: &[KeySpec] = &[
         "publish_partial",
         ValueShape::Flag,
         "",
-        "Also write the files of a partial run. With `true`, a fetch that is interrupted before it has ever finished writes what is whole so far: each list that was read to its end. Default: `output.publish_partial` in the settings, which does not include the latter.",
+        "Also write the files of a partial run. With `true`, a fetch that is interrupted before it has ever finished writes what is whole so far: each list that was read to its end. Default: `output.publish_partial` in the settings, which does not apply to a fetch that has never finished.",
     ),
     KeySpec::new(
         "report",
@@ -270,7 +270,7 @@ pub static FETCH: &[KeySpec] = &[
         "from",
         ValueShape::Text(&rules::FETCH_NAME),
         "",
-        "The name of another fetch, further up in the file. Everything that its rows refer to is fetched.",
+        "The name of another fetch, further up in the file. The ids in its rows that this stream can take are fetched.",
     ),
     KeySpec::new(
         "where",

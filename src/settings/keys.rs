@@ -347,7 +347,7 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "overlap",
                 ValueShape::OneOf(super::policy::overlap_words),
                 "\"skip\"",
-                "What happens at a scheduled time while the job is still running.",
+                "What happens at a scheduled time while the job is still running. `skip`, the only value, skips that time.",
             ),
             KeySpec::new(
                 "jitter",

@@ -361,3 +361,27 @@ fn count_shared_playlists(tx: &WriteTx) -> Result<i64, StoreError> {
          UNION SELECT playlist_id FROM playlist_changes WHERE added_by IN (SELECT id FROM purged_ids))";
     Ok(tx.query_one(sql, &[])?.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tables with ids of tracks that keep no track: parts of a track, notes about one, and the tracks of imported histories.
+    const NO_LISTS: [&str; 6] =
+        ["track_artists", "track_markets", "skipped_items", "returned_members", "code_matches", "imported_tracks"];
+
+    #[test]
+    fn purge_knows_every_list_of_tracks() {
+        let store = crate::store::views::tests::empty_store();
+        let sql = "SELECT m.name, c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
+                   WHERE m.type = 'table' AND c.name IN ('track_id', 'item_id')";
+        let mut statement = store.prepare(sql).unwrap();
+        let found = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let mut found: Vec<(String, String)> = found.map(Result::unwrap).collect();
+        found.retain(|(table, _)| !NO_LISTS.contains(&table.as_str()));
+        found.sort();
+        let mut known = TRACKS_OF_LISTS.map(|(table, column)| (table.to_owned(), column.to_owned()));
+        known.sort();
+        assert_eq!(found, known);
+    }
+}

@@ -40,6 +40,8 @@ pub fn content_rows(store: &Connection) -> Vec<String> {
             "audience" => "iif(t.audience LIKE 'forgotten %', 'forgotten', t.audience)".to_owned(),
             // Whether an item was removed is content, but the time is not.
             "removed_at" => "removed_at IS NOT NULL".to_owned(),
+            // What is missing is content, but not how often and when runs have looked for it.
+            "gaps" => "json_remove(t.gaps, '$.looks', '$.looked_at')".to_owned(),
             other => format!("t.\"{other}\""),
         });
         let sql = format!("SELECT {} FROM \"{table}\" t", shown.collect::<Vec<_>>().join(", "));

@@ -230,10 +230,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_page_is_unusable() {
-        let null =
-            RawPage::read(&answer(r#"{"items":null,"next":false,"total":"0"}"#), Envelope::Bare).unwrap().unwrap();
-        assert_eq!((null.served(), null.more, null.total), (0, false, Some(0)));
-        for body in ["", "<html>", "{}", "[]", r#"{"items":5}"#, r#"{"items":[1"#, "{\"items\":[\"\u{0}\"]}"] {
+        let null = r#"{"items":null,"next":false,"total":"0"}"#;
+        for body in [null, "", "<html>", "{}", "[]", r#"{"items":5}"#, r#"{"items":[1"#, "{\"items\":[\"\u{0}\"]}"] {
             assert!(RawPage::read(&answer(body), Envelope::Bare).is_err(), "{body}");
         }
     }

@@ -200,3 +200,22 @@ pub(in crate::store) fn create_views(conn: &Connection) -> rusqlite::Result<()> 
 pub(in crate::store) fn delete_trigger(table: &str) -> String {
     format!("{table}_row_deleted")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::{self, ColumnType};
+
+    #[test]
+    fn flags_of_streams_are_booleans() {
+        let tables = known_feed_tables().unwrap();
+        let stored: Vec<&FeedColumn> = tables.iter().flat_map(|table| &table.columns).collect();
+        let columns = stream::all().flat_map(|stream| stream.columns.iter().copied().flatten());
+        let flags: Vec<_> = columns.filter(|column| column.column_type == ColumnType::Boolean).collect();
+        assert!(flags.len() > 10);
+        for flag in flags {
+            let mut same = stored.iter().filter(|column| column.name == flag.name);
+            assert!(same.all(|column| column.kind == FeedType::Boolean), "{}", flag.name);
+        }
+    }
+}

@@ -131,33 +131,3 @@ fn ended_run_leaves_nothing_staged() {
     assert_eq!(count("SELECT count(*) FROM playlist_items WHERE kind = 'track' AND track_id IS NULL"), 0);
     assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
 }
-
-/// A run that is killed between two pages leaves whole pages: each staged item has its track, and the checkpoint fits.
-#[test]
-fn killed_run_leaves_whole_pages() {
-    let sandbox = Sandbox::new(3);
-    let project = sandbox.project(3);
-    let store = project.root().join("output/cratedigger.db");
-    let mut child = project.command(&["run", "--quiet"]).spawn().expect("the binary runs");
-    let staged = || -> rusqlite::Result<i64> {
-        Connection::open(&store)?.query_row("SELECT count(*) FROM staged_items", [], |row| row.get(0))
-    };
-    while child.try_wait().expect("a child").is_none() {
-        if staged().is_ok_and(|items| items > 0) {
-            child.kill().expect("it is there");
-        }
-    }
-    let count = |sql: &str| {
-        let store = Connection::open(&store).expect("the store");
-        store.query_row(sql, [], |row| row.get::<_, i64>(0)).expect(sql)
-    };
-    let without_track =
-        "SELECT count(*) FROM staged_items WHERE kind = 'track' AND item_id NOT IN (SELECT id FROM tracks)";
-    assert_eq!(count(without_track), 0);
-    let staged = count("SELECT count(*) FROM staged_items");
-    assert!(staged > 0, "the run was killed amid a playlist");
-    assert_eq!(count("SELECT coalesce(sum(next_offset), 0) FROM checkpoints"), staged);
-    assert!(project.run(&["run", "--quiet"]).status.success());
-    assert_eq!(count("SELECT count(*) FROM playlist_items"), 1_500);
-    assert_eq!(count("SELECT count(*) FROM pragma_foreign_key_check"), 0);
-}

@@ -91,7 +91,7 @@ fn schedule_runs_jobs_and_stops_on_a_signal() {
 
     let began = Instant::now();
     let (code, said) = it.stop();
-    assert!(began.elapsed() < Duration::from_secs(10));
+    assert!(began.elapsed() < Duration::from_secs(60));
     assert_eq!(code, 0, "{said}");
     let lines: Vec<&str> =
         said.lines().filter(|line| line.contains(" INFO run started") || line.contains(" INFO run finished")).collect();

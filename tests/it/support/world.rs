@@ -171,8 +171,21 @@ impl World {
     pub fn wait_for_calls(&self, count: usize) {
         let began = Instant::now();
         while self.calls().len() < count {
-            assert!(began.elapsed() < Duration::from_secs(20), "{:?}", self.calls());
+            assert!(began.elapsed() < HUNG, "{:?}", self.calls());
             std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until a query on the store, which may not exist yet, has this value.
+    pub fn wait_for_stored(&self, sql: &str, value: i64) {
+        let stored = || -> rusqlite::Result<i64> {
+            let store = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            store.query_row(sql, [], |row| row.get(0))
+        };
+        let began = Instant::now();
+        while stored() != Ok(value) {
+            assert!(began.elapsed() < HUNG, "{sql}: {:?} instead of {value}", stored());
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 

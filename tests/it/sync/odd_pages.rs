@@ -310,7 +310,7 @@ fn missing_items_are_reported_after_a_kill() {
     let mut child = world.spawn(&[]);
     // A stalled call is logged only after its client has disconnected, so wait for the call before it.
     world.wait_for_calls(1);
-    std::thread::sleep(std::time::Duration::from_millis(400));
+    std::thread::sleep(std::time::Duration::from_millis(1_000));
     child.kill().unwrap();
     child.wait().unwrap();
     world.sandbox.clear_faults();
@@ -329,8 +329,7 @@ fn killed_run_counts_committed_work() {
     let (world, id) = plain();
     world.sandbox.inject(Fault::on_path(ITEMS, FaultAction::Stall).with_query("offset=200"));
     let mut child = world.spawn(&[]);
-    world.wait_for_calls(2);
-    std::thread::sleep(std::time::Duration::from_millis(400));
+    world.wait_for_stored("SELECT count(*) FROM staged_items", 200);
     child.kill().unwrap();
     child.wait().unwrap();
     world.sandbox.clear_faults();

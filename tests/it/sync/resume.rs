@@ -98,6 +98,39 @@ fn run_killed_after_any_call_recovers() {
     }
 }
 
+/// A run that is killed between two pages leaves whole pages: each staged item has its track, and the checkpoints fit.
+#[test]
+fn killed_run_leaves_whole_pages() {
+    let world = World::with(SandboxOptions {
+        playlists: 3,
+        mode: QuotaMode::Extended,
+        playlist_page_max: 50,
+        playlist_items: 260,
+        ..SandboxOptions::default()
+    });
+    let mut ids = world.sandbox.catalog().playlist_ids();
+    ids.retain(|id| world.sandbox.catalog().expected_rows(id).is_some_and(|rows| rows.len() == 260));
+    assert_eq!(ids.len(), 3);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let world = world.job(&by_ids("playlist_items", &ids));
+    world.sandbox.inject(Fault::on_path("/v1/playlists/*/*", FaultAction::Stall).with_query("offset=200"));
+    let mut child = world.spawn(&[]);
+    // The first playlist waits for its last page but one.
+    world.wait_for_stored("SELECT count(*) FROM staged_items", 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(
+        world
+            .rows("SELECT kind, count(*) FROM staged_items WHERE item_id NOT IN (SELECT id FROM tracks) GROUP BY kind"),
+        Vec::<Vec<String>>::new()
+    );
+    assert_eq!(world.one("SELECT sum(next_offset) FROM checkpoints"), "200");
+    world.sandbox.clear_faults();
+    world.run(&[]).exits(0);
+    assert_eq!(world.one("SELECT count(*) FROM playlist_items"), "780");
+    no_traces(&world);
+}
+
 /// A plain playlist of 260 items.
 fn long_playlist(world: &World) -> String {
     let catalog = world.sandbox.catalog();
