@@ -193,7 +193,7 @@ fn files_of_a_killed_restore_are_deleted() {
             "{nth}: {}",
             ran.stderr
         );
-        assert_eq!(waiting_folders(root), [PathBuf::new(); 0], "{nth}");
+        assert!(waiting_folders(root).is_empty(), "{nth}");
         let whole = root.join("new/output/cratedigger.db").exists() && root.join("new/jobs/x.toml").exists();
         assert_eq!(whole, has_list || is_done, "{nth}");
         deleted += u32::from(!has_list && !is_done);
