@@ -120,7 +120,7 @@ pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_
 pub use file_marks::{FileSource, MarkedFile, last_file_at, record_marks, sources_with_files};
 pub use find::{FoundItem, find_in_lists};
 pub use imported_plays::{ExportedPlay, ImportedPlays, import_plays};
-pub use info::{StoreIdentity, data_version, known_state_folder};
+pub use info::{StoreIdentity, data_version, known_state_folder, known_state_id};
 pub use interrupted_reads::InterruptedRead;
 pub use known_gaps::KnownGaps;
 pub use known_rows::KeptRow;

@@ -87,7 +87,10 @@ impl WaitingFolder {
         clear(&waiting.folder).with_context(failed)?;
         let project = std::path::absolute(project).with_context(failed)?;
         let text = [id.as_bytes(), b"\n", project.as_os_str().as_bytes()].concat();
-        waiting.write(OWNER, &text).with_context(failed)?;
+        if let Err(e) = waiting.write(OWNER, &text) {
+            drop(waiting.remove());
+            return Err(e).with_context(failed);
+        }
         Ok(waiting)
     }
 
