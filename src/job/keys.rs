@@ -150,7 +150,7 @@ pub static JOB: &[KeySpec] = &[
         "publish_partial",
         ValueShape::Flag,
         "",
-        "Also write the files of a partial run. With `true`, a fetch that is interrupted before it has ever finished writes what is whole so far: each list that was read to its end. Default: `output.publish_partial` in the settings, which does not apply to a fetch that has never finished.",
+        "Also write the files of a partial run. With `true`, a fetch that is interrupted before it has ever finished writes what is whole so far: each row that was read by its id, and each list that was read to its end and verified. Default: `output.publish_partial` in the settings, which does not apply to a fetch that has never finished.",
     ),
     KeySpec::new(
         "report",

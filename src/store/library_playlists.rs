@@ -19,6 +19,8 @@ pub struct LibraryPlaylist {
     pub gaps: KnownGaps,
     /// Number of stored items.
     pub stored: i64,
+    /// Number of items that Spotify announces.
+    pub total: Option<i64>,
     /// Position in the list of playlists.
     pub position: i64,
     /// It is staged to its end and waits for verification.
@@ -27,7 +29,15 @@ pub struct LibraryPlaylist {
     pub verified: bool,
 }
 
+/// A playlist with more items than this is a long one.
+const LONG_PLAYLIST: i64 = 1_000;
+
 impl LibraryPlaylist {
+    /// Whether it is read after all others: alone, it could take the calls of a day.
+    pub fn is_long(&self) -> bool {
+        self.total.is_some_and(|total| total > LONG_PLAYLIST)
+    }
+
     /// Whether the user owns it, or may edit it with others.
     pub fn is_own(&self) -> bool {
         self.owner == PlaylistOwner::User
@@ -57,7 +67,7 @@ pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Resu
                   AND n.read_at IS NOT NULL ORDER BY n.read_at DESC LIMIT 1), l.snapshot_id, NULL),
                 coalesce(l.stored, 0), m.position,
                 coalesce(c.ended, 0), coalesce(c.ended AND c.snapshot_id = p.snapshot_id AND c.updated_at < o.whole_at, 0),
-                p.owner_id, w.account_id, l.unread IS NOT NULL, l.gaps
+                p.owner_id, w.account_id, l.unread IS NOT NULL, l.gaps, p.total_items
          FROM my_playlists m JOIN playlists p ON p.id = m.playlist_id
          LEFT JOIN lists l ON l.kind = 'playlist_items' AND l.parent_id = p.id AND l.audience = ?1 AND l.market = ?2
          LEFT JOIN checkpoints c ON c.list_id = l.id LEFT JOIN lists o ON o.id = m.list_id
@@ -83,6 +93,7 @@ pub fn of_user(tx: &WriteTx, user: &str, market: &str, whole: &TimeSpan) -> Resu
             position: row.get(5)?,
             reached_end: row.get(6)?,
             verified: row.get(7)?,
+            total: row.get(12)?,
         })
     };
     let rows = statement

@@ -27,12 +27,13 @@ use spotify_client::{EntityKind, path_segment};
 /// Tracks that the answer about an album holds, and tracks of a page of the rest.
 const ALBUM_PAGE: u16 = 50;
 
-/// Reads the tracks of albums.
+/// Reads the tracks of albums. If an error stops that, the result has the albums whose tracks were read.
 pub(super) async fn read_album_tracks(
     sync: &SyncContext,
     context: &FetchContext,
     references: &[IndexedReference],
-) -> Result<WorkResult, SyncError> {
+    result: &mut WorkResult,
+) -> Result<(), SyncError> {
     let mut resolved = resolve_references(sync, context, references).await?;
     let albums = resolved.ids.clone();
     let asked = context.asked(sync.now());
@@ -55,10 +56,13 @@ pub(super) async fn read_album_tracks(
             }
         }
     }
-    let mut result = EntityReader::for_album_tracks().read(sync, context, &wanted).await?;
+    let mut ended = EntityReader::for_album_tracks().read(sync, context, &wanted, result).await;
     result.requested.clear();
     result.counts = RecordCounts { skipped: result.counts.skipped, ..RecordCounts::default() };
-    let wrong = resolved.check_codes(sync, context).await?;
+    let wrong = match &ended {
+        Ok(()) => resolved.check_codes(sync, context).await?,
+        Err(_) => resolved.unverified_ids(),
+    };
     result.add(resolved.result);
     let mut places = Vec::with_capacity(albums.len());
     let kept = albums.iter().zip(&resolved.places).filter(|(album, _)| !wrong.contains(*album));
@@ -78,15 +82,27 @@ pub(super) async fn read_album_tracks(
         if result.unanswered.contains(album) {
             continue;
         }
-        places.push(*place);
         if open.row.checkpoint.is_some() || (listed.contains(album) && !is_read) {
+            if ended.is_err() {
+                continue;
+            }
             let list = album_tracks_request(context, open.key.clone());
             let parent_answers = came_with_album || listed.contains(album);
             let prefetch = Prefetch { is_from_parent: came_with_album, parent_answers, ..Prefetch::default() };
-            let outcome = read_pages(&open, &list, prefetch).await?;
-            result.add(finish_read(&open, outcome).await?);
+            let read = match read_pages(&open, &list, prefetch).await {
+                Ok(outcome) => finish_read(&open, outcome).await,
+                Err(e) => Err(e),
+            };
+            match read {
+                Ok(read) => {
+                    places.push(*place);
+                    result.add(read);
+                }
+                Err(e) => ended = Err(e),
+            }
             continue;
         }
+        places.push(*place);
         let requested = vec![open.requested()];
         if is_read {
             let stored = open.row.stored.unwrap_or(0);
@@ -98,7 +114,7 @@ pub(super) async fn read_album_tracks(
         }
     }
     result.places = places;
-    Ok(result)
+    ended
 }
 
 /// The request for the tracks of an album.

@@ -66,18 +66,21 @@ impl EntityReader {
         }
     }
 
-    /// Reads the entities of a work item.
+    /// Reads the entities of a work item. If an error stops that, the result has those that were read.
     pub(super) async fn read_references(
         self,
         sync: &SyncContext,
         context: &FetchContext,
         references: &[IndexedReference],
-    ) -> Result<WorkResult, SyncError> {
+        result: &mut WorkResult,
+    ) -> Result<(), SyncError> {
         let mut resolved = resolve_references(sync, context, references).await?;
-        let read = self.read(sync, context, &resolved.ids).await?;
-        let wrong = resolved.check_codes(sync, context).await?;
-        let mut result = resolved.result;
-        result.add(read);
+        let ended = self.read(sync, context, &resolved.ids, result).await;
+        let wrong = match &ended {
+            Ok(()) => resolved.check_codes(sync, context).await?,
+            Err(_) => resolved.unverified_ids(),
+        };
+        result.add(resolved.result);
         // The record keeps the order of the ids.
         let is_answered = |id: &&String| !result.unanswered.contains(*id);
         let keep: Vec<bool> = resolved.ids.iter().filter(is_answered).map(|id| !wrong.contains(id)).collect();
@@ -85,17 +88,18 @@ impl EntityReader {
         result.places = answered.zip(&keep).filter(|(_, keep)| **keep).map(|((_, place), _)| place).collect();
         let mut kept = keep.iter();
         result.requested.retain(|_| kept.next().copied().unwrap_or(true));
-        Ok(result)
+        ended
     }
 
-    /// Reads the entities of these ids that are not fresh.
+    /// Reads the entities of these ids that are not fresh. If an error stops that, those that were not read are
+    /// unanswered.
     pub(super) async fn read(
         self,
         sync: &SyncContext,
         context: &FetchContext,
         ids: &[String],
-    ) -> Result<WorkResult, SyncError> {
-        let mut result = WorkResult::default();
+        result: &mut WorkResult,
+    ) -> Result<(), SyncError> {
         let FreshEntities { is_fresh, answered_as } = self.find_fresh(sync, context, ids).await?;
         let stale: Vec<String> =
             ids.iter().zip(&is_fresh).filter(|(_, fresh)| !**fresh).map(|(id, _)| id.clone()).collect();
@@ -118,7 +122,10 @@ impl EntityReader {
             sync.observer.item_done(&context.fetch);
         }
         let mut requests = EntityRequests { sync, context, reader: self, answered_as };
-        requests.read_all(&wanted, &mut result).await?;
+        let ended = requests.read_all(&wanted, result).await;
+        if ended.is_err() {
+            result.unanswered.extend(wanted.into_iter().filter(|id| !requests.answered_as.contains_key(id)));
+        }
         // The store has the id that Spotify answered with, which may be another one.
         let requested = |id: &String| RequestedItem {
             user_id: None,
@@ -127,7 +134,7 @@ impl EntityReader {
         };
         let answered = ids.iter().filter(|id| !result.unanswered.contains(*id));
         result.requested = answered.map(requested).collect();
-        Ok(result)
+        ended
     }
 
     /// Which of these ids need not be requested.
@@ -252,7 +259,7 @@ impl EntityRequests<'_> {
             let size = reader.batch_size(sync, rest.len())?;
             let (now, later) = rest.split_at(size.min(rest.len()));
             if size == 1 {
-                result.add(self.read_one_by_one(now).await?);
+                self.read_one_by_one(now, result).await?;
                 rest = later;
                 continue;
             }
@@ -271,14 +278,16 @@ impl EntityRequests<'_> {
                 Err(SyncError::Api(e)) if is_about_one_list(&e) => {
                     // One id can spoil a batch for all others. Alone, each is judged by itself.
                     tracing::debug!(error = %e, ids = now.len(), "a batch read failed; the ids are read one by one");
-                    let alone = self.read_one_by_one(now).await?;
+                    let mut alone = WorkResult::default();
+                    let ended = self.read_one_by_one(now, &mut alone).await;
                     // A route that is missing while each of its ids answers is missing for all batches.
                     let is_route_missing = matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. });
-                    if is_route_missing && alone.counts.skipped == 0 && alone.unanswered.is_empty() {
+                    if ended.is_ok() && is_route_missing && alone.counts.skipped == 0 && alone.unanswered.is_empty() {
                         let evidence = format!("a batch read of {} was refused: {e}", reader.kind.plural());
                         sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
                     }
                     result.add(alone);
+                    ended?;
                 }
                 Err(e) => return Err(e),
             }
@@ -287,12 +296,11 @@ impl EntityRequests<'_> {
         Ok(())
     }
 
-    async fn read_one_by_one(&mut self, ids: &[String]) -> Result<WorkResult, SyncError> {
-        let mut result = WorkResult::default();
+    async fn read_one_by_one(&mut self, ids: &[String], result: &mut WorkResult) -> Result<(), SyncError> {
         for id in ids {
             result.add(self.read_one(id).await?);
         }
-        Ok(result)
+        Ok(())
     }
 
     /// Reads a batch that failed, so that one bad id costs itself only.
@@ -430,6 +438,7 @@ impl EntityRequests<'_> {
         let (body, etag) = match answer {
             Ok(Some(answer)) => answer,
             Ok(None) => {
+                self.answered_as.insert(id.to_owned(), id.to_owned());
                 let (id, kind, now) = (id.to_owned(), reader.kind, timestamp(sync.now()));
                 sync.store.write(move |s| etags::mark_entity_unchanged(s, tag.table, kind.as_str(), &id, &now)).await?;
                 return Ok(WorkResult::complete(Vec::new(), RecordCounts { stored: 1, ..RecordCounts::default() }));

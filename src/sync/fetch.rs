@@ -77,6 +77,10 @@ impl FetchRun<'_> {
             // How many lists a user has is known only after they were read.
             let incomplete = i64::try_from(result.problem_count).unwrap_or(i64::MAX);
             record.asked = record.asked.max(record.unchanged + result.counts.read + incomplete);
+            if error.is_some() {
+                // The list of playlists, and the playlists that it names.
+                record.asked = record.asked.max(result.playlists.map_or(0, |playlists| playlists.listed + 1));
+            }
         }
         record.calls = i64::try_from(sync.api.calls_sent() - calls_before).unwrap_or(i64::MAX);
         let mut hints = result.hints.clone();
@@ -87,7 +91,11 @@ impl FetchRun<'_> {
         let FetchEnding { state, reason, error } = self.classify_end(problem, error).await?;
         record.reason = reason;
         let read = result.counts.read;
-        let (mut warnings, playlists) = (result.warnings.clone(), result.playlists);
+        let (mut warnings, mut playlists) = (result.warnings.clone(), result.playlists);
+        if let Some(playlists) = playlists.as_mut().filter(|_| !came_to_its_end) {
+            // One of those that were done is the list of playlists. The others wait for the next run.
+            playlists.read = playlists.read.min((record.unchanged + read - 1).max(0));
+        }
         warnings.extend(self.note_skipped_rows().await?);
         let fields = match (self.read_field_notes().await, &error) {
             (Ok(fields), _) => fields,
@@ -244,12 +252,11 @@ impl FetchRun<'_> {
                 while !stop.load(Ordering::Relaxed) {
                     let Some(&index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                     let Some(item) = items.get(index) else { break };
-                    match run_item(&sync, &context, item).await {
-                        Ok(result) => results.push((index, result)),
-                        Err(e) => {
-                            stop.store(true, Ordering::Relaxed);
-                            return (results, Some(e));
-                        }
+                    let (result, error) = run_item(&sync, &context, item).await;
+                    results.push((index, result));
+                    if error.is_some() {
+                        stop.store(true, Ordering::Relaxed);
+                        return (results, error);
                     }
                 }
                 (results, None)
@@ -288,9 +295,10 @@ impl FetchRun<'_> {
             results.iter_mut().map(|(index, result)| (*index, std::mem::take(&mut result.unanswered))).collect();
         for (index, ids) in unanswered.into_iter().filter(|(_, ids)| !ids.is_empty()) {
             let Some(item) = items.get(index) else { continue };
-            match run_item(self.sync, &context, &item.for_second_look(&ids)).await {
-                Ok(result) => results.push((index, result)),
-                Err(e) => return Some(e),
+            let (result, error) = run_item(self.sync, &context, &item.for_second_look(&ids)).await;
+            results.push((index, result));
+            if error.is_some() {
+                return error;
             }
         }
         None
@@ -298,11 +306,25 @@ impl FetchRun<'_> {
 }
 
 /// Reads a work item. Where a limit stops it that may not be the app's, the class of the app is found out
-/// first, and the item is read again.
-async fn run_item(sync: &SyncContext, context: &FetchContext, item: &WorkItem) -> Result<WorkResult, SyncError> {
+/// first, and the item is read again. Returns what was read, and the error that stopped it.
+async fn run_item(sync: &SyncContext, context: &FetchContext, item: &WorkItem) -> (WorkResult, Option<SyncError>) {
+    let mut result = WorkResult::default();
+    let ended = try_item(sync, context, item, &mut result).await;
+    (result, ended.err())
+}
+
+async fn try_item(
+    sync: &SyncContext,
+    context: &FetchContext,
+    item: &WorkItem,
+    result: &mut WorkResult,
+) -> Result<(), SyncError> {
     sync.check_store_room()?;
-    match item.read(sync, context).await {
-        Err(SyncError::Api(e)) if sync.app.may_continue(&context.bearer, &e).await? => item.read(sync, context).await,
+    match item.read(sync, context, result).await {
+        Err(SyncError::Api(e)) if sync.app.may_continue(&context.bearer, &e).await? => {
+            *result = WorkResult::default();
+            item.read(sync, context, result).await
+        }
         other => other,
     }
 }

@@ -44,12 +44,17 @@ use spotify_client::family::EndpointFamily;
 use spotify_client::state::AppClass;
 use spotify_client::wire::Playlist;
 
-/// Reads the items of all playlists of a user that may be read.
-pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
+/// Reads the items of all playlists of a user that may be read: long lists after all others, so that they do not
+/// keep them waiting. If an error stops that, the result has the playlists that were read.
+pub(super) async fn read_own_playlists(
+    sync: &SyncContext,
+    context: &FetchContext,
+    result: &mut WorkResult,
+) -> Result<(), SyncError> {
     let lists = playlists_request(context);
     let own_before = library(sync, context).await?.into_iter().filter(LibraryPlaylist::is_own).map(|list| list.id);
     let own_before: HashSet<String> = own_before.collect();
-    let mut result = read_list(sync, context, &lists).await?;
+    result.add(read_list(sync, context, &lists).await?);
     // The rows of this fetch are items. The lists are rows of another stream.
     result.counts.stored = 0;
     let mut listed = library(sync, context).await?;
@@ -62,41 +67,29 @@ pub(super) async fn read_own_playlists(sync: &SyncContext, context: &FetchContex
     result.playlists = Some(count_entries(sync, context, listed.len()).await?);
     let parts = FetchContext { from_own_library: true, is_listed: true, ..context.clone() };
     let reader = OwnPlaylistsReader { sync, context: &parts };
-    let all = listed.clone();
-    let (own, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(LibraryPlaylist::is_own);
-    let (changed, unchanged): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| has_changed(sync, list));
-    reader.record_unchanged(unchanged, &mut result).await?;
-    let changed = reader.without_missing(changed, &mut result).await?;
-    let size = sync.app.page_size(lists.family, &lists.path, lists.paging).map_err(ApiError::from)?;
-    let page_of = |list: &LibraryPlaylist| list.position / i64::from(size);
-    // One page at a time: few lists wait to be verified, so each is locked for a short while.
-    for group in changed.chunk_by(|a, b| page_of(a) == page_of(b)) {
-        let offset = group.first().map_or(0, |list| page_of(list) * i64::from(size));
-        let mut pending = Vec::new();
-        for list in group {
-            let mut read = reader.read_changed(list, true).await?;
-            match read.pending.pop() {
-                Some(one) => pending.push(one),
-                None => reader.add(&mut result, read),
-            }
-        }
-        for verified in verify_group(sync, &parts, (&lists, offset), pending).await? {
-            reader.add(&mut result, verified);
-        }
-    }
     // Spotify refuses many lists of others, although the library names them.
     let parts_of_others = FetchContext { is_listed: false, ..parts.clone() };
     let reader_of_others = OwnPlaylistsReader { sync, context: &parts_of_others };
-    reader_of_others.read_others(others, &mut result).await?;
+    let all = listed.clone();
+    let (own, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(LibraryPlaylist::is_own);
+    let own = reader.changed_lists(own, result).await?;
+    let size = sync.app.page_size(lists.family, &lists.path, lists.paging).map_err(ApiError::from)?;
+    let (own, long): (Vec<_>, Vec<_>) = own.into_iter().partition(|list| !list.is_long());
+    reader.read_own((&lists, size), own, result).await?;
+    let others = reader_of_others.changed_lists(others, result).await?;
+    let (others, long_of_others): (Vec<_>, Vec<_>) = others.into_iter().partition(|list| !list.is_long());
+    reader_of_others.read_each(others, result).await?;
+    reader.read_own((&lists, size), long, result).await?;
+    reader_of_others.read_each(long_of_others, result).await?;
     // The refusals may have been a mistake.
     let unanswered = std::mem::take(&mut result.unanswered);
     for list in all.iter().filter(|list| unanswered.contains(&list.id)) {
         let context = FetchContext { is_second_look: true, is_listed: list.is_own(), ..parts.clone() };
         let reader = OwnPlaylistsReader { sync, context: &context };
         let read = reader.read_changed(list, false).await?;
-        reader.add(&mut result, read);
+        reader.add(result, read);
     }
-    Ok(result)
+    Ok(())
 }
 
 /// The playlists in the user's library, as the store has them.
@@ -131,6 +124,11 @@ fn has_changed(sync: &SyncContext, list: &LibraryPlaylist) -> bool {
         || list.snapshot_id != list.read_snapshot_id
 }
 
+/// Whether the answer about a playlist has all of its items, so that it needs no proof.
+fn comes_in_one_answer(list: &LibraryPlaylist) -> bool {
+    !list.reached_end && list.total.is_some_and(|total| total <= INCLUDED_ITEMS)
+}
+
 /// The request for the list of a user's playlists.
 fn playlists_request(context: &FetchContext) -> ListRequest {
     user_list_request(my_playlists_stream(), context)
@@ -147,6 +145,17 @@ struct OwnPlaylistsReader<'a> {
 }
 
 impl OwnPlaylistsReader<'_> {
+    /// Of these lists, those that changed and were not refused before. The others are recorded.
+    async fn changed_lists(
+        &self,
+        lists: Vec<LibraryPlaylist>,
+        result: &mut WorkResult,
+    ) -> Result<Vec<LibraryPlaylist>, SyncError> {
+        let (changed, unchanged): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| has_changed(self.sync, list));
+        self.record_unchanged(unchanged, result).await?;
+        self.without_missing(changed, result).await
+    }
+
     /// Of these lists, those that were not refused before. The others are recorded.
     async fn without_missing(
         &self,
@@ -164,18 +173,19 @@ impl OwnPlaylistsReader<'_> {
                 None => rest.push(list),
             }
         }
-        self.failing_last(rest).await
+        self.in_reading_order(rest).await
     }
 
-    /// The same lists, with those last that failed when they were last requested.
-    async fn failing_last(&self, lists: Vec<LibraryPlaylist>) -> Result<Vec<LibraryPlaylist>, SyncError> {
+    /// The same lists: those that come in one answer first, and those last that failed when they were last requested.
+    async fn in_reading_order(&self, lists: Vec<LibraryPlaylist>) -> Result<Vec<LibraryPlaylist>, SyncError> {
         let keys: Vec<_> = lists.iter().map(|list| playlist_key(self.context, &list.id)).collect();
         let ages = self.sync.store.write(move |s| freshness::checked_at(s, &keys)).await?;
         let failed = FailedRequests::of_fetch(self.sync, self.context).await?;
         let is_failing =
             |(list, age): &(LibraryPlaylist, Option<String>)| failed.is_failing(self.context, &list.id, age.as_deref());
         let (failing, good): (Vec<_>, Vec<_>) = lists.into_iter().zip(ages).partition(is_failing);
-        Ok(good.into_iter().chain(failing).map(|(list, _)| list).collect())
+        let (first, good): (Vec<_>, Vec<_>) = good.into_iter().partition(|(list, _)| comes_in_one_answer(list));
+        Ok(first.into_iter().chain(good).chain(failing).map(|(list, _)| list).collect())
     }
 
     /// Reads a playlist that changed, unless it was read to its end already and the list of playlists has
@@ -210,12 +220,37 @@ impl OwnPlaylistsReader<'_> {
         read_list(sync, context, &items).await
     }
 
+    /// Reads lists of the user that changed. Those on one page of the list of playlists are verified by that page.
+    async fn read_own(
+        &self,
+        (lists, page_size): (&ListRequest, u16),
+        changed: Vec<LibraryPlaylist>,
+        result: &mut WorkResult,
+    ) -> Result<(), SyncError> {
+        let size = i64::from(page_size);
+        let page_of = |list: &LibraryPlaylist| list.position / size;
+        // One page at a time: few lists wait to be verified, so each is locked for a short while.
+        for group in changed.chunk_by(|a, b| page_of(a) == page_of(b)) {
+            let offset = group.first().map_or(0, |list| page_of(list) * size);
+            let mut pending = Vec::new();
+            for list in group {
+                let mut read = self.read_changed(list, true).await?;
+                match read.pending.pop() {
+                    Some(one) => pending.push(one),
+                    None => self.add(result, read),
+                }
+            }
+            for verified in verify_group(self.sync, self.context, (lists, offset), pending).await? {
+                self.add(result, verified);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads the lists of others, and those of unknown owners. Spotify refuses some of them, or gives them
     /// without their items. Each is verified by itself.
-    async fn read_others(&self, lists: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
-        let (changed, unchanged): (Vec<_>, Vec<_>) = lists.into_iter().partition(|list| has_changed(self.sync, list));
-        self.record_unchanged(unchanged, result).await?;
-        for list in self.without_missing(changed, result).await? {
+    async fn read_each(&self, changed: Vec<LibraryPlaylist>, result: &mut WorkResult) -> Result<(), SyncError> {
+        for list in changed {
             let read = self.read_changed(&list, false).await?;
             self.add(result, read);
         }
@@ -414,7 +449,7 @@ async fn estimate_each_playlist(
     let class = sync.app.class().map_err(ApiError::from)?;
     let (_, size) = page_sizes(estimator, lists)?;
     let recent = sync.full_read_span(context.full_every);
-    let (mut estimate, mut groups) = (CallEstimate::default(), HashMap::<i64, ProofGroup>::new());
+    let (mut estimate, mut groups) = (CallEstimate::default(), HashMap::<(bool, i64), ProofGroup>::new());
     let lists_now: Vec<LibraryPlaylist> = listed.iter().map(|(list, _)| list.clone()).collect();
     let refused = missing::are_missing_playlists(sync, context, &lists_now).await?;
     for ((list, total), refused) in listed.into_iter().zip(refused) {
@@ -438,7 +473,7 @@ async fn estimate_each_playlist(
             continue;
         }
         let page_sizes = item_page_sizes(sync, &list.id)?;
-        let group = groups.entry(list.position / i64::from(size));
+        let group = groups.entry((list.is_long(), list.position / i64::from(size)));
         let total = total.or(row.announced);
         if list.is_own() && at.is_some_and(|at| at.reached_end) && !sync.full {
             // It was read to its end, waits to be verified, and is read again if that fails.
@@ -522,6 +557,7 @@ fn current_listing(
         has_unread: before.is_some_and(|list| list.has_unread),
         gaps: before.map(|list| list.gaps.clone()).unwrap_or_default(),
         stored: before.map_or(0, |list| list.stored),
+        total,
         position,
         verified: false,
         reached_end: false,

@@ -133,6 +133,11 @@ fn mismatch(code: &SearchedCode, codes: &[String]) -> (&'static str, String) {
 }
 
 impl ResolvedReferences {
+    /// The ids of hits that named no code, if an error stops the fetch before they are compared.
+    pub(super) fn unverified_ids(&self) -> HashSet<String> {
+        self.unverified.iter().map(|(_, id)| id.clone()).collect()
+    }
+
     /// Compares the codes with a hit that named no code with the stored rows. An album names its codes only in its own
     /// answer. Returns the ids that have another code after all; the others are noted as unverified.
     pub(super) async fn check_codes(

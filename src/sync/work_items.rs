@@ -43,14 +43,37 @@ pub(super) enum WorkItem {
 }
 
 impl WorkItem {
-    /// Reads the item.
-    pub(super) async fn read(&self, sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
-        let result = match self {
+    /// Reads the item. If an error stops that, the result has the parts that were done before.
+    pub(super) async fn read(
+        &self,
+        sync: &SyncContext,
+        context: &FetchContext,
+        result: &mut WorkResult,
+    ) -> Result<(), SyncError> {
+        let ended = match self {
             // Their parts are counted as they are done.
             WorkItem::Entities(reader, references) => {
-                return reader.read_references(sync, context, references).await;
+                return reader.read_references(sync, context, references, result).await;
             }
-            WorkItem::AlbumTracks(albums) => return read_album_tracks(sync, context, albums).await,
+            WorkItem::AlbumTracks(albums) => return read_album_tracks(sync, context, albums, result).await,
+            WorkItem::OwnPlaylists => read_own_playlists(sync, context, result).await,
+            WorkItem::UserLists(lists) => read_lists(sync, context, lists, result).await,
+            one => one.read_one(sync, context).await.map(|read| result.add(read)),
+        };
+        sync.observer.item_done(&context.fetch);
+        ended?;
+        match result.pending.first() {
+            Some(pending) => {
+                let list = &pending.request.key.parent_id;
+                Err(SyncError::defect(format_args!("{list} was not verified")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Reads an item that has no parts.
+    async fn read_one(&self, sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
+        match self {
             WorkItem::Playlist(id) => {
                 read_list(sync, context, &PlaylistItems { id, deferred_verification: false, is_listed: false }).await
             }
@@ -59,19 +82,11 @@ impl WorkItem {
                 read_list(sync, context, &**list).await
             }
             WorkItem::Search(search) => read_list(sync, context, search).await,
-            WorkItem::UserLists(lists) => read_lists(sync, context, lists).await,
-            WorkItem::OwnPlaylists => read_own_playlists(sync, context).await,
             WorkItem::CsvProfile => read_profile(sync, context).await,
             WorkItem::RecentPlays => read_list(sync, context, &RecentPlays).await,
-        };
-        sync.observer.item_done(&context.fetch);
-        let result = result?;
-        match result.pending.first() {
-            Some(pending) => {
-                let list = &pending.request.key.parent_id;
-                Err(SyncError::defect(format_args!("{list} was not verified")))
+            WorkItem::Entities(..) | WorkItem::AlbumTracks(_) | WorkItem::OwnPlaylists | WorkItem::UserLists(_) => {
+                Err(SyncError::defect("the item has parts"))
             }
-            None => Ok(result),
         }
     }
 
@@ -154,12 +169,12 @@ async fn read_lists(
     sync: &SyncContext,
     context: &FetchContext,
     lists: &[ListRequest],
-) -> Result<WorkResult, SyncError> {
-    let mut result = WorkResult::default();
+    result: &mut WorkResult,
+) -> Result<(), SyncError> {
     for list in lists {
         result.add(read_list(sync, context, list).await?);
     }
-    Ok(result)
+    Ok(())
 }
 
 /// What a list costs that begins with a request of this family.
