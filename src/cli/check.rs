@@ -89,7 +89,7 @@ pub fn run_as(
     }
     // The names in the arguments are those of jobs.
     let targets = match args.jobs.is_empty() {
-        true => target::load(&context.project, &[]),
+        true => target::load(&context.project, context.flags.shard, &[]),
         false => LoadedTargets::default(),
     };
     problems.extend(targets.problems.iter().cloned());

@@ -23,6 +23,9 @@ pub(super) struct LakeManifest {
     /// A random name of the push that wrote it.
     pub push: String,
     pub pushed_at: String,
+    /// The id of the store. Earlier programs did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store_id: Option<String>,
     /// The epoch of the store's feed.
     pub feed_epoch: String,
     /// The version of the store that the files have together.
@@ -153,6 +156,7 @@ impl LakeManifest {
             written_by: concat!("cratedigger ", env!("CARGO_PKG_VERSION")).to_owned(),
             push: random_name(),
             pushed_at: timestamp(now),
+            store_id: Some(snapshot.store_id.clone()),
             feed_epoch,
             version,
             epoch: continued.map_or_else(|| sha256(named.as_bytes())[..16].to_owned(), |same| same.epoch.clone()),
@@ -162,6 +166,11 @@ impl LakeManifest {
             files: Vec::new(),
             superseded: Vec::new(),
         }
+    }
+
+    /// Whether the rows are those of the store, as it is or was.
+    pub(super) fn is_of(&self, snapshot: &FeedSnapshot) -> bool {
+        snapshot.is_source_of(self.store_id.as_deref(), &self.feed_epoch)
     }
 
     pub(super) fn table(&self, name: &str) -> Option<&ManifestTable> {
