@@ -22,7 +22,7 @@ use crate::store::timestamp;
 use crate::store::{FileAccess, Store};
 use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls};
 use crate::target::{self, LoadedTargets};
-use spotify_client::state::LearnedFacts;
+use spotify_client::state::{CallsByJob, LearnedFacts};
 
 /// The calls that may be sent to find out prices, without `--probe` or `--offline`.
 const LOOKUPS: u64 = 10;
@@ -127,7 +127,7 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let priced = |slot: QueueSlot| {
         let (job, price) = prices[slot.index].take()?;
         let fits = BudgetFit::from_price(&price, slot.fits, slot.left.has_no_limit(&price.total()));
-        let days = whole_days(day.for_job(job, None, 0).days(&price.total()));
+        let days = whole_days(day.for_job(job, None, &CallsByJob::default()).days(&price.total()));
         Some(PricedJob { job, price, left: slot.left, fits, days, refused: check::refused_notes(job, &endpoints) })
     };
     let is_used_up = args.probe && probes.remaining() == 0;

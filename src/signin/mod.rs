@@ -136,7 +136,11 @@ pub async fn finish(
     let account = match identity::account_of_token(api, &granted.access_token).await {
         Ok(account) => account,
         Err(error)
-            if error.is_failure() || matches!(error, ApiError::Unreachable { .. } | ApiError::Deferred { .. }) =>
+            if error.is_failure()
+                || matches!(
+                    error,
+                    ApiError::Unreachable { .. } | ApiError::OnlyErrors { .. } | ApiError::Deferred { .. }
+                ) =>
         {
             // The code is used up, so the grant is kept, and the first run reads its account. It
             // never replaces a grant of a known account.
@@ -245,6 +249,7 @@ pub async fn finish_pasted(
         && matches!(
             error,
             ApiError::Unreachable { .. }
+                | ApiError::OnlyErrors { .. }
                 | ApiError::Deferred { .. }
                 | ApiError::ServerError { .. }
                 | ApiError::NoAnswer { .. }

@@ -19,6 +19,17 @@ const FAILED_RESOURCES_OF_AN_OUTAGE: usize = 4;
 /// The same, before the first answer of the run.
 const FAILED_RESOURCES_AT_FIRST: usize = 3;
 
+/// What came instead of an answer of Spotify in all calls of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingAnswer {
+    /// Nothing at all, for one resource or more.
+    Silence,
+    /// Only statuses of 500 and above.
+    Errors,
+    /// The page of a proxy, or of the sign-in to a network.
+    Foreign,
+}
+
 /// The counters of one run.
 #[derive(Debug, Default)]
 pub(super) struct RunCounters {
@@ -31,6 +42,10 @@ pub(super) struct RunCounters {
     pub(super) breaker: CircuitBreaker,
     /// The server has answered a call of the run, with any status below 500.
     pub(super) has_answered: bool,
+    /// One of these answers may come from Spotify.
+    pub(super) has_spotify_answered: bool,
+    /// One of these answers is the page of a proxy or of the sign-in to a network.
+    pub(super) has_foreign_answers: bool,
     /// Resources that were given up since the last answer.
     pub(super) given_up: BTreeSet<String>,
     /// One of these got no response at all.
@@ -60,11 +75,28 @@ impl CallLimiter {
         run.given_up.len() >= limit
     }
 
-    /// Whether the server has answered no call of the run, as far as calls were sent. One resource with a 5xx does
-    /// not show that.
-    pub fn is_unanswered(&self) -> bool {
+    /// Records who has sent a response below 500.
+    pub fn record_sender(&self, is_foreign: bool) {
+        let mut run = self.counters();
+        if is_foreign {
+            run.has_foreign_answers = true;
+        } else {
+            run.has_spotify_answered = true;
+        }
+    }
+
+    /// What has answered instead of Spotify, if Spotify has answered no call of the run, as far as calls were sent. One
+    /// resource with a 5xx does not show that.
+    pub fn missing_answer(&self) -> Option<MissingAnswer> {
         let run = self.counters();
-        !run.has_answered && (run.given_up.len() > 1 || run.is_silent)
+        if run.has_foreign_answers && !run.has_spotify_answered {
+            return Some(MissingAnswer::Foreign);
+        }
+        match run.is_silent {
+            _ if run.has_answered => None,
+            true => Some(MissingAnswer::Silence),
+            false => (run.given_up.len() > 1).then_some(MissingAnswer::Errors),
+        }
     }
 
     /// Stops the run: all waits end, and nothing more is sent.
