@@ -1,11 +1,11 @@
 //! Compares the calls that are left today with what runs cost: whether a run fits, and how far it gets
 //! if it does not. `plan` shows the same numbers that `run` uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::job::Job;
 use crate::sync::{CallEstimate, CallRange};
-use spotify_client::state::{CallCeilings, JobShare, LedgerUsage};
+use spotify_client::state::{CallCeilings, CallsByJob, JobShare, LedgerUsage};
 
 /// The calls that may still be sent now. `None` means no ceiling.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub(super) struct RemainingBudget {
     per_family: Option<u64>,
     /// The calls of a whole day, of which a job gets its share: for the account and for a family.
     day: (Option<u32>, Option<u32>),
+    /// Those of the families that have calls or a ceiling of their own.
+    family_days: BTreeMap<String, u32>,
 }
 
 impl RemainingBudget {
@@ -27,15 +29,19 @@ impl RemainingBudget {
         let usable = |calls: u32| u64::from(usable(calls, ceilings.reserve));
         let used = usage.families.iter().filter_map(|it| Some((it.family.clone(), u64::from(it.left?))));
         let mut families: BTreeMap<String, u64> = used.collect();
+        let days = usage.families.iter().filter_map(|it| Some((it.family.clone(), of_day(it.ceiling)?)));
+        let mut family_days: BTreeMap<String, u32> = days.collect();
         for learned in usage.learned.iter().filter(|it| !it.family.is_empty()) {
             let now = ceilings.per_family.map_or(learned.now, |set| set.min(learned.now));
             families.entry(learned.family.clone()).or_insert(usable(now));
+            family_days.entry(learned.family.clone()).or_insert(self::usable(now, ceilings.reserve));
         }
         RemainingBudget {
             account: usage.account.left.map(u64::from),
             families,
             per_family: ceilings.per_family.map(usable),
             day: (of_day(usage.account.ceiling), of_day(ceilings.per_family)),
+            family_days,
         }
     }
 
@@ -57,16 +63,23 @@ impl RemainingBudget {
         families.fold(days(price.calls(), self.account), f64::max)
     }
 
-    /// The calls that one job may send: its share of the day minus those it has sent, and at most `max_calls`.
-    pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: u32) -> RemainingBudget {
+    /// The calls that one job may send: its share of the day minus those it has sent, for the account and for each family,
+    /// and at most `max_calls`.
+    pub(super) fn for_job(&self, job: &Job, max_calls: Option<u64>, spent: &CallsByJob) -> RemainingBudget {
         let mut left = self.clone();
         let share = JobShare::from_max_calls(job.max_calls);
-        let of_account = share.account_limit(self.day.0).map(|calls| u64::from(calls.saturating_sub(spent)));
+        let of_account = share.account_limit(self.day.0).map(|calls| u64::from(calls.saturating_sub(spent.all)));
         let of_family = share.family_limit(self.day.1).map(u64::from);
         left.account = tighter_bound(tighter_bound(left.account, of_account), max_calls);
         left.per_family = tighter_bound(left.per_family, of_family);
-        if let Some(most) = of_family {
-            left.families.values_mut().for_each(|left| *left = most.min(*left));
+        let names: BTreeSet<&String> = self.families.keys().chain(spent.families.keys()).collect();
+        for family in names {
+            let of_day = share.family_limit(self.family_days.get(family).copied().or(self.day.1));
+            let sent = spent.families.get(family).copied().unwrap_or(0);
+            let own = of_day.map(|calls| u64::from(calls.saturating_sub(sent)));
+            if let Some(most) = tighter_bound(self.left_in_family(family), own) {
+                left.families.insert(family.clone(), most);
+            }
         }
         left
     }
@@ -82,6 +95,7 @@ impl RemainingBudget {
             families: names.filter_map(family).collect(),
             per_family: tighter_bound(self.per_family, other.per_family),
             day: self.day,
+            family_days: self.family_days.clone(),
         }
     }
 

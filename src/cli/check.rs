@@ -13,7 +13,10 @@ use super::command_error::count_problems;
 use super::job_runner::{next_start, read_sign_ins};
 use super::jobs::describe_start;
 use super::local_time::format_with_zone;
+use super::sign_in_commands::complete_sign_ins;
+use super::sign_in_status;
 use super::state_color::mark_state;
+use super::store_file::has_readable_store;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, push};
 use crate::document::{Diagnostic, DiagnosticRenderer, printable};
 use crate::job::{Fetch, Job, JobUsers};
@@ -79,6 +82,7 @@ pub fn run_as(
         problems = found;
         Settings::built_in()
     });
+    let has_valid_settings = problems.is_empty();
     problems.extend(settings.hook_problems.iter().cloned());
     problems.extend(logo_problems(context, &settings));
     let class = settings.spotify.app_mode.class().or(known.class);
@@ -93,10 +97,20 @@ pub fn run_as(
         false => LoadedTargets::default(),
     };
     problems.extend(targets.problems.iter().cloned());
-    let grants = users::read_grants(context, &settings);
-    // Without a readable store nothing is known about past runs, and other commands say why.
-    let history = RunHistory::read(&context.project.database(&settings)).unwrap_or_default();
+    let grants = match has_valid_settings {
+        true => sign_in_status::readable_grants(context, &settings),
+        false => Err(CommandError::new(
+            ExitStatus::Usage,
+            anyhow::anyhow!("cannot tell who is signed in: the settings, which name the state folder, are invalid"),
+        )),
+    };
+    let database = context.project.database(&settings);
+    let history = has_readable_store(&database).and_then(|_| RunHistory::read(&database).or_exit(ExitStatus::Storage));
+    let history = history.inspect_err(|error| context.warn(None, &format!("past runs cannot be read: {error}")));
     let start = |job: &Job| {
+        let Ok(history) = &history else {
+            return (starts_after(job, now).next().map_or(NextStart::Never, NextStart::At), None);
+        };
         let sign_ins = |job: &Job| read_sign_ins(job, context, &settings);
         let past = history.job_or_default(&job.name);
         let last = past.runs.first().cloned();
@@ -106,7 +120,7 @@ pub fn run_as(
         let mut notes = ids_file_notes(job);
         notes.extend(app_class_notes(job, class));
         notes.extend(refused_notes(job, &known.endpoints));
-        notes.extend(users::user_notes(job, &grants));
+        notes.extend(users::user_notes(job, &grants).iter().map(|note| complete_sign_ins(context, note)));
         notes
     };
     let exit = if problems.iter().any(Diagnostic::is_error) { ExitStatus::Usage } else { ExitStatus::Complete };

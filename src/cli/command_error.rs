@@ -54,6 +54,14 @@ impl CommandError {
         }
     }
 
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            CommandError::Problems(_) => None,
+            CommandError::Other { hint, .. } => hint.as_deref(),
+        }
+    }
+
     /// The exit code.
     pub fn exit(&self) -> ExitStatus {
         match self {

@@ -1,6 +1,6 @@
 //! What every command gets: the project, the global flags, and how to write to the terminal.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once};
 
 use secrecy::SecretString;
@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::args::{GlobalArgs, LogFormat};
 use super::command_error::CommandError;
 use super::exit::ExitStatus;
+use super::sign_in_commands::complete_sign_ins;
 use super::{print, state_color};
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
@@ -58,7 +59,7 @@ impl CommandContext {
     /// Reports an error on stderr, in the format of the log.
     pub fn report(&self, failure: &CommandError) {
         match self.log_format {
-            LogFormat::Text => print::stderr_colored(&failure.report(self.colour)),
+            LogFormat::Text => print::stderr_colored(&complete_sign_ins(self, &failure.report(self.colour))),
             LogFormat::Json => failure.log(None),
         }
     }
@@ -90,6 +91,28 @@ impl CommandContext {
             VariableSource::Empty => Settings::load_with(&self.project, &self.flags, std::iter::empty()),
         };
         settings.map_err(CommandError::Problems)
+    }
+
+    /// Checks that the project folder has anything of a project.
+    ///
+    /// # Errors
+    ///
+    /// If it has neither settings nor jobs (exit 2).
+    pub fn require_project(&self) -> Result<(), CommandError> {
+        let is_absent = |path: &Path| path.try_exists().is_ok_and(|exists| !exists);
+        if !is_absent(&self.project.config_file) || !is_absent(&self.project.jobs_dir) {
+            return Ok(());
+        }
+        let root = &self.project.root;
+        let root = root.canonicalize().or_else(|_| std::path::absolute(root)).unwrap_or_else(|_| root.clone());
+        let error = anyhow::anyhow!("there is no project in {}: it has no folder `jobs`", root.display());
+        Err(CommandError::new(ExitStatus::Usage, error)
+            .with_hint("name the folder of the project with --project, or create one with `cratedigger init`"))
+    }
+
+    /// The settings that are valid on their own, to report that the others are not.
+    pub fn valid_settings(&self) -> Settings {
+        Settings::load_valid_parts(&self.project, &self.flags)
     }
 
     /// Loads the settings for a command that sends messages.

@@ -3,6 +3,7 @@
 //! It changes and creates nothing. Without `--offline` it requests one token from Spotify, which does not
 //! count against the daily budget.
 
+mod notify;
 mod project;
 mod targets;
 mod timer;
@@ -12,6 +13,7 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::args::DoctorArgs;
+use super::sign_in_commands::complete_sign_ins;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print, state_color};
 use crate::document::{Diagnostic, printable};
 use crate::settings::Settings;
@@ -88,6 +90,7 @@ pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, Co
             page.extend(settings.hook_problems.iter().map(of_hook));
             page.extend(project::project_lines(context, &settings, args.offline));
             page.extend(timer::timer_lines(context, &settings, Utc::now()));
+            page.extend(notify::notify_lines(context, &settings));
             page.extend(targets::target_lines(context, &settings, args.offline));
         }
         Err(failure) => {
@@ -96,6 +99,9 @@ pub fn run(args: &DoctorArgs, context: &CommandContext) -> Result<ExitStatus, Co
         }
     }
     page.push(zones());
+    for todo in page.iter_mut().filter_map(|line| line.todo.as_mut()) {
+        *todo = complete_sign_ins(context, todo);
+    }
     let exit = ExitStatus::most_severe(page.iter().map(|line| line.exit));
     if context.json {
         let lines: Vec<_> = page

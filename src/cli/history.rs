@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::HistoryArgs;
 use super::local_time::format_stored;
 use super::state_color::mark_state;
-use super::store_file::report_lost_store;
+use super::store_file::{has_readable_store, report_lost_store};
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
@@ -15,7 +15,10 @@ use crate::sync::mark_crashed_runs;
 pub fn run(args: &HistoryArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
     let database = context.project.database(&settings);
-    let has_store = database.exists();
+    let has_store = has_readable_store(&database)?;
+    if !has_store {
+        context.require_project()?;
+    }
     let mut runs = if has_store { past_runs(&database, args.limit).or_exit(ExitStatus::Storage)? } else { Vec::new() };
     if let Some(job) = &args.job {
         runs.retain(|r| r.job == *job);

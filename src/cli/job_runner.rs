@@ -16,6 +16,7 @@ use super::pricing::{grants_for, job_key, price_job, reserve, run_parameters};
 use super::progress::{LogObserver, ProgressDisplay};
 use super::reporter::{Reporter, ping_code, ping_lines};
 use super::shutdown::Shutdown;
+use super::sign_in_commands::complete_sign_ins;
 use super::sign_in_status;
 use super::{CommandContext, CommandError, ExitStatus, OrExit};
 use crate::export::JobFiles;
@@ -174,6 +175,8 @@ impl<'a> JobRunner<'a> {
         display.finish();
         let mut report = report.map_err(sync_error)?;
         name_signed_in_owners(app, job, &mut report);
+        let hints = report.hints.iter_mut().chain(report.causes.iter_mut().filter_map(|cause| cause.hint.as_mut()));
+        hints.for_each(|hint| *hint = complete_sign_ins(app.context, hint));
         if let Some(price) = &price {
             save_planned_calls(store, started.run_id, price).await?;
         }

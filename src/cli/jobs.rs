@@ -12,13 +12,15 @@ use super::job_runner::{next_start, read_sign_ins};
 use super::local_time::format_local;
 use super::sign_in_status::{self, SignInStatus};
 use super::state_color::mark_state;
-use super::store_file::report_lost_store;
+use super::store_file::{has_readable_store, report_lost_store};
 use super::table::format_table;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::printable;
-use crate::scheduler::{self, NextStart, RunHistory};
+use crate::job::{Job, JobUsers};
+use crate::scheduler::{self, JobHistory, NextStart, RunHistory};
 use crate::store::RunRow;
 use crate::sync::mark_crashed_runs;
+use spotify_client::state::grants::GrantStore;
 
 pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
@@ -27,11 +29,15 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         return Err(CommandError::Problems(loaded.problems));
     }
     let (database, state) = (context.project.database(&settings), context.state_dir(&settings).ok());
+    if loaded.has_errors() && loaded.jobs.is_empty() && loaded.broken.is_empty() {
+        return Err(CommandError::Problems(loaded.problems));
+    }
+    has_readable_store(&database)?;
     let past = RunHistory::read(&database).or_exit(ExitStatus::Storage)?;
     let now = Utc::now();
     let mut rows = vec![["JOB", "LAST RUN", "STATE", "NEXT", "DATA FROM", "SIGNED IN"].map(str::to_owned).to_vec()];
     let mut values = Vec::new();
-    let grants = sign_in_status::open_existing_grants(context, &settings);
+    let grants = sign_in_status::readable_grants(context, &settings);
     let sweeps = sweeps::list_sweeps(context, &settings, &loaded.jobs, &past);
     let mut swept = vec![["JOB", "FETCH", "STREAM", "OLDEST ROW", "FULL READ"].map(str::to_owned).to_vec()];
     for job in &loaded.jobs {
@@ -50,7 +56,9 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             let sign_ins = |job: &_| read_sign_ins(job, context, &settings);
             next_start(job, past.clone(), &settings.schedule, now, sign_ins)
         };
+        let waits = waiting_users(job, &past, start, grants.as_ref().ok(), &users)?;
         let next_at = match start {
+            _ if !waits.is_empty() => None,
             NextStart::At(at) => Some(at),
             _ => scheduler::starts_after(job, now).next(),
         };
@@ -66,16 +74,26 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             "next_at": next_at.map(crate::store::timestamp),
             "due": start.due().is_some(),
             "streams": sweeps.iter().filter(|it| it.job == job.name).map(|it| it.as_json(now)).collect::<Vec<_>>(),
-            "grants": users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
+            "waits_for_sign_in": waits,
+            "grants": match &grants {
+                Ok(_) => users.iter().map(|user| user.as_json(now)).collect::<Vec<_>>(),
+                Err(_) => sign_in_status::unknown_users(job),
+            },
         }));
         let when = |at: Option<DateTime<Utc>>| at.map_or_else(|| "-".to_owned(), format_local);
         rows.push(vec![
             printable(&job.name),
             when(last.and_then(|r| parse_time(&r.started_at))),
             last.map_or_else(|| mark_state("never run"), |r| mark_state(&r.state)),
-            describe_start(start, last, now),
+            match waits.as_slice() {
+                [] => describe_start(start, last, now),
+                users => format!("after the sign-in of {}", printable(&users.join(", "))),
+            },
             past.last_good.map_or_else(|| "-".to_owned(), |at| format_age(now, at)),
-            describe_sign_ins(&users, now),
+            match &grants {
+                Err(_) if job.users != JobUsers::None => "unknown".to_owned(),
+                _ => describe_sign_ins(&users, now),
+            },
         ]);
     }
     for it in &sweeps {
@@ -93,8 +111,13 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
             "-".into(),
         ]);
     }
-    if let Err(e) = &grants {
+    if let Err(e) = &grants
+        && loaded.jobs.iter().any(|job| job.users != JobUsers::None)
+    {
         context.report(e);
+    }
+    if loaded.has_errors() && loaded.broken.is_empty() {
+        context.report(&CommandError::Problems(loaded.problems.clone()));
     }
     let targets = target_rows::TargetRows::read(context, &database, state.as_ref().map(|dir| dir.path()));
     let lost = report_lost_store(context, &settings);
@@ -114,6 +137,23 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         None if loaded.has_errors() => ExitStatus::Usage,
         None => ExitStatus::Complete,
     })
+}
+
+/// The users without whose sign-in a job does not start again, if there are any.
+fn waiting_users(
+    job: &Job,
+    past: &JobHistory,
+    start: NextStart,
+    grants: Option<&Option<GrantStore>>,
+    users: &[SignInStatus],
+) -> Result<Vec<String>, CommandError> {
+    let Some(grants) = grants.filter(|_| job.schedule.is_some() && past.needed_user_action()) else {
+        return Ok(Vec::new());
+    };
+    if start.due().is_some() || !sign_in_status::sign_ins(job, grants.as_ref())?.all_missing {
+        return Ok(Vec::new());
+    }
+    Ok(users.iter().filter(|user| user.must_sign_in()).map(|user| user.user.clone()).collect())
 }
 
 /// When a job starts next, as `check` and `jobs` say it. A job without a schedule that is deferred names the time from

@@ -24,7 +24,7 @@ use crate::store::timestamp;
 use crate::store::{FileAccess, Store};
 use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudget, seconds_for_calls};
 use crate::target::{self, LoadedTargets};
-use spotify_client::state::LearnedFacts;
+use spotify_client::state::{CallsByJob, LearnedFacts};
 
 /// `--probe` may use this part of today's remaining calls: as much as a run may use without a confirmation.
 const PROBE_DIVISOR: u64 = 4;
@@ -131,7 +131,7 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let priced = |slot: QueueSlot| {
         let (job, price) = prices[slot.index].take()?;
         let fits = BudgetFit::from_price(&price, slot.fits, slot.left.has_no_limit(&price.total()));
-        let days = whole_days(day.for_job(job, None, 0).days(&price.total()));
+        let days = whole_days(day.for_job(job, None, &CallsByJob::default()).days(&price.total()));
         Some(PricedJob { job, price, left: slot.left, fits, days, refused: check::refused_notes(job, &endpoints) })
     };
     let is_used_up = args.probe && probes.remaining() == 0;

@@ -134,7 +134,7 @@ pub(super) async fn plan_jobs<J: Borrow<Job>>(
 ) -> Result<Vec<PlannedJob<J>>, CommandError> {
     let mut left = remaining_budget(app, None)?;
     for run in in_progress {
-        let spent = calls_spent(app, &run.job)?.saturating_sub(run.spent_before);
+        let spent = calls_spent(app, &run.job)?.all.saturating_sub(run.spent_before);
         left.reserve(&run.price.as_ref().map(JobEstimate::total).unwrap_or_default(), spent.into());
     }
     let (mut planned, mut is_store_free) = (Vec::with_capacity(jobs.len()), true);
@@ -168,7 +168,7 @@ pub(super) fn queued_job<'j>(
     price: Option<&'j JobEstimate>,
     history: &RunHistory,
 ) -> Result<QueuedJob<'j>, CommandError> {
-    let left = remaining_budget(app, due)?.for_job(job, max_calls, calls_spent(app, job)?);
+    let left = remaining_budget(app, due)?.for_job(job, max_calls, &calls_spent(app, job)?);
     let last_run_at = history.job(&job.name).and_then(JobHistory::last_sent_at);
     Ok(QueuedJob { job, is_new: due.is_some_and(|due| due.is_new), last_run_at, price, left })
 }

@@ -18,7 +18,7 @@ use crate::sync::{
 };
 use spotify_client::http::observer::NoopObserver;
 use spotify_client::state::grants::GrantStore;
-use spotify_client::state::{CallCeilings, CallSpender, JobKey, LedgerUsage};
+use spotify_client::state::{CallCeilings, CallSpender, CallsByJob, JobKey, LedgerUsage};
 
 /// The most calls that may be sent to find out prices, without `--probe` or `--offline`.
 const MAX_LOOKUPS: u64 = 10;
@@ -108,7 +108,7 @@ pub(super) fn read_history(app: &App<'_>) -> Result<RunHistory, CommandError> {
 }
 
 /// The calls of a job in the last 24 hours.
-pub(super) fn calls_spent(app: &App<'_>, job: &Job) -> Result<u32, CommandError> {
+pub(super) fn calls_spent(app: &App<'_>, job: &Job) -> Result<CallsByJob, CommandError> {
     let now = app.context.clock.now();
     app.state.ledger().calls_by_job(&app.ledger_identity()?, job_key(app, job), now).map_err(ledger_error)
 }

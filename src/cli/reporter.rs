@@ -4,6 +4,7 @@
 //! A command that a user types reports everything every time.
 
 mod digest;
+mod job_files;
 mod overdue;
 mod run_alerts;
 mod run_warnings;
@@ -17,16 +18,18 @@ use super::command_error::CommandError;
 use super::local_time::{format_local, format_stored};
 use super::print::{count, file_content};
 use super::shutdown::Shutdown;
+use super::sign_in_commands::complete_sign_ins;
 use super::summary::{describe_changes, report_run, report_warnings};
 use super::{CommandContext, ExitStatus};
-use crate::document::{Diagnostic, printable};
-use crate::job::{JobUsers, LoadedJobs};
+use crate::document::printable;
+use crate::job::JobUsers;
 use crate::notify::{
     AlertEvent, AlertKind, AlertMessage, AlertScope, AlertTransition, Notifier, ResolvedAlert, RunPinger,
 };
 use crate::settings::Settings;
 use crate::store::{RunState, canonical_path};
 use crate::sync::RunReport;
+use job_files::recovery_text;
 use run_alerts::{RunAlert, alert_kind};
 
 /// The alerts that a complete run resolves.
@@ -212,60 +215,6 @@ impl<'a> Reporter<'a> {
         self.resolve_alerts(AlertScope::Project, &[AlertKind::Failed, AlertKind::Person], "running", None);
     }
 
-    /// The jobs with files that were reported as broken and are valid now.
-    fn repaired_files(&self, loaded: &LoadedJobs) -> Vec<String> {
-        let open = self.notifier.as_ref().map(|notifier| notifier.alerts().open_alerts()).unwrap_or_default();
-        let good = |job: &String| !loaded.broken.contains(job) && (!job.is_empty() || !loaded.has_errors());
-        let broken = open.into_iter().filter(|(_, trouble, _)| *trouble == AlertKind::BrokenFile);
-        broken.map(|(job, ..)| job).filter(good).collect()
-    }
-
-    /// Reports the job files that have become broken or valid.
-    pub(super) fn jobs_loaded(&self, loaded: &LoadedJobs) {
-        *self.jobs.borrow_mut() = loaded.jobs.iter().map(|job| (job.name.clone(), job.users.clone())).collect();
-        if self.notifier.is_none() {
-            if loaded.has_errors() {
-                self.context.report(&CommandError::Problems(loaded.problems.clone()));
-            }
-            return;
-        }
-        for job in self.repaired_files(loaded) {
-            let state = if loaded.jobs.iter().any(|it| it.name == job) { "good" } else { "gone" };
-            self.resolve_alerts(alert_scope(&job), &[AlertKind::BrokenFile], state, None);
-        }
-        if !loaded.has_errors() {
-            return;
-        }
-        let mut news = Vec::new();
-        let nowhere = [String::new()];
-        // An error that belongs to no file, such as an unreadable folder.
-        let broken = if loaded.broken.is_empty() { &nowhere[..] } else { &loaded.broken };
-        for job in broken {
-            let file = format!("{job}.toml");
-            let is_its = |path: &str| std::path::Path::new(path).file_name().is_some_and(|name| name == file.as_str());
-            let of_job = |p: &&Diagnostic| p.is_error() && (job.is_empty() || is_its(&p.file));
-            let problems: Vec<String> = loaded.problems.iter().filter(of_job).map(ToString::to_string).collect();
-            if self.start_alert(alert_scope(job), AlertKind::BrokenFile, &problems.join("; ")) == AlertTransition::New {
-                news.push((job, problems));
-            }
-        }
-        match self.started_by {
-            // The last valid version stays in use.
-            StartedBy::Schedule if !news.is_empty() => loaded.problems.iter().for_each(|problem| {
-                let (file, line, column) = (problem.file.as_str(), problem.line, problem.column);
-                let (key, hint) = (problem.key.as_deref(), problem.hint.as_deref());
-                tracing::warn!(file, line, column, key, hint, "{}", problem.message);
-            }),
-            StartedBy::Timer if news.is_empty() => {}
-            StartedBy::Schedule => {}
-            StartedBy::User | StartedBy::Timer => self.context.report(&CommandError::Problems(loaded.problems.clone())),
-        }
-        for (job, problems) in news {
-            let text = format!("the file of job {job} is invalid; the job does not run as written");
-            self.send(AlertEvent::Failure, job, text, problems, None);
-        }
-    }
-
     /// The absolute path of the project folder.
     fn project(&self) -> String {
         let root = &self.context.project.root;
@@ -284,16 +233,8 @@ impl<'a> Reporter<'a> {
             alert_event(ended.kind).is_some_and(|event| self.events.iter().any(|on| on == event.as_str()))
         };
         let Some(first) = ended.iter().filter(is_reported).min_by_key(|ended| ended.since) else { return };
-        let what = match first.kind {
-            AlertKind::BrokenFile => "its file had been invalid",
-            AlertKind::Person => "it had needed a user",
-            AlertKind::Overdue => "its data had been overdue",
-            AlertKind::Partial => "it had been partial",
-            AlertKind::Failed | AlertKind::Deferred | AlertKind::Untold => "it had failed",
-        };
         let job = if let AlertScope::Job(job) = scope { job } else { "" };
-        let name = if job.is_empty() { "jobs are".to_owned() } else { format!("job {job} is") };
-        let text = format!("{name} {state} again; {what} since {}", format_local(first.since));
+        let text = recovery_text(job, first, state);
         let mut others: Vec<&str> = ended.iter().flat_map(|it| &it.jobs).map(String::as_str).collect();
         others.retain(|other| *other != job);
         others.sort_unstable();
@@ -309,8 +250,8 @@ impl<'a> Reporter<'a> {
             event,
             job: job.to_owned(),
             // Reasons contain names that strangers chose.
-            text: printable(&text),
-            details: details.iter().map(|line| printable(line)).collect(),
+            text: printable(&complete_sign_ins(self.context, &text)),
+            details: details.iter().map(|line| printable(&complete_sign_ins(self.context, line))).collect(),
             run: report.map(|r| r.run),
             state: report.map(|r| r.state.to_owned()),
             exit_code: report.map(|r| r.exit_code),

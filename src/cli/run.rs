@@ -36,7 +36,11 @@ pub fn run(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comma
 }
 
 fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    let settings = context.settings_with_hooks()?;
+    let settings = match context.settings_with_hooks() {
+        Ok(settings) => settings,
+        Err(error) if args.due => return report_invalid_settings(context, &error),
+        Err(error) => return Err(error),
+    };
     check_division(context, &settings)?;
     let loaded = context.jobs(&settings, args.job_names());
     if loaded.has_errors() && !args.job_names().is_empty() {
@@ -102,6 +106,18 @@ fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         report_json(&reports, &extras, exit)?;
     }
     Ok(if exit == ExitStatus::Deferred && args.ok_if_deferred { ExitStatus::Complete } else { exit })
+}
+
+/// Reports once that the settings stop all jobs, through what they still say about messages.
+fn report_invalid_settings(context: &CommandContext, error: &CommandError) -> Result<ExitStatus, CommandError> {
+    let settings = context.valid_settings();
+    let reporter = Reporter::new(context, &settings, StartedBy::Timer);
+    let shutdown = Shutdown::listen(context);
+    runtime()?.block_on(reporter.run_with_deliveries(&shutdown, async { reporter.settings_invalid(error) }));
+    if context.json {
+        print::write_error_object(&failed_report_json(error));
+    }
+    Ok(error.exit())
 }
 
 /// Whether a job has a fetch with this name.

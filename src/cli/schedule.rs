@@ -131,7 +131,7 @@ impl SchedulerLoop<'_> {
                     board.start(&job.name, now);
                     let (fire_at, late_s) = due.map(|due| (due.fire, (now - due.fire).num_seconds())).unzip();
                     tracing::info!(job = job.name, fire_at = fire_at.map(timestamp), late_s, "run started");
-                    let spent_before = calls_spent(&runner.app, &job).unwrap_or(0);
+                    let spent_before = calls_spent(&runner.app, &job).map_or(0, |calls| calls.all);
                     // A run that does not fit takes the rest, so no calls are reserved for it.
                     under_way.push(RunInProgress {
                         job: job.clone(),

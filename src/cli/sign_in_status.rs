@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::app::open_grants_in;
 use super::error_exits::grant_error;
-use super::{CommandContext, CommandError};
+use super::other_user::OtherUser;
+use super::{CommandContext, CommandError, ExitStatus};
 use crate::job::{Job, JobUsers};
 use crate::scheduler::SignInSummary;
 use crate::settings::Settings;
@@ -30,6 +31,51 @@ pub(super) fn open_existing_grants(
     }
     let Ok(credentials) = context.credentials() else { return Ok(None) };
     open_grants_in(dir, &credentials.client_id, settings).map(Some)
+}
+
+/// As [`open_existing_grants`], for commands that tell people who is signed in.
+///
+/// # Errors
+///
+/// If that cannot be told: another user runs the jobs, the state folder is closed to this user, or the client id is missing.
+pub(super) fn readable_grants(
+    context: &CommandContext,
+    settings: &Settings,
+) -> Result<Option<GrantStore>, CommandError> {
+    let unknown = |exit: ExitStatus, why: String, hint: Option<String>| {
+        CommandError::new(exit, anyhow::anyhow!("cannot tell who is signed in: {why}")).with_optional_hint(hint)
+    };
+    let dir = context.state_dir(settings).map_err(|e| unknown(ExitStatus::Usage, e.to_string(), None))?;
+    let other = || OtherUser::find(context, settings);
+    let hint = |other: &OtherUser| Some(other.command("cratedigger", ""));
+    match dir.path().join("grants.db").try_exists() {
+        Err(e) => {
+            let why = format!("failed to read {}: {e}", dir.path().display());
+            let hint = other().as_ref().and_then(hint);
+            Err(unknown(ExitStatus::Storage, why, hint.or(Some("run it as the user who runs the jobs".to_owned()))))
+        }
+        Ok(false) => match other() {
+            Some(other) => Err(unknown(ExitStatus::Usage, other.describe(), hint(&other))),
+            None => Ok(None),
+        },
+        Ok(true) => {
+            let found = context.credentials();
+            let credentials = found.map_err(|e| unknown(e.exit(), e.to_string(), e.hint().map(str::to_owned)))?;
+            open_grants_in(dir, &credentials.client_id, settings).map(Some)
+        }
+    }
+}
+
+/// The users that a job names, as JSON, where it cannot be told who is signed in.
+pub(super) fn unknown_users(job: &Job) -> Vec<Value> {
+    let JobUsers::Named(names) = &job.users else { return Vec::new() };
+    let unknown = |user: &String| {
+        json!({
+            "user": user, "state": "unknown", "ends_at": null, "ends_at_is_at_most": false, "days_left": null,
+            "lacks_scopes": [],
+        })
+    };
+    names.iter().map(unknown).collect()
 }
 
 /// The sign-in status of one user of a job.
@@ -99,13 +145,15 @@ impl SignInStatus {
     }
 
     pub(super) fn as_json(&self, now: DateTime<Utc>) -> Value {
-        let end = self.end();
+        // A grant that Spotify does not accept any more has no days left, whenever it would have ended.
+        let is_lost = self.grant.as_ref().is_some_and(|grant| grant.state == GrantState::NeedsSignIn);
+        let end = self.end().filter(|_| !is_lost);
         json!({
             "user": self.user,
             "state": self.as_str(now),
             "ends_at": end.map(|end| end.at.to_rfc3339_opts(SecondsFormat::Secs, true)),
             "ends_at_is_at_most": end.is_some_and(|end| end.at_most),
-            "days_left": end.map(|end| end.days_left(now)),
+            "days_left": if is_lost { Some(0) } else { end.map(|end| end.days_left(now)) },
             "lacks_scopes": self.missing_scopes,
         })
     }

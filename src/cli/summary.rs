@@ -84,12 +84,11 @@ fn run_summary(report: &RunReport) -> String {
         out.push_str(&format!("  come back at {}\n", format_local(at)));
     }
     for file in &report.files {
-        out.push_str(&format!(
-            "  {:<9} {} ({})\n",
-            file.outcome,
-            printable(&file.path),
-            print::file_content(&file.path, file.rows)
-        ));
+        let content = match (file.outcome, file.rows) {
+            ("missing", 0) => "not written yet: its fetch has never been complete".to_owned(),
+            _ => print::file_content(&file.path, file.rows),
+        };
+        out.push_str(&format!("  {:<9} {} ({content})\n", file.outcome, printable(&file.path)));
     }
     out
 }

@@ -174,8 +174,20 @@ fn count_starts(bytes: &[u8]) -> usize {
 fn parser_message(message: &str, text: &str, span: &Range<usize>) -> (String, Option<String>) {
     let message = message.lines().next().unwrap_or("not valid TOML").to_owned();
     let at = text.get(span.clone()).unwrap_or("");
+    let before = text.get(..span.start).unwrap_or("").trim_end_matches([' ', '\t']);
+    let is_at_line_end = text.get(span.start..).is_none_or(|rest| {
+        let rest = rest.trim_start_matches([' ', '\t']);
+        rest.is_empty() || rest.starts_with(['\n', '\r', '#'])
+    });
+    if before.ends_with('=') && is_at_line_end {
+        return ("the key has no value".to_owned(), Some("write a value after the =, or remove the line".to_owned()));
+    }
     let hint = if message.contains("duplicate key") {
-        Some("a key may occur once in a table; start another table with a second [[fetch]]".to_owned())
+        let of_job = text.contains("[[fetch]]") || text.contains("[[query]]");
+        Some(match of_job {
+            true => "a key may occur once in a table; start another table with a second [[fetch]]".to_owned(),
+            false => "a key or a section may occur once; put the keys of both under one".to_owned(),
+        })
     } else if at.starts_with(['\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}']) {
         Some("use straight quotes: \"…\"".to_owned())
     } else if message.contains("string values must be quoted") || message.contains("unquoted") {

@@ -24,12 +24,19 @@ pub struct LoadedJobs {
     pub elsewhere: Vec<String>,
     /// All errors and warnings of all files.
     pub problems: Vec<Diagnostic>,
+    /// Whether every job file of the folder was read, so that a job that is not here has no file.
+    pub is_whole_folder: bool,
 }
 
 impl LoadedJobs {
     /// Whether any job cannot run or was not found.
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(Diagnostic::is_error)
+    }
+
+    /// Whether the file of a job was read and is valid.
+    pub fn is_valid(&self, name: &str) -> bool {
+        self.jobs.iter().any(|job| job.name == name) || self.elsewhere.iter().any(|job| job == name)
     }
 }
 
@@ -44,9 +51,12 @@ fn load_within(limits: InputLimits, project: &Project, settings: &Settings, name
     let files = match list_job_files(&project.jobs_dir) {
         Ok(files) => files,
         Err(e) => {
-            let shown = project.display_path(&project.jobs_dir);
+            let folder = std::path::absolute(&project.jobs_dir).unwrap_or_else(|_| project.jobs_dir.clone());
+            let shown = folder.display().to_string();
             let problem = Diagnostic::for_file(&shown, format!("failed to read the jobs folder: {e}"));
-            loaded.problems.push(problem.with_hint("`cratedigger init` creates a project folder with example jobs"));
+            loaded.problems.push(problem.with_hint(
+                "name the folder of the project with --project, or create one with example jobs: `cratedigger init`",
+            ));
             return loaded;
         }
     };
@@ -58,6 +68,7 @@ fn load_within(limits: InputLimits, project: &Project, settings: &Settings, name
         ));
         return loaded;
     }
+    loaded.is_whole_folder = names.is_empty();
     let chosen = choose_files(files, names, &mut loaded.problems);
     let mut used = 0;
     for path in chosen {

@@ -6,9 +6,9 @@ mod warnings;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -315,6 +315,10 @@ impl AlertStore {
     /// Writes nothing into a state folder that everything else refuses.
     fn check_folder(&self) -> io::Result<()> {
         let Some(folder) = self.file.parent() else { return Ok(()) };
+        // The first problem may come before the first run, and has to be remembered too.
+        if !folder.exists() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
         let found = std::fs::metadata(folder)?;
         match found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o077 == 0 {
             true => Ok(()),

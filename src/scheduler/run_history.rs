@@ -47,7 +47,8 @@ impl RunHistory {
     /// # Errors
     /// If the store exists but cannot be read.
     pub fn read(database: &Path) -> Result<RunHistory, StoreError> {
-        if !database.exists() {
+        // If that cannot be found out, opening the store says why.
+        if database.try_exists().is_ok_and(|exists| !exists) {
             return Ok(RunHistory::default());
         }
         let mut past = RunHistory::default();

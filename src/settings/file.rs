@@ -10,6 +10,8 @@ use crate::document::{Diagnostic, Document, DocumentChecker, limit_problems, nea
 pub(super) struct FileLayer {
     /// The text of the file, valid for the next layer if there are no problems.
     pub text: String,
+    /// The settings of the file that are valid on their own, as TOML.
+    pub valid_parts: String,
     /// The settings in the file, with their lines.
     pub origins: SettingOrigins,
     /// Everything that is wrong with the file.
@@ -18,7 +20,12 @@ pub(super) struct FileLayer {
 
 /// Reads `config/cratedigger.toml`. A missing file counts as empty.
 pub(super) fn read(project: &Project) -> FileLayer {
-    let mut layer = FileLayer { text: String::new(), origins: SettingOrigins::new(), problems: Vec::new() };
+    let mut layer = FileLayer {
+        text: String::new(),
+        valid_parts: String::new(),
+        origins: SettingOrigins::new(),
+        problems: Vec::new(),
+    };
     match std::fs::symlink_metadata(&project.config_file) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return layer,
         _ => {}
@@ -53,7 +60,13 @@ pub(super) fn read(project: &Project) -> FileLayer {
             continue;
         };
         let values = checker.check_table(inner, section.name, section.keys);
+        layer.valid_parts.push_str(&format!("[{}]\n", section.name));
         for entry in values.iter() {
+            let written = document.text.get(entry.value.span()).unwrap_or_default();
+            let line = format!("{} = {written}\n", entry.key.name);
+            if entry.right && line.parse::<toml::Table>().is_ok() {
+                layer.valid_parts.push_str(&line);
+            }
             let (line, _) = document.line_and_column(entry.at.start);
             let origin = SettingOrigin::File { file: shown.clone(), line };
             layer.origins.insert(format!("{}.{}", section.name, entry.key.name), origin);

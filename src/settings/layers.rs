@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use config::{Config, File, FileFormat};
 
+use super::env::EnvVariable;
 use super::hook_files::{hooks_set_twice, read_hook_files};
 use super::keys::{SECTIONS, dotted};
 use super::origin::SettingOrigin;
@@ -55,36 +56,26 @@ impl Settings {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut layers = Config::builder()
-            .add_source(File::from_str(&defaults(), FileFormat::Toml))
-            .add_source(File::from_str(&file.text, FileFormat::Toml));
-        let mut origins = file.origins;
-        for variable in env.variables {
-            origins.insert(variable.setting.clone(), SettingOrigin::Env(variable.name.clone()));
-            layers = set(layers, &variable.setting, variable.value)
-                .map_err(|e| vec![Diagnostic::for_file(&variable.name, e.to_string())])?;
-        }
-        if let Some(dir) = &flags.state_dir {
-            origins.insert("state.dir".to_owned(), SettingOrigin::Flag("--state-dir"));
-            let shown = dir.display().to_string();
-            layers = set(layers, "state.dir", config::Value::from(shown))
-                .map_err(|e| vec![Diagnostic::for_file("--state-dir", e.to_string())])?;
-        }
-        // Every layer was checked, so any error that is left is reported for the file.
-        let fails = |e: config::ConfigError| {
-            vec![Diagnostic::for_file(&project.display_path(&project.config_file), e.to_string())]
-        };
-        let mut settings: Settings = layers.build().and_then(Config::try_deserialize).map_err(fails)?;
-        settings.origins = origins;
+        let mut settings = combine(project, flags, &file.text, file.origins, env.variables)?;
         let problems = hooks_set_twice(&settings.notify);
         if !problems.is_empty() {
             return Err(problems);
         }
-        if let Some(shard) = flags.shard {
-            settings.divide(shard);
-        }
         settings.hook_problems = read_hook_files(&mut settings.notify, project, credentials.map(Into::into));
         Ok(settings)
+    }
+
+    /// The settings that are valid on their own, to report a problem of the others. All others have their defaults.
+    pub fn load_valid_parts(project: &Project, flags: &SettingFlags) -> Settings {
+        let file = file::read(project);
+        let vars = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_str().map(str::to_owned)));
+        let env = env::read(vars);
+        let combined = combine(project, flags, &file.valid_parts, file.origins, env.variables);
+        let mut settings = combined.unwrap_or_else(|_| Settings::built_in());
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+        settings.hook_problems = read_hook_files(&mut settings.notify, project, credentials);
+        settings
     }
 
     /// Gives a shard a store and files of its own. It shares everything else with the other shards.
@@ -103,6 +94,39 @@ impl Settings {
             .and_then(Config::try_deserialize)
             .expect("the defaults in the table of settings are valid")
     }
+}
+
+/// Combines defaults, file, environment and flags.
+fn combine(
+    project: &Project,
+    flags: &SettingFlags,
+    file: &str,
+    mut origins: SettingOrigins,
+    variables: Vec<EnvVariable>,
+) -> Result<Settings, Vec<Diagnostic>> {
+    let mut layers = Config::builder()
+        .add_source(File::from_str(&defaults(), FileFormat::Toml))
+        .add_source(File::from_str(file, FileFormat::Toml));
+    for variable in variables {
+        origins.insert(variable.setting.clone(), SettingOrigin::Env(variable.name.clone()));
+        layers = set(layers, &variable.setting, variable.value)
+            .map_err(|e| vec![Diagnostic::for_file(&variable.name, e.to_string())])?;
+    }
+    if let Some(dir) = &flags.state_dir {
+        origins.insert("state.dir".to_owned(), SettingOrigin::Flag("--state-dir"));
+        let shown = dir.display().to_string();
+        layers = set(layers, "state.dir", config::Value::from(shown))
+            .map_err(|e| vec![Diagnostic::for_file("--state-dir", e.to_string())])?;
+    }
+    // Every layer was checked, so any error that is left is reported for the file.
+    let fails =
+        |e: config::ConfigError| vec![Diagnostic::for_file(&project.display_path(&project.config_file), e.to_string())];
+    let mut settings: Settings = layers.build().and_then(Config::try_deserialize).map_err(fails)?;
+    settings.origins = origins;
+    if let Some(shard) = flags.shard {
+        settings.divide(shard);
+    }
+    Ok(settings)
 }
 
 type ConfigLayers = config::ConfigBuilder<config::builder::DefaultState>;

@@ -143,7 +143,11 @@ pub async fn finish(
         Ok(TokenAccount::NotAllowed) => None,
         Ok(TokenAccount::Nameless) => return Err(SignInError::NoAccount { user }),
         Err(error)
-            if error.is_failure() || matches!(error, ApiError::Unreachable { .. } | ApiError::Deferred { .. }) =>
+            if error.is_failure()
+                || matches!(
+                    error,
+                    ApiError::Unreachable { .. } | ApiError::OnlyErrors { .. } | ApiError::Deferred { .. }
+                ) =>
         {
             // The code is used up, so the grant is kept, and the first run reads its account. It
             // never replaces a grant of a known account.
@@ -252,6 +256,7 @@ pub async fn finish_pasted(
         && matches!(
             error,
             ApiError::Unreachable { .. }
+                | ApiError::OnlyErrors { .. }
                 | ApiError::Deferred { .. }
                 | ApiError::ServerError { .. }
                 | ApiError::NoAnswer { .. }

@@ -24,7 +24,7 @@ pub struct JobLock {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// The job is running.
-    #[error("job {job} is running already, since {}", duration_text(*since))]
+    #[error("job {job} has been running for {}", duration_text(*since))]
     Running {
         /// The job.
         job: String,

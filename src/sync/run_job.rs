@@ -75,13 +75,10 @@ impl JobRun<'_> {
         for fetch in job.fetches.iter().filter(|_| !is_empty_shard) {
             self.run_fetch(fetch, accumulator).await?;
         }
-        if accumulator.stop_reason.is_none() && sync.api.is_unanswered() {
-            let what = "it answered no call of this run".to_owned();
-            accumulator.record_stop(
-                job,
-                &ApiError::Unreachable { what, attempts: u32::try_from(sync.api.calls_sent()).unwrap_or(u32::MAX) }
-                    .into(),
-            );
+        if accumulator.stop_reason.is_none()
+            && let Some(error) = sync.api.missing_answer()
+        {
+            accumulator.record_stop(job, &error.into());
         }
         delete_expired(sync, job, &self.parameters.retention).await?;
         let (failures, exported) = match self.write_files(files, accumulator).await? {

@@ -127,6 +127,13 @@ impl ApiCall<'_> {
             None if ended.outcome == AttemptOutcome::Lost => permit.record_failure()?,
             None => permit.record_unusable()?,
         }
+        if let Ok(incoming) = &sent
+            && incoming.status < 500
+        {
+            // Spotify's API redirects to nowhere, and a 407 is the answer of a proxy.
+            let is_elsewhere = matches!(incoming.status, 300..=303 | 305..=399 | 407);
+            limiter.record_sender(is_elsewhere || is_foreign(&incoming.body));
+        }
         self.note_endpoint_access(&decision, &ended, status)?;
         self.carry_out(decision, ended, status, &token).await
     }
@@ -375,7 +382,10 @@ impl ApiCall<'_> {
             return ApiError::Unusable { family, what: message, attempts, is_json: by_spotify };
         }
         if self.api.limiter.record_given_up(&self.request.path, outcome == AttemptOutcome::Lost) || is_disconnected {
-            return ApiError::Unreachable { what: message, attempts };
+            return match outcome {
+                AttemptOutcome::Answered { .. } if by_spotify => ApiError::OnlyErrors { message, attempts },
+                _ => ApiError::Unreachable { what: message, attempts },
+            };
         }
         match outcome {
             AttemptOutcome::Lost => ApiError::NoAnswer { family, what: message, attempts },

@@ -20,7 +20,7 @@ use super::limits::{adaptive_pace, check_base_url};
 pub use super::request::{ApiCaller, ApiRequest, ApiResponse, UnusableResponse};
 use crate::http::clock::{Clock, SystemClock};
 pub use crate::http::limiter::RunAllowance;
-use crate::http::limiter::{CallLimiter, LimiterRules};
+use crate::http::limiter::{CallLimiter, LimiterRules, MissingAnswer};
 use crate::http::observer::CallObserver;
 use crate::http::retry::RetryRules;
 use crate::http::retry_after::RetryAfter;
@@ -319,10 +319,21 @@ impl SpotifyClient {
         self.0.limiter.calls_sent()
     }
 
-    /// Whether Spotify has answered no call of the run, as far as calls were sent. One resource with a 5xx does not
-    /// show that.
-    pub fn is_unanswered(&self) -> bool {
-        self.0.limiter.is_unanswered()
+    /// The error of a run in which Spotify has answered no call, as far as calls were sent. One resource with a 5xx does
+    /// not show that.
+    pub fn missing_answer(&self) -> Option<ApiError> {
+        let attempts = u32::try_from(self.calls_sent()).unwrap_or(u32::MAX);
+        let all = "it answered no call of this run";
+        Some(match self.0.limiter.missing_answer()? {
+            MissingAnswer::Silence => ApiError::Unreachable { what: all.to_owned(), attempts },
+            MissingAnswer::Errors => {
+                ApiError::OnlyErrors { message: "no call of this run had another answer".to_owned(), attempts }
+            }
+            MissingAnswer::Foreign => {
+                let who = "a proxy or the sign-in page of a network answered instead";
+                ApiError::Unreachable { what: format!("{all}; {who}"), attempts }
+            }
+        })
     }
 
     /// Whether Spotify itself has answered, so that a few other answers are no fault of the network.

@@ -119,6 +119,14 @@ pub enum ApiError {
         /// The number of attempts.
         attempts: u32,
     },
+    /// 5xx for one id or list after the other (exit 1).
+    #[error("Spotify answers only with errors, {attempts} attempts: {message}")]
+    OnlyErrors {
+        /// The server's last message.
+        message: String,
+        /// The number of attempts.
+        attempts: u32,
+    },
     /// The certificate is not accepted (exit 1, no retry).
     #[error("{message}")]
     Certificate {
@@ -232,6 +240,7 @@ impl ApiError {
             ApiError::Unreachable { .. } => {
                 "check the network and HTTPS_PROXY; the next run continues after the last committed page".to_owned()
             }
+            ApiError::OnlyErrors { .. } => "the next run continues after the last committed page".to_owned(),
             ApiError::ClockWrong { .. } => "set the clock: `timedatectl set-ntp true`".to_owned(),
             ApiError::Certificate { .. } => {
                 "a proxy that opens TLS needs its certificate in the system's store".to_owned()

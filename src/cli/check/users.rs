@@ -1,18 +1,12 @@
 //! Checks the users of a job against the stored grants, offline.
 
+use crate::cli::CommandError;
 use crate::cli::sign_in_status::{self, SignInStatus};
-use crate::cli::{CommandContext, CommandError};
 use crate::job::{Job, JobUsers};
-use crate::settings::Settings;
 use spotify_client::state::grants::GrantStore;
 
 /// The grants of the app, or the error that prevents reading them.
 pub(super) type GrantsResult = Result<Option<GrantStore>, CommandError>;
-
-/// The grants of the app, if the state folder has any; `check` creates no folder or file.
-pub(super) fn read_grants(context: &CommandContext, settings: &Settings) -> GrantsResult {
-    sign_in_status::open_existing_grants(context, settings)
-}
 
 /// Notes on missing grants and missing scopes of the users of a job.
 pub(super) fn user_notes(job: &Job, grants: &GrantsResult) -> Vec<String> {
@@ -21,13 +15,19 @@ pub(super) fn user_notes(job: &Job, grants: &GrantsResult) -> Vec<String> {
     }
     let users = match grants {
         Ok(grants) => sign_in_status::sign_in_statuses(job, grants.as_ref()),
-        Err(e) => return vec![format!("failed to check whether its users are signed in: {e}")],
+        Err(e) => return vec![unknown(e)],
     };
     match users {
         Ok(users) if users.is_empty() => vec!["no user is signed in: cratedigger auth login USER".to_owned()],
         Ok(users) => users.iter().filter_map(user_note).chain(second_names(&users)).collect(),
-        Err(e) => vec![format!("failed to check whether its users are signed in: {e}")],
+        Err(e) => vec![unknown(&e)],
     }
+}
+
+/// The note that it cannot be told who is signed in.
+fn unknown(error: &CommandError) -> String {
+    let hint = error.hint().map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!("{error}{hint}")
 }
 
 /// Notes on users whose account is that of a user before them.

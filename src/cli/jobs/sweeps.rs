@@ -14,6 +14,7 @@ use crate::scheduler::RunHistory;
 use crate::settings::Settings;
 use crate::store::{OldestRow, oldest_rows};
 use crate::sync::{CallRange, JobEstimate, ProbeBudget, seconds_for_calls};
+use spotify_client::state::CallsByJob;
 
 pub(super) struct StreamSweep {
     pub job: String,
@@ -117,7 +118,7 @@ fn sweep_prices(
     let price = async |job: &Job| {
         let past = history.job_or_default(&job.name);
         let price = price_job(&app, job, &past, true, &ProbeBudget::at_most(0)).await.ok()?;
-        Some(SweepPrice { price, days: whole_day.for_job(job, None, 0), requests_per_second })
+        Some(SweepPrice { price, days: whole_day.for_job(job, None, &CallsByJob::default()), requests_per_second })
     };
     runtime().ok()?.block_on(async {
         let mut prices = Vec::with_capacity(jobs.len());

@@ -107,7 +107,9 @@ fn overview(shown: &PlanReport<'_>) -> String {
             _ if calls == CallRange::NONE && priced.fits == BudgetFit::Yes => "nothing to read".to_owned(),
             fits => describe_fit(fits),
         };
-        vec![printable(&priced.job.name), format_calls(calls), time, today]
+        let is_unknown = calls == CallRange::NONE && priced.fits == BudgetFit::NeedsUserAction;
+        let calls = if is_unknown { "-".to_owned() } else { format_calls(calls) };
+        vec![printable(&priced.job.name), calls, time, today]
     }));
     format_table(&rows)
 }

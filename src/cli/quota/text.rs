@@ -39,7 +39,11 @@ pub(super) fn quota_text(shown: &QuotaReport) -> String {
         out.push_str("\nceilings learned from refusals; they rise by a twentieth per day, up to the setting\n");
         let row = |it: &spotify_client::state::LearnedCeiling| {
             let of = if it.family.is_empty() { "all".to_owned() } else { it.family.clone() };
-            let now = format!("{} per day, now {}", count(it.calls, "call"), it.now);
+            let set = if it.family.is_empty() { shown.ceilings.per_day } else { shown.ceilings.per_family };
+            let now = match set.filter(|set| *set > it.now) {
+                Some(set) => format!("lowered from {set} to {} per day", count(it.now, "call")),
+                None => format!("{} per day", count(it.now, "call")),
+            };
             vec![format!("  {of}"), now, format!("since {}", format_day(it.at)), printable(&it.evidence)]
         };
         let header = ["  ENDPOINT", "CEILING", "LEARNED", "ANSWER"].map(str::to_owned).to_vec();

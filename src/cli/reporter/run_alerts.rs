@@ -55,7 +55,9 @@ impl Reporter<'_> {
             let (event, text) = match scope {
                 CauseScope::User(user) => {
                     details.push(format!("jobs that read for {user}: {}", self.jobs_of_user(user, job).join(", ")));
-                    (AlertEvent::SignIn, format!("{user} must sign in: {words}"))
+                    let start = format!("user `{user}` has to sign in: ");
+                    let why = words.strip_prefix(&start).unwrap_or(&words);
+                    (AlertEvent::SignIn, format!("{user} must sign in: {why}"))
                 }
                 CauseScope::App => (AlertEvent::SignIn, format!("a user must act (found by job {job}): {words}")),
                 _ => (AlertEvent::Failure, format!("job {job} failed: {words}")),

@@ -30,7 +30,7 @@ pub(super) async fn confirm_run(
         *price = price_job(app, job, &history, args.full, &ProbeBudget::at_most(0)).await.ok().into();
     }
     let Some(price) = price.known() else { return Ok(true) };
-    let left = remaining_budget(app, None)?.for_job(job, args.max_calls, calls_spent(app, job)?);
+    let left = remaining_budget(app, None)?.for_job(job, args.max_calls, &calls_spent(app, job)?);
     let probes = ProbeBudget::at_most(lookups(remaining_budget(app, None)?.account));
     let probed;
     let price = match (is_surely_expensive(price, &left), may_be_expensive(price, &left)) {

@@ -1,10 +1,12 @@
 //! Pending deliveries: messages with the channels that have not delivered them, and unsent pings about
 //! finished runs.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{AlertState, AlertStore};
+use super::{AlertKind, AlertScope, AlertState, AlertStore, OpenAlert};
 use crate::notify::message::{AlertEvent, AlertMessage};
 
 /// A message that could not be delivered within this time is dropped.
@@ -108,6 +110,23 @@ impl AlertStore {
         let state = self.read().unwrap_or_default();
         state.undelivered.iter().any(|it| is_retry_due(it.tried, now))
             || state.pings.values().any(|it| is_retry_due(Some(it.tried), now))
+    }
+
+    /// The delivery channels that do not work, by setting, with the time since when.
+    pub fn failing_channels(&self) -> Vec<(String, DateTime<Utc>)> {
+        let state = self.read().unwrap_or_default();
+        let of = |(key, open): (&String, &BTreeMap<AlertKind, OpenAlert>)| {
+            let setting = key.strip_prefix(AlertScope::Channel("").key().as_str())?.to_owned();
+            Some((setting, open.values().map(|it| it.since).min()?))
+        };
+        state.open.iter().filter_map(of).collect()
+    }
+
+    /// The numbers of messages and pings that no channel has taken yet, and the time of the oldest.
+    pub fn undelivered(&self) -> (usize, usize, Option<DateTime<Utc>>) {
+        let state = self.read().unwrap_or_default();
+        let times = state.undelivered.iter().map(|it| it.from).chain(state.pings.values().map(|it| it.from));
+        (state.undelivered.len(), state.pings.len(), times.min())
     }
 
     /// Stores a message until each of these channels has delivered it.

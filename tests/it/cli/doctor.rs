@@ -100,7 +100,7 @@ fn failed_and_hanging_runs_are_red() {
     world.wait_for_calls(1);
     pause(&world, &run);
     let (state, text) = light(&world, &["--offline"], "runs");
-    assert!(state == "note" && text.contains("job x is running already"), "{text}");
+    assert!(state == "note" && text.contains("job x has been running for"), "{text}");
     let world = world.settings("[schedule]\nmax_runtime = \"1s\"");
     let began = std::time::Instant::now();
     let (state, text) = loop {

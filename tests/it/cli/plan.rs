@@ -288,6 +288,29 @@ fn plan_shows_its_share_of_today() {
 }
 
 #[test]
+fn plan_knows_the_used_share_of_a_family() {
+    let world = development().settings("calls_per_day = 200\ncalls_per_family = 40\nreserve = \"0%\"").job("");
+    let list = track_ids(&world, 30);
+    let list: Vec<&str> = list.iter().map(String::as_str).collect();
+    world.project.write("jobs/x.toml", by_ids("tracks", &list));
+    // The job may send half of a day's calls to the family.
+    world.run(&["x"]).exits(75);
+    assert_eq!(world.new_calls().len(), 20);
+    let shown = world.cli(&["plan", "--offline", "--json"]).exits(0).json();
+    let job = &shown["jobs"][0];
+    assert_eq!((&job["fits"], &job["calls"]["likely"]), (&false.into(), &10.into()), "{job}");
+    assert_eq!(job["first"][0]["calls"], 0, "{job}");
+    let text = world.cli(&["plan", "--offline", "x"]).exits(0).stdout;
+    assert!(text.contains("does not fit"), "{text}");
+    world.run(&["x"]).exits(75);
+    assert_eq!(world.new_calls().len(), 0);
+    // Another job has a share of its own.
+    world.project.write("jobs/y.toml", by_ids("tracks", &list[20..]));
+    let shown = world.cli(&["plan", "--offline", "--json", "y"]).exits(0).json();
+    assert_eq!(shown["jobs"][0]["fits"], true, "{shown}");
+}
+
+#[test]
 fn plan_without_a_store_creates_none() {
     let world = development();
     let world = {

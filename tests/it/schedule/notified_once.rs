@@ -259,7 +259,93 @@ fn broken_file_is_reported_with_its_problems() {
     world.project.write("jobs/ba.toml", "[[fetch]]\nstream = \"albun_tracks\"\n");
     world.cli(&["-q", "run", "--due"]).exits(2);
     let messages = messages(&hooks);
-    let of = |job: &str| messages.iter().find(|(_, text, _)| text.contains(&format!("job {job} "))).unwrap();
+    let of = |job: &str| messages.iter().find(|(_, text, _)| text.contains(&format!("jobs/{job}.toml "))).unwrap();
     assert!(of("a").2.contains("artist") && !of("a").2.contains("albun_tracks"), "{messages:?}");
     assert!(of("ba").2.contains("albun_tracks"), "{messages:?}");
+}
+
+/// Runs of other jobs, by name, between the scheduled runs.
+fn stays_open(break_job: impl Fn(&World), repair_job: impl Fn(&World)) {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    break_job(&world);
+    for _ in 0..3 {
+        world.cli(&["-q", "run", "--due"]).exits(2);
+        world.run(&["x"]).exits(0);
+    }
+    assert_eq!(events(&hooks), ["failure"], "{:?}", messages(&hooks));
+    assert!(messages(&hooks)[0].1.starts_with("jobs/bad.toml is invalid, so the job does not run"));
+    // An unreadable folder says nothing about the file either.
+    let (folder, aside) = (world.project.root().join("jobs"), world.project.root().join("aside"));
+    std::fs::rename(&folder, &aside).unwrap();
+    world.cli(&["-q", "run", "--due"]).exits(2);
+    std::fs::rename(&aside, &folder).unwrap();
+    world.cli(&["-q", "run", "--due"]).exits(2);
+    assert_eq!(events(&hooks), ["failure", "failure", "recovery"], "{:?}", messages(&hooks));
+    assert!(messages(&hooks)[2].1.starts_with("jobs run again; "), "{:?}", messages(&hooks));
+    repair_job(&world);
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    world.run(&["x"]).exits(0);
+    assert_eq!(events(&hooks)[3..], ["recovery"], "{:?}", messages(&hooks));
+}
+
+#[test]
+fn named_run_judges_no_other_file() {
+    let path = |world: &World| world.project.root().join("jobs/bad.toml");
+    stays_open(
+        |world| std::fs::write(path(world), "[[fetch]]\nstream = \"artist\"\n").unwrap(),
+        |world| std::fs::remove_file(path(world)).unwrap(),
+    );
+    stays_open(
+        |world| std::fs::write(path(world), "[[fetch]]\nstream = \"artists\"\nids_file = \"ids.csv\"\n").unwrap(),
+        |world| {
+            std::fs::write(path(world), format!("{}\n", by_ids("artists", &[fixtures::BUSY_ARTIST]))).unwrap();
+        },
+    );
+}
+
+#[test]
+fn deleted_broken_job_is_named_as_such() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
+    world.project.write("jobs/bad.toml", "nonsense");
+    world.cli(&["-q", "run", "--due"]).exits(2);
+    std::fs::remove_file(world.project.root().join("jobs/bad.toml")).unwrap();
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    assert!(messages(&hooks)[1].1.starts_with("job bad no longer exists; its file had been invalid since "));
+}
+
+#[test]
+fn broken_settings_are_reported_once() {
+    let hooks = Hooks::listening();
+    let world = plain(&format!("webhook_url = \"{}\"", hooks.url("/hook")));
+    world.cli(&["-q", "run", "--due"]).exits(0);
+    let path = world.project.root().join("config/cratedigger.toml");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let broken = [
+        format!("{good}\n[schedule]\nretries = \"many\"\n"),
+        format!("{good}\n[limits]\nmax_wait = \"5s\"\n"),
+        format!("[output]\nmode = \n{good}"),
+        format!("{good}\n[output\nmode = 1"),
+    ];
+    for (n, text) in broken.iter().enumerate() {
+        std::fs::write(&path, text).unwrap();
+        let first = world.cli(&["-q", "run", "--due"]).exits(2);
+        assert!(first.stderr.contains("error: "), "{}", first.stderr);
+        for _ in 0..2 {
+            assert_eq!(world.cli(&["-q", "run", "--due"]).exits(2).stderr, "");
+        }
+        assert_eq!(events(&hooks).len(), 2 * n + 1, "{text}\n{:?}", messages(&hooks));
+        let (event, words, details) = messages(&hooks).pop().unwrap();
+        assert_eq!((event.as_str(), words.as_str()), ("failure", "the settings are invalid, so no job runs"));
+        assert!(details.contains("cratedigger.toml"), "{details}");
+        // Who types the command sees the problem each time.
+        assert!(world.run(&[]).exits(2).stderr.contains("error: "));
+        std::fs::write(&path, &good).unwrap();
+        assert_eq!(world.cli(&["-q", "run", "--due"]).exits(0).stderr, "");
+        let (event, words, _) = messages(&hooks).pop().unwrap();
+        assert_eq!(event, "recovery");
+        assert!(words.starts_with("jobs run again; the settings or the job files had been invalid since "), "{words}");
+    }
 }

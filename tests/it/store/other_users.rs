@@ -134,3 +134,43 @@ fn narrowed_modes_stay_without_a_setting() {
     world.run(&[]).exits(0);
     assert!(narrowed.iter().all(|path| mode(path) == 0o644));
 }
+
+/// Runs a command as a user without any group of the project. Only root can do that.
+fn as_stranger(world: &World, args: &[&str]) -> crate::support::world::Ran {
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--reuid=54321", "--regid=54321", "--clear-groups", env!("CARGO_BIN_EXE_cratedigger")]);
+    command.args(args).current_dir(world.project.root()).env_clear().env("HOME", "/nonexistent").env("TZ", "UTC");
+    crate::support::world::ran(&mut command)
+}
+
+#[test]
+fn user_without_access_gets_no_falsehoods() {
+    if !is_root() {
+        return;
+    }
+    let job = format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &[fixtures::PLAIN_TRACK]));
+    let world = World::extended().job(&job);
+    world.run(&[]).exits(0);
+    let root = world.project.root();
+    // The project is readable for all, and the output only for its group.
+    for path in [root.to_path_buf(), root.join("jobs"), root.join("config")] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for file in ["jobs/x.toml", "config/cratedigger.toml"] {
+        std::fs::set_permissions(root.join(file), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    std::fs::set_permissions(root.join("output"), std::fs::Permissions::from_mode(0o750)).unwrap();
+    // The binary itself may be in a folder that the user cannot enter.
+    if as_stranger(&world, &["--version"]).code != 0 {
+        return;
+    }
+    for args in [&["jobs"][..], &["history"], &["sql", "SELECT 1"]] {
+        let ran = as_stranger(&world, args).exits(74);
+        assert!(ran.stderr.contains("permission denied: this user may not read "), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("usermod -a -G "), "{args:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{args:?}");
+    }
+    let checked = as_stranger(&world, &["check"]).exits(0);
+    assert!(checked.stderr.contains("past runs cannot be read: permission denied"), "{}", checked.stderr);
+    assert!(!checked.stdout.contains("first run"), "{}", checked.stdout);
+}

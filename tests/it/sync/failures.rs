@@ -44,6 +44,31 @@ fn hint_names_a_proxy_only_where_one_shows() {
 }
 
 #[test]
+fn run_answered_by_a_proxy_has_failed() {
+    let portal = FaultAction::Redirect { code: 302, to: "http://127.0.0.1:9/portal".to_owned() };
+    for action in [FaultAction::Html200, portal] {
+        let ids = [fixtures::PLAIN_TRACK, fixtures::RELINKED_TRACK, fixtures::UNAVAILABLE_TRACK];
+        let world = World::extended().job(&format!("schedule = \"0 6 * * *\"\n{}", by_ids("tracks", &ids)));
+        world.sandbox.inject(Fault::on_path("/v1/*", action.clone()));
+        let ran = world.cli(&["run", "--due"]).exits(1);
+        assert!(ran.stderr.contains("it answered no call of this run; a proxy"), "{}", ran.stderr);
+        assert_eq!(world.one("SELECT state FROM runs"), "failed");
+        // The run is tried again after a quarter of an hour, and not at the next scheduled time.
+        let next = world.cli(&["jobs", "--json"]).exits(0).json()["jobs"][0]["next_at"].as_str().unwrap().to_owned();
+        let next: chrono::DateTime<chrono::Utc> = next.parse().unwrap();
+        assert!(next - chrono::Utc::now() < chrono::TimeDelta::minutes(31), "{next}");
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+    }
+    // One answer of Spotify shows that the connection is good.
+    let both = format!("{}{}", by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("artists", &[fixtures::BUSY_ARTIST]));
+    let world = World::extended().job(&both);
+    world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::Html200));
+    world.run(&[]).exits(3);
+    assert_eq!(world.one("SELECT state FROM runs"), "partial");
+}
+
+#[test]
 fn failing_resource_costs_itself_only() {
     let world = World::extended().settings("concurrency = 1");
     let ids = some_ids(&world, "artists", 4);

@@ -27,9 +27,9 @@ pub use key_origin::{KeyOrigin, credential_path};
 pub use known_stores::{KnownStores, StateFolderUse};
 pub use learned::{AppClass, EndpointAccess, EndpointFact, FACT_LIFETIME, LearnedFact, LearnedFacts, TokenKind};
 pub use ledger::{
-    AdaptivePace, CallBlock, CallCeilings, CallId, CallLedger, CallPace, CallRequest, CallSpender, CeilingReached,
-    ClientIdentity, CoolDown, CoolDowns, FamilyUsage, FreedCalls, JobKey, JobShare, LearnedCeiling, LedgerUsage,
-    NewRefusal, PastRefusal, Reservation, usable_calls as usable,
+    AdaptivePace, CallBlock, CallCeilings, CallId, CallLedger, CallPace, CallRequest, CallSpender, CallsByJob,
+    CeilingReached, ClientIdentity, CoolDown, CoolDowns, FamilyUsage, FreedCalls, JobKey, JobShare, LearnedCeiling,
+    LedgerUsage, NewRefusal, PastRefusal, Reservation, usable_calls as usable,
 };
 
 use std::path::{Path, PathBuf};

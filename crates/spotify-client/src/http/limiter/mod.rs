@@ -16,6 +16,7 @@ mod shared;
 
 pub use permit::CallPermit;
 pub use rules::{CallIntent, LimitError, LimiterRules, RunAllowance};
+pub use run_counters::MissingAnswer;
 use run_counters::RunCounters;
 use shared::{CallRates, GovernorClock, SharedLimits};
 

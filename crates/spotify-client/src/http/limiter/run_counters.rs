@@ -19,6 +19,17 @@ const FAILED_RESOURCES_OF_AN_OUTAGE: usize = 4;
 /// The same, before the first answer of the run.
 const FAILED_RESOURCES_AT_FIRST: usize = 3;
 
+/// What came instead of an answer of Spotify in all calls of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingAnswer {
+    /// Nothing at all, for one resource or more.
+    Silence,
+    /// Only statuses of 500 and above.
+    Errors,
+    /// The page of a proxy, or of the sign-in to a network.
+    Foreign,
+}
+
 /// The counters of one run.
 #[derive(Debug, Default)]
 pub(super) struct RunCounters {
@@ -31,12 +42,16 @@ pub(super) struct RunCounters {
     pub(super) breaker: CircuitBreaker,
     /// The server has answered a call of the run, with any status below 500.
     pub(super) has_answered: bool,
+    /// One of these answers may come from Spotify.
+    pub(super) has_spotify_answered: bool,
+    /// One of these answers is the page of a proxy or of the sign-in to a network.
+    pub(super) has_foreign_answers: bool,
     /// Resources that were given up since the last answer.
     pub(super) given_up: BTreeSet<String>,
     /// One of these got no response at all.
     pub(super) is_silent: bool,
-    /// Spotify itself has answered a call of the run.
-    pub(super) has_spotify_answered: bool,
+    /// Spotify has sent what was requested, apart from profiles: a network lets single calls through before it shows its page.
+    pub(super) has_good_answer: bool,
     /// Resources for which something else than Spotify has answered since its last answer.
     pub(super) foreign: BTreeSet<String>,
     pub(super) unstated_refusals: u32,
@@ -64,10 +79,10 @@ impl CallLimiter {
         run.given_up.len() >= limit
     }
 
-    /// Records an answer of Spotify itself.
+    /// Records that Spotify has sent what was requested.
     pub fn record_spotify_answer(&self) {
         let mut run = self.counters();
-        run.has_spotify_answered = true;
+        run.has_good_answer = true;
         run.foreign.clear();
     }
 
@@ -76,17 +91,34 @@ impl CallLimiter {
         self.counters().foreign.insert(resource.to_owned());
     }
 
-    /// Whether Spotify has answered, and not one resource after the other has had another answer since then.
+    /// Whether Spotify has sent what was requested, and not one resource after the other has had another answer since then.
     pub fn is_spotify_answering(&self) -> bool {
         let run = self.counters();
-        run.has_spotify_answered && run.foreign.len() < FAILED_RESOURCES_OF_AN_OUTAGE
+        run.has_good_answer && run.foreign.len() < FAILED_RESOURCES_OF_AN_OUTAGE
     }
 
-    /// Whether the server has answered no call of the run, as far as calls were sent. One resource with a 5xx does
-    /// not show that.
-    pub fn is_unanswered(&self) -> bool {
+    /// Records who has sent a response below 500.
+    pub fn record_sender(&self, is_foreign: bool) {
+        let mut run = self.counters();
+        if is_foreign {
+            run.has_foreign_answers = true;
+        } else {
+            run.has_spotify_answered = true;
+        }
+    }
+
+    /// What has answered instead of Spotify, if Spotify has answered no call of the run, as far as calls were sent. One
+    /// resource with a 5xx does not show that.
+    pub fn missing_answer(&self) -> Option<MissingAnswer> {
         let run = self.counters();
-        !run.has_answered && (run.given_up.len() > 1 || run.is_silent)
+        if run.has_foreign_answers && !run.has_spotify_answered {
+            return Some(MissingAnswer::Foreign);
+        }
+        match run.is_silent {
+            _ if run.has_answered => None,
+            true => Some(MissingAnswer::Silence),
+            false => (run.given_up.len() > 1).then_some(MissingAnswer::Errors),
+        }
     }
 
     /// Stops the run: all waits end, and nothing more is sent.

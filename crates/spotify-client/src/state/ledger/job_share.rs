@@ -5,6 +5,7 @@
 //! file may send that many instead. `run --max-calls` limits one run in the limiter and does not change
 //! the share.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -34,6 +35,15 @@ pub struct CallSpender {
     pub job: JobKey,
     /// The calls that it may send in any 24 hours. `None` means all usable calls.
     pub share: Option<JobShare>,
+}
+
+/// The calls that one job has sent in the last 24 hours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallsByJob {
+    /// To all endpoint families.
+    pub all: u32,
+    /// By endpoint family.
+    pub families: BTreeMap<String, u32>,
 }
 
 /// What one job may take of any 24 hours, over all its runs.

@@ -27,7 +27,7 @@ pub use calls::CallId;
 pub use ceilings::{CeilingReached, LearnedCeiling, usable_calls};
 pub(in crate::state) use connection::LedgerConnection;
 pub use cool_downs::{CoolDown, CoolDowns};
-pub use job_share::{CallSpender, JobKey, JobShare};
+pub use job_share::{CallSpender, CallsByJob, JobKey, JobShare};
 pub use pace::{AdaptivePace, CallPace};
 pub use refusal::NewRefusal;
 pub use request::{CallCeilings, CallRequest, ClientIdentity};

@@ -13,7 +13,7 @@ use super::calls::{self, CallId};
 use super::ceilings::{self, CeilingReached};
 use super::connection::{self, LedgerConnection};
 use super::cool_downs::{self, CoolDown};
-use super::job_share::JobKey;
+use super::job_share::{CallsByJob, JobKey};
 use super::request::{CallCeilings, CallRequest, ClientIdentity};
 use super::usage::{self, LedgerUsage};
 use super::windows::CallWindows;
@@ -131,12 +131,17 @@ impl CallLedger<'_> {
             .write_with_outcomes("read the ledger", |tx, windows| usage::read(tx, windows, identity, ceilings, now))
     }
 
-    /// The number of calls that one job has sent in the last 24 hours.
+    /// The numbers of calls that one job has sent in the last 24 hours.
     ///
     /// # Errors
     ///
     /// If the ledger cannot be read.
-    pub fn calls_by_job(&self, identity: &ClientIdentity, job: JobKey, now: ClockReading) -> Result<u32, StateError> {
+    pub fn calls_by_job(
+        &self,
+        identity: &ClientIdentity,
+        job: JobKey,
+        now: ClockReading,
+    ) -> Result<CallsByJob, StateError> {
         self.lock().write("read the ledger", |tx, windows| {
             let generation = account_change::start_transaction(tx, identity, now)?;
             Ok(windows.refresh(tx, &identity.account, generation, now)?.of_job(job.number()))

@@ -10,6 +10,7 @@ use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 
 use super::DAY_MS;
+use super::job_share::CallsByJob;
 use crate::deferral::DeferralScope;
 use crate::state::clock_reading::ClockReading;
 
@@ -119,9 +120,11 @@ impl CallWindow {
         self.jobs.get(&job)
     }
 
-    /// The number of calls of one job.
-    pub(super) fn of_job(&self, job: i64) -> u32 {
-        self.jobs.get(&job).map_or(0, |times| count(&times.all))
+    /// The numbers of calls of one job.
+    pub(super) fn of_job(&self, job: i64) -> CallsByJob {
+        let Some(times) = self.jobs.get(&job) else { return CallsByJob::default() };
+        let families = times.families.iter().map(|(family, times)| (family.clone(), count(times)));
+        CallsByJob { all: count(&times.all), families: families.collect() }
     }
 }
 
