@@ -11,6 +11,7 @@ use crate::store::{FileAccess, backup};
 
 pub(super) mod archive;
 mod secret_files;
+mod secret_origins;
 
 pub fn run(args: &BackupArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     if args.all {

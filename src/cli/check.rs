@@ -70,8 +70,8 @@ pub fn run_as(
     now: DateTime<Utc>,
 ) -> Result<ExitStatus, CommandError> {
     match super::restore::interrupted(context) {
-        Ok(false) => {}
-        Ok(true) => context.warn(None, super::restore::INTERRUPTED),
+        Ok(None) => {}
+        Ok(Some(text)) => context.warn(None, text),
         Err(failure) => context.report(&failure),
     }
     let mut problems = Vec::new();
@@ -89,7 +89,7 @@ pub fn run_as(
     }
     // The names in the arguments are those of jobs.
     let targets = match args.jobs.is_empty() {
-        true => target::load(&context.project, &[]),
+        true => target::load(&context.project, context.flags.shard, &[]),
         false => LoadedTargets::default(),
     };
     problems.extend(targets.problems.iter().cloned());

@@ -21,6 +21,8 @@ mod question_terminal;
 mod questions;
 mod units;
 
+pub(super) use units::STATE_DIR;
+
 /// Example jobs and the files they read, and whether each needs Extended Quota.
 pub(super) const EXAMPLES: &[(&str, &str, bool)] = &[
     (OF_A_USER, include_str!("../../jobs/my-playlists.toml"), false),

@@ -17,6 +17,7 @@ mod context;
 mod core_files;
 mod demo;
 mod diff;
+mod divided;
 mod doctor;
 mod error_exits;
 mod exit;

@@ -11,12 +11,14 @@ use serde_json::{Value, json};
 use super::app::App;
 use super::args::PlanArgs;
 use super::budget::RemainingBudget;
+use super::divided::check_division;
 use super::error_exits::ledger_error;
 use super::planner::{QueueSlot, QueuedJob, order_jobs, queued_job};
-use super::pricing::{price_job, read_history, remaining_budget};
+use super::pricing::{lookups, price_job, read_history, remaining_budget};
 use super::runtime::runtime;
 use super::store_file::require_store_not_lost;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, check, print, push};
+use crate::document::Diagnostic;
 use crate::job::{Job, JobUsers};
 use crate::store::timestamp;
 use crate::store::{FileAccess, Store};
@@ -24,8 +26,6 @@ use crate::sync::{CallEstimate, CallRange, FetchEstimate, JobEstimate, ProbeBudg
 use crate::target::{self, LoadedTargets};
 use spotify_client::state::LearnedFacts;
 
-/// The calls that may be sent to find out prices, without `--probe` or `--offline`.
-const LOOKUPS: u64 = 10;
 /// `--probe` may use this part of today's remaining calls: as much as a run may use without a confirmation.
 const PROBE_DIVISOR: u64 = 4;
 
@@ -75,10 +75,13 @@ struct PlanReport<'a> {
 /// If settings or jobs are wrong, or the state folder or the store cannot be read.
 pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
+    check_division(context, &settings)?;
     let loaded = context.jobs(&settings, &args.jobs);
     let mut exit = ExitStatus::Complete;
     if loaded.has_errors() {
-        let broken = CommandError::Problems(loaded.problems);
+        // Warnings are for `check`.
+        let errors = loaded.problems.into_iter().filter(Diagnostic::is_error).collect();
+        let broken = CommandError::Problems(errors);
         if !args.jobs.is_empty() {
             return Err(broken);
         }
@@ -101,11 +104,12 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     let endpoints = learned.endpoints(Utc::now()).map_err(ledger_error)?;
     let history = read_history(&app)?;
     let left = remaining_budget(&app, None)?.account;
-    let most = left.map_or(u64::from(u32::MAX) - 1, |left| (left / PROBE_DIVISOR).max(LOOKUPS));
+    let lookups = lookups(left);
+    let most = left.map_or(u64::from(u32::MAX) - 1, |left| (left / PROBE_DIVISOR).max(lookups));
     let probes = match (args.offline, args.probe) {
         (true, _) => ProbeBudget::at_most(0),
         (_, true) => ProbeBudget::for_exact_estimates(most),
-        _ => ProbeBudget::at_most(LOOKUPS),
+        _ => ProbeBudget::at_most(lookups),
     };
     let prices = runtime()?.block_on(async {
         let mut prices = Vec::new();
@@ -142,7 +146,7 @@ pub fn run(args: &PlanArgs, context: &CommandContext) -> Result<ExitStatus, Comm
                 format!("a probe uses at most a quarter of what is left today, {}", print::count(most, "call"))
             })
         }),
-        targets: target::load(&context.project, &[]),
+        targets: target::load(&context.project, context.flags.shard, &[]),
     };
     if context.json {
         print::json(&report.json()).or_exit(ExitStatus::Storage)?;

@@ -20,6 +20,17 @@ use spotify_client::http::observer::NoopObserver;
 use spotify_client::state::grants::GrantStore;
 use spotify_client::state::{CallCeilings, CallSpender, JobKey, LedgerUsage};
 
+/// The most calls that may be sent to find out prices, without `--probe` or `--offline`.
+const MAX_LOOKUPS: u64 = 10;
+
+/// They are at most this part of what is left today.
+const LOOKUP_DIVISOR: u64 = 20;
+
+/// The calls that may be sent to find out prices, if this many are left today.
+pub(super) fn lookups(left: Option<u64>) -> u64 {
+    left.map_or(MAX_LOOKUPS, |left| left.div_ceil(LOOKUP_DIVISOR).min(MAX_LOOKUPS))
+}
+
 /// The job in the call ledger.
 pub(super) fn job_key(app: &App<'_>, job: &Job) -> JobKey {
     JobKey::new(&canonical_path(&app.database_path()), &job.name)

@@ -24,7 +24,7 @@ use crate::target::{self, LoadedTargets, Target, TargetPlace};
 
 pub fn run(args: &PushArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings()?;
-    let loaded = target::load(&context.project, &args.targets);
+    let loaded = target::load(&context.project, context.flags.shard, &args.targets);
     if loaded.has_errors() && (!args.targets.is_empty() || loaded.targets.is_empty()) {
         return Err(CommandError::Problems(loaded.problems));
     }
@@ -84,7 +84,7 @@ pub(super) async fn push_after_run(
     reporter: &Reporter<'_>,
     shutdown: &Shutdown,
 ) {
-    let loaded = target::load(&context.project, &[]);
+    let loaded = target::load(&context.project, context.flags.shard, &[]);
     let wrong = files_with_errors(&loaded);
     for name in &wrong {
         let problems = loaded.problems.iter().filter(|problem| target_of(problem) == *name).cloned().collect();
@@ -139,7 +139,7 @@ async fn stopped(shutdown: &Shutdown) {
 
 /// Deletes the rows of a purged user in all targets. Returns the targets that still have them.
 pub(super) fn push_purge(context: &CommandContext, settings: &Settings) -> Result<Vec<String>, CommandError> {
-    let loaded = target::load(&context.project, &[]);
+    let loaded = target::load(&context.project, context.flags.shard, &[]);
     let database = context.project.database(settings);
     let runtime = runtime()?;
     let options = options(settings, false)?;
@@ -174,7 +174,7 @@ pub(super) fn push_error(error: PushError) -> CommandError {
     let exit = match &error {
         PushError::Unreachable { .. } => ExitStatus::Failed,
         PushError::Busy { .. } => ExitStatus::Deferred,
-        PushError::Refused { .. } | PushError::Store(_) => ExitStatus::Storage,
+        PushError::Refused { .. } | PushError::OtherStore { .. } | PushError::Store(_) => ExitStatus::Storage,
         PushError::Credentials { .. } => ExitStatus::UserAction,
         PushError::NotBuilt { .. } | PushError::NoLake { .. } => ExitStatus::Usage,
     };

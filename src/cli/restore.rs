@@ -1,8 +1,8 @@
 //! `restore FILE`: a project and its state folder from an archive of `backup --all`.
 //!
 //! Everything is unpacked and checked next to its place first. Then a file with the list of moves is written, and the
-//! moves follow. A process that is killed before that file exists has changed nothing; after that, the next command
-//! finishes the moves.
+//! moves follow. A process that is killed before that file exists has changed nothing, and the next command deletes what it
+//! has unpacked; after that, the next command finishes the moves.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
@@ -12,43 +12,57 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::RestoreArgs;
-use super::backup::archive::KEY_FILE;
+use super::backup::archive::{KEY_FILE, UNIT_SECRETS};
 use super::file_access::store_access;
 use super::local_time::format_local;
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{printable, shell_word};
-use crate::settings::{Project, Settings};
+use crate::settings::{Project, SettingFlags, Settings};
 use crate::sync::StoreLock;
-use moves::{MoveList, PROJECT, STATE, STORE};
-use places::{Places, folder_of, plain, refuse_existing, refuse_places};
+use moves::{LeftRestore, MoveList, PROJECT, STATE, STORE};
+use places::{Places, ReplacedProject, folder_of, plain, refuse_existing, refuse_foreign_state, refuse_places};
+use spotify_client::state::{KeyOrigin, StateFolderUse};
 use unpack::Unpacked;
 use waiting::{RestoreRunning, WAITING, WaitingFolder};
 
+mod leftovers;
 mod moves;
 mod places;
 mod unpack;
 mod waiting;
 
-/// Finishes the moves of a restore that was killed. Only for commands that open the project: the list of moves is in
-/// the project folder, which may be a copy from elsewhere.
+/// Finishes the moves of a restore that was killed, or deletes what it had unpacked. Only for commands that open the
+/// project: the list of moves is in the project folder, which may be a copy from elsewhere.
 pub(super) fn finish_interrupted(context: &CommandContext) -> Result<(), CommandError> {
     let root = &context.project.root;
-    moves::finish(root, || context.notice("finishing a restore that was interrupted")).map_err(|e| refused(e, root))
+    let says = |left| match left {
+        LeftRestore::Moves => context.notice("finishing a restore that was interrupted"),
+        LeftRestore::Files => context
+            .notice("deleted the files of a restore that was interrupted before it changed anything; restore again"),
+    };
+    moves::finish(root, says).map_err(|e| refused(e, root))
 }
 
-/// What `check` and `doctor` say about such a project.
-pub(super) const INTERRUPTED: &str = "a restore was interrupted, and the next command that opens the store finishes it";
-
-/// Whether a restore was interrupted, which the next command that opens the project finishes.
-pub(super) fn interrupted(context: &CommandContext) -> Result<bool, CommandError> {
+/// What `check` and `doctor` say about a project with files of a restore that was interrupted.
+pub(super) fn interrupted(context: &CommandContext) -> Result<Option<&'static str>, CommandError> {
     let root = &context.project.root;
-    moves::are_left(root).map_err(|e| refused(e, root))
+    let left = |e| refused(e, root);
+    if moves::are_left(root).map_err(left)? {
+        return Ok(Some("a restore was interrupted, and the next command that opens the store finishes it"));
+    }
+    let text = "a restore was interrupted before it changed anything, and the next command that opens the store deletes \
+                its files";
+    Ok(leftovers::are_left(root).map_err(left)?.then_some(text))
 }
 
 /// The error that a folder of restored files is not as this program left it, or cannot be used.
 fn refused(error: anyhow::Error, parent: &Path) -> CommandError {
     if error.is::<RestoreRunning>() {
         return CommandError::new(ExitStatus::Deferred, error);
+    }
+    if unpack::is_full_disk(&error) {
+        let what = format!("the files of a restore cannot be written to {}", parent.display());
+        return CommandError::new(ExitStatus::Storage, error.context(what)).with_hint(unpack::FREE_SPACE);
     }
     let hint = format!(
         "{WAITING} in {0} contains files of a restore that was interrupted. If you have not started one, remove it: \
@@ -126,7 +140,8 @@ impl PreparedRestore {
 
     /// Removes it again.
     fn undo(self) {
-        self.waiting.iter().for_each(|waiting| drop(waiting.remove()));
+        // The first one names the others, so it goes last.
+        self.waiting.iter().rev().for_each(|waiting| drop(waiting.remove()));
         // Only empty folders are removed.
         self.folders.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
@@ -145,31 +160,48 @@ fn place(
     // The settings of the archive name the places. Paths in them are relative to the project folder.
     let settings = Settings::load(&new, &context.flags).map_err(CommandError::Problems)?;
     let database = context.project.database(&settings);
-    let state = context.state_dir(&settings).or_exit(ExitStatus::Storage)?;
-    let mut places = Places { database, state: state.path().to_owned(), is_named: true };
+    // A project that is replaced keeps its state folder: the one in the archive may be that of a living project.
+    let replaced = ReplacedProject::find(args, context)?;
+    let flags = SettingFlags { state_dir: None, ..context.flags.clone() };
+    let archived = CommandContext { flags, ..context.clone() }.state_dir(&settings);
+    let state = match &replaced {
+        Some(replaced) if context.flags.state_dir.is_none() => replaced.state.clone(),
+        _ => context.state_dir(&settings).or_exit(ExitStatus::Storage)?.path().to_owned(),
+    };
+    let mut places = Places { database, state, is_named: true };
     refuse_places(args, context, &places)?;
     refuse_existing(args, context, &places, unpacked)?;
+    refuse_foreign_state(context, &places, replaced.as_ref(), unpacked, &settings, waiting)?;
     let _lock = match places.database.exists() && places.state.exists() {
         true => Some(StoreLock::take(&places.state, &places.database).map_err(|e| {
             CommandError::new(ExitStatus::Deferred, e).with_hint("a run uses the store; try again when it has finished")
         })?),
         false => None,
     };
-    if context.flags.state_dir.is_some() {
+    if archived.is_ok_and(|archived| archived.path() != places.state) || context.flags.state_dir.is_some() {
         places.is_named = name_state_folder(&new, &places.state).or_exit(ExitStatus::Storage)?;
     }
+    // The list in the archive has the places of the old machine. A folder that cannot be read says so to the next command.
+    drop(StateFolderUse::forget_stores(&waiting.join(STATE)));
     // A rename works only within a file system, so each part waits in its own folder.
     let failed = |place: &Path| {
         let text = format!("failed to write {}", place.display());
         move |e: io::Error| {
-            CommandError::new(ExitStatus::Storage, anyhow::Error::new(e).context(text))
-                .with_hint("name another state folder with --state-dir")
+            let error = anyhow::Error::new(e).context(text);
+            let hint = if unpack::is_full_disk(&error) {
+                unpack::FREE_SPACE
+            } else {
+                "name another state folder with --state-dir"
+            };
+            CommandError::new(ExitStatus::Storage, error).with_hint(hint)
         }
     };
     let folder_mode = store_access(&settings).map_or(0o700, |access| access.folder_mode());
     let database_folder = folder_of(&places.database).to_owned();
     prepared.create(&database_folder, folder_mode).map_err(failed(&database_folder))?;
     prepared.create(&places.state, 0o700).map_err(failed(&places.state))?;
+    let at_project = prepared.waiting_in(root, root)?;
+    leftovers::record_parents(at_project, [&database_folder, &places.state]).map_err(failed(root))?;
     let stores = ["store.db", "raw.db"].map(str::to_owned);
     for (parent, inside, names) in
         [(&database_folder, STORE, stores.as_slice()), (&places.state, STATE, unpacked.state_files.as_slice())]
@@ -197,7 +229,7 @@ fn place(
     };
     let at_project = prepared.waiting_in(root, root)?;
     list.write(at_project).map_err(|e| refused(e, root))?;
-    moves::finish(root, || ()).map_err(|e| refused(e, root))?;
+    moves::finish(root, |_| ()).map_err(|e| refused(e, root))?;
     Ok(places)
 }
 
@@ -257,22 +289,34 @@ fn report(
     if !places.is_named {
         steps.push(format!("set in config/cratedigger.toml: [state] dir = {}", json!(places.state.to_string_lossy())));
     }
-    let named = |name: &str| std::env::var_os(name).is_some();
     let key = places.state.join(KEY_FILE);
-    if unpacked.has_grants() && !key.exists() && !named("CRATEDIGGER_KEY_FILE") && !named("CREDENTIALS_DIRECTORY") {
+    let known_key = KeyOrigin::find(&places.state, |name| std::env::var_os(name));
+    if unpacked.has_grants() && known_key.is_ok_and(|key| key.is_none()) {
+        // Archives of earlier versions do not say where the key was.
+        let old = match &contents.key_file {
+            Some(path) => printable(&path.display().to_string()),
+            None => format!(
+                "the key (the file that CRATEDIGGER_KEY_FILE named, cratedigger_key in the folder of credentials, such as \
+                 {UNIT_SECRETS}, or {})",
+                printable(&contents.state_folder.join(KEY_FILE).display().to_string())
+            ),
+        };
         steps.push(format!(
-            "the sign-ins are encrypted with a key that is not in the archive: copy {} from the old machine to {} with mode 0600, \
+            "the sign-ins are encrypted with a key that is not in the archive: copy {old} from the old machine to {} with mode 0600, \
              or name its file in CRATEDIGGER_KEY_FILE; without the key, move {} away and sign every user in again",
-            printable(&contents.state_folder.join(KEY_FILE).display().to_string()),
             key.display(),
             places.state.join("grants.db").display()
         ));
     }
     if context.credentials().is_err() {
-        steps.push(
-            "the id and secret of the app are not in the archive: copy .env, or fill in .env.example as .env"
-                .to_owned(),
-        );
+        let from = contents.credentials_from.iter().map(|from| printable(from)).collect::<Vec<_>>().join(" and ");
+        steps.push(match from.as_str() {
+            "" => "the id and secret of the app are not in the archive: copy .env, or fill in .env.example as .env".to_owned(),
+            from => format!(
+                "the id and secret of the app are not in the archive: on the old machine they came from {from}; copy them, or fill \
+                 in .env.example as .env"
+            ),
+        });
     }
     if unpacked.has_grants() {
         steps.push(format!(

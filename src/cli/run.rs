@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::args::RunArgs;
+use super::divided::check_division;
 use super::job_runner::{JobOutcome, JobRunner, RunOptions, is_known_deferral, next_start, read_sign_ins};
 use super::metrics;
 use super::overview::write_overview;
@@ -36,6 +37,7 @@ pub fn run(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, Comma
 
 fn run_jobs(args: &RunArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings_with_hooks()?;
+    check_division(context, &settings)?;
     let loaded = context.jobs(&settings, args.job_names());
     if loaded.has_errors() && !args.job_names().is_empty() {
         return Err(CommandError::Problems(loaded.problems));

@@ -32,7 +32,7 @@ pub fn run(args: &SchemaArgs, context: &CommandContext) -> Result<ExitStatus, Co
 /// The target with this name, or the only lake.
 fn find_lake(context: &CommandContext, name: Option<&str>) -> Result<Target, CommandError> {
     let names: Vec<String> = name.map(str::to_owned).into_iter().collect();
-    let loaded = target::load(&context.project, &names);
+    let loaded = target::load(&context.project, context.flags.shard, &names);
     if loaded.has_errors() && (name.is_some() || loaded.targets.is_empty()) {
         return Err(CommandError::Problems(loaded.problems));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::model::{Fetch, FetchSource, JobQuery};
 use super::page_model::JobChart;
 use crate::document::{Diagnostic, DocumentChecker, nearest, or_list};
-use crate::store::create_schema;
+use crate::store::copy_empty_schema;
 use crate::store::query::{InputRows, QueryError, QueryFetch, QueryParameters, QueryReader, mentions_inputs};
 use crate::stream::StreamInput;
 
@@ -37,7 +37,7 @@ pub(super) fn check_job(
     // A condition cannot read the rows of input files: it runs in the middle of a run, for each of its fetches.
     let mut texts = queries.iter().map(|query| &query.sql).chain(charts.iter().map(|chart| &chart.sql));
     let reads_inputs = texts.any(|sql| mentions_inputs(sql));
-    let open = |with_inputs| QueryReader::for_checking(job, views(with_inputs), create_schema);
+    let open = |with_inputs| QueryReader::for_checking(job, views(with_inputs), copy_empty_schema);
     let of_queries = if reads_inputs { open(true).map(Some) } else { Ok(None) };
     match open(false).and_then(|conditions| Ok((conditions, of_queries?))) {
         Ok((conditions, of_queries)) => {

@@ -14,6 +14,9 @@ pub enum PushError {
     /// The target cannot take the rows.
     #[error("target {target} refuses the rows: {why}")]
     Refused { target: String, why: String, hint: Option<String> },
+    /// The target has the rows of another store, which the push would delete.
+    #[error("target {target} has the rows of another store")]
+    OtherStore { target: String, file: String },
     /// The user or the certificate is not accepted, or a privilege is missing.
     #[error("target {target} does not let us in: {why}")]
     Credentials { target: String, why: String, hint: String },
@@ -34,6 +37,10 @@ impl PushError {
             PushError::Unreachable { .. } => Some("nothing is lost: the next push sends the rows".into()),
             PushError::Busy { .. } => Some("the next push sends what has changed since".into()),
             PushError::Refused { hint, .. } => hint.clone(),
+            PushError::OtherStore { target, file } => Some(format!(
+                "if both have to stay, set `store` in {file} to another name for each store; to delete the rows of the other \
+                 one, run `cratedigger push --full {target}`"
+            )),
             PushError::Credentials { hint, .. } => Some(hint.clone()),
             PushError::NotBuilt { .. } => Some("build it with default features".into()),
             PushError::NoLake { .. } => Some("its tables are tables there already".into()),

@@ -96,6 +96,8 @@ impl PushReport {
 /// How far a target is behind the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetState {
+    /// Tables or columns are missing in it.
+    Altered,
     /// Nothing was pushed yet, or all rows have to be pushed again.
     NeedsAll,
     /// It lacks this number of transactions.

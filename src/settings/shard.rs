@@ -25,9 +25,24 @@ impl Shard {
 
     /// The place of a file or folder of this shard: in a folder of its own beside the others.
     pub(super) fn place(self, path: &Path) -> PathBuf {
-        let folder = format!("shard-{}-of-{}", self.number, self.count);
         let name = path.file_name().unwrap_or_default();
-        path.parent().unwrap_or(Path::new("")).join(folder).join(name)
+        path.parent().unwrap_or(Path::new("")).join(self.folder_name()).join(name)
+    }
+
+    /// The shard with a folder of this name.
+    pub fn of_folder(name: &str) -> Option<Shard> {
+        let (number, count) = name.strip_prefix("shard-")?.split_once("-of-")?;
+        format!("{number}/{count}").parse().ok()
+    }
+
+    /// How many shards there are.
+    pub fn count(self) -> u64 {
+        self.count
+    }
+
+    /// The name of its folders, which also tells its rows apart in a target.
+    pub fn folder_name(self) -> String {
+        format!("shard-{}-of-{}", self.number, self.count)
     }
 }
 

@@ -57,6 +57,15 @@ pub fn feed_state(conn: &Connection) -> rusqlite::Result<FeedState> {
     Ok(FeedState { version: number("feed_version")?, epoch, since: number("feed_since")? })
 }
 
+/// The id that a store and its backups have. A store of an earlier program takes the epoch that it has first.
+fn store_id(conn: &Connection) -> rusqlite::Result<String> {
+    let known = info::get_value(conn, STORE_ID)?;
+    known.map_or_else(|| Ok(info::get_value(conn, "feed_epoch")?.unwrap_or_default()), Ok)
+}
+
+/// The key of the id in `store_info`.
+const STORE_ID: &str = "store_id";
+
 /// The version that the rows of the current transaction get.
 #[derive(Debug)]
 pub(super) struct RowVersion(Arc<AtomicI64>);

@@ -70,6 +70,11 @@ pub fn known_state_folder(database: &Path) -> Option<String> {
     get_value(&conn, "state_folder").ok()?.map(|described| folder_path(&described).to_owned())
 }
 
+/// The random id of the state folder with which a store was filled. `None` if the store cannot be read or does not name one.
+pub fn known_state_id(database: &Path) -> Option<String> {
+    get_value(&super::open_reader(database).ok()?, "state_id").ok()?
+}
+
 fn write_identity(conn: &Connection, identity: &StoreIdentity) -> rusqlite::Result<()> {
     for (key, value) in
         [("api_host", &identity.host), ("state_id", &identity.state_id), ("state_folder", &identity.state_folder)]

@@ -19,6 +19,11 @@
 //! - copies in other databases: `feed`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::backup::Backup;
+
 mod access;
 pub mod accounts;
 pub mod anomaly_table;
@@ -120,7 +125,7 @@ pub use file_dependencies::{EntityChanges, FetchRef, confirm_files, fingerprint_
 pub use file_marks::{FileSource, MarkedFile, last_file_at, record_marks, sources_with_files};
 pub use find::{FoundItem, find_in_lists};
 pub use imported_plays::{ExportedPlay, ImportedPlays, import_plays};
-pub use info::{StoreIdentity, data_version, known_state_folder};
+pub use info::{StoreIdentity, data_version, known_state_folder, known_state_id};
 pub use interrupted_reads::InterruptedRead;
 pub use known_gaps::KnownGaps;
 pub use known_rows::KeptRow;
@@ -178,4 +183,22 @@ pub use writer_thread::Store;
 pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
     schema::create_tables(conn)?;
     views::create_all(conn)
+}
+
+/// Copies the tables and views of an empty store, which are created once in a process.
+///
+/// # Errors
+/// Whatever SQLite reports.
+pub fn copy_empty_schema(conn: &mut rusqlite::Connection) -> rusqlite::Result<()> {
+    static EMPTY: Mutex<Option<rusqlite::Connection>> = Mutex::new(None);
+    let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
+    let empty = match &mut *empty {
+        Some(empty) => empty,
+        none => {
+            let created = rusqlite::Connection::open_in_memory()?;
+            create_schema(&created)?;
+            none.insert(created)
+        }
+    };
+    Backup::new(empty, conn)?.run_to_completion(i32::MAX, Duration::ZERO, None)
 }

@@ -34,7 +34,7 @@ pub use parameters::QueryParameters;
 pub use text::is_volatile;
 
 use first_rows::FirstRowsMemory;
-use limits::{MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
+use limits::{MAX_COMMAS, MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
 use refusal::refusal;
 
 use super::views::{RowScope, ViewSelect, identifier};
@@ -62,7 +62,7 @@ pub struct CheckedQuery {
     pub columns: Vec<String>,
     /// The names of the parameters that it uses, each with its colon.
     pub parameters: Vec<String>,
-    /// Whether the whole query has an ORDER BY.
+    /// Whether the whole query has an ORDER BY, or always one row.
     pub is_ordered: bool,
 }
 
@@ -84,6 +84,8 @@ pub struct QueryReader {
     store: Connection,
     job: String,
     fetches: Vec<QueryFetch>,
+    /// Whether this is a real store, and not an empty one for checking.
+    has_rows: bool,
     budget: QueryBudget,
     watch: Arc<Mutex<QueryWatch>>,
     memory: FirstRowsMemory,
@@ -110,10 +112,10 @@ impl QueryReader {
     pub fn for_checking(
         job: &str,
         fetches: Vec<QueryFetch>,
-        create: impl FnOnce(&Connection) -> rusqlite::Result<()>,
+        create: impl FnOnce(&mut Connection) -> rusqlite::Result<()>,
     ) -> Result<Self, QueryError> {
-        let store = Connection::open_in_memory()?;
-        create(&store)?;
+        let mut store = Connection::open_in_memory()?;
+        create(&mut store)?;
         Self::with_connection(store, job, fetches, QueryBudget::with_time(Duration::from_secs(10)), false)
     }
 
@@ -157,7 +159,15 @@ impl QueryReader {
         let clock = Arc::clone(&watch);
         store.progress_handler(PROGRESS_INTERVAL, Some(move || lock(&clock).is_late()))?;
         functions::replace_functions(&store)?;
-        Ok(QueryReader { store, job: job.to_owned(), fetches, budget, watch, memory: FirstRowsMemory::default() })
+        Ok(QueryReader {
+            store,
+            job: job.to_owned(),
+            fetches,
+            has_rows,
+            budget,
+            watch,
+            memory: FirstRowsMemory::default(),
+        })
     }
 
     /// Runs a query: `begin` gets the names of its columns, then `each` gets every row.
@@ -210,7 +220,7 @@ impl QueryReader {
         Ok(CheckedQuery {
             parameters: names.map(str::to_owned).collect(),
             columns: columns(&statement)?,
-            is_ordered: self.is_ordered(&statement),
+            is_ordered: self.is_ordered(&statement) || self.has_one_row(sql, &mut statement),
         })
     }
 
@@ -253,6 +263,32 @@ impl QueryReader {
         let union = format!("{}\nUNION ALL SELECT 1", sql.trim_end().trim_end_matches(';'));
         let refused = self.store.prepare(&union).map(drop);
         refused.is_err_and(|error| error.to_string().contains("ORDER BY clause should come after"))
+    }
+
+    /// Whether a query always has one row: it has one where no table has any, and is no union of several. This is true for
+    /// aggregates without GROUP BY.
+    fn has_one_row(&self, sql: &str, statement: &mut Statement<'_>) -> bool {
+        // A recursion may go on for ever.
+        if sql.to_ascii_lowercase().contains("recursive") || self.has_rows {
+            return false;
+        }
+        let mut rows = statement.raw_query();
+        let is_one = matches!(rows.next(), Ok(Some(_))) && matches!(rows.next(), Ok(None));
+        drop(rows);
+        is_one && !self.is_union(sql).unwrap_or(true)
+    }
+
+    /// Whether the rows of a query come from several SELECTs, as the plan of SQLite says.
+    fn is_union(&self, sql: &str) -> Result<bool, rusqlite::Error> {
+        let mut plan = self.store.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+        let mut steps = plan.raw_query();
+        while let Some(step) = steps.next()? {
+            let (parent, what): (i64, String) = (step.get(1)?, step.get(3)?);
+            if parent == 0 && (what.contains("COMPOUND") || what.contains("UNION")) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Checks that this `where` would run on the rows of a fetch.
@@ -318,6 +354,9 @@ impl QueryReader {
     }
 
     fn prepare(&self, sql: &str) -> Result<Statement<'_>, QueryError> {
+        if sql.matches(',').count() > MAX_COMMAS {
+            return Err(QueryError::TooManyCommas);
+        }
         let mut batch = Batch::new(&self.store, sql);
         let statement = batch.next().map_err(|e| self.explain(e))?.ok_or(QueryError::Empty)?;
         match batch.next() {

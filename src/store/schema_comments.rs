@@ -20,8 +20,20 @@ pub fn column_comment(table: &str, column: &str) -> Option<String> {
 pub(super) fn comment_of<'a>(sql: &'a str, table: &str, column: &str) -> Option<&'a str> {
     let added = format!("ALTER TABLE {table} ADD COLUMN {column} ");
     let later = || MIGRATIONS.iter().flat_map(|sql| sql.lines()).find(|line| line.starts_with(&added));
-    let first = sql.lines().find(|line| line.split_whitespace().next() == Some(column));
+    let later = || later().or_else(|| rebuilt(table)?.lines().find(|line| is_of(line, column)));
+    let first = sql.lines().find(|line| is_of(line, column));
     first.or_else(later)?.split_once("--").map(|(_, comment)| comment.trim())
+}
+
+fn is_of(line: &str, column: &str) -> bool {
+    line.split_whitespace().next() == Some(column)
+}
+
+/// The columns of a table that a migration has built anew under another name.
+fn rebuilt(table: &str) -> Option<&'static str> {
+    let head = format!("CREATE TABLE new_{table} (");
+    let (_, rest) = MIGRATIONS.iter().find_map(|script| script.split_once(head.as_str()))?;
+    rest.split_once("\n)").map(|(columns, _)| columns)
 }
 
 /// Returns the comment lines above a table in the migrations.

@@ -13,7 +13,7 @@ use super::partition::partitions;
 use super::run_parameters::{RunParameters, query_bindings};
 use super::users::{UNKNOWN_ACCOUNT, UserProblem, known_users};
 use super::work_items::{WorkItem, work_items};
-use crate::job::{Fetch, FetchSource, Job};
+use crate::job::{Fetch, FetchSource, Job, JobUsers};
 use crate::store::planned_calls;
 use crate::stream::{Paging, StreamAccess, StreamInput};
 use spotify_client::EntityKind;
@@ -80,7 +80,9 @@ pub async fn estimate_job(
     let mut estimator = JobEstimator::new(sync, probes);
     // The ids that a fetch takes from another fetch are not known before that one is read.
     let mut unsettled: HashMap<&str, (RowChanges, i64)> = HashMap::new();
-    for fetch in &job.fetches {
+    // A shard without users has nothing to read.
+    let is_empty_shard = users.is_empty() && matches!(job.users, JobUsers::All(Some(_)));
+    for fetch in job.fetches.iter().filter(|_| !is_empty_shard) {
         let parent = match &fetch.source {
             FetchSource::From { fetch: parent, .. } => {
                 let fetch = &job.fetches[*parent];

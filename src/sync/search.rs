@@ -188,6 +188,8 @@ impl ListStrategy for SearchRequest {
         let mut at = resume_search(open).await?;
         let (mut counts, skipped_before) = (RecordCounts::default(), at.skipped);
         let (mut suspect_at, mut missed_hits) = (None, false);
+        // A person has accepted such a search.
+        let had_only_nulls = open.row.stored == Some(0) && open.row.served.is_some_and(|served| served > 0);
         let mut reader = SearchReader::new(open, self, most);
         loop {
             let SearchAnswer { body, limit, unread } = match reader.next_answer(&at).await {
@@ -205,7 +207,7 @@ impl ListStrategy for SearchRequest {
                 is_second_answer: suspect_at == Some(at.next_offset),
                 had_hits: open.row.stored.is_some_and(|stored| stored > 0),
                 missed_hits,
-                accepts_batch: open.accepts_batch(),
+                accepts_batch: open.accepts_batch() || had_only_nulls,
                 unread,
                 notes: open.skip_notes(&asked),
                 asked,

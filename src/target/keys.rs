@@ -76,7 +76,7 @@ pub static TARGET: &[KeySpec] = &[
         "store",
         ValueShape::Text(&STORE),
         "",
-        "If several stores are pushed to the same schema or lake: the name of this one. It becomes the column `store`, the first part of every key. In a lake it is also the folder below the prefix.",
+        "If several stores are pushed to the same schema or lake: the name of this one. It becomes the column `store`, the first part of every key. In a lake it is also the folder below the prefix. With `--shard`, the shard is a part of it by itself, such as `shard-3-of-16` or `NAME-shard-3-of-16`.",
     ),
     KeySpec::new(
         "after",

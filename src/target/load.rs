@@ -10,7 +10,7 @@ use super::{LakePlace, OnDelete, PostgresPlace, Target, TargetPlace, keys};
 use crate::document::{
     Diagnostic, Document, DocumentChecker, TableValues, duration, limit_problems, nearest, or_list, quote, texts,
 };
-use crate::settings::Project;
+use crate::settings::{Project, Shard};
 use crate::store::FEED_TABLES;
 
 /// More files than this are a mistake.
@@ -33,8 +33,9 @@ impl LoadedTargets {
     }
 }
 
-/// Reads the named targets of a project, or all if no name is given. A project without the folder has none.
-pub fn load(project: &Project, names: &[String]) -> LoadedTargets {
+/// Reads the named targets of a project, or all if no name is given. A project without the folder has none. The rows of a
+/// shard are those of a store of its own.
+pub fn load(project: &Project, shard: Option<Shard>, names: &[String]) -> LoadedTargets {
     let mut loaded = LoadedTargets::default();
     let shown = project.display_path(&project.targets_dir);
     let files = match list_files(&project.targets_dir) {
@@ -53,7 +54,7 @@ pub fn load(project: &Project, names: &[String]) -> LoadedTargets {
         let (name, shown) = (target_name(&path), project.display_path(&path));
         let file = path.file_name().map_or(path.as_path(), Path::new);
         let (target, problems) = match Document::read_beneath(&project.targets_dir, file, &shown) {
-            Ok(document) => read_target(&document, &name, project),
+            Ok(document) => read_target(&document, &name, project, shard),
             Err(problem) => (None, vec![*problem]),
         };
         match target {
@@ -141,7 +142,12 @@ fn target_name(path: &Path) -> String {
     path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned())
 }
 
-fn read_target(document: &Arc<Document>, name: &str, project: &Project) -> (Option<Target>, Vec<Diagnostic>) {
+fn read_target(
+    document: &Arc<Document>,
+    name: &str,
+    project: &Project,
+    shard: Option<Shard>,
+) -> (Option<Target>, Vec<Diagnostic>) {
     let (table, broken) = document.parse();
     let mut checker = DocumentChecker::new(document);
     checker.problems = broken;
@@ -171,20 +177,27 @@ fn read_target(document: &Arc<Document>, name: &str, project: &Project) -> (Opti
     if tables.is_empty() {
         tables = FEED_TABLES.to_vec();
     }
-    let place = values.text("url").and_then(|url| read_place(url, &values, project));
+    let store = store_name(values.text("store"), shard);
+    let place = values.text("url").and_then(|url| read_place(url, &values, project, store.as_deref()));
     let is_usable = !checker.problems.iter().any(Diagnostic::is_error);
     let target = place.filter(|_| is_usable).map(|place| Target {
         name: name.to_owned(),
         file: document.file.clone(),
         place,
         tables,
-        store: values.text("store").map(str::to_owned),
+        store,
         after_run: values.text("after") != Some("never"),
     });
     (target, checker.problems)
 }
 
-fn read_place(url: &str, values: &TableValues<'_, '_>, project: &Project) -> Option<TargetPlace> {
+/// The name of the store in the target. Each shard has a store of its own.
+fn store_name(name: Option<&str>, shard: Option<Shard>) -> Option<String> {
+    let Some(shard) = shard else { return name.map(str::to_owned) };
+    Some(name.map_or_else(|| shard.folder_name(), |name| format!("{name}-{}", shard.folder_name())))
+}
+
+fn read_place(url: &str, values: &TableValues<'_, '_>, project: &Project, store: Option<&str>) -> Option<TargetPlace> {
     if keys::is_database(url) {
         let on_delete = OnDelete::ALL.into_iter().find(|v| values.text("on_delete") == Some(v.as_str()));
         return Some(TargetPlace::Postgres(PostgresPlace {
@@ -196,7 +209,7 @@ fn read_place(url: &str, values: &TableValues<'_, '_>, project: &Project) -> Opt
     let days = |number: u64| Duration::from_secs(number * 86_400);
     let time = |key: &str, usual: Duration| values.text(key).and_then(duration).unwrap_or(usual);
     Some(TargetPlace::Lake(LakePlace {
-        address: LakeAddress::parse(url).ok()?.beneath(&project.root, values.text("store")),
+        address: LakeAddress::parse(url).ok()?.beneath(&project.root, store),
         full_every: time("full_every", days(90)),
         keep: time("keep", days(7)),
     }))
@@ -225,7 +238,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("targets")).unwrap();
         std::fs::write(folder.path().join("targets/w.toml"), text).unwrap();
-        let loaded = load(&Project::at(folder.path()), &[]);
+        let loaded = load(&Project::at(folder.path()), None, &[]);
         let problems = crate::document::DiagnosticRenderer::new(false).render(&loaded.problems);
         (loaded, problems)
     }

@@ -100,8 +100,21 @@ fn sign_in(args: &LoginArgs, app: &App<'_>, jobs: &[Job]) -> Result<ExitStatus, 
     let (api, _) = app.open_client(limits, Arc::new(AuthLogObserver))?;
     let (credentials, grants) = (app.credentials()?, app.grants()?);
     let api = api.with_grants(Arc::clone(grants), app.context.refresh_token());
-    let scopes = scopes_for_user(&args.user, jobs);
-    if scopes.is_empty() {
+    let mut scopes = scopes_for_user(&args.user, jobs);
+    let kept = granted_scopes(&args.user, grants, &scopes)?;
+    if !kept.is_empty() {
+        // The grants belong to the state folder, which other projects may share.
+        print::stderr(&format!(
+            "also requested, because the present sign-in has them and another project may need them: {}; to drop them, run \
+             `cratedigger auth logout {}` first\n",
+            kept.join(" "),
+            args.user
+        ));
+    }
+    let has_none = scopes.is_empty();
+    scopes.extend(kept);
+    scopes.sort();
+    if has_none {
         print::stderr(&format!(
             "no job names {} yet, so no scope is requested; sign in again when one does\n",
             args.user
@@ -128,6 +141,13 @@ fn scopes_for_user(user: &str, jobs: &[Job]) -> Vec<String> {
         .copied()
         .collect();
     scopes.into_iter().map(str::to_owned).collect()
+}
+
+/// The scopes that the present grant of a user has in addition.
+fn granted_scopes(user: &str, grants: &GrantStore, wanted: &[String]) -> Result<Vec<String>, CommandError> {
+    let present = grants.get(user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
+    let scopes = present.and_then(|grant| grant.scopes).unwrap_or_default();
+    Ok(scopes.into_iter().filter(|scope| !wanted.contains(scope)).collect())
 }
 
 fn job_names_user(job: &Job, user: &str) -> bool {

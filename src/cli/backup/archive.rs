@@ -16,6 +16,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::secret_files::SecretFiles;
+use super::secret_origins::SecretOrigins;
 use crate::cli::args::BackupArgs;
 use crate::cli::error_exits::store_error;
 use crate::cli::store_file::require_store;
@@ -34,6 +35,8 @@ pub(in crate::cli) const PROJECT_PARTS: [&str; 6] =
 pub(in crate::cli) const ENV_FILE: &str = ".env";
 /// The key of the grants.
 pub(in crate::cli) const KEY_FILE: &str = "key";
+/// The folder from which the units for systemd take the key and the credentials.
+pub(in crate::cli) const UNIT_SECRETS: &str = "/etc/cratedigger";
 
 /// What an archive contains.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,6 +47,12 @@ pub(in crate::cli) struct ArchiveContents {
     /// Where the project and its state folder were.
     pub project: PathBuf,
     pub state_folder: PathBuf,
+    /// Where the key of the sign-ins was. Archives of earlier versions do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// Where the id and the secret of the app came from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials_from: Vec<String>,
     pub files: Vec<ArchivedFile>,
 }
 
@@ -127,12 +136,15 @@ pub(super) fn write(args: &BackupArgs, context: &CommandContext) -> Result<ExitS
     }
     add_state(state.path(), args.with_secrets, draft.path(), &mut sources)?;
 
+    let origins = SecretOrigins::of(context, &settings, state.path());
     let mut contents = ArchiveContents {
         format: FORMAT,
         written_at: Utc::now().trunc_subsecs(0),
         program: env!("CARGO_PKG_VERSION").to_owned(),
         project: std::path::absolute(&context.project.root).or_exit(ExitStatus::Storage)?,
         state_folder: state.path().to_owned(),
+        key_file: origins.key.clone(),
+        credentials_from: origins.credentials.clone(),
         files: Vec::new(),
     };
     for source in &sources {
@@ -146,7 +158,10 @@ pub(super) fn write(args: &BackupArgs, context: &CommandContext) -> Result<ExitS
         })
         .and_then(|bytes| File::open(folder)?.sync_all().map(|()| bytes))
         .map_err(failed("cannot be written"))?;
-    report(args, context, &contents, bytes, &left_out)
+    let archived: Vec<PathBuf> = sources.iter().map(|source| source.path.clone()).collect();
+    let secrets = origins.text(args.with_secrets, &contents, &archived);
+    let outside = origins.outside(args.with_secrets, &context.project, state.path(), &archived);
+    report(args, context, &contents, bytes, &left_out, &secrets, &outside)
 }
 
 fn report(
@@ -155,6 +170,8 @@ fn report(
     contents: &ArchiveContents,
     bytes: u64,
     left_out: &[LeftOut],
+    secrets: &str,
+    outside: &[PathBuf],
 ) -> Result<ExitStatus, CommandError> {
     for LeftOut { path, why } in left_out {
         context.warn(None, &format!("{} {why} and was left out", printable(&path.display().to_string())));
@@ -162,15 +179,15 @@ fn report(
     if context.json {
         let names: Vec<&str> = contents.files.iter().map(|file| file.name.as_str()).collect();
         let left_out: Vec<&Path> = left_out.iter().map(|file| file.path.as_path()).collect();
-        let result = json!({ "archive": args.file, "bytes": bytes, "files": names, "left_out": left_out });
+        let result = json!({ "archive": args.file, "bytes": bytes, "files": names, "left_out": left_out, "not_included": outside });
         print::json(&result).or_exit(ExitStatus::Storage)?;
     } else if !context.quiet {
         let files = print::count(contents.files.len(), "file");
-        let secrets = match args.with_secrets {
-            true => "it contains .env, the key of the sign-ins and other secrets: keep it like a password",
-            false => "without .env, the key of the sign-ins and other secret files, which --with-keys adds",
-        };
         context.notice(&format!("wrote {} ({files}, {bytes} bytes); {secrets}", args.file.display()));
+        if !outside.is_empty() {
+            let names: Vec<String> = outside.iter().map(|path| printable(&path.display().to_string())).collect();
+            context.notice(&format!("not in the archive, so copy it yourself: {}", names.join(", ")));
+        }
     }
     Ok(ExitStatus::Complete)
 }

@@ -11,7 +11,7 @@ use crate::target;
 
 /// One line per target. Without `offline` each is asked for the version that it has.
 pub(super) fn target_lines(context: &CommandContext, settings: &Settings, offline: bool) -> Vec<DoctorLine> {
-    let loaded = target::load(&context.project, &[]);
+    let loaded = target::load(&context.project, context.flags.shard, &[]);
     let of_problem = |problem: &Diagnostic| {
         DoctorLine::problem("target", problem.to_string(), "cratedigger check", ExitStatus::Usage)
     };
@@ -28,6 +28,9 @@ pub(super) fn target_lines(context: &CommandContext, settings: &Settings, offlin
             Ok(Ok(TargetState::Behind(0))) => DoctorLine::passed("target", format!("{shown} has all rows")),
             Ok(Ok(TargetState::Behind(behind))) => {
                 DoctorLine::note("target", format!("{shown} lacks what changed in {behind} transactions"))
+            }
+            Ok(Ok(TargetState::Altered)) => {
+                DoctorLine::note("target", format!("{shown} lacks tables or columns; the next push sends them again"))
             }
             Ok(Ok(TargetState::NeedsAll)) => {
                 DoctorLine::note("target", format!("{shown} has no rows of this store; the next push sends all"))

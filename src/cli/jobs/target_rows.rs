@@ -22,7 +22,7 @@ pub(super) struct TargetRows {
 
 impl TargetRows {
     pub(super) fn read(context: &CommandContext, database: &Path, state: Option<&Path>) -> TargetRows {
-        let loaded = target::load(&context.project, &[]);
+        let loaded = target::load(&context.project, context.flags.shard, &[]);
         let alerts = state.map(|state| AlertStore::new(state, &canonical_path(database)));
         let since = |name: &str| alerts.as_ref()?.target_failing_since(name);
         let failing_since = loaded.targets.iter().map(|target| since(&target.name)).collect();

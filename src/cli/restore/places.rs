@@ -6,12 +6,17 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
+use super::moves::STATE;
 use super::unpack::Unpacked;
 use super::waiting::WAITING;
 use crate::cli::args::RestoreArgs;
 use crate::cli::backup::archive::KEY_FILE;
+use crate::cli::store_file::is_absent;
 use crate::cli::{CommandContext, CommandError, ExitStatus};
-use crate::store::canonical_path;
+use crate::document::shell_word;
+use crate::settings::{Project, Settings};
+use crate::store::{canonical_path, known_state_id};
+use spotify_client::state::StateFolderUse;
 
 /// Where the parts of a project are restored to.
 pub(super) struct Places {
@@ -96,4 +101,98 @@ pub(super) fn refuse_existing(
     let hint =
         "name another folder with --project, and another state folder with --state-dir, or replace both with --replace";
     Err(CommandError::new(ExitStatus::Usage, error).with_hint(hint))
+}
+
+/// The project that a restore replaces.
+pub(super) struct ReplacedProject {
+    database: PathBuf,
+    /// The state folder that its settings name.
+    pub(super) state: PathBuf,
+}
+
+impl ReplacedProject {
+    /// Finds the project at the place of the new one, if it shall be replaced.
+    pub(super) fn find(args: &RestoreArgs, context: &CommandContext) -> Result<Option<ReplacedProject>, CommandError> {
+        let root = &context.project.root;
+        if !args.replace || !["config", "jobs"].iter().any(|part| root.join(part).exists()) {
+            return Ok(None);
+        }
+        let named = Settings::load(&context.project, &context.flags).ok().and_then(|settings| {
+            let state = context.state_dir(&settings).ok()?.path().to_owned();
+            Some(ReplacedProject { database: context.project.database(&settings), state })
+        });
+        if named.is_none() && context.flags.state_dir.is_none() {
+            let error = anyhow::anyhow!(
+                "the settings in {} do not say where the state folder of this project is, and nothing was restored",
+                context.project.config_file.display()
+            );
+            return Err(CommandError::new(ExitStatus::Usage, error).with_hint("name its state folder with --state-dir"));
+        }
+        Ok(named)
+    }
+}
+
+/// Refuses to replace a state folder that other projects use. Their sign-ins and their record of calls would be lost.
+pub(super) fn refuse_foreign_state(
+    context: &CommandContext,
+    places: &Places,
+    replaced: Option<&ReplacedProject>,
+    unpacked: &Unpacked,
+    archived: &Settings,
+    waiting: &Path,
+) -> Result<(), CommandError> {
+    let state = &places.state;
+    if !["state.db", "grants.db"].iter().any(|name| state.join(name).exists()) {
+        return Ok(());
+    }
+    let is_named = context.flags.state_dir.is_some();
+    let refused = |why: &str, may_insist: bool| {
+        let folder = std::path::absolute(&context.project.root).unwrap_or_else(|_| context.project.root.clone());
+        let new = shell_word(&format!("{}-state", folder.display()));
+        let insist = format!(
+            "; if no other project uses it any more, `--state-dir {0}`",
+            shell_word(&state.display().to_string())
+        );
+        let hint = format!("name a new state folder: `--state-dir {new}`{}", if may_insist { &insist } else { "" });
+        let error = anyhow::anyhow!("the state folder {} {why}, and nothing was restored", state.display());
+        Err(CommandError::new(ExitStatus::Usage, error).with_hint(hint))
+    };
+    let Ok(mut used) = StateFolderUse::read(state) else {
+        return if is_named { Ok(()) } else { refused("exists, and does not say which project it belongs to", true) };
+    };
+    let here = [Some(&places.database), replaced.map(|replaced| &replaced.database)];
+    let mut is_ours = false;
+    for database in here.into_iter().flatten() {
+        is_ours |= with_shards(database).iter().fold(false, |known, path| used.leave_out(path) || known);
+        is_ours |= used.id.is_some() && known_state_id(database) == used.id;
+    }
+    // An archive of this state folder, whose project is gone, is the same project at another place.
+    let before = Project::at(&unpacked.contents.project).database(archived);
+    if is_absent(&before) {
+        for path in with_shards(&before) {
+            used.leave_out(&path);
+        }
+        let id = fs::read_to_string(waiting.join(STATE).join("id")).ok();
+        is_ours |= used.id.is_some() && id.map(|id| id.trim().to_owned()) == used.id;
+    }
+    match (is_ours, used.stores() > 0) {
+        (true, false) => Ok(()),
+        (true, true) if is_named => Ok(()),
+        (true, true) => refused("is also used by other projects, or by this one at another place before", true),
+        (false, true) => refused("belongs to another project", false),
+        (false, false) if is_named || replaced.is_some_and(|replaced| replaced.state == *state) => Ok(()),
+        (false, false) => refused("exists, and does not say which project it belongs to", true),
+    }
+}
+
+/// The canonical paths of a store and of the stores of its shards.
+fn with_shards(database: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![canonical_path(database)];
+    let name = database.file_name().unwrap_or_default();
+    for entry in fs::read_dir(folder_of(database)).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|folder| folder.starts_with("shard-")) {
+            paths.push(canonical_path(&entry.path().join(name)));
+        }
+    }
+    paths
 }

@@ -41,15 +41,67 @@ impl Unpacked {
 /// Unpacks an archive. Its files are complete and as they were archived, or there is an error.
 pub(super) fn unpack(file: &Path, folder: &Path) -> Result<Unpacked, CommandError> {
     read(file, folder).map_err(|e| {
+        let hint = hint(&e, file, folder);
         let error = e.context(format!("{} cannot be restored, and nothing was changed", file.display()));
-        CommandError::new(ExitStatus::Storage, error).with_hint("name a file that `cratedigger backup --all` wrote")
+        CommandError::new(ExitStatus::Storage, error).with_hint(hint)
     })
+}
+
+/// What to do about an archive that was not unpacked.
+fn hint(error: &anyhow::Error, file: &Path, folder: &Path) -> String {
+    if error.is::<FailedToWrite>() {
+        return match is_full_disk(error) {
+            true => FREE_SPACE.to_owned(),
+            false => format!("check that this user may write to {}", folder.display()),
+        };
+    }
+    if error.is::<CopyOfStore>() {
+        return format!(
+            "put it in the place of the store of its project while nothing runs: remove the store with its -wal and -shm files, and \
+             copy {} there; see \"Backups\" in docs/operations.md",
+            file.display()
+        );
+    }
+    "name a file that `cratedigger backup --all` wrote".to_owned()
+}
+
+/// What to do about a full disk.
+pub(super) const FREE_SPACE: &str = "free up space on that disk, and restore again";
+
+/// Whether a file could not be written since the disk is full.
+pub(super) fn is_full_disk(error: &anyhow::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    let mut kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kinds.any(|kind| matches!(kind, StorageFull | QuotaExceeded))
+}
+
+/// The disk, and not the archive, is the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} cannot be written")]
+struct FailedToWrite(String);
+
+/// The file is what `backup` writes without `--all`.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "it is a copy of the store alone, which `cratedigger backup` writes without --all, and not an archive of a project"
+)]
+struct CopyOfStore;
+
+/// How each SQLite database begins.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+fn is_copy_of_store(file: &Path) -> bool {
+    let mut start = [0; SQLITE.len()];
+    File::open(file).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == SQLITE
 }
 
 fn read(file: &Path, folder: &Path) -> anyhow::Result<Unpacked> {
     let found = fs::metadata(file)?;
     if !found.is_file() {
         bail!("it is not a regular file");
+    }
+    if is_copy_of_store(file) {
+        bail!(CopyOfStore);
     }
     let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(File::open(file)?)));
     let mut entries = archive.entries()?;
@@ -74,7 +126,10 @@ fn read(file: &Path, folder: &Path) -> anyhow::Result<Unpacked> {
             bail!("{name:?} does not belong in a backup");
         }
         let path = if name.contains('/') { folder.join(&name) } else { folder.join(STORE).join(&name) };
-        write_checked(&mut entry, file, &path).with_context(|| format!("{name}: {broken}"))?;
+        write_checked(&mut entry, file, &path).map_err(|e| match e.is::<FailedToWrite>() {
+            true => e,
+            false => e.context(format!("{name}: {broken}")),
+        })?;
     }
     if let Some(name) = listed.keys().next() {
         bail!("{broken}: {name} is missing");
@@ -103,11 +158,12 @@ fn is_expected(name: &str) -> bool {
 }
 
 fn write_checked(data: &mut impl io::Read, listed: &ArchivedFile, path: &Path) -> anyhow::Result<()> {
+    let failed = || FailedToWrite(listed.name.clone());
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+        DirBuilder::new().recursive(true).mode(0o755).create(folder).with_context(failed)?;
     }
     let mode = mode(listed)?;
-    let file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    let file = File::options().write(true).create_new(true).mode(0o600).open(path).with_context(failed)?;
     let mut out = BufWriter::new(file);
     let (mut hash, mut bytes, mut part) = (Sha256::new(), 0_u64, vec![0; 64 * 1024]);
     loop {
@@ -118,17 +174,17 @@ fn write_checked(data: &mut impl io::Read, listed: &ArchivedFile, path: &Path) -
             break;
         }
         hash.update(&part[..size]);
-        out.write_all(&part[..size])?;
+        out.write_all(&part[..size]).with_context(failed)?;
     }
-    out.flush()?;
+    out.flush().with_context(failed)?;
     if bytes != listed.bytes {
         bail!("its size is wrong");
     }
     if hex(&hash.finalize()) != listed.sha256 {
         bail!("its checksum is wrong");
     }
-    out.get_ref().set_permissions(Permissions::from_mode(mode))?;
-    out.get_ref().sync_all()?;
+    out.get_ref().set_permissions(Permissions::from_mode(mode)).with_context(failed)?;
+    out.get_ref().sync_all().with_context(failed)?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use crate::cli::app::App;
 use crate::cli::args::RunArgs;
 use crate::cli::budget::{RemainingBudget, describe_calls, format_duration};
 use crate::cli::planner::PlannedPrice;
-use crate::cli::pricing::{calls_spent, price_job, read_history, remaining_budget};
+use crate::cli::pricing::{calls_spent, lookups, price_job, read_history, remaining_budget};
 use crate::cli::{CommandError, print};
 use crate::document::printable;
 use crate::job::Job;
@@ -14,8 +14,6 @@ use crate::sync::{JobEstimate, ProbeBudget, seconds_for_calls};
 
 /// A run that takes more than this fraction of today's remaining calls needs a confirmation.
 const EXPENSIVE_SHARE: f64 = 0.25;
-/// The calls that may be sent to find out the price, as in `plan`.
-const LOOKUPS: u64 = 10;
 
 /// Asks on a terminal whether to start an expensive run. Other runs need no confirmation, and no price here.
 pub(super) async fn confirm_run(
@@ -33,7 +31,7 @@ pub(super) async fn confirm_run(
     }
     let Some(price) = price.known() else { return Ok(true) };
     let left = remaining_budget(app, None)?.for_job(job, args.max_calls, calls_spent(app, job)?);
-    let probes = ProbeBudget::at_most(LOOKUPS);
+    let probes = ProbeBudget::at_most(lookups(remaining_budget(app, None)?.account));
     let probed;
     let price = match (is_surely_expensive(price, &left), may_be_expensive(price, &left)) {
         (false, false) => return Ok(true),

@@ -31,6 +31,7 @@ use table_files::{TableFileError, TableFiles};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LakeTarget<'t> {
     name: &'t str,
+    file: &'t str,
     tables: &'t [&'static str],
     store: Option<&'t str>,
     address: &'t LakeAddress,
@@ -42,6 +43,7 @@ impl<'t> LakeTarget<'t> {
     pub(super) fn new(target: &'t Target, place: &'t LakePlace) -> LakeTarget<'t> {
         LakeTarget {
             name: &target.name,
+            file: &target.file,
             tables: &target.tables,
             store: target.store.as_deref(),
             address: &place.address,
@@ -49,11 +51,18 @@ impl<'t> LakeTarget<'t> {
             keep: place.keep,
         }
     }
+
+    fn has_other_store(self) -> PushError {
+        PushError::OtherStore { target: self.name.to_owned(), file: self.file.to_owned() }
+    }
 }
 
 pub(super) async fn target_state(snapshot: &FeedSnapshot, target: LakeTarget<'_>) -> Result<TargetState, PushError> {
     let found = LakeFiles::to_read(target)?.manifest(target.name).await?;
     let Some(FoundManifest { manifest, .. }) = found else { return Ok(TargetState::NeedsAll) };
+    if !manifest.is_of(snapshot) {
+        return Err(target.has_other_store());
+    }
     let has_all_tables = target.tables.iter().all(|table| manifest.table(table).is_some());
     if manifest.ends_because(snapshot, target, None, Utc::now()).is_some() || !has_all_tables {
         return Ok(TargetState::NeedsAll);
@@ -71,6 +80,9 @@ pub(super) async fn push(
     let files = LakeFiles::to_write(target, options.access)?;
     let found = files.manifest(target.name).await?;
     let before = found.as_ref().map(|found| &found.manifest);
+    if !options.full && before.is_some_and(|before| !before.is_of(snapshot)) {
+        return Err(target.has_other_store());
+    }
     let mut full_because = match before {
         Some(_) if options.full => Some("of `--full`"),
         Some(before) => before.ends_because(snapshot, target, options.forget_marks_before.as_deref(), now),

@@ -11,7 +11,7 @@ mod session;
 mod tables;
 mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -31,6 +31,17 @@ const CHUNK_BYTES: usize = 64 * 1024;
 struct Watermark {
     epoch: String,
     version: i64,
+    /// The id of the store whose rows these are. Earlier programs did not write it.
+    store_id: Option<String>,
+    /// The columns that the table has now, with their types. None if it does not exist any more.
+    columns: BTreeSet<String>,
+}
+
+impl Watermark {
+    /// Whether the rows are those of the store, as it is or was. A table that was emptied has none.
+    fn is_of(&self, snapshot: &FeedSnapshot) -> bool {
+        self.epoch.is_empty() || snapshot.is_source_of(self.store_id.as_deref(), &self.epoch)
+    }
 }
 
 type Watermarks = BTreeMap<String, Watermark>;
@@ -39,6 +50,7 @@ type Watermarks = BTreeMap<String, Watermark>;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DatabaseTarget<'t> {
     name: &'t str,
+    file: &'t str,
     tables: &'t [&'static str],
     store: Option<&'t str>,
     address: &'t ServerAddress,
@@ -50,6 +62,7 @@ impl<'t> DatabaseTarget<'t> {
     pub(super) fn new(target: &'t Target, place: &'t PostgresPlace) -> DatabaseTarget<'t> {
         DatabaseTarget {
             name: &target.name,
+            file: &target.file,
             tables: &target.tables,
             store: target.store.as_deref(),
             address: &place.address,
@@ -74,10 +87,13 @@ pub(super) async fn push(
     session.execute("SET LOCAL lock_timeout = '60s'; SET LOCAL standard_conforming_strings = on").await?;
     lock(&session, target).await?;
     let known = watermarks(&session, target).await?;
+    if !options.full {
+        refuse_other_store(&known, target, snapshot)?;
+    }
+    report.full_because = full_because(&known, target, snapshot, options);
     let mut there = TargetTables::read(&session, target).await?;
     there.create_schema_and_state(&session).await?;
-    let wanted = snapshot.tables.iter().filter(|table| target.tables.contains(&table.name));
-    for table in wanted {
+    for table in named_tables(target, snapshot) {
         let sql = TableSql::new(target, table);
         let is_altered = there.bring_up_to_date(&session, &sql, known.contains_key(table.name)).await?;
         let mark = known
@@ -108,7 +124,12 @@ pub(super) async fn target_state(
     target: DatabaseTarget<'_>,
 ) -> Result<TargetState, PushError> {
     let known = Session::connect(target).await?.known_versions(target).await?;
+    refuse_other_store(&known, target, snapshot)?;
     let state = &snapshot.state;
+    let is_altered = |table: &FeedTable| known.get(table.name).is_some_and(|mark| !has_columns(mark, target, table));
+    if named_tables(target, snapshot).any(is_altered) {
+        return Ok(TargetState::Altered);
+    }
     let behind = target.tables.iter().map(|table| {
         let mark = known.get(*table).filter(|mark| !state.needs_full_read(&mark.epoch, mark.version))?;
         Some(state.version - mark.version)
@@ -140,17 +161,67 @@ async fn watermarks(session: &Session, target: DatabaseTarget<'_>) -> Result<Wat
 }
 
 fn watermarks_sql(target: DatabaseTarget<'_>) -> String {
-    let store = literal(target.store.unwrap_or_default());
-    format!("SELECT table_name, epoch, version FROM {}.feed_state WHERE store = {store}", target.schema)
+    // A row as JSON has no error if the column does not exist yet.
+    let (store, schema) = (literal(target.store.unwrap_or_default()), target.schema);
+    format!(
+        "SELECT f.table_name, f.epoch, f.version, to_jsonb(f)->>'store_id', (SELECT string_agg(\
+         a.attname || ' ' || format_type(a.atttypid, NULL), ',') FROM pg_attribute a WHERE a.attrelid = \
+         to_regclass(format('%I.%I', {}, f.table_name)) AND a.attnum > 0 AND NOT a.attisdropped) \
+         FROM {schema}.feed_state f WHERE f.store = {store}",
+        literal(schema)
+    )
+}
+
+/// The tables that the target file names.
+fn named_tables<'s>(target: DatabaseTarget<'s>, snapshot: &'s FeedSnapshot) -> impl Iterator<Item = &'s FeedTable> {
+    snapshot.tables.iter().filter(move |table| target.tables.contains(&table.name))
+}
+
+/// Whether a table exists with all its columns.
+fn has_columns(mark: &Watermark, target: DatabaseTarget<'_>, table: &FeedTable) -> bool {
+    let wanted = TableSql::new(target, table);
+    wanted.typed_columns().all(|column| mark.columns.contains(&column))
+}
+
+/// Rows of another store would be deleted with the first table that is sent.
+fn refuse_other_store(
+    known: &Watermarks,
+    target: DatabaseTarget<'_>,
+    snapshot: &FeedSnapshot,
+) -> Result<(), PushError> {
+    match target.tables.iter().filter_map(|table| known.get(*table)).all(|mark| mark.is_of(snapshot)) {
+        true => Ok(()),
+        false => Err(PushError::OtherStore { target: target.name.to_owned(), file: target.file.to_owned() }),
+    }
+}
+
+/// Why all rows are sent, although the target has some.
+fn full_because(
+    known: &Watermarks,
+    target: DatabaseTarget<'_>,
+    snapshot: &FeedSnapshot,
+    options: &PushOptions,
+) -> Option<&'static str> {
+    let mut marks = target.tables.iter().filter_map(|table| known.get(*table)).filter(|mark| !mark.epoch.is_empty());
+    let state = &snapshot.state;
+    let (has_rows, is_older) = (marks.clone().next().is_some(), |mark: &Watermark| mark.version < state.since);
+    match has_rows {
+        true if options.full => Some("of `--full`"),
+        true if marks.clone().any(is_older) => Some("rows were purged, or deleted too long ago"),
+        true => marks.any(|mark| state.needs_full_read(&mark.epoch, mark.version)).then_some("the store was replaced"),
+        false => None,
+    }
 }
 
 fn read_watermarks(rows: Vec<Vec<Option<String>>>) -> Watermarks {
     let mut found = Watermarks::new();
     for row in rows {
-        if let [Some(table), Some(epoch), Some(version)] = &row[..]
+        if let [Some(table), Some(epoch), Some(version), store_id, columns] = &row[..]
             && let Ok(version) = version.parse()
         {
-            found.insert(table.clone(), Watermark { epoch: epoch.clone(), version });
+            let columns = columns.as_deref().unwrap_or_default().split(',').map(str::to_owned).collect();
+            let mark = Watermark { epoch: epoch.clone(), version, store_id: store_id.clone(), columns };
+            found.insert(table.clone(), mark);
         }
     }
     found
@@ -160,7 +231,8 @@ fn read_watermarks(rows: Vec<Vec<Option<String>>>) -> Watermarks {
 fn has_all(known: &Watermarks, target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> bool {
     let state = &snapshot.state;
     let is_there = |mark: &Watermark| mark.epoch == state.epoch && mark.version == state.version;
-    target.tables.iter().all(|table| known.get(*table).is_some_and(is_there))
+    named_tables(target, snapshot)
+        .all(|table| known.get(table.name).is_some_and(|mark| is_there(mark) && has_columns(mark, target, table)))
         && tables_to_empty(known, target, snapshot).is_empty()
 }
 
@@ -169,17 +241,27 @@ fn has_all(known: &Watermarks, target: DatabaseTarget<'_>, snapshot: &FeedSnapsh
 fn tables_to_empty<'k>(known: &'k Watermarks, target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> Vec<&'k str> {
     let is_older = |mark: &Watermark| mark.epoch != snapshot.state.epoch || mark.version < snapshot.purged;
     let has_rows = |mark: &Watermark| !mark.epoch.is_empty() && snapshot.purged > 0 && is_older(mark);
-    let unnamed = known.iter().filter(|(table, _)| !target.tables.contains(&table.as_str()));
-    unnamed.filter(|(_, mark)| has_rows(mark)).map(|(table, _)| table.as_str()).collect()
+    let named = |table: &str| target.tables.contains(&table);
+    // A push of everything replaces other stores, and their rows in tables that the file does not name go with them.
+    let replaced: BTreeSet<_> =
+        known.iter().filter(|(table, mark)| named(table) && !mark.is_of(snapshot)).map(|(_, m)| &m.store_id).collect();
+    let has_to_go = |mark: &Watermark| match mark.is_of(snapshot) {
+        true => has_rows(mark),
+        false => replaced.contains(&mark.store_id),
+    };
+    known.iter().filter(|(table, mark)| !named(table) && has_to_go(mark)).map(|(table, _)| table.as_str()).collect()
 }
 
 fn save_watermarks_sql(target: DatabaseTarget<'_>, snapshot: &FeedSnapshot) -> String {
     let store = literal(target.store.unwrap_or_default());
     let (epoch, version) = (literal(&snapshot.state.epoch), snapshot.state.version);
-    let rows = target.tables.iter().map(|table| format!("({store}, {}, {epoch}, {version}, now())", literal(table)));
+    let id = literal(&snapshot.store_id);
+    let of_table = |table: &&str| format!("({store}, {}, {epoch}, {version}, now(), {id})", literal(table));
+    let rows = target.tables.iter().map(of_table);
     format!(
-        "INSERT INTO {}.feed_state (store, table_name, epoch, version, pushed_at) VALUES {} ON CONFLICT (store, table_name) \
-         DO UPDATE SET epoch = excluded.epoch, version = excluded.version, pushed_at = excluded.pushed_at",
+        "INSERT INTO {}.feed_state (store, table_name, epoch, version, pushed_at, store_id) VALUES {} \
+         ON CONFLICT (store, table_name) DO UPDATE SET epoch = excluded.epoch, version = excluded.version, \
+         pushed_at = excluded.pushed_at, store_id = excluded.store_id",
         target.schema,
         rows.collect::<Vec<_>>().join(", ")
     )

@@ -11,6 +11,19 @@ use crate::target::OnDelete;
 /// The column with the name of the store.
 const STORE: &str = "store";
 
+/// What the columns of the table of versions say.
+const FEED_STATE_COLUMNS: [(&str, &str); 6] = [
+    ("store", "the `store` of the target file; empty if it has none"),
+    ("table_name", "the table whose rows were pushed"),
+    (
+        "epoch",
+        "epoch of the version; empty if the rows were deleted, because the target file no longer names the table",
+    ),
+    ("version", "the version of the store that the table has"),
+    ("pushed_at", "when it was pushed for the last time"),
+    ("store_id", "the id of the store that the rows come from; another store is not pushed over it"),
+];
+
 /// What the schema of a target contains.
 pub(super) struct TargetTables {
     target: String,
@@ -72,17 +85,21 @@ impl TargetTables {
         if !self.schema_exists {
             session.execute(&format!("CREATE SCHEMA IF NOT EXISTS {}", self.schema)).await?;
         }
-        if self.relations.contains_key("feed_state") {
+        if self.relations.get("feed_state").is_some_and(|there| there.columns.contains_key("store_id")) {
             return Ok(());
         }
         // Two stores may be pushed to a new schema at the same time.
         session.execute(&format!("SELECT pg_advisory_xact_lock(hashtext({}))", literal(&self.schema))).await?;
-        let sql = format!(
+        let mut sql = format!(
             "CREATE TABLE IF NOT EXISTS {}.feed_state (store text NOT NULL, table_name text NOT NULL, epoch text NOT NULL, \
              version bigint NOT NULL, pushed_at timestamptz NOT NULL, PRIMARY KEY (store, table_name)); \
-             COMMENT ON TABLE {0}.feed_state IS 'cratedigger: the version of the store that each table has'",
+             ALTER TABLE {0}.feed_state ADD COLUMN IF NOT EXISTS store_id text; \
+             COMMENT ON TABLE {0}.feed_state IS 'cratedigger: the version of the store that each table has';",
             self.schema
         );
+        for (column, about) in FEED_STATE_COLUMNS {
+            sql.push_str(&format!(" COMMENT ON COLUMN {}.feed_state.{column} IS {};", self.schema, literal(about)));
+        }
         session.execute(&sql).await
     }
 
@@ -199,6 +216,11 @@ impl TableSql {
             store,
             on_delete: target.on_delete,
         }
+    }
+
+    /// The columns as PostgreSQL describes them.
+    pub(super) fn typed_columns(&self) -> impl Iterator<Item = String> {
+        self.columns.iter().map(|(name, of_type)| format!("{name} {of_type}"))
     }
 
     pub(super) fn store(&self) -> Option<&str> {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{FeedState, feed_state};
+use super::{FeedState, STORE_ID, feed_state, store_id};
 use crate::store::{canonical_path, info};
 
 /// How often a writer notes its version while it writes. What a killed writer did not note is noted by the next one.
@@ -100,6 +100,10 @@ pub(in crate::store) fn begin_epoch_if_restored(
     // First the notes and then the store: another process may be writing it and noting its versions.
     record.noted = record.file.as_deref().and_then(read_note);
     let now = feed_state(conn)?;
+    if info::get_value(conn, STORE_ID)?.is_none() {
+        // Before a new epoch begins: a backup that was made before the store had an id gets the same one.
+        info::set_value(conn, STORE_ID, &store_id(conn)?)?;
+    }
     if record.noted.as_ref().is_some_and(|noted| noted.epoch != now.epoch) || record.had_later(&now) {
         let epoch: String = conn.query_row("SELECT lower(hex(randomblob(8)))", [], |row| row.get(0))?;
         info::set_value(conn, "feed_epoch", &epoch)?;

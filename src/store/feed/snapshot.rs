@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, Statement};
 
-use super::{FeedState, FeedTable, feed_state, feed_tables, purged_at};
+use super::{FeedState, FeedTable, feed_state, feed_tables, purged_at, store_id};
 use crate::store::{StoreError, open_current_schema};
 
 /// One state of the store. Runs that write meanwhile do not change it.
@@ -13,6 +13,8 @@ pub struct FeedSnapshot {
     conn: Connection,
     path: std::path::PathBuf,
     pub state: FeedState,
+    /// The store has this id for ever, and so have its backups. Another store has another one.
+    pub store_id: String,
     /// The version of the last purge: a copy with an older one has rows of a deleted person. 0 if there was none.
     pub purged: i64,
     pub tables: Vec<FeedTable>,
@@ -28,9 +30,10 @@ impl FeedSnapshot {
         let unreadable = |source| StoreError::Sqlite { path: path.to_path_buf(), what: "cannot be read", source };
         conn.execute_batch("BEGIN").map_err(unreadable)?;
         let state = feed_state(&conn).map_err(unreadable)?;
+        let store_id = store_id(&conn).map_err(unreadable)?;
         let purged = purged_at(&conn).map_err(unreadable)?;
         let tables = feed_tables(&conn).map_err(unreadable)?;
-        Ok(FeedSnapshot { conn, path: path.to_path_buf(), state, purged, tables })
+        Ok(FeedSnapshot { conn, path: path.to_path_buf(), state, store_id, purged, tables })
     }
 
     /// A query for the rows of a table: its columns, `row_version` and `deleted_at`. Without `since` all rows, and otherwise
@@ -47,6 +50,15 @@ impl FeedSnapshot {
             }
         };
         self.conn.prepare(&sql).map_err(|source| self.error(source))
+    }
+
+    /// Whether a copy of a store was made from this one, or from a backup of it. Copies of earlier programs have no id of a
+    /// store, but the epoch of its feed.
+    pub fn is_source_of(&self, store_id: Option<&str>, epoch: &str) -> bool {
+        match store_id {
+            Some(id) => id == self.store_id,
+            None => epoch == self.store_id || epoch == self.state.epoch,
+        }
     }
 
     /// Adds the path of the store to an error of SQLite.

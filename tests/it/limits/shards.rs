@@ -4,7 +4,7 @@ use std::process::Child;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use spotify_sandbox::{QuotaMode, SandboxOptions};
+use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
 
 use crate::support::world::{Ran, World, ended, signal};
 use crate::sync::users::signed_in;
@@ -81,6 +81,20 @@ fn rows(world: &World) -> Vec<usize> {
 }
 
 #[test]
+fn shard_without_users_has_nothing_to_do() {
+    let world = signed_in(World::development(), &[("home", fixtures::HOME_USER)]);
+    let world = world.job("users = \"*\"\n[[fetch]]\nstream = \"saved_albums\"\n");
+    // Shard 11 of 16 has the user.
+    let plan = |shard: &str| world.cli(&["plan", "--json", "--shard", shard]).exits(0).json()["jobs"][0].clone();
+    assert_eq!(plan("11/16")["fetches"].as_array().unwrap().len(), 1);
+    let empty = plan("12/16");
+    assert_eq!((&empty["waits_for_a_person"], &empty["fits"]), (&false.into(), &true.into()));
+    assert_eq!((&empty["calls"]["most"], empty["fetches"].as_array().unwrap().len()), (&0.into(), 0));
+    let shown = world.cli(&["plan", "--shard", "12/16"]).exits(0).stdout;
+    assert!(!shown.contains("sign in"), "{shown}");
+}
+
+#[test]
 fn shards_keep_to_one_budget() {
     let world = world();
     run_all(&world, &[0]);
@@ -90,6 +104,15 @@ fn shards_keep_to_one_budget() {
     let before = rows(&world);
     assert_eq!(before.iter().sum::<usize>(), USERS);
     assert!(before.iter().all(|rows| *rows > 0), "{before:?}");
+
+    // A forgotten `--shard`, or another number of them, would read everything again.
+    for (args, why) in [(&[][..], "`--shard` is missing"), (&["--shard", "1/4"], "this is shard 1/4")] {
+        for command in ["run", "plan"] {
+            let refused = world.cli(&[&[command], args].concat()).exits(2);
+            refused.says(&format!("the project is divided into 3 shards, and {why}")).says("--shard 1/3");
+        }
+    }
+    assert_eq!((world.calls().len(), world.database().exists()), (calls, false));
 
     // Each is killed once, after another number of calls.
     for number in 0..SHARDS {

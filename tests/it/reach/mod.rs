@@ -13,6 +13,7 @@ mod lake_clouds;
 mod lake_faults;
 #[cfg(feature = "lake")]
 mod lake_reader;
+mod other_stores;
 mod postgres;
 mod proxy;
 mod push;

@@ -382,7 +382,7 @@ fn architecture_md_names_exist() {
         let (last, before) = (parts.next().unwrap_or(""), parts.next());
         let is_name = !last.is_empty() && last.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         if is_name && (before.is_some() || last.contains('_')) {
-            let defined = ["fn ", "struct ", "enum ", "mod ", "TABLE "].iter().any(|what| {
+            let defined = ["fn ", "struct ", "enum ", "mod ", "TABLE ", "const ", "pub "].iter().any(|what| {
                 code.match_indices(&format!("{what}{last}")).any(|(at, found)| {
                     !code[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
                 })

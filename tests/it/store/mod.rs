@@ -7,6 +7,7 @@ mod imported_plays;
 pub mod maintenance;
 pub mod missing_store;
 pub mod other_users;
+mod replaced_states;
 pub mod restored_projects;
 pub mod retention;
 pub mod state_folder;

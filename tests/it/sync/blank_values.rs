@@ -106,10 +106,13 @@ fn blank_audiobook_keeps_its_texts() {
     }
 }
 
+/// Fields of an answer, and the names under which they are counted.
+type KeptFields = &'static [(&'static str, &'static str)];
+
 #[test]
 fn kept_values_are_counted() {
-    // Stream, id, and the fields that come as null or empty, with the names under which they are counted.
-    let cases: [(&str, &str, &[(&str, &str)]); 6] = [
+    // Stream, id, and the fields that come as null.
+    let cases: [(&str, &str, KeptFields); 6] = [
         (
             "tracks",
             fixtures::PLAIN_TRACK,
@@ -180,5 +183,22 @@ fn kept_values_are_counted() {
         set(&first, &format!("/v1/{stream}/{id}"), &[("/name", Value::Null)]);
         first.run(&[]).exits(0);
         assert_eq!(first.one("SELECT count(*) FROM field_notes"), "0", "{stream}");
+    }
+}
+
+#[test]
+fn id_from_the_uri_is_noted() {
+    for (stream, id) in [("tracks", fixtures::PLAIN_TRACK), ("albums", fixtures::LONG_ALBUM), ("shows", fixtures::SHOW)]
+    {
+        for action in [FaultAction::remove("/id"), FaultAction::set("/id", Value::Null)] {
+            let world = World::development().job(&format!("market = \"US\"\n{}", by_ids(stream, &[id])));
+            world.sandbox.inject(Fault::on_path(&format!("/v1/{stream}/{id}"), action));
+            world.run(&[]).exits(0);
+            assert_eq!(world.csv(&format!("{stream}.csv")).len(), 1, "{stream}");
+            let noted = world.rows("SELECT path, problem, sent, items FROM field_notes");
+            assert_eq!(noted, [["id", "converted", "null", "1"]], "{stream}");
+            let listed = world.cli(&["skipped"]).exits(0);
+            assert!(listed.stdout.contains("id: converted from null, such as spotify:"), "{}", listed.stdout);
+        }
     }
 }

@@ -394,20 +394,3 @@ fn entities_and_hits_are_read_field_by_field() {
     }
     world.cli(&["verify"]).exits(0);
 }
-
-#[test]
-fn id_from_the_uri_is_noted() {
-    for (stream, id) in [("tracks", fixtures::PLAIN_TRACK), ("albums", fixtures::LONG_ALBUM), ("shows", fixtures::SHOW)]
-    {
-        for action in [FaultAction::remove("/id"), FaultAction::set("/id", Value::Null)] {
-            let world = World::development().job(&format!("market = \"US\"\n{}", by_ids(stream, &[id])));
-            world.sandbox.inject(Fault::on_path(&format!("/v1/{stream}/{id}"), action));
-            world.run(&[]).exits(0);
-            assert_eq!(world.csv(&format!("{stream}.csv")).len(), 1, "{stream}");
-            let noted = world.rows("SELECT path, problem, sent, items FROM field_notes");
-            assert_eq!(noted, [["id", "converted", "null", "1"]], "{stream}");
-            let listed = world.cli(&["skipped"]).exits(0);
-            assert!(listed.stdout.contains("id: converted from null, such as spotify:"), "{}", listed.stdout);
-        }
-    }
-}

@@ -236,6 +236,7 @@ fn search_of_nulls_is_partial() {
         world.run(&[]).exits(3);
         assert_eq!(hits(&world), found);
         world.run(&["--accept", "x", "search"]).exits(0);
+        world.run(&[]).exits(0);
         world.cli(&["verify"]).exits(0);
         // One hit that can be read is a search.
         let world = World::extended().job(&job);

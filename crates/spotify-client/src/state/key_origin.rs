@@ -1,6 +1,6 @@
 //! Where the key of the grants came from.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,9 @@ pub fn credential_path(folder: &OsStr, name: &str) -> io::Result<Option<PathBuf>
     }
 }
 
+/// The name of the key in `$CREDENTIALS_DIRECTORY`.
+pub(super) const KEY_CREDENTIAL: &str = "cratedigger_key";
+
 /// Where a key came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
@@ -31,6 +34,34 @@ pub enum KeyOrigin {
 }
 
 impl KeyOrigin {
+    /// Finds the key of a state folder: in `$CREDENTIALS_DIRECTORY`, else the file that `CRATEDIGGER_KEY_FILE` names, else `key`
+    /// in the folder. `None` if there is none yet. A named file may not exist.
+    ///
+    /// # Errors
+    ///
+    /// If a folder cannot be read, which may contain it. The path is that of the folder or file.
+    pub fn find(
+        folder: &Path,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Option<KeyOrigin>, (PathBuf, io::Error)> {
+        let set = |name: &str| env(name).filter(|value| !value.is_empty());
+        if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
+            let failed = |error| (Path::new(&credentials).join(KEY_CREDENTIAL), error);
+            if let Some(path) = credential_path(&credentials, KEY_CREDENTIAL).map_err(failed)? {
+                return Ok(Some(KeyOrigin::Credential(path)));
+            }
+        }
+        if let Some(path) = set("CRATEDIGGER_KEY_FILE") {
+            return Ok(Some(KeyOrigin::Named(PathBuf::from(path))));
+        }
+        let path = folder.join("key");
+        match path.symlink_metadata() {
+            Ok(_) => Ok(Some(KeyOrigin::Folder(path))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err((path, error)),
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         let (KeyOrigin::Credential(path) | KeyOrigin::Named(path) | KeyOrigin::Folder(path)) = self;

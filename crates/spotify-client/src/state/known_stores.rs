@@ -1,14 +1,16 @@
 //! The stores that exist: a disk that is not mounted looks like a project that never ran.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Mutex;
 
 use chrono::{DateTime, Utc};
-use rusqlite::OptionalExtension;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use sha2::{Digest, Sha256};
 
 use crate::hex;
+use crate::state::ID;
 use crate::state::clock_reading::time_from_ms;
 use crate::state::error::StateError;
 use crate::state::ledger::LedgerConnection;
@@ -43,6 +45,60 @@ impl KnownStores<'_> {
                        ON CONFLICT (place) DO UPDATE SET since_ms = excluded.since_ms";
             tx.execute(sql, (location_hash(path), now.timestamp_millis())).map(drop)
         })
+    }
+}
+
+/// What a state folder says about the stores that it was used with, read without changing anything in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StateFolderUse {
+    /// The random name of the folder.
+    pub id: Option<String>,
+    places: BTreeSet<String>,
+}
+
+impl StateFolderUse {
+    /// Reads the folder, which may belong to another project.
+    ///
+    /// # Errors
+    ///
+    /// If it has no database that can be read.
+    pub fn read(folder: &Path) -> Result<StateFolderUse, StateError> {
+        let path = folder.join("state.db");
+        let failed = |what| StateError::sqlite(what, &path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(&path, flags).map_err(failed("open the database"))?;
+        let places = conn
+            .prepare("SELECT place FROM stores")
+            .and_then(|mut all| all.query_map([], |row| row.get(0))?.collect())
+            .map_err(failed("read the list of stores"))?;
+        let id = std::fs::read_to_string(folder.join(ID)).ok().map(|text| text.trim().to_owned());
+        Ok(StateFolderUse { id, places })
+    }
+
+    /// Empties the list of a folder that was copied to another place, where none of the stores is.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be written.
+    pub fn forget_stores(folder: &Path) -> Result<(), StateError> {
+        let path = folder.join("state.db");
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Connection::open_with_flags(&path, flags)
+            .and_then(|conn| {
+                conn.execute_batch("PRAGMA trusted_schema = OFF; DELETE FROM stores;")?;
+                conn.close().map_err(|(_, error)| error)
+            })
+            .map_err(StateError::sqlite("empty the list of stores", &path))
+    }
+
+    /// Leaves a store at this canonical path out of the list. Returns whether it was in there.
+    pub fn leave_out(&mut self, path: &Path) -> bool {
+        self.places.remove(&location_hash(path))
+    }
+
+    /// The number of stores in the list.
+    pub fn stores(&self) -> usize {
+        self.places.len()
     }
 }
 

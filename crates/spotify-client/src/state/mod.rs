@@ -24,7 +24,7 @@ pub use clock_reading::ClockReading;
 pub use error::StateError;
 pub use folder::{StateDir, StateDirSource, network_file_system};
 pub use key_origin::{KeyOrigin, credential_path};
-pub use known_stores::KnownStores;
+pub use known_stores::{KnownStores, StateFolderUse};
 pub use learned::{AppClass, EndpointAccess, EndpointFact, FACT_LIFETIME, LearnedFact, LearnedFacts, TokenKind};
 pub use ledger::{
     AdaptivePace, CallBlock, CallCeilings, CallId, CallLedger, CallPace, CallRequest, CallSpender, CeilingReached,

@@ -9,9 +9,9 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key as Bytes, XChaCha20Poly1305, XNonce};
@@ -21,11 +21,8 @@ use sha2::{Digest, Sha256};
 
 use crate::state::StateError;
 use crate::state::folder::private_files as private;
-use crate::state::key_origin::{KeyOrigin, credential_path};
+use crate::state::key_origin::KeyOrigin;
 use crate::{hex, random};
-
-/// The file of the key in a credentials folder.
-const CREDENTIAL: &str = "cratedigger_key";
 
 /// The first byte of every sealed value, so that a later format can be recognized.
 const VERSION: u8 = 1;
@@ -78,22 +75,11 @@ impl SealKey {
         folder: &Path,
         env: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Option<SealKey>, StateError> {
-        let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        if let Some(credentials) = set("CREDENTIALS_DIRECTORY") {
+        match KeyOrigin::find(folder, env) {
+            Ok(Some(origin)) => SealKey::read(origin).map(Some),
+            Ok(None) => Ok(None),
             // A folder that cannot be read may contain the key. A new one would lock the grants to another place.
-            let failed = |error| StateError::io("read the key", &Path::new(&credentials).join(CREDENTIAL))(error);
-            if let Some(path) = credential_path(&credentials, CREDENTIAL).map_err(failed)? {
-                return SealKey::read(KeyOrigin::Credential(path)).map(Some);
-            }
-        }
-        if let Some(path) = set("CRATEDIGGER_KEY_FILE") {
-            return SealKey::read(KeyOrigin::Named(PathBuf::from(path))).map(Some);
-        }
-        let path = folder.join("key");
-        match fs::symlink_metadata(&path) {
-            Ok(_) => SealKey::read(KeyOrigin::Folder(path)).map(Some),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StateError::io("inspect", &path)(error)),
+            Err((path, error)) => Err(StateError::io("read the key", &path)(error)),
         }
     }
 
@@ -228,6 +214,6 @@ mod tests {
         let text = format!("{key:?}");
         let file = fs::read_to_string(key.origin().path());
         assert!(text.starts_with("Key(from "), "{text}");
-        assert!(file.is_err_and(|it| it.kind() == ErrorKind::NotFound));
+        assert!(file.is_err_and(|it| it.kind() == std::io::ErrorKind::NotFound));
     }
 }
