@@ -134,7 +134,7 @@ pub struct InitArgs {
     /// Add systemd units and an installer in systemd/, and keep the state in /var/lib/cratedigger
     #[arg(long)]
     pub systemd: bool,
-    /// Ask nothing, also on a terminal, and write all example jobs
+    /// Ask nothing, also on a terminal, and write all example jobs that the app can run
     #[arg(short, long)]
     pub yes: bool,
 }

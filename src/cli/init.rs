@@ -154,6 +154,14 @@ fn write_files(
     for name in &kept {
         out.push_str(&format!("kept   {name}\n"));
     }
+    if !extended && answers.is_none() {
+        let left_out = EXAMPLES.iter().filter(|(name, _, only_extended)| *only_extended && name.ends_with(".toml"));
+        let left_out: Vec<String> = left_out.map(|(name, ..)| format!("jobs/{name}")).collect();
+        out.push_str(&format!(
+            "left out: {}, which read playlists of others and need Extended Quota (`init --app-mode extended`)\n",
+            left_out.join(" and ")
+        ));
+    }
     if kept.iter().any(|name| name == ".gitignore") && !ignores_env(project) {
         out.push_str("note: .gitignore does not list .env, which will contain your credentials\n");
     }

@@ -11,11 +11,11 @@ use super::store_file::require_store;
 use super::table::format_table;
 use super::time_argument::{self, DayBound};
 use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
-use crate::document::printable;
+use crate::document::{nearest, printable};
 use crate::store::timestamp;
 use crate::store::{
     NamedPlaylist, PlaylistPlace, PlaylistVersion, ReplayError, find_playlists_by_name, open_current_schema,
-    playlist_at, playlist_details_at, title_and_owner,
+    playlist_at, playlist_details_at, playlist_titles, playlists_with_name_part, title_and_owner,
 };
 use spotify_client::{EntityKind, SpotifyId};
 
@@ -89,10 +89,32 @@ fn find(
         }
         (None, _) => {
             let error = anyhow::anyhow!("the store has no playlist {:?}", printable(text));
-            Err(CommandError::new(ExitStatus::Usage, error)
-                .with_hint("use its id, URI, link or name; playlists that were never read are not in the store"))
+            let hint = match similar_names(store, text).map_err(unreadable)? {
+                Some(similar) => format!("did you mean {similar}?"),
+                None => "use its id, URI, link or name; playlists that were never read are not in the store".to_owned(),
+            };
+            Err(CommandError::new(ExitStatus::Usage, error).with_hint(hint))
         }
     }
+}
+
+/// Names of playlists that contain the text, or else the nearest name; `None` if no name is like it.
+fn similar_names(store: &Connection, text: &str) -> rusqlite::Result<Option<String>> {
+    const SHOWN: usize = 5;
+    let quoted = |name: &str| format!("\"{}\"", printable(name));
+    let found = playlists_with_name_part(store, text)?;
+    let mut names: Vec<&str> = found.iter().filter_map(|one| one.name.as_deref()).collect();
+    names.dedup();
+    if names.is_empty() {
+        let titles = playlist_titles(store)?;
+        let all = titles.iter().map(|(_, title)| title.as_str()).filter(|title| !title.is_empty());
+        let near = nearest(text, all);
+        return Ok((!near.is_empty()).then(|| near.into_iter().map(quoted).collect::<Vec<_>>().join(" or ")));
+    }
+    let more = names.len().saturating_sub(SHOWN);
+    let shown: Vec<String> = names.into_iter().take(SHOWN).map(quoted).collect();
+    let end = if more > 0 { format!(", or one of {more} more") } else { String::new() };
+    Ok(Some(format!("{}{end}", shown.join(", "))))
 }
 
 fn heading(playlist: &NamedPlaylist, name: Option<&str>, description: Option<&str>, seen: &PlaylistVersion) -> String {

@@ -43,8 +43,8 @@ pub(super) fn write_cell(
         ValueRef::Integer(n) => {
             match kind {
                 Some(ColumnType::Boolean) => out.extend_from_slice(if n == 0 { b"false" } else { b"true" }),
-                None | Some(ColumnType::Integer) => number(n, out),
-                Some(ColumnType::Text | ColumnType::Time | ColumnType::List) => {
+                None | Some(ColumnType::Integer | ColumnType::Time) => number(n, out),
+                Some(ColumnType::Text | ColumnType::List) => {
                     return write_text(style, n.to_string().as_bytes(), out);
                 }
             }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows, Statement};
+use rustc_hash::FxHashMap;
 
 use super::cell;
 use super::csv_column::CsvColumn;
@@ -16,7 +17,7 @@ use super::fragments::{CsvFragment, FragmentCache};
 use super::output_file::FetchRows;
 use super::style::CsvStyle;
 use crate::report::ReportError;
-use crate::settings::LineEnding;
+use crate::settings::{LineEnding, TimeFormat};
 use crate::store::query::{QueryError, QueryParameters, QueryReader};
 use crate::store::views::SplitQuery;
 use crate::stream::ColumnType;
@@ -160,8 +161,14 @@ impl<'a, W: Write> CsvWriter<'a, W> {
         sql: &str,
         bound: &QueryParameters,
     ) -> Result<(), RenderError> {
+        // As stored, a time is a text like any other.
+        let declared = match self.style.time_format {
+            TimeFormat::Spreadsheet => reader.declared_types(sql)?,
+            TimeFormat::Iso => FxHashMap::default(),
+        };
+        let time = |header: &str| declared.get(header).copied().filter(|kind| *kind == ColumnType::Time);
         let page = std::cell::RefCell::new(self);
-        let named = |header: String| CsvColumn { header: header.into(), column_type: None, about: "" };
+        let named = |header: String| CsvColumn { column_type: time(&header), header: header.into(), about: "" };
         reader.run(
             sql,
             bound,

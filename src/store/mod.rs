@@ -144,6 +144,7 @@ pub use open_writer::open_writer;
 pub use planned_calls::PlannedCalls;
 pub use playlist_names::{
     NamedPlaylist, find_playlists_by_name, owners_of_refused_playlists, playlist_details_at, playlist_titles,
+    playlists_with_name_part,
 };
 pub use published_files::{
     KnownFile, OF_LIST, OVERVIEW_SOURCE, OutdatedFile, PublishedFile, REPORT_SOURCE, RecordedFile, RequestedList,

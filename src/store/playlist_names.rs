@@ -52,6 +52,25 @@ pub fn find_playlists_by_name(store: &Connection, name: &str) -> rusqlite::Resul
     Ok(Vec::new())
 }
 
+/// Returns the playlists whose names contain a text, whatever the case, by name.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn playlists_with_name_part(store: &Connection, part: &str) -> rusqlite::Result<Vec<NamedPlaylist>> {
+    let (mut found, part) = (Vec::new(), part.to_lowercase());
+    let sql = "SELECT p.id, p.name, coalesce(u.display_name, u.id), p.gone_at FROM playlists p
+               LEFT JOIN users u ON u.id = p.owner_id WHERE p.name IS NOT NULL ORDER BY p.name, p.id";
+    let mut statement = store.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        if name.to_lowercase().contains(&part) {
+            found.push(NamedPlaylist { id: row.get(0)?, name: Some(name), owner: row.get(2)?, gone_at: row.get(3)? });
+        }
+    }
+    Ok(found)
+}
+
 /// Returns name and description of a playlist at a time (ISO 8601 in UTC), or the newest.
 ///
 /// # Errors

@@ -48,6 +48,13 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
             );
         }
     }
+    for (name, about, columns) in OTHER_VIEWS {
+        append(&mut out, format_args!("\n### {name}\n\n{about}\n\n"));
+        out.push_str("| column | meaning |\n| --- | --- |\n");
+        for (column, meaning) in *columns {
+            append(&mut out, format_args!("| `{column}` | {meaning} |\n"));
+        }
+    }
     write_feed(store, &mut out)?;
     out.push_str("\n## Tables\n");
     let mut tables = store.prepare(
@@ -59,6 +66,47 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
     }
     Ok(out)
 }
+
+/// Views that are not of one stream: name, description, and the columns with their meanings.
+const OTHER_VIEWS: &[(&str, &str, &[(&str, &str)])] = &[
+    (
+        "named_changes",
+        "Every change of a playlist after its first read, with the names that people know. It is `playlist_changes` with titles.",
+        &[
+            ("seen_at", "time when cratedigger saw the change"),
+            ("playlist_name", "current name of the playlist"),
+            ("change", "added, removed or moved"),
+            ("title", "title of the track, episode or local file"),
+            ("artist_names", "names of its artists, or the name of the show"),
+            ("album_name", "title of its album"),
+            ("added_at", "time when it was added, according to Spotify"),
+            ("added_by_name", "profile name of the user who added it, or the id"),
+            ("isrc", "International Standard Recording Code of the track"),
+            ("position_before", "position before the change, from 0; null if it was added"),
+            ("position_after", "position after the change, from 0; null if it was removed"),
+            ("kind", "track, episode, local or unavailable"),
+            ("uri", "spotify: URI of the item"),
+            ("playlist_id", "id of the playlist"),
+            ("track_id", "id of the track"),
+            ("episode_id", "id of the episode"),
+            ("seen_before_at", "time of the read before, so the change happened between this time and `seen_at`"),
+            ("run_id", "run that saw the change"),
+            ("id", "number of the change; later changes have greater numbers"),
+        ],
+    ),
+    (
+        "new_in_lists",
+        "Every item that was added to a list after the first read of the list and is still in it. Playlists are in \
+         `named_changes` instead.",
+        &[
+            ("list_id", "the list, as in `lists.id`"),
+            ("kind", "stream of the list, such as `artist_albums` or `saved_tracks`"),
+            ("parent_id", "id of what the list belongs to, such as an artist; empty for a list of a user"),
+            ("item_id", "id of the item"),
+            ("first_seen_at", "time when cratedigger first saw the item in the list"),
+        ],
+    ),
+];
 
 const FEED: &str = "
 ### feed_NAME
@@ -166,6 +214,21 @@ mod tests {
         }
         let kept = std::fs::read_to_string(path).unwrap_or_default();
         assert!(kept == now, "docs/schema.md differs; UPDATE_DOCS=1 cargo test docs_schema writes it");
+    }
+
+    #[test]
+    fn other_views_are_described_with_their_columns() {
+        let store = empty_store();
+        let views =
+            "SELECT name FROM sqlite_schema WHERE type = 'view' AND name NOT GLOB 'csv_*' AND name NOT GLOB 'feed_*'";
+        let mut views = store.prepare(views).unwrap();
+        let mut views: Vec<String> = views.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        views.sort();
+        assert_eq!(views, OTHER_VIEWS.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
+        for (name, _, columns) in OTHER_VIEWS {
+            let described: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
+            assert_eq!(store.prepare(&format!("SELECT * FROM {name}")).unwrap().column_names(), described);
+        }
     }
 
     #[test]

@@ -26,14 +26,16 @@ impl QueryReader {
                 .or_insert(Some(kind));
         }
         let statement = self.prepare(sql)?;
-        let of_table = |declared: &str| match declared {
+        // Each column of the store that ends so is a time, also in `named_changes` and `new_in_lists`.
+        let of_table = |name: &str, declared: &str| match declared {
             "INTEGER" => Some(ColumnType::Integer),
+            "TEXT" if name.ends_with("_at") => Some(ColumnType::Time),
             "TEXT" => Some(ColumnType::Text),
             _ => None,
         };
         let declared = statement.columns().filter_map(|column| {
             let by_view = by_name.get(column.name()).copied().flatten();
-            Some((column.name().to_owned(), by_view.or_else(|| of_table(column.decl_type()?))?))
+            Some((column.name().to_owned(), by_view.or_else(|| of_table(column.name(), column.decl_type()?))?))
         });
         Ok(declared.collect())
     }

@@ -11,6 +11,7 @@ mod overview;
 #[cfg(feature = "lake")]
 mod parquet;
 mod partial_files;
+mod query_times;
 mod report_command;
 pub mod report_pages;
 mod report_people;

@@ -195,6 +195,9 @@ fn show_prints_a_playlist_at_any_time() {
     world.cli(&["show", "Kitchen radio", "--at", "2020-01-01"]).exits(2).shows("show_prints_a_playlist_at_any_time_2");
     world.cli(&["show", "Kitchen radio", "--at", "soon"]).exits(2).shows("show_prints_a_playlist_at_any_time_3");
     world.cli(&["show", "nonsense"]).exits(2).shows("show_prints_a_playlist_at_any_time_4");
+    for name in ["KITCHEN", "Kitchen radios"] {
+        world.cli(&["show", name]).exits(2).says("did you mean \"Kitchen radio\"?");
+    }
     world.cli(&["verify"]).exits(0);
 }
 
