@@ -9,7 +9,8 @@
 set -eu
 umask 027
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
-export PATH
+LC_ALL=C
+export PATH LC_ALL
 
 project=/srv/spotify
 program=/usr/local/bin/cratedigger
@@ -59,6 +60,15 @@ plain() { # $1: a folder that may not exist yet
     done
 }
 
+# Gives an existing folder to its user. A file with a second name may be somebody else's file, linked from here.
+give() { # $1: owner and group; $2: a folder
+    [ "$(cat /proc/sys/fs/protected_hardlinks 2> /dev/null || echo 1)" = 1 ] \
+        || fail "fs.protected_hardlinks is off, so others could link files of root into $2: sysctl fs.protected_hardlinks=1"
+    linked=$(find "$2" -xdev ! -type d -links +1 -print -quit)
+    [ -z "$linked" ] || fail "$linked has a second name elsewhere, so its owner is not changed; move or copy it"
+    chown -hR "$1" "$2"
+}
+
 if ! id "$user" > /dev/null 2>&1; then
     useradd --system --user-group --no-create-home --home-dir /var/lib/cratedigger --shell /usr/sbin/nologin "$user"
     say "created the system user $user"
@@ -72,12 +82,12 @@ usermod -a -G "$readers" "$user"
 # A folder from another machine may belong to another user id.
 plain /var/lib/cratedigger
 install -d -m 0700 -o "$user" -g "$user" /var/lib/cratedigger
-chown -hR "$user:$user" /var/lib/cratedigger
+give "$user:$user" /var/lib/cratedigger
 for folder in "$@"; do
     plain "$folder"
     # The set-group-ID bit gives the group to every file that is created in the folder.
     install -d -m 2750 -o "$user" -g "$readers" "$folder"
-    chown -hR "$user:$readers" "$folder"
+    give "$user:$readers" "$folder"
     runuser -u "$user" -- find "$folder" -type d -exec chmod g+s {} +
     say "$user may write to $folder, and the group $readers may read it"
 done
@@ -85,7 +95,7 @@ done
 # Readable for the group, so that `auth login` started by hand can use the credentials too.
 plain "$secrets"
 install -d -m 0750 -o root -g "$user" "$secrets"
-chown -hR "root:$user" "$secrets"
+give "root:$user" "$secrets"
 keep() { # $1: file name; stdin: content
     new=$(mktemp "$secrets/.new-XXXXXX")
     cat > "$new"
@@ -94,11 +104,33 @@ keep() { # $1: file name; stdin: content
     mv -T "$new" "$secrets/$1"
     say "wrote $secrets/$1"
 }
+# Prints .env. Its folder belongs to a person, who could put a link to any file there, also between a check and the
+# reading. So it is read with the rights of that person, and what was opened is checked, not what has the name now.
+read_env() {
+    trusted "$project" "the project folder"
+    person=$(stat -c %U "$project")
+    [ "$person" != UNKNOWN ] || fail "the project folder $project belongs to a user without a name"
+    if [ "$person" = "$(id -un)" ]; then set -- sh; else set -- runuser -u "$person" -- sh; fi
+    "$@" -c '
+        [ -f "$1" ] && [ ! -L "$1" ] || { echo "it is not a regular file" >&2; exit 1; }
+        exec < "$1"
+        case $(stat -L -c "%F,%h,%U,$2" /proc/self/fd/0) in
+            "regular file,1,$2,$2" | "regular file,1,"*",root") ;;
+            *) echo "it is not a regular file of $2 with one name" >&2; exit 1 ;;
+        esac
+        case $(stat -L -c %a /proc/self/fd/0) in
+            *[2367][0-7] | *[2367]) echo "other users can change it" >&2; exit 1 ;;
+        esac
+        head -c 65536
+    ' sh "$project/.env" "$person" \
+        || fail "$project/.env is not read; repair it, or write the values to files in $secrets"
+}
 ask() { # $1: variable; $2: file for its value; $3: whether it is shown while it is typed
     [ ! -s "$secrets/$2" ] || return 0
     value=
-    if [ -f "$project/.env" ] && [ ! -L "$project/.env" ]; then
-        value=$(sed -n "s/^\(export \)\{0,1\}$1=//p" "$project/.env" | tail -n 1 | tr -d "\"' \r")
+    if [ -e "$project/.env" ] || [ -L "$project/.env" ]; then
+        text=$(read_env) || exit 1
+        value=$(printf '%s\n' "$text" | sed -n "s/^\(export \)\{0,1\}$1=//p" | tail -n 1 | tr -d "\"' \r")
     fi
     if [ -z "$value" ]; then
         if [ -t 0 ]; then

@@ -73,8 +73,8 @@ pub fn run_as(
     now: DateTime<Utc>,
 ) -> Result<ExitStatus, CommandError> {
     match super::restore::interrupted(context) {
-        Ok(false) => {}
-        Ok(true) => context.warn(None, super::restore::INTERRUPTED),
+        Ok(None) => {}
+        Ok(Some(text)) => context.warn(None, text),
         Err(failure) => context.report(&failure),
     }
     let mut problems = Vec::new();

@@ -1,8 +1,8 @@
 //! `restore FILE`: a project and its state folder from an archive of `backup --all`.
 //!
 //! Everything is unpacked and checked next to its place first. Then a file with the list of moves is written, and the
-//! moves follow. A process that is killed before that file exists has changed nothing; after that, the next command
-//! finishes the moves.
+//! moves follow. A process that is killed before that file exists has changed nothing, and the next command deletes what it
+//! has unpacked; after that, the next command finishes the moves.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
@@ -19,30 +19,39 @@ use super::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::document::{printable, shell_word};
 use crate::settings::{Project, Settings};
 use crate::sync::StoreLock;
-use moves::{MoveList, PROJECT, STATE, STORE};
+use moves::{LeftRestore, MoveList, PROJECT, STATE, STORE};
 use places::{Places, folder_of, plain, refuse_existing, refuse_places};
 use unpack::Unpacked;
 use waiting::{RestoreRunning, WAITING, WaitingFolder};
 
+mod leftovers;
 mod moves;
 mod places;
 mod unpack;
 mod waiting;
 
-/// Finishes the moves of a restore that was killed. Only for commands that open the project: the list of moves is in
-/// the project folder, which may be a copy from elsewhere.
+/// Finishes the moves of a restore that was killed, or deletes what it had unpacked. Only for commands that open the
+/// project: the list of moves is in the project folder, which may be a copy from elsewhere.
 pub(super) fn finish_interrupted(context: &CommandContext) -> Result<(), CommandError> {
     let root = &context.project.root;
-    moves::finish(root, || context.notice("finishing a restore that was interrupted")).map_err(|e| refused(e, root))
+    let says = |left| match left {
+        LeftRestore::Moves => context.notice("finishing a restore that was interrupted"),
+        LeftRestore::Files => context
+            .notice("deleted the files of a restore that was interrupted before it changed anything; restore again"),
+    };
+    moves::finish(root, says).map_err(|e| refused(e, root))
 }
 
-/// What `check` and `doctor` say about such a project.
-pub(super) const INTERRUPTED: &str = "a restore was interrupted, and the next command that opens the store finishes it";
-
-/// Whether a restore was interrupted, which the next command that opens the project finishes.
-pub(super) fn interrupted(context: &CommandContext) -> Result<bool, CommandError> {
+/// What `check` and `doctor` say about a project with files of a restore that was interrupted.
+pub(super) fn interrupted(context: &CommandContext) -> Result<Option<&'static str>, CommandError> {
     let root = &context.project.root;
-    moves::are_left(root).map_err(|e| refused(e, root))
+    let left = |e| refused(e, root);
+    if moves::are_left(root).map_err(left)? {
+        return Ok(Some("a restore was interrupted, and the next command that opens the store finishes it"));
+    }
+    let text = "a restore was interrupted before it changed anything, and the next command that opens the store deletes \
+                its files";
+    Ok(leftovers::are_left(root).map_err(left)?.then_some(text))
 }
 
 /// The error that a folder of restored files is not as this program left it, or cannot be used.
@@ -126,7 +135,8 @@ impl PreparedRestore {
 
     /// Removes it again.
     fn undo(self) {
-        self.waiting.iter().for_each(|waiting| drop(waiting.remove()));
+        // The first one names the others, so it goes last.
+        self.waiting.iter().rev().for_each(|waiting| drop(waiting.remove()));
         // Only empty folders are removed.
         self.folders.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
@@ -170,6 +180,8 @@ fn place(
     let database_folder = folder_of(&places.database).to_owned();
     prepared.create(&database_folder, folder_mode).map_err(failed(&database_folder))?;
     prepared.create(&places.state, 0o700).map_err(failed(&places.state))?;
+    let at_project = prepared.waiting_in(root, root)?;
+    leftovers::record_parents(at_project, [&database_folder, &places.state]).map_err(failed(root))?;
     let stores = ["store.db", "raw.db"].map(str::to_owned);
     for (parent, inside, names) in
         [(&database_folder, STORE, stores.as_slice()), (&places.state, STATE, unpacked.state_files.as_slice())]
@@ -197,7 +209,7 @@ fn place(
     };
     let at_project = prepared.waiting_in(root, root)?;
     list.write(at_project).map_err(|e| refused(e, root))?;
-    moves::finish(root, || ()).map_err(|e| refused(e, root))?;
+    moves::finish(root, |_| ()).map_err(|e| refused(e, root))?;
     Ok(places)
 }
 

@@ -4,8 +4,8 @@ use super::artist::{write_images, write_mentioned, write_metrics};
 use super::cell::{
     inner, link, noted_id, number, optional_text, plain, positive_int, release_date, required_int, required_text,
 };
-use super::{IngestContext, IngestError, write_row};
-use crate::store::children;
+use super::{IngestContext, IngestError, note_kept_list, write_row};
+use crate::store::children::{self, KnownValues};
 use crate::store::{CreditedEntity, EntityTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{Album, JsonField};
@@ -33,8 +33,9 @@ pub(super) fn write_album(
         link(&a.external_urls),
     ];
     write_row(s, EntityTable::albums(), id, &cells, asked, whole)?;
-    if let Some(artists) = artists {
-        artists.write(s, CreditedEntity::Album, id)?;
+    match artists {
+        Some(artists) => artists.write(s, CreditedEntity::Album, id)?,
+        None => note_kept_list(s, KnownValues::Artists(CreditedEntity::Album), id, ("artists[]", &a.artists), asked)?,
     }
     if let JsonField::Value(lines) = &a.copyrights
         && !lines.is_empty()
@@ -42,7 +43,8 @@ pub(super) fn write_album(
         let lines: Vec<_> = lines.iter().map(|c| (plain(&c.kind), plain(&c.text))).collect();
         children::set_copyrights(s, id, &lines)?;
     }
-    write_images(s, "album", id, &a.images)?;
+    note_kept_list(s, KnownValues::AlbumCopyrights, id, ("copyrights", &a.copyrights), asked)?;
+    write_images(s, "album", id, &a.images, asked)?;
     if whole {
         write_metrics(s, "album", id, None, number(&a.popularity), asked)?;
     }

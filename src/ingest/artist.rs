@@ -1,8 +1,9 @@
 //! Artists.
 
 use super::cell::{full_text, inner, link, noted_id, number, plain, required_int, required_text};
-use super::{IngestContext, IngestError, write_row};
-use crate::store::{CreditedEntity, EntityTable, WriteTx, children};
+use super::{IngestContext, IngestError, note_kept_list, write_row};
+use crate::store::children::{self, KnownValues};
+use crate::store::{CreditedEntity, EntityTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{Artist, Image, JsonField, JsonList};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -24,8 +25,10 @@ pub(super) fn write_artist(
     write_row(s, EntityTable::artists(), id, &cells, asked, whole)?;
     if let JsonField::Value(genres) = &a.genres {
         children::set_genres(s, id, &genres.iter().map(|g| &**g).collect::<Vec<_>>())?;
+    } else {
+        note_kept_list(s, KnownValues::Genres, id, ("genres", &a.genres), asked)?;
     }
-    write_images(s, "artist", id, &a.images)?;
+    write_images(s, "artist", id, &a.images, asked)?;
     if whole {
         let followers = a.followers.value().and_then(|f| number(&f.total));
         write_metrics(s, "artist", id, followers, number(&a.popularity), asked)?;
@@ -93,6 +96,7 @@ pub(super) fn write_images(
     kind: &str,
     id: &str,
     images: &JsonField<JsonList<Image<'_>>>,
+    asked: &IngestContext,
 ) -> Result<(), IngestError> {
     let (list, has_gaps): (Vec<_>, bool) = match images {
         JsonField::Absent | JsonField::Unreadable => return Ok(()),
@@ -104,7 +108,7 @@ pub(super) fn write_images(
     };
     let may_have_none = matches!(kind, "playlist" | "user") && !has_gaps;
     if list.is_empty() && !may_have_none {
-        return Ok(());
+        return Ok(note_kept_list(s, KnownValues::Images(kind), id, ("images", images), asked)?);
     }
     Ok(children::set_images(s, kind, id, &list)?)
 }

@@ -6,8 +6,8 @@ use super::cell::{
     text,
 };
 use super::show::{write_languages, write_market};
-use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
-use crate::store::children;
+use super::{IngestContext, IngestError, inner_object, note_kept_list, parse_object, write_row};
+use crate::store::children::{self, KnownValues};
 use crate::store::{CellValue, EntityTable, MarketTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{Audiobook, Episode, JsonField, JsonList, NamedPerson};
@@ -33,9 +33,9 @@ pub(super) fn write_audiobook(
         link(&b.external_urls),
     ];
     write_row(s, EntityTable::audiobooks(), id, &cells, asked, whole)?;
-    write_people(s, id, "author", &b.authors)?;
-    write_people(s, id, "narrator", &b.narrators)?;
-    write_languages(s, "audiobook", id, &b.languages)?;
+    write_people(s, id, ("author", "authors", &b.authors), asked)?;
+    write_people(s, id, ("narrator", "narrators", &b.narrators), asked)?;
+    write_languages(s, "audiobook", id, &b.languages, asked)?;
     if let JsonField::Value(lines) = &b.copyrights
         && !lines.is_empty()
     {
@@ -47,7 +47,8 @@ pub(super) fn write_audiobook(
             &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>(),
         )?;
     }
-    write_images(s, "audiobook", id, &b.images)?;
+    note_kept_list(s, KnownValues::Texts("audiobook", "copyright"), id, ("copyrights", &b.copyrights), asked)?;
+    write_images(s, "audiobook", id, &b.images, asked)?;
     Ok(Some(id.to_owned()))
 }
 
@@ -72,10 +73,11 @@ pub(super) fn write_chapter(
         None => None,
     };
     let book = own_book.as_deref().or(book);
+    let no_book = if whole && c.audiobook.is_none() { CellValue::KeptNull } else { CellValue::Absent };
     let cells = [
         required_text(&c.name),
         required_text(&c.uri),
-        book.map_or(CellValue::Absent, CellValue::Text),
+        book.map_or(no_book, CellValue::Text),
         required_int(&c.chapter_number),
         optional_text(&c.description),
         optional_text(&c.html_description),
@@ -87,8 +89,8 @@ pub(super) fn write_chapter(
         link(&c.external_urls),
     ];
     write_row(s, EntityTable::chapters(), id, &cells, asked, whole)?;
-    write_languages(s, "chapter", id, &c.languages)?;
-    write_images(s, "chapter", id, &c.images)?;
+    write_languages(s, "chapter", id, &c.languages, asked)?;
+    write_images(s, "chapter", id, &c.images, asked)?;
     write_market(s, MarketTable::Chapters, id, c, asked)?;
     Ok(Some(id.to_owned()))
 }
@@ -96,8 +98,8 @@ pub(super) fn write_chapter(
 fn write_people(
     s: &mut WriteTx,
     id: &str,
-    what: &str,
-    people: &JsonField<JsonList<NamedPerson<'_>>>,
+    (what, path, people): (&str, &str, &JsonField<JsonList<NamedPerson<'_>>>),
+    asked: &IngestContext,
 ) -> Result<(), IngestError> {
     if let JsonField::Value(people) = people
         && !people.is_empty()
@@ -110,5 +112,5 @@ fn write_people(
             &people.iter().filter_map(|p| plain(&p.name)).collect::<Vec<_>>(),
         )?;
     }
-    Ok(())
+    Ok(note_kept_list(s, KnownValues::Texts("audiobook", what), id, (path, people), asked)?)
 }

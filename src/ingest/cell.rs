@@ -14,7 +14,7 @@ pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     }
 }
 
-/// Returns the id of an object. An own id that yields to the one in the URI is noted.
+/// Returns the id of an object. It is noted where the id in the URI takes the place of a missing or another one.
 pub(super) fn noted_id<'a>(
     id: &'a JsonField<JsonText<'_>>,
     uri: &'a JsonField<JsonText<'_>>,
@@ -25,6 +25,10 @@ pub(super) fn noted_id<'a>(
     if let Some(own) = full_text(id).filter(|own| found.is_some_and(|found| found != *own)) {
         asked.findings.note("id", FieldProblem::Converted, "text", Some(own.chars().take(80).collect()));
     }
+    if found.is_some() && full_text(id).is_none() {
+        let uri = full_text(uri).map(|uri| uri.chars().take(80).collect());
+        asked.findings.note("id", FieldProblem::Converted, "null", uri);
+    }
     found
 }
 
@@ -32,7 +36,8 @@ pub(super) fn noted_id<'a>(
 /// are no longer available, so null and the empty text do not replace a known value.
 pub(super) fn required_text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     match field {
-        JsonField::Absent | JsonField::Unreadable | JsonField::Null => CellValue::Absent,
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
+        JsonField::Null => CellValue::KeptNull,
         JsonField::Value(text) if text.trim().is_empty() => CellValue::BlankText(text),
         JsonField::Value(text) => CellValue::Text(text),
     }
@@ -59,22 +64,21 @@ pub(super) fn release_date<'a>(date: &JsonField<JsonText<'_>>, field: &'a JsonFi
 
 /// Converts a number that is never 0 for an available object, such as a duration: null and 0 do not replace a
 /// known value.
-pub(super) fn positive_int(field: &JsonField<JsonInt>) -> CellValue<'static> {
-    match number(field) {
-        Some(0) => CellValue::BlankInt(0),
-        Some(number) => CellValue::Int(number),
-        None => CellValue::Absent,
+pub(super) fn positive_int<'a>(field: &'a JsonField<JsonInt>) -> CellValue<'a> {
+    match required_int(field) {
+        CellValue::Int(0) => CellValue::BlankInt(0),
+        cell => cell,
     }
 }
 
 /// Converts a number that every object of its kind has: null does not replace a known value.
-pub(super) fn required_int(field: &JsonField<JsonInt>) -> CellValue<'static> {
-    number(field).map_or(CellValue::Absent, CellValue::Int)
+pub(super) fn required_int<'a>(field: &'a JsonField<JsonInt>) -> CellValue<'a> {
+    kept_null(field, |number| CellValue::Int(number.0))
 }
 
 /// Converts a flag that every object of its kind has: null does not replace a known value.
-pub(super) fn required_boolean(field: &JsonField<bool>) -> CellValue<'static> {
-    field.value().map_or(CellValue::Absent, |flag| CellValue::Int(i64::from(*flag)))
+pub(super) fn required_boolean<'a>(field: &'a JsonField<bool>) -> CellValue<'a> {
+    kept_null(field, |flag| CellValue::Int(i64::from(*flag)))
 }
 
 pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
@@ -87,14 +91,20 @@ pub(super) fn boolean(field: &JsonField<bool>) -> CellValue<'static> {
 
 /// Converts a field inside an object. If the object is absent or null, a known value stays.
 pub(super) fn inner<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> CellValue<'a>) -> CellValue<'a> {
-    field.value().map_or(CellValue::Absent, cell)
+    kept_null(field, cell)
+}
+
+/// Converts a field in which null does not replace a known value.
+fn kept_null<'a, T>(field: &'a JsonField<T>, cell: impl FnOnce(&'a T) -> CellValue<'a>) -> CellValue<'a> {
+    match field {
+        JsonField::Absent | JsonField::Unreadable => CellValue::Absent,
+        JsonField::Null => CellValue::KeptNull,
+        JsonField::Value(value) => cell(value),
+    }
 }
 
 pub(super) fn link<'a>(field: &'a JsonField<ExternalUrls<'_>>) -> CellValue<'a> {
-    match field {
-        JsonField::Value(links) => optional_text(&links.spotify),
-        _ => CellValue::Absent,
-    }
+    kept_null(field, |links| optional_text(&links.spotify))
 }
 
 /// Returns the text of a field, if it has one.

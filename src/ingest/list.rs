@@ -176,7 +176,7 @@ fn read_member(
             detail = plain(&category.name).map(str::to_owned);
             let id = full_text(&category.id).map(str::to_owned);
             if let Some(id) = &id {
-                artist::write_images(s, "category", id, &category.icons)?;
+                artist::write_images(s, "category", id, &category.icons, asked)?;
             }
             ("category", id)
         }

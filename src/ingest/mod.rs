@@ -27,12 +27,13 @@ pub use list::{StagedPage, ensure_row, stage_entries};
 pub use other_kind::is_other_kind;
 pub use search::{SearchWindow, StagedSearchPage, discard_search, stage_search};
 
+use crate::store::children::{self, KnownValues};
 use crate::store::{CellValue, EntityTable, FieldCounts, FieldProblem, StoreError, WriteTx, entity};
 use findings::EntryFindings;
 use serde::Deserialize;
 use spotify_client::EntityKind;
 use spotify_client::json_repair::repair_object;
-use spotify_client::wire::{Episode, RawEntry, Track, take_anomaly_count};
+use spotify_client::wire::{Episode, JsonField, JsonList, RawEntry, Track, take_anomaly_count};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128};
 
 /// What the request of a response was sent with.
@@ -110,11 +111,38 @@ fn write_row(
     whole: bool,
 ) -> Result<(), StoreError> {
     for (column, cell) in table.columns.iter().zip(cells) {
-        if matches!(cell, CellValue::BlankText(_) | CellValue::BlankInt(_)) {
-            asked.findings.note(column, FieldProblem::Blank, "blank", None);
+        match cell {
+            CellValue::BlankText(_) | CellValue::BlankInt(_) => {
+                asked.findings.note(column, FieldProblem::Blank, "blank", None);
+            }
+            // These may be all that there is.
+            CellValue::EmptyText(_) | CellValue::KeptNull if entity::has_value(s, table, id, column)? => {
+                let sent = if *cell == CellValue::KeptNull { "null" } else { "blank" };
+                asked.findings.note(column, FieldProblem::Blank, sent, None);
+            }
+            _ => {}
         }
     }
     entity::upsert(s, table, id, cells, &asked.now, whole)
+}
+
+/// Notes a list of an entity that came empty or as null although its values are known. They stay.
+fn note_kept_list<T>(
+    s: &WriteTx,
+    list: KnownValues<'_>,
+    id: &str,
+    (path, field): (&str, &JsonField<JsonList<T>>),
+    asked: &IngestContext,
+) -> Result<(), StoreError> {
+    let sent = match field {
+        JsonField::Null => "null",
+        JsonField::Value(values) if values.is_empty() && !values.has_gaps => "blank",
+        _ => return Ok(()),
+    };
+    if children::has_values(s, list, id)? {
+        asked.findings.note(path, FieldProblem::Blank, sent, None);
+    }
+    Ok(())
 }
 
 /// Identifies an object by its bytes and its request, so that equal objects are written only once.

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::store::{CellValue, EntityTable, FieldCounts, FieldProblem, StagedItem, WriteTx, staging};
 use spotify_client::EntityKind;
-use spotify_client::wire::{EntryDiscriminator, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count};
+use spotify_client::wire::{
+    EntryDiscriminator, JsonField, Playlist, PlaylistItem, PlaylistItemFields, scan, take_anomaly_count,
+};
 
 /// Writes a playlist without its items and returns its id.
 ///
@@ -38,7 +40,10 @@ pub(super) fn write_playlist(
     let cells = [
         required_text(&p.name),
         required_text(&p.uri),
-        description.as_deref().map_or(CellValue::Absent, describe),
+        match &p.description {
+            JsonField::Null => CellValue::KeptNull,
+            _ => description.as_deref().map_or(CellValue::Absent, describe),
+        },
         owner.as_deref().map_or(CellValue::Absent, CellValue::Text),
         boolean(&p.public),
         required_boolean(&p.collaborative),
@@ -50,7 +55,7 @@ pub(super) fn write_playlist(
         if whole { CellValue::Null } else { CellValue::Absent },
     ];
     write_row(s, EntityTable::playlists(), id, &cells, asked, whole)?;
-    write_images(s, "playlist", id, &p.images)?;
+    write_images(s, "playlist", id, &p.images, asked)?;
     if whole {
         write_metrics(s, "playlist", id, p.followers.value().and_then(|f| number(&f.total)), None, asked)?;
     }

@@ -5,8 +5,8 @@ use super::cell::{
     full_text, link, noted_id, number, optional_text, plain, positive_int, release_date, required_boolean,
     required_text, text,
 };
-use super::{IngestContext, IngestError, inner_object, parse_object, write_row};
-use crate::store::children;
+use super::{IngestContext, IngestError, inner_object, note_kept_list, parse_object, write_row};
+use crate::store::children::{self, KnownValues};
 use crate::store::{CellValue, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{EntryDiscriminator, Episode, JsonField, JsonList, JsonText, Show};
@@ -32,7 +32,7 @@ pub(super) fn write_show(
         link(&w.external_urls),
     ];
     write_row(s, EntityTable::shows(), id, &cells, asked, whole)?;
-    write_languages(s, "show", id, &w.languages)?;
+    write_languages(s, "show", id, &w.languages, asked)?;
     if let JsonField::Value(lines) = &w.copyrights
         && !lines.is_empty()
     {
@@ -44,7 +44,8 @@ pub(super) fn write_show(
             &lines.iter().filter_map(|c| plain(&c.text)).collect::<Vec<_>>(),
         )?;
     }
-    write_images(s, "show", id, &w.images)?;
+    note_kept_list(s, KnownValues::Texts("show", "copyright"), id, ("copyrights", &w.copyrights), asked)?;
+    write_images(s, "show", id, &w.images, asked)?;
     Ok(Some(id.to_owned()))
 }
 
@@ -60,10 +61,11 @@ pub(super) fn write_episode(
     let Some(id) = noted_id(&e.id, &e.uri, EntityKind::Episode, asked) else { return Ok(None) };
     let own_show = write_own_show(s, e, asked)?;
     let show = own_show.as_deref().or(show);
+    let no_show = if whole && e.show.is_none() { CellValue::KeptNull } else { CellValue::Absent };
     let cells = [
         required_text(&e.name),
         required_text(&e.uri),
-        show.map_or(CellValue::Absent, CellValue::Text),
+        show.map_or(no_show, CellValue::Text),
         optional_text(&e.description),
         optional_text(&e.html_description),
         release_date(&e.release_date, &e.release_date),
@@ -75,8 +77,8 @@ pub(super) fn write_episode(
         link(&e.external_urls),
     ];
     write_row(s, EntityTable::episodes(), id, &cells, asked, whole)?;
-    write_languages(s, "episode", id, &e.languages)?;
-    write_images(s, "episode", id, &e.images)?;
+    write_languages(s, "episode", id, &e.languages, asked)?;
+    write_images(s, "episode", id, &e.images, asked)?;
     write_market(s, MarketTable::Episodes, id, e, asked)?;
     if let (Some(user), JsonField::Value(point)) = (&asked.user_id, &e.resume_point) {
         children::set_resume_point(
@@ -111,13 +113,14 @@ pub(super) fn write_languages(
     kind: &str,
     id: &str,
     languages: &JsonField<JsonList<JsonText<'_>>>,
+    asked: &IngestContext,
 ) -> Result<(), IngestError> {
     if let JsonField::Value(languages) = languages
         && !languages.is_empty()
     {
         children::set_texts(s, kind, id, "language", &languages.iter().map(|l| &**l).collect::<Vec<_>>())?;
     }
-    Ok(())
+    Ok(note_kept_list(s, KnownValues::Texts(kind, "language"), id, ("languages", languages), asked)?)
 }
 
 /// Writes the market availability of an episode or chapter.

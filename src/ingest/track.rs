@@ -5,8 +5,8 @@ use super::cell::{
     LOCAL_URI, full_text, inner, link, local_uri, noted_id, number, plain, positive_int, required_boolean,
     required_int, required_text, text,
 };
-use super::{Fingerprint, IngestContext, IngestError, album, inner_object, parse_object, write_row};
-use crate::store::children;
+use super::{Fingerprint, IngestContext, IngestError, album, inner_object, note_kept_list, parse_object, write_row};
+use crate::store::children::{self, KnownValues};
 use crate::store::{CellValue, CreditedEntity, EntityTable, MarketAvailability, MarketTable, WriteTx};
 use spotify_client::EntityKind;
 use spotify_client::wire::{Album, LocalAlbum, OtherItem, Track, scan};
@@ -38,10 +38,12 @@ pub(super) fn write_track_of_album(
 ) -> Result<Option<String>, IngestError> {
     let Some(id) = noted_id(&t.id, &t.uri, EntityKind::Track, asked) else { return Ok(None) };
     let artists = write_mentioned(s, &t.artists, asked)?;
+    // A value that is no object is noted.
+    let no_album = if whole && t.album.is_none() { CellValue::KeptNull } else { CellValue::Absent };
     let cells = [
         required_text(&t.name),
         required_text(&t.uri),
-        album.map_or(CellValue::Absent, CellValue::Text),
+        album.map_or(no_album, CellValue::Text),
         positive_int(&t.disc_number),
         positive_int(&t.track_number),
         positive_int(&t.duration_ms),
@@ -54,8 +56,9 @@ pub(super) fn write_track_of_album(
         link(&t.external_urls),
     ];
     write_row(s, EntityTable::tracks(), id, &cells, asked, whole)?;
-    if let Some(artists) = artists {
-        artists.write(s, CreditedEntity::Track, id)?;
+    match artists {
+        Some(artists) => artists.write(s, CreditedEntity::Track, id)?,
+        None => note_kept_list(s, KnownValues::Artists(CreditedEntity::Track), id, ("artists[]", &t.artists), asked)?,
     }
     let restriction = t.restrictions.value().and_then(|r| full_text(&r.reason));
     let fact = MarketAvailability {

@@ -36,6 +36,6 @@ pub(super) fn write_user(
         link(&u.external_urls),
     ];
     write_row(s, EntityTable::users(), id, &cells, asked, whole)?;
-    write_images(s, "user", id, &u.images)?;
+    write_images(s, "user", id, &u.images, asked)?;
     Ok(Some(id.to_owned()))
 }

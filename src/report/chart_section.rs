@@ -115,7 +115,8 @@ fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, Ch
     let drawn = series.len().min(MAX_DRAWINGS);
     let mut notes = Vec::new();
     if found.has_more {
-        notes.push(format!("The SQL has more than {} rows, and only these are shown.", grouped(MAX_ROWS as u64)));
+        let shown = counted(found.rows.len() as u64, "row");
+        notes.push(format!("The SQL has more than {shown}, and only these are shown."));
     }
     if rows.is_empty() {
         section.lead = "The SQL of this chart has no rows yet.".to_owned();

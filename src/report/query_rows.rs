@@ -32,7 +32,11 @@ pub(super) fn first_rows(query: &PageQuery<'_>, most: usize, people: bool) -> Pa
     let has_number = |n: usize| table.rows.iter().any(|row| row[n].class == "n");
     table.heads = shown.iter().enumerate().map(|(n, of)| (found.columns[*of].clone(), has_number(n))).collect();
     let note = if found.has_more {
-        Some(format!("Only the first {most} rows are shown. All are in {}.", query.path))
+        Some(format!(
+            "Only the first {} are shown. All are in {}.",
+            counted(found.rows.len() as u64, "row"),
+            query.path
+        ))
     } else {
         table.rows.is_empty().then(|| "The query has no rows.".to_owned())
     };
@@ -70,7 +74,7 @@ fn cell(value: &Value) -> PageCell {
                 None => PageCell::text(text),
             }
         }
-        Value::Blob(bytes) => PageCell::text(counted(bytes.len() as u64, "byte")),
+        Value::Blob(_) => PageCell::default(),
     }
 }
 

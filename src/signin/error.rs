@@ -93,8 +93,27 @@ pub enum SignInError {
         error: ApiError,
     },
     /// Spotify sent an access token but no refresh token.
-    #[error("Spotify sent no refresh token")]
-    NoRefreshToken,
+    #[error("Spotify sent no refresh token, and nothing was stored")]
+    NoRefreshToken {
+        /// The local name.
+        user: String,
+    },
+    /// The answer with the token is not one that Spotify sends.
+    #[error("the accounts service gave no usable token, and nothing was stored: {why}")]
+    OddToken {
+        /// The local name.
+        user: String,
+        /// The problem, without the token.
+        why: &'static str,
+    },
+    /// `/me` names no account for the new token.
+    #[error(
+        "Spotify's answer to `/me` contains no id, so the account of this sign-in is unknown, and nothing was stored"
+    )]
+    NoAccount {
+        /// The local name.
+        user: String,
+    },
     /// The system provides no random bytes.
     #[error("failed to get random bytes: {why}")]
     NoRandomness {
@@ -134,9 +153,13 @@ impl SignInError {
             SignInError::Superseded { user } => format!("to replace it, start again: cratedigger auth login {user}"),
             SignInError::Api(error) => return error.hint(),
             SignInError::Grants(error) => return error.hint(),
-            SignInError::Worthless { .. } | SignInError::NoRefreshToken | SignInError::NoRandomness { .. } => {
-                return None;
-            }
+            SignInError::NoRefreshToken { user }
+            | SignInError::OddToken { user, .. }
+            | SignInError::NoAccount { user } => format!(
+                "the code is used up, so start again: cratedigger auth login {user}; if it happens again, another server \
+                 may answer instead of Spotify: check spotify.accounts_url, spotify.api_url and HTTPS_PROXY"
+            ),
+            SignInError::Worthless { .. } | SignInError::NoRandomness { .. } => return None,
         })
     }
 }

@@ -14,7 +14,8 @@ use spotify_client::{EntityKind, SpotifyId};
 fn read(answer: &ApiResponse) -> Result<SpotifyAccount, UnusableResponse> {
     let no_account = || UnusableResponse::new("`/me` names no account");
     let me: UserProfile<'_> = serde_json::from_slice(&answer.body).map_err(|_| no_account())?;
-    let full = |text: &JsonField<JsonText<'_>>| text.value().filter(|it| !it.is_empty()).map(|it| it.to_string());
+    let full =
+        |text: &JsonField<JsonText<'_>>| text.value().filter(|it| !it.trim().is_empty()).map(|it| it.to_string());
     let from_uri = || SpotifyId::parse(me.uri.value()?, EntityKind::User).ok().map(|id| id.as_str().to_owned());
     let user_id = full(&me.id).or_else(from_uri).or_else(|| full(&me.account_id)).ok_or_else(no_account)?;
     Ok(SpotifyAccount { account_id: full(&me.account_id), user_id, display_name: full(&me.display_name) })
@@ -24,19 +25,21 @@ fn request() -> ApiRequest {
     ApiRequest::new(EndpointFamily::ME, "/me")
 }
 
-/// The account of a new token. `None` if its scopes do not allow the call.
-pub(super) async fn account_of_token(
-    api: &SpotifyClient,
-    token: &SecretString,
-) -> Result<Option<SpotifyAccount>, ApiError> {
+/// What `/me` says about a new token.
+pub(super) enum TokenAccount {
+    /// The account of the token.
+    Known(SpotifyAccount),
+    /// The scopes of the token do not allow the call.
+    NotAllowed,
+    /// The answer contains none of the account's ids.
+    Nameless,
+}
+
+/// The account of a new token.
+pub(super) async fn account_of_token(api: &SpotifyClient, token: &SecretString) -> Result<TokenAccount, ApiError> {
     match api.get_with_token(token, &request()).await {
-        Ok(answer) => read(&answer).map(Some).map_err(|unusable| ApiError::Unusable {
-            family: EndpointFamily::ME,
-            what: unusable.reason,
-            attempts: 1,
-            is_json: true,
-        }),
-        Err(ApiError::Refused { kind: ForbiddenReason::ScopeMissing, .. }) => Ok(None),
+        Ok(answer) => Ok(read(&answer).map_or(TokenAccount::Nameless, TokenAccount::Known)),
+        Err(ApiError::Refused { kind: ForbiddenReason::ScopeMissing, .. }) => Ok(TokenAccount::NotAllowed),
         Err(error) => Err(error),
     }
 }

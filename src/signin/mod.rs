@@ -24,6 +24,7 @@ pub use identity::{identify, identify_again};
 pub use redirect::RedirectUri;
 
 use answer::CallbackAnswer;
+use identity::TokenAccount;
 use spotify_client::client::SpotifyClient;
 use spotify_client::error::ApiError;
 use spotify_client::state::grants::{
@@ -132,9 +133,15 @@ pub async fn finish(
     refuse_superseded(grants, pending)?;
     let redeemed = api.redeem_code(pending.flow, &code, &pending.redirect_uri, pending.verifier.as_ref()).await?;
     let granted = redeemed.map_err(|words| SignInError::Worthless { words })?;
-    let refresh = granted.refresh_token.ok_or(SignInError::NoRefreshToken)?;
+    let user = pending.user.clone();
+    if let Some(why) = granted.flaw {
+        return Err(SignInError::OddToken { user, why });
+    }
+    let Some(refresh) = granted.refresh_token else { return Err(SignInError::NoRefreshToken { user }) };
     let account = match identity::account_of_token(api, &granted.access_token).await {
-        Ok(account) => account,
+        Ok(TokenAccount::Known(account)) => Some(account),
+        Ok(TokenAccount::NotAllowed) => None,
+        Ok(TokenAccount::Nameless) => return Err(SignInError::NoAccount { user }),
         Err(error)
             if error.is_failure()
                 || matches!(

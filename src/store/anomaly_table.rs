@@ -90,6 +90,15 @@ pub const ANOMALIES: &[Anomaly] = &[
         tests: &["item_of_another_kind_is_no_row"],
     },
     Anomaly {
+        reason: "read_alone",
+        what: "an entry of a list is null, or the list ends before it, but it comes when it is requested alone",
+        evidence: "the answer of a look for missing items, and the list read whole",
+        stored: "the item that came alone",
+        effect: AnomalyEffect::Noted,
+        calls: "those of null_item; behind the end of the list one for each item, and two more",
+        tests: &["item_that_comes_only_alone_is_stored", "end_that_comes_only_alone_is_stored"],
+    },
+    Anomaly {
         reason: "listed_twice",
         what: "an item is twice in a list that cannot hold it twice, or a hit twice in a search",
         evidence: "the same rows in two reads, the second of which divides the list into other pages. One answer is enough for up to five items that are far from each other, if they were there twice before or as many different items remain as announced",
@@ -212,13 +221,14 @@ pub const ANOMALIES: &[Anomaly] = &[
         reason: "cut_short",
         what: "a list ends before its total, and did not when it was last read",
         evidence: "a second answer, and by cursor a second read; by offset, its first and its last missing item alone",
-        stored: "the old list stays, until an end as far from the total comes in a second run and lacks no known row (of a discography: few of them), or a person accepts it with --accept. A run that does not read the list whole publishes what is new, and is partial as long as the last known item does not come",
+        stored: "the old list stays, until an end as far from the total comes in a second run and lacks no known row (of a discography: few of them), or a person accepts it with --accept, or with --full once a run has reported an end that lacks as much. A run that does not read the list whole publishes what is new, and is partial as long as the last known item does not come",
         effect: AnomalyEffect::Unproved,
         calls: "3, and by cursor one more read of the list; 1 or 2 in a run that does not read the list whole",
         tests: &[
             "short_list_is_never_silently_complete",
             "total_that_becomes_wrong_is_learned",
             "end_that_loses_known_rows_needs_a_person",
+            "full_run_accepts_only_a_reported_end",
         ],
     },
     Anomaly {
@@ -235,6 +245,7 @@ pub const ANOMALIES: &[Anomaly] = &[
             "wrong_total_is_noted",
             "total_that_differs_by_page_is_noted",
             "removed_item_of_a_short_list_is_removed",
+            "known_end_costs_less_and_less",
         ],
     },
     Anomaly {
@@ -279,12 +290,16 @@ pub const ANOMALIES: &[Anomaly] = &[
     },
     Anomaly {
         reason: "suspect_batch",
-        what: "a list is suddenly much worse than the stored one",
+        what: "a list is suddenly much worse than the stored one, or all hits of a search are null",
         evidence: "the stored list; of a nearly empty one, a second answer that has more, or the same version as before",
         stored: "the old list stays until a person accepts the new one",
         effect: AnomalyEffect::Unproved,
         calls: "1",
-        tests: &["spoiled_batch_replaces_no_list", "second_answer_confirms_an_empty_list"],
+        tests: &[
+            "spoiled_batch_replaces_no_list",
+            "second_answer_confirms_an_empty_list",
+            "search_of_nulls_is_partial",
+        ],
     },
     Anomaly {
         reason: "page_refused",

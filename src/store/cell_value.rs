@@ -9,6 +9,8 @@ pub enum CellValue<'a> {
     /// The key was absent.
     Absent,
     Null,
+    /// A null that does not replace a known value.
+    KeptNull,
     Text(&'a str),
     /// A number; 0 or 1 for a boolean.
     Int(i64),
@@ -23,7 +25,7 @@ pub enum CellValue<'a> {
 impl ToSql for CellValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
-            CellValue::Absent | CellValue::Null => ToSqlOutput::Owned(Value::Null),
+            CellValue::Absent | CellValue::Null | CellValue::KeptNull => ToSqlOutput::Owned(Value::Null),
             CellValue::Text(text) | CellValue::BlankText(text) | CellValue::EmptyText(text) => {
                 ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes()))
             }

@@ -2,6 +2,8 @@
 //!
 //! A list in a response replaces the stored list. Unchanged rows are not touched.
 
+use rusqlite::params;
+
 use super::row_write::{RowWrite, write_row};
 use super::{CellValue, StoreError, WriteTx};
 
@@ -39,6 +41,35 @@ pub fn add_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: Text
         write_row(tx, add, &[id.into(), position.into(), (*artist).into()])?;
     }
     Ok(())
+}
+
+/// Lists of an entity whose values stay when they come empty.
+#[derive(Debug, Clone, Copy)]
+pub enum KnownValues<'a> {
+    Artists(CreditedEntity),
+    Genres,
+    AlbumCopyrights,
+    /// Kind of the entity, and the kind of text.
+    Texts(&'a str, &'a str),
+    /// Kind of the entity.
+    Images(&'a str),
+}
+
+/// Whether values of such a list are stored.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_values(tx: &WriteTx, list: KnownValues<'_>, id: &str) -> Result<bool, StoreError> {
+    let (rows, kind, what) = match list {
+        KnownValues::Artists(CreditedEntity::Album) => ("album_artists WHERE album_id = ?1", "", ""),
+        KnownValues::Artists(CreditedEntity::Track) => ("track_artists WHERE track_id = ?1", "", ""),
+        KnownValues::Genres => ("artist_genres WHERE artist_id = ?1", "", ""),
+        KnownValues::AlbumCopyrights => ("album_copyrights WHERE album_id = ?1", "", ""),
+        KnownValues::Texts(kind, what) => ("item_texts WHERE id = ?1 AND kind = ?2 AND what = ?3", kind, what),
+        KnownValues::Images(kind) => ("images WHERE id = ?1 AND kind = ?2", kind, ""),
+    };
+    let sql = format!("SELECT EXISTS (SELECT 1 FROM {rows}) AND ?2 IS NOT NULL AND ?3 IS NOT NULL");
+    Ok(tx.query_one(&sql, params![id, kind, what])?.unwrap_or(false))
 }
 
 /// Replaces the genres of an artist.

@@ -15,6 +15,15 @@ pub fn has_name(tx: &WriteTx, table: &EntityTable, id: &str) -> Result<bool, Sto
     Ok(tx.query_one(&sql, params![id])?.unwrap_or(false))
 }
 
+/// Whether an entity has a value in a column.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn has_value(tx: &WriteTx, table: &EntityTable, id: &str, column: &str) -> Result<bool, StoreError> {
+    let sql = format!("SELECT {column} IS NOT NULL AND {column} <> '' FROM {} WHERE id = ?1", table.name);
+    Ok(tx.query_one(&sql, params![id])?.unwrap_or(false))
+}
+
 /// Writes one entity. `whole` says that the response was about the entity itself and not a mention of it.
 ///
 /// # Errors
@@ -29,7 +38,7 @@ pub fn upsert(
 ) -> Result<(), StoreError> {
     debug_assert_eq!(cells.len(), table.columns.len(), "cells of {}", table.name);
     let mask = cells.iter().enumerate().fold(0i64, |mask, (n, cell)| match cell {
-        CellValue::Absent => mask,
+        CellValue::Absent | CellValue::KeptNull => mask,
         CellValue::BlankText(_) | CellValue::EmptyText(_) | CellValue::BlankInt(_) => {
             mask | 1 << n | 1 << (n + BLANK_SHIFT)
         }

@@ -154,6 +154,8 @@ impl FieldReport {
         let article = if sent.starts_with('o') { "an" } else { "a" };
         let kept = if self.was_read_before { "kept the old values" } else { "left empty" };
         match self.problem.as_str() {
+            "converted" if sent == "null" => format!("{field}: {items} of {of} items had none; taken from the URI"),
+            "blank" if sent == "null" => format!("{field}: {items} of {of} items had null; kept the old values"),
             "converted" => format!("{field}: {items} of {of} items had {article} {sent}, which was converted"),
             "blank" => format!("{field}: {items} of {of} items were blank; kept the old values, if there were any"),
             _ => format!("{field}: {items} of {of} items had {article} {sent}; {kept}"),

@@ -87,6 +87,25 @@ fn positions(tx: &WriteTx, list: i64, condition: &str) -> Result<Vec<i64>, Store
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
+/// Returns these places of a playlist, with the items whose rows stay there: the last parts of their URIs.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn with_playlist_items(
+    tx: &WriteTx,
+    playlist: &str,
+    places: &[i64],
+) -> Result<Vec<(i64, Option<String>)>, StoreError> {
+    let sql = "SELECT value, (SELECT uri FROM playlist_items WHERE playlist_id = ?1 AND position = value)
+               FROM json_each(?2)";
+    let mut statement = tx.prepare(sql)?;
+    let item = |uri: String| uri.rsplit(':').next().map(str::to_owned);
+    let places = serde_json::to_string(places).unwrap_or_default();
+    let rows = statement
+        .query_map(params![playlist, places], |row| Ok((row.get(0)?, row.get::<_, Option<String>>(1)?.and_then(item))));
+    rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
+}
+
 /// Records what is missing from a list that is published. As long as it becomes no more, the runs that have looked at
 /// it still count.
 ///

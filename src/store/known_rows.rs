@@ -13,6 +13,7 @@ use super::list_kinds::{is_playlist, membership_table};
 use super::playlist_diff::diff_items;
 use super::write_tx::row_count;
 use super::{ListKey, ListProof, StagedItem, StoreError, WriteTx, members, staging};
+use spotify_client::EntityKind;
 
 /// A position of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +56,31 @@ pub(super) fn stage_known(
     // Positions behind the first items that are wanted are no nulls.
     let length = if proof.first_items_only { read.min(row_count(old.len())) } else { read };
     let new = by_position(new, length);
-    stage_matched(tx, (list, key), &old, &new)
+    stage_matched(tx, (list, item_kind(key)), &old, &new)
+}
+
+/// Stages the items of an earlier reading of the same day in place of those that did not come.
+pub(super) fn stage_known_tops(
+    tx: &mut WriteTx,
+    list: i64,
+    (key, kind): (&ListKey, EntityKind),
+    proof: &ListProof,
+    day: &str,
+) -> Result<Vec<KeptRow>, StoreError> {
+    if proof.skipped == 0 {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT rank - 1, item_id FROM top_items
+               WHERE user_id = ?1 AND kind = ?2 AND time_range = ?3 AND day = ?4";
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(members::ListMember { position: row.get(0)?, id: row.get(1)?, added_at: None });
+    let mut statement = tx.prepare(sql)?;
+    let old = statement.query_map(params![key.audience, kind.as_str(), key.variant, day], read);
+    let old = old.and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>).map_err(|e| tx.error("cannot be read", e))?;
+    drop(statement);
+    let old = by_position(old, 0);
+    let new = by_position(members::staged(tx, list, 0, i64::MAX)?, proof.served);
+    stage_matched(tx, (list, kind.as_str()), &old, &new)
 }
 
 /// Stages the known items in whose place the list repeats another one, where its total says that nothing was removed.
@@ -92,7 +117,7 @@ pub(super) fn stage_displaced(
             new[at] = KnownRow::default();
         }
     }
-    let kept = stage_matched(tx, (list, key), &old, &new)?;
+    let kept = stage_matched(tx, (list, item_kind(key)), &old, &new)?;
     let noted_at = |row: &KeptRow| noted_elsewhere.get(&row.position).copied().unwrap_or(row.position);
     Ok(kept.into_iter().map(|row| KeptRow { noted_at: noted_at(&row), ..row }).collect())
 }
@@ -110,14 +135,17 @@ fn by_position(rows: Vec<members::ListMember>, length: i64) -> Vec<KnownRow> {
     places
 }
 
+fn item_kind(key: &ListKey) -> &'static str {
+    membership_table(key.kind).map(|table| table.item_kind).unwrap_or_default()
+}
+
 /// Stages the old items that belong in the empty places of a new list.
 fn stage_matched(
     tx: &mut WriteTx,
-    (list, key): (i64, &ListKey),
+    (list, kind): (i64, &str),
     old: &[KnownRow],
     new: &[KnownRow],
 ) -> Result<Vec<KeptRow>, StoreError> {
-    let kind = membership_table(key.kind).map(|table| table.item_kind).unwrap_or_default();
     let mut kept = Vec::new();
     for (at, from) in match_nulls(old, new) {
         let Some(id) = &old[from].name else { continue };

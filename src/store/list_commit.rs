@@ -27,13 +27,16 @@ pub fn commit(
     now: &str,
 ) -> Result<ListCommit, StoreError> {
     list_proof::refuse_missing_rows(tx, list, key, proof)?;
+    let seen = &*later_than_before(tx, list, key, now)?;
     let mut kept = known_rows::stage_known(tx, list, key, proof)?;
+    if let Some(StreamTable::TopItems(kind)) = list_table(key.kind) {
+        kept.extend(known_rows::stage_known_tops(tx, list, (key, kind), proof, day_of(seen))?);
+    }
     // The hash is that of what Spotify sends, so that the same answer is known again.
     let hash = staging::hash(tx, list)?;
     kept.extend(known_rows::stage_displaced(tx, list, key, proof)?);
     let known: Option<String> = tx.query_one("SELECT content_hash FROM lists WHERE id = ?1", params![list])?;
     let same = known.as_deref() == Some(hash.as_str());
-    let seen = &*later_than_before(tx, list, key, now)?;
     let mut commit = match list_table(key.kind) {
         Some(StreamTable::PlaylistItems) => playlist_commit::commit(tx, list, &key.parent_id, proof, run, seen)?,
         Some(StreamTable::SearchResults) => append_search(tx, list, key, seen)?,
@@ -88,6 +91,10 @@ fn append_search(tx: &mut WriteTx, list: i64, key: &ListKey, now: &str) -> Resul
     Ok(ListCommit { stored, changed: stored > 0, ..ListCommit::default() })
 }
 
+fn day_of(now: &str) -> &str {
+    now.get(..10).unwrap_or(now)
+}
+
 /// Replaces the ranks of a day: a later reading of the same day wins.
 fn replace_tops(
     tx: &mut WriteTx,
@@ -97,7 +104,7 @@ fn replace_tops(
     now: &str,
 ) -> Result<ListCommit, StoreError> {
     let kind = kind.as_str();
-    let day = now.get(..10).unwrap_or(now);
+    let day = day_of(now);
     let gone = "DELETE FROM top_items WHERE user_id = ?1 AND kind = ?2 AND time_range = ?3 AND day = ?4";
     tx.execute_counted(gone, params![key.audience, kind, key.variant, day])?;
     let stored = tx.execute_counted(

@@ -47,7 +47,7 @@ impl PendingWrites {
         self.rows.push(PendingRow { write, first_cell: self.cells.len(), cells: cells.len() });
         for cell in cells {
             self.cells.push(match cell {
-                CellValue::Absent | CellValue::Null => PendingCell::Null,
+                CellValue::Absent | CellValue::Null | CellValue::KeptNull => PendingCell::Null,
                 CellValue::Int(number) | CellValue::BlankInt(number) => PendingCell::Int(*number),
                 CellValue::Text(text) | CellValue::BlankText(text) | CellValue::EmptyText(text) => {
                     let start = self.text.len();

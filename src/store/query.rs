@@ -34,7 +34,7 @@ pub use parameters::QueryParameters;
 pub use text::is_volatile;
 
 use first_rows::FirstRowsMemory;
-use limits::{MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
+use limits::{MAX_COMMAS, MAX_HEAP_BYTES, PROGRESS_INTERVAL, QUERY_LIMITS};
 use refusal::refusal;
 
 use super::views::{RowScope, ViewSelect, identifier};
@@ -318,6 +318,9 @@ impl QueryReader {
     }
 
     fn prepare(&self, sql: &str) -> Result<Statement<'_>, QueryError> {
+        if sql.matches(',').count() > MAX_COMMAS {
+            return Err(QueryError::TooManyCommas);
+        }
         let mut batch = Batch::new(&self.store, sql);
         let statement = batch.next().map_err(|e| self.explain(e))?.ok_or(QueryError::Empty)?;
         match batch.next() {

@@ -40,7 +40,7 @@ const ENTRIES: &str = "
       SELECT run_id, fetch, stream, parent_id, position, item_id, reason, detail, 1, known_gap, seen_at, NULL FROM skipped_items
       UNION ALL
       SELECT n.run_id, n.fetch, n.stream, nullif(l.parent_id, ''), NULL, n.example_id, n.problem || '_field',
-        n.path || ': ' || CASE n.problem WHEN 'blank' THEN 'blank' WHEN 'converted' THEN 'converted from ' || n.sent ELSE n.sent END
+        n.path || ': ' || CASE n.problem WHEN 'converted' THEN 'converted from ' || n.sent ELSE n.sent END
         || coalesce(', such as ' || n.example, ''), n.items, 0, n.noted_at, n.path
       FROM field_notes n LEFT JOIN lists l ON l.id = n.list_id)
     SELECT max(n.run), r.job, n.fetch, n.stream, n.parent, n.position, n.item, n.reason, n.detail, n.items, n.known, n.seen_at

@@ -14,7 +14,7 @@ use crate::export::JobExportReport;
 use crate::job::{Fetch, Job};
 use crate::store::timestamp;
 use crate::store::{FetchState, RunRecord, RunState, StoreError, changes_of_run, runs};
-use spotify_client::error::ApiError;
+use spotify_client::error::{ApiError, NEXT_RUN_HINT, PROXY_HINT};
 use spotify_client::state::AppClass;
 
 /// What the fetches of a run did so far.
@@ -162,7 +162,10 @@ impl RunAccumulator {
         })?;
         sync.store.write(move |s| runs::finish(s, run, &record, &now)).await?;
         let mut hints: Vec<String> = Vec::new();
+        let is_spotify_answering = sync.api.is_spotify_answering();
         for hint in self.hints {
+            // While others are answered by Spotify, no proxy is between.
+            let hint = if is_spotify_answering && hint == PROXY_HINT { NEXT_RUN_HINT.to_owned() } else { hint };
             if !hints.contains(&hint) {
                 hints.push(hint);
             }

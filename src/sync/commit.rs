@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::anomalies::{CUT_SHORT, PageAnomaly};
 use super::error::SyncError;
+use super::gap_looks::LateItem;
 use super::incremental::IncrementalRead;
 use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
@@ -32,6 +33,8 @@ pub(super) struct PageCommit {
     pub is_accepted: bool,
     /// Places of items that could not be read, where the page has nulls.
     pub unread_places: Vec<i64>,
+    /// Items of the page that come only when they are requested alone.
+    pub late_items: Vec<LateItem>,
     /// Hashes of the rows that are published, and of what an earlier pass read to its end.
     pub known_hashes: Vec<String>,
     /// When the playlist was last read by any reader before this read began.
@@ -80,6 +83,7 @@ pub(super) async fn commit_page(
             finish,
             is_accepted,
             unread_places,
+            late_items,
             known_hashes,
             newest_read_at,
         } = commit;
@@ -143,6 +147,12 @@ pub(super) async fn commit_page(
             }
             skipped += 1;
             notes.record(s, position, SkippedItem { reason, detail, ..SkippedItem::default() })?;
+        }
+        for item in late_items {
+            let (reason, item_id) = ("read_alone", Some(item.id));
+            let detail = Some("its page has no item there; it came when it was requested alone".to_owned());
+            let note = SkippedItem { reason, item_id, detail, already_known: true, ..SkippedItem::default() };
+            notes.record(s, item.place, note)?;
         }
         if let Some(by) = finish {
             skipped += notes.record_duplicates(s, &duplicates)?;

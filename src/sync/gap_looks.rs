@@ -2,10 +2,11 @@
 //!
 //! Spotify may send items later that it did not send at first, under the same total and the same version. So a run
 //! requests one page with places that were empty, and the first item behind the end. If an item comes, the list is
-//! read whole. Most of what is missing never comes, so after some looks in vain there is a pause, which doubles each
+//! read whole. An item that its pages lack even then keeps the place at which the look has found it. Most of what is missing never comes, so after some looks in vain there is a pause, which doubles each
 //! time, and a fetch looks at few lists. A list that ends before known rows is looked at by each run until the rows are
 //! back or a person accepts the end.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use chrono::TimeDelta;
@@ -17,7 +18,7 @@ use super::list_request::ListRequest;
 use super::open_list::OpenList;
 use super::page_request::{PagePosition, PageResponse, largest_page, try_page};
 use crate::ingest::is_other_kind;
-use crate::store::{KnownGaps, known_gaps, timestamp};
+use crate::store::{KnownGaps, known_gaps, members, timestamp};
 use crate::stream::EntryKind;
 use spotify_client::page::RawPage;
 
@@ -29,7 +30,7 @@ const LONGEST_PAUSE: u32 = 5;
 
 /// The part of a list that is presumed to be unchanged.
 pub(super) struct PresumedPart<'r> {
-    /// Places that are known to be empty, with the items that have them if they are doubles.
+    /// Places that are known to be empty, with the items that have them: doubles, and items whose rows stay.
     pub gaps: Vec<(i64, Option<String>)>,
     /// The place behind the last item.
     pub end: i64,
@@ -41,19 +42,38 @@ pub(super) struct PresumedPart<'r> {
     pub first_items: Option<&'r RawPage>,
 }
 
+/// An item that was missing, as a look has found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LateItem {
+    pub place: i64,
+    /// Its id, or the last part of its URI.
+    pub id: String,
+    /// The entry of the list.
+    pub entry: String,
+    /// The item that has its place so far.
+    pub known: Option<String>,
+}
+
+impl LateItem {
+    /// The first item of a page.
+    pub(super) fn first_of(page: &RawPage, place: i64, kind: EntryKind) -> Option<LateItem> {
+        find_items(page, place, &[(place, None)], kind).pop()
+    }
+}
+
 /// What a look has found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LookResult {
     /// Nothing new.
     Nothing,
-    /// An item that was missing.
-    Item,
+    /// Items that were missing.
+    Items(Vec<LateItem>),
     /// The list still ends before known rows.
     StillCut(String),
 }
 
 /// Whether something is missing, and it is time to look at it.
-fn is_due(sync: &SyncContext, gaps: &KnownGaps) -> bool {
+pub(super) fn is_due(sync: &SyncContext, gaps: &KnownGaps) -> bool {
     if gaps.places.is_empty() && gaps.behind_end == 0 {
         return false;
     }
@@ -97,10 +117,11 @@ pub(super) async fn look_at_gaps(
         }
     }
     let included = part.first_items.map_or(0, RawPage::served);
-    if let Some(page) = part.first_items
-        && (known.behind_end > 0 && included > part.end || has_item(page, 0, &part.gaps, list.entry_kind))
-    {
-        return Ok(LookResult::Item);
+    if let Some(page) = part.first_items {
+        let items = new_items(open, list, find_items(page, 0, &part.gaps, list.entry_kind)).await?;
+        if known.behind_end > 0 && included > part.end || !items.is_empty() {
+            return Ok(LookResult::Items(items));
+        }
     }
     if !is_due(sync, known) || matches!(result, LookResult::StillCut(_)) {
         return Ok(result);
@@ -122,9 +143,11 @@ pub(super) async fn look_at_gaps(
         // Where this fails, a later run looks.
         let Ok(PageResponse::Page(page)) = try_page(sync, open.context, list, position).await else { continue };
         has_looked = true;
-        let is_behind_end = Some(range.start) == behind_end;
-        if is_behind_end && page.served() > 0 || has_item(&page, range.start, &part.gaps, list.entry_kind) {
-            result = LookResult::Item;
+        let behind_end = behind_end.filter(|end| *end == range.start).map(|end| (end, None));
+        let wanted = behind_end.as_ref().map_or(&part.gaps[..], std::slice::from_ref);
+        let items = new_items(open, list, find_items(&page, range.start, wanted, list.entry_kind)).await?;
+        if !items.is_empty() {
+            result = LookResult::Items(items);
             break;
         }
     }
@@ -163,13 +186,48 @@ fn requests_of_look(looks: u32, places: &[i64], behind_end: Option<i64>, page_si
     page.into_iter().chain(behind_end.map(|end| end..end + 1)).collect()
 }
 
-/// Whether a page has an item at one of the places that were empty.
-fn has_item(page: &RawPage, offset: i64, gaps: &[(i64, Option<String>)], kind: EntryKind) -> bool {
+/// The items of a page at the places that were empty.
+fn find_items(page: &RawPage, offset: i64, gaps: &[(i64, Option<String>)], kind: EntryKind) -> Vec<LateItem> {
     let entries = page.entries();
-    gaps.iter().any(|(place, known)| {
-        let entry = usize::try_from(place - offset).ok().and_then(|at| entries.get(at).copied().flatten());
-        entry.and_then(|entry| item_of_entry(entry, kind)).is_some_and(|item| known.as_ref() != Some(&item))
-    })
+    let item = |(place, known): &(i64, Option<String>)| {
+        let entry = usize::try_from(place - offset).ok().and_then(|at| entries.get(at).copied().flatten())?;
+        let id = item_of_entry(entry, kind).filter(|id| known.as_ref() != Some(id))?;
+        Some(LateItem { place: *place, id, entry: entry.to_owned(), known: known.clone() })
+    };
+    gaps.iter().filter_map(item).collect()
+}
+
+/// Those of the items that the list does not have elsewhere. A playlist may have an item twice.
+async fn new_items(open: &OpenList<'_>, list: &ListRequest, items: Vec<LateItem>) -> Result<Vec<LateItem>, SyncError> {
+    if items.is_empty() || list.entry_kind == EntryKind::PlaylistItems {
+        return Ok(items);
+    }
+    let (id, kind) = (open.row.id, list.key.kind);
+    let known = open.sync.store.write(move |s| members::current(s, id, kind)).await?;
+    let known: HashSet<String> = known.into_iter().map(|row| row.id).collect();
+    Ok(items.into_iter().filter(|item| !known.contains(&item.id)).collect())
+}
+
+/// A page with the late items at the places that are still empty or that have a double again, and these items.
+pub(super) fn fill_page(page: RawPage, offset: i64, late: &[LateItem], kind: EntryKind) -> (RawPage, Vec<LateItem>) {
+    let mut entries = page.entries();
+    let mut filled = Vec::new();
+    for item in late {
+        let Some(entry) = usize::try_from(item.place - offset).ok().and_then(|at| entries.get_mut(at)) else {
+            continue;
+        };
+        let sent = entry.and_then(|entry| item_of_entry(entry, kind));
+        if sent.is_none() || sent == item.known {
+            *entry = Some(&item.entry);
+            filled.push(item.clone());
+        }
+    }
+    if filled.is_empty() {
+        return (page, filled);
+    }
+    let mut whole = page.with_entries(&entries, page.total, page.more);
+    whole.limit = page.limit;
+    (whole, filled)
 }
 
 /// The id or URI of the item of an entry, if it can have a row.

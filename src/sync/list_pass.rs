@@ -14,10 +14,11 @@ use super::brake::SUSPECT_BATCH;
 use super::commit::{CommitOutcome, PageCommit, commit_page, publish_staged, staged_hash};
 use super::counts::RecordCounts;
 use super::error::SyncError;
+use super::gap_looks::{LateItem, fill_page};
 use super::incremental::{IncrementalRead, PreviousRows};
 use super::list_request::{ListRequest, Prefetch};
 use super::open_list::OpenList;
-use super::page_reader::PageReader;
+use super::page_reader::{MAX_UNREAD_ITEMS, PageReader};
 use super::page_request::{PageFailure, PagePosition, PageResponse, request_version};
 use super::publication::PublishOutcome;
 use super::read_outcome::{PendingVerification, ReadOutcome, ReadStop};
@@ -61,6 +62,10 @@ pub(super) struct ListPass<'a> {
     newest_read_at: Option<String>,
     /// The version that was found during this pass instead of that at its start.
     other_version: Option<String>,
+    /// Items that a look has found, for the places that are still empty.
+    late_items: Vec<LateItem>,
+    /// The list was continued behind its end by late items.
+    has_late_end: bool,
 }
 
 impl<'a> ListPass<'a> {
@@ -89,12 +94,15 @@ impl<'a> ListPass<'a> {
             total_changed: false,
             newest_read_at: None,
             other_version: None,
+            late_items: Vec::new(),
+            has_late_end: false,
         }
     }
 
     /// Reads the list once. `at` says how far it is read, also where the pass ends with an error.
     pub(super) async fn read(mut self, at: &mut Checkpoint, prefetch: &mut Prefetch) -> Result<ReadOutcome, SyncError> {
         self.cut_short_before = prefetch.cut_short_at.take();
+        self.late_items = std::mem::take(&mut prefetch.late_items);
         let ended = self.read_to_end(at, prefetch).await;
         prefetch.cut_short_at = self.cut_short_at;
         if let Some(version) = self.other_version.take() {
@@ -126,6 +134,7 @@ impl<'a> ListPass<'a> {
                 continue;
             };
             let unread = self.pages.take_unread();
+            let (page, late) = self.add_late_items(at, page, (offset, unread.is_empty())).await;
             self.resolve_total(at, prefetch, &page).await?;
             if self.accepted_at != Some(offset)
                 && let Some(anomaly) = self.find_anomaly(at, &page, offset).await?
@@ -133,11 +142,12 @@ impl<'a> ListPass<'a> {
             {
                 continue;
             }
+            self.record_end_look(at, &page, offset).await?;
             let progress = self.page_progress(at, &page, offset)?;
             if progress.is_last {
                 self.pages.retry_unread(at).await?;
             }
-            let committed = self.commit(at, (page, unread), offset, progress).await;
+            let committed = self.commit(at, (page, unread, late), offset, progress).await;
             if !matches!(committed, Ok(None)) {
                 prefetch.content_hash = self.content_hash.take();
                 prefetch.has_doubles = self.has_doubles;
@@ -149,6 +159,38 @@ impl<'a> ListPass<'a> {
                 return self.verify_complete(at, prefetch).await;
             }
         }
+    }
+
+    /// A page with the items that a look has found where the page still lacks them, and these items.
+    async fn add_late_items(
+        &mut self,
+        at: &Checkpoint,
+        page: RawPage,
+        (offset, is_readable): (i64, bool),
+    ) -> (RawPage, Vec<LateItem>) {
+        if self.late_items.is_empty() || !is_readable {
+            return (page, Vec::new());
+        }
+        if page.served() > 0 {
+            return fill_page(page, offset, &self.late_items, self.list.entry_kind);
+        }
+        let Some(first) = self.late_items.iter().find(|item| item.place == offset) else { return (page, Vec::new()) };
+        // The list goes on behind its end, item by item.
+        let mut items = vec![first.clone()];
+        let total = at.announced.or(page.total).unwrap_or(0);
+        while items.len() < MAX_UNREAD_ITEMS && offset + count(items.len()) < total {
+            let place = offset + count(items.len());
+            let next = self.pages.retry_item(place).await;
+            let Some(item) = next.and_then(|next| LateItem::first_of(&next, place, self.list.entry_kind)) else {
+                break;
+            };
+            items.push(item);
+        }
+        self.has_late_end = true;
+        let entries: Vec<Option<&str>> = items.iter().map(|item| Some(item.entry.as_str())).collect();
+        let mut longer = page.with_entries(&entries, page.total, page.more);
+        longer.limit = page.limit;
+        (longer, items)
     }
 
     /// Continues an interrupted read, if the list still begins as it did.
@@ -312,7 +354,7 @@ impl<'a> ListPass<'a> {
     async fn commit(
         &mut self,
         at: &mut Checkpoint,
-        (page, unread): (RawPage, Vec<(i64, UnreadItem)>),
+        (page, unread, late_items): (RawPage, Vec<(i64, UnreadItem)>, Vec<LateItem>),
         offset: i64,
         progress: PageProgress,
     ) -> Result<Option<ReadOutcome>, ReadStop> {
@@ -339,6 +381,7 @@ impl<'a> ListPass<'a> {
             finish: (progress.is_last && !needs_proof).then_some(by),
             is_accepted: self.accepted_at == Some(offset),
             unread_places,
+            late_items,
             known_hashes: content_hash.into_iter().chain(self.open.row.content_hash.clone()).collect(),
             newest_read_at: self.newest_read_at.clone(),
         };

@@ -1,6 +1,7 @@
 //! A list, and the request for it.
 
 use super::counts::RecordCounts;
+use super::gap_looks::LateItem;
 use crate::store::{Checkpoint, ListKey, ListRow, SharedRows};
 use crate::stream::{ChangeDetection, EntryKind, Paging};
 use spotify_client::EntityKind;
@@ -53,6 +54,8 @@ pub(super) struct Prefetch {
     pub cut_short_at: Option<i64>,
     /// The totals of two pages that ended the previous pass, because they differ.
     pub changed_totals: Option<(Option<i64>, Option<i64>)>,
+    /// Items that a look has found before the read.
+    pub late_items: Vec<LateItem>,
     /// The newest read of the playlist by any reader when this read began, if it is not that of the open list.
     pub newest_read: Option<SharedRows>,
 }

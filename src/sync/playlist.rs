@@ -18,7 +18,7 @@ use super::open_list::OpenList;
 use super::paged_list::expected_drift;
 use super::read_outcome::ReadOutcome;
 use super::skip_notes::SkipNotes;
-use super::unread_items::finish_unchanged;
+use super::unread_items::{UnchangedList, finish_unchanged};
 use crate::ingest::{self, IngestError};
 use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
@@ -100,13 +100,13 @@ impl ListStrategy for PlaylistItems<'_> {
         let recent = sync.full_read_span(context.full_every);
         let full = reads_whole(sync, context, row);
         let is_unchanged = |version: Option<&str>| change_detection::is_unchanged(row, full, &recent, version);
-        let mut reads_unread = false;
+        let (mut reads_unread, mut late_items) = (false, Vec::new());
         if is_unchanged(known_snapshot(sync, self.id).await?.as_deref()) {
             let is_old_route = sync.app.class().map_err(ApiError::from)? == Some(AppClass::Extended);
             let list = playlist_items_request(context, *self, is_old_route);
             match finish_unchanged(open, &list, None).await? {
-                Some(outcome) => return Ok(outcome),
-                None => reads_unread = true,
+                UnchangedList::Finished(outcome) => return Ok(outcome),
+                UnchangedList::ReadAgain(late) => (reads_unread, late_items) = (true, late),
             }
         }
         let is_recent = !reads_unread && change_detection::is_full_read_recent(row, full, &recent);
@@ -127,9 +127,9 @@ impl ListStrategy for PlaylistItems<'_> {
         if !reads_unread && is_unchanged(playlist.snapshot_id.as_deref()) {
             let list = playlist_items_request(context, *self, playlist.is_old_route(class));
             match finish_unchanged(open, &list, playlist.page.as_ref()).await? {
-                Some(ReadOutcome::Unchanged(counts)) => return Ok(ReadOutcome::Complete(counts)),
-                Some(outcome) => return Ok(outcome),
-                None => {}
+                UnchangedList::Finished(ReadOutcome::Unchanged(counts)) => return Ok(ReadOutcome::Complete(counts)),
+                UnchangedList::Finished(outcome) => return Ok(outcome),
+                UnchangedList::ReadAgain(late) => late_items = late,
             }
         }
         if playlist.has_no_items(class) {
@@ -146,7 +146,8 @@ impl ListStrategy for PlaylistItems<'_> {
         }
         let list = playlist_items_request(context, *self, is_old_route);
         let PlaylistMetadata { page, snapshot_id, etag, .. } = playlist;
-        read_pages(open, &list, Prefetch { page, snapshot_id, etag, parent_answers: true, ..Prefetch::default() }).await
+        let prefetch = Prefetch { page, snapshot_id, etag, parent_answers: true, late_items, ..Prefetch::default() };
+        read_pages(open, &list, prefetch).await
     }
 
     async fn estimate(

@@ -1,5 +1,6 @@
 //! Searches: one answer holds a page for each type of hit.
 
+use super::brake::SUSPECT_BATCH;
 use super::change_detection;
 use super::commit::{abandon_read, discard_checkpoint};
 use super::context::FetchContext;
@@ -38,6 +39,8 @@ struct SearchCommit {
     had_hits: bool,
     /// Hits were missing at an earlier offset.
     missed_hits: bool,
+    /// A search without readable hits is published all the same.
+    accepts_batch: bool,
     /// Why the only hit of each type could not be read, if that is so.
     unread: Option<String>,
     notes: SkipNotes,
@@ -79,6 +82,7 @@ impl SearchCommit {
             is_second_answer,
             had_hits,
             missed_hits,
+            accepts_batch,
             unread,
             notes,
             asked,
@@ -100,7 +104,11 @@ impl SearchCommit {
         let has_none = window.offset == 0 && found.served == 0 && found.missing > 0;
         // Where there were hits before, one run alone does not replace them by none.
         let is_doubtful = has_none && had_hits && !list_proof::was_unproved_since_read(s, list, "short_page")?;
-        if found.repeats_previous || is_doubtful || (found.missing > 0 && !is_second_answer) {
+        let is_unreadable = |(_, reason, _): &(i64, &str, Option<String>)| matches!(*reason, "null_item" | "malformed");
+        let all_unreadable = found.staged.unstored.iter().all(is_unreadable) && unread.is_none();
+        let has_only_nulls = window.offset == 0 && all_unreadable && found.served > 0 && staging::count(s, list)? == 0;
+        let wants_second_answer = found.missing > 0 || has_only_nulls && !accepts_batch;
+        if found.repeats_previous || is_doubtful || (wants_second_answer && !is_second_answer) {
             discard_search(s, list, &kinds, window)?;
             if !is_second_answer {
                 return Ok(SearchOutcome::Suspect);
@@ -139,6 +147,10 @@ impl SearchCommit {
         // Hits are published together with the last of them.
         let stored = if !found.more || next.next_offset >= window.max_hits {
             let served = staging::count(s, list)? + next.skipped;
+            if all_unreadable && next.skipped == served && served > 0 && !accepts_batch && next.unread.is_empty() {
+                let detail = format!("{served} of {served} hits are null or have no id");
+                return Ok(SearchOutcome::Unproved { reason: SUSPECT_BATCH, detail });
+            }
             let (announced, skipped, first_items_only) = (next.announced, next.skipped, missing == 0 && !missed_hits);
             let proof = ListProof { announced, served, skipped, first_items_only, ..ListProof::default() };
             let stored = list_commit::commit(s, list, &key, &proof, run, &asked.now)?.stored;
@@ -176,6 +188,8 @@ impl ListStrategy for SearchRequest {
         let mut at = resume_search(open).await?;
         let (mut counts, skipped_before) = (RecordCounts::default(), at.skipped);
         let (mut suspect_at, mut missed_hits) = (None, false);
+        // A person has accepted such a search.
+        let had_only_nulls = open.row.stored == Some(0) && open.row.served.is_some_and(|served| served > 0);
         let mut reader = SearchReader::new(open, self, most);
         loop {
             let SearchAnswer { body, limit, unread } = match reader.next_answer(&at).await {
@@ -193,6 +207,7 @@ impl ListStrategy for SearchRequest {
                 is_second_answer: suspect_at == Some(at.next_offset),
                 had_hits: open.row.stored.is_some_and(|stored| stored > 0),
                 missed_hits,
+                accepts_batch: open.accepts_batch() || had_only_nulls,
                 unread,
                 notes: open.skip_notes(&asked),
                 asked,

@@ -4,29 +4,37 @@ use super::anomalies::CUT_SHORT;
 use super::brake::describe_known_rows;
 use super::commit::mark_unchanged;
 use super::error::{SyncError, is_about_one_list};
-use super::gap_looks::{LookResult, PresumedPart, look_at_gaps};
+use super::gap_looks::{LateItem, LookResult, PresumedPart, look_at_gaps};
 use super::list_request::ListRequest;
 use super::open_list::OpenList;
 use super::page_request::{PageFailure, PagePosition, PageResponse, try_page};
 use super::read_outcome::{ReadOutcome, describe_unread};
 use crate::ingest::stage_entries;
-use crate::store::{Checkpoint, WriteTx, lists, runs};
+use crate::store::{Checkpoint, WriteTx, known_gaps, lists, runs};
 use spotify_client::page::RawPage;
 
-/// The outcome of a list that has not changed since it was read. `None`: an item that could not be read then, or did not
-/// come, is there now, so the list is read again. `included` are the first items, if they are at hand already.
+/// What follows for a list that has not changed since it was read.
+pub(super) enum UnchangedList {
+    /// It keeps its rows.
+    Finished(ReadOutcome),
+    /// An item that could not be read then, or did not come, is there now, so the list is read again. The items are
+    /// those that a look has found.
+    ReadAgain(Vec<LateItem>),
+}
+
+/// Finishes a list that has not changed since it was read. `included` are the first items, if they are at hand already.
 pub(super) async fn finish_unchanged(
     open: &OpenList<'_>,
     list: &ListRequest,
     included: Option<&RawPage>,
-) -> Result<Option<ReadOutcome>, SyncError> {
+) -> Result<UnchangedList, SyncError> {
     let unread = &open.row.unread;
     for item in unread {
         if item.position < included.map_or(0, RawPage::served) {
-            return Ok(None);
+            return Ok(UnchangedList::ReadAgain(Vec::new()));
         }
         match try_page(open.sync, open.context, list, PagePosition::of_one_item(item.position)).await {
-            Ok(PageResponse::Page(page)) if page.served() > 0 => return Ok(None),
+            Ok(PageResponse::Page(page)) if page.served() > 0 => return Ok(UnchangedList::ReadAgain(Vec::new())),
             Ok(_) | Err(PageFailure::OfItems(_)) => {}
             // The list itself has just been found unchanged: a refusal is about the item.
             Err(PageFailure::Other(SyncError::Api(e))) if is_about_one_list(&e) => {}
@@ -34,15 +42,16 @@ pub(super) async fn finish_unchanged(
         }
     }
     let gaps = &open.row.gaps;
+    let (playlist, places) = (list.key.parent_id.clone(), gaps.places.clone());
     let part = PresumedPart {
-        gaps: gaps.places.iter().map(|place| (*place, None)).collect(),
+        gaps: open.sync.store.write(move |s| known_gaps::with_playlist_items(s, &playlist, &places)).await?,
         end: open.row.served.unwrap_or(0),
         is_end_known: included.is_some_and(RawPage::is_short_end),
         cut_at: gaps.cut_at,
         first_items: included,
     };
     let cut_short = match look_at_gaps(open, list, &part).await? {
-        LookResult::Item => return Ok(None),
+        LookResult::Items(late) => return Ok(UnchangedList::ReadAgain(late)),
         LookResult::StillCut(detail) => Some(detail),
         LookResult::Nothing => None,
     };
@@ -50,7 +59,7 @@ pub(super) async fn finish_unchanged(
     let kept = describe_known_rows(&open.context.job, &open.context.fetch);
     let cut = cut_short.as_ref().map(|detail| format!("{CUT_SHORT}: {detail}; {kept}"));
     let Some(detail) = describe_unread(open.row.announced, unread).or(cut) else {
-        return Ok(Some(ReadOutcome::Unchanged(open.unchanged())));
+        return Ok(UnchangedList::Finished(ReadOutcome::Unchanged(open.unchanged())));
     };
     let (asked, unread) = (open.context.asked(open.sync.now()), unread.clone());
     let notes = open.skip_notes(&asked);
@@ -61,7 +70,7 @@ pub(super) async fn finish_unchanged(
         notes.record_cut_short(s, cut_short)
     };
     open.sync.store.write(note).await?;
-    Ok(Some(ReadOutcome::Incomplete { counts, detail }))
+    Ok(UnchangedList::Finished(ReadOutcome::Incomplete { counts, detail }))
 }
 
 /// Stages an item that could not be read before. Returns how many items of the list that leaves without a row.

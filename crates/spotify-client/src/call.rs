@@ -1,16 +1,20 @@
 //! One call over all its attempts: it sends, asks [`retry::decide`], and carries out the decision.
 
+mod attempt_result;
+
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 use url::Url;
 
+use self::attempt_result::AttemptResult;
 use super::auth::{self, BearerToken, TokenError, UserTokens};
 use super::client::ClientInner;
 use super::deferral::{DeferralReason, DeferralScope};
 use super::error::ApiError;
 use super::error_body::{ErrorBody, is_foreign, looks_like_json};
+use super::family::EndpointFamily;
 use super::forbidden::ForbiddenReason;
 use super::json_repair::repair_surrogates;
 use super::request::{ApiRequest, ApiResponse, UnusableResponse};
@@ -45,24 +49,6 @@ pub(super) enum CallToken<'a> {
     User(&'a str, &'a Arc<UserTokens>),
     /// A token that is not stored yet. There is no other one if it is refused.
     New(Arc<BearerToken>),
-}
-
-/// How an attempt ended, with a message for people.
-struct AttemptResult<T> {
-    outcome: AttemptOutcome,
-    value: Option<T>,
-    words: String,
-    /// Whether it comes from Spotify and not from a proxy, as far as that shows.
-    by_spotify: bool,
-    /// There was no connection to the server.
-    is_disconnected: bool,
-}
-
-impl<T> AttemptResult<T> {
-    /// An attempt without a usable response.
-    fn failed(outcome: AttemptOutcome, words: String) -> AttemptResult<T> {
-        AttemptResult { outcome, value: None, words, by_spotify: false, is_disconnected: false }
-    }
 }
 
 impl<'a> ApiCall<'a> {
@@ -222,7 +208,13 @@ impl ApiCall<'_> {
     ) -> Result<Option<T>, ApiError> {
         let family = self.request.family;
         match decision {
-            RetryDecision::Done => Ok(ended.value),
+            RetryDecision::Done => {
+                // A network lets single calls through before it shows its page, such as the one for the profile.
+                if family != EndpointFamily::ME {
+                    self.api.limiter.record_spotify_answer();
+                }
+                Ok(ended.value)
+            }
             RetryDecision::Defer { .. } => Ok(None),
             RetryDecision::RefreshToken => {
                 self.token_renewed = true;
@@ -323,6 +315,12 @@ impl ApiCall<'_> {
                 is_disconnected: false,
             };
         }
+        if (201..=299).contains(&status) {
+            // There is no usable answer in it, although nothing has failed.
+            let what = if incoming.body.is_empty() { "the answer is empty" } else { "the answer is not a whole one" };
+            let failed = AttemptResult::failed(AttemptOutcome::Unusable, format!("{what} (status {status})"));
+            return AttemptResult { by_spotify: !is_foreign(&incoming.body), ..failed };
+        }
         let said = ErrorBody::parse(incoming, &token.header);
         let outcome = answered_outcome(incoming, said.quota, conditional, self.api);
         // Of a refusal only the error object shows that it comes from Spotify. Otherwise a proxy shows by its words.
@@ -377,6 +375,9 @@ impl ApiCall<'_> {
         (message, by_spotify, is_disconnected): (String, bool, bool),
     ) -> ApiError {
         let (family, attempts) = (self.request.family, self.attempt);
+        if !by_spotify && outcome != AttemptOutcome::Lost {
+            self.api.limiter.record_foreign_answer(&self.request.path);
+        }
         if outcome == AttemptOutcome::Unusable {
             return ApiError::Unusable { family, what: message, attempts, is_json: by_spotify };
         }

@@ -336,6 +336,11 @@ impl SpotifyClient {
         })
     }
 
+    /// Whether Spotify itself has answered, so that a few other answers are no fault of the network.
+    pub fn is_spotify_answering(&self) -> bool {
+        self.0.limiter.is_spotify_answering()
+    }
+
     /// Stops the run: nothing more is sent and every wait ends. Responses in flight may still arrive.
     pub fn stop(&self) {
         self.0.limiter.stop();

@@ -78,7 +78,7 @@ pub enum ApiError {
         why: String,
     },
     /// The page stayed unusable: that list is partial (exit 3), the others continue.
-    #[error("{family}: {attempts} answers in a row were unusable: {what}")]
+    #[error("{family}: {}: {what}", describe_unusable(*attempts))]
     Unusable {
         /// The family that was called.
         family: EndpointFamily,
@@ -90,7 +90,7 @@ pub enum ApiError {
         is_json: bool,
     },
     /// 5xx after all attempts, while other calls are answered: that id or list is partial (exit 3).
-    #[error("{family}: Spotify failed {attempts} times: {message}")]
+    #[error("{family}: Spotify failed {}: {message}", describe_failures(*attempts))]
     ServerError {
         /// The family that was called.
         family: EndpointFamily,
@@ -102,7 +102,7 @@ pub enum ApiError {
         by_spotify: bool,
     },
     /// No response after all attempts, while other calls are answered: that id or list is partial (exit 3).
-    #[error("{family}: no answer to {attempts} attempts: {what}")]
+    #[error("{family}: no answer to {}: {what}", describe_attempts(*attempts))]
     NoAnswer {
         /// The family that was called.
         family: EndpointFamily,
@@ -112,7 +112,7 @@ pub enum ApiError {
         attempts: u32,
     },
     /// No response, and no retries left (exit 1).
-    #[error("Spotify cannot be reached, {attempts} attempts: {what}")]
+    #[error("Spotify cannot be reached, {}: {what}", describe_attempts(*attempts))]
     Unreachable {
         /// The last failure, or that the run has no retries left.
         what: String,
@@ -159,6 +159,27 @@ pub enum ApiError {
     Grants(#[source] Arc<GrantError>),
 }
 
+fn describe_unusable(attempts: u32) -> String {
+    match attempts {
+        0 | 1 => "the answer was unusable".to_owned(),
+        _ => format!("{attempts} answers in a row were unusable"),
+    }
+}
+
+fn describe_attempts(attempts: u32) -> String {
+    match attempts {
+        0 | 1 => "1 attempt".to_owned(),
+        _ => format!("{attempts} attempts"),
+    }
+}
+
+fn describe_failures(attempts: u32) -> String {
+    match attempts {
+        0 | 1 => "once".to_owned(),
+        _ => format!("{attempts} times"),
+    }
+}
+
 impl From<GrantError> for ApiError {
     fn from(error: GrantError) -> Self {
         ApiError::Grants(Arc::new(error))
@@ -170,6 +191,12 @@ impl From<StateError> for ApiError {
         ApiError::State(Arc::new(error))
     }
 }
+
+/// What to do about an answer that is not Spotify's.
+pub const PROXY_HINT: &str = "a proxy or the sign-in page of a network may respond instead of Spotify: open https://api.spotify.com in a browser, check HTTPS_PROXY";
+
+/// What follows where one id or list fails and the others do not.
+pub const NEXT_RUN_HINT: &str = "the next run requests it again, after the others";
 
 /// What to do about a playlist whose items Spotify gives only to its owner and collaborators.
 pub const SIGN_OWNER_IN: &str =
@@ -195,22 +222,21 @@ impl ApiError {
                 ForbiddenReason::ScopeMissing => {
                     "sign in again, the new consent has all scopes that jobs need: `auth login USER`"
                 }
-                ForbiddenReason::NotAllowListed => "add the user under User Management in Spotify's developer dashboard",
+                ForbiddenReason::NotAllowListed => {
+                    "add the user under User Management in Spotify's developer dashboard"
+                }
                 ForbiddenReason::PremiumLapsed => "the owner of the app must renew Premium",
-                ForbiddenReason::Unknown => "Spotify gives no other reason; the next attempt is in a week, or with `run --full`",
+                ForbiddenReason::Unknown => {
+                    "Spotify gives no other reason; the next attempt is in a week, or with `run --full`"
+                }
             }
             .to_owned(),
             ApiError::Deferred(deferral) => return deferral.hint().map(str::to_owned),
             ApiError::Unusable { is_json: true, .. } => {
                 "Spotify's answer is odd; the next run tries it again".to_owned()
             }
-            ApiError::ServerError { by_spotify: true, .. } | ApiError::NoAnswer { .. } => {
-                "the next run requests it again, after the others".to_owned()
-            }
-            ApiError::Unusable { .. } | ApiError::ServerError { .. } => {
-                "a proxy or the sign-in page of a network may respond instead of Spotify: open https://api.spotify.com in a browser, check HTTPS_PROXY"
-                    .to_owned()
-            }
+            ApiError::ServerError { by_spotify: true, .. } | ApiError::NoAnswer { .. } => NEXT_RUN_HINT.to_owned(),
+            ApiError::Unusable { .. } | ApiError::ServerError { .. } => PROXY_HINT.to_owned(),
             ApiError::Unreachable { .. } => {
                 "check the network and HTTPS_PROXY; the next run continues after the last committed page".to_owned()
             }

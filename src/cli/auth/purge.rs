@@ -184,7 +184,8 @@ impl PurgeOutcome {
             print::stderr(&format!("left      {} {what}\n", shown(&path)));
         }
         print::stderr(
-            "not deleted: backups and copies of the store elsewhere, the system's log, and copies that others have made\n",
+            "not deleted: backups and copies of the store elsewhere, rows in places that a target file named earlier (`url`, \
+             `schema`, `store`), the system's log, and copies that others have made\n",
         );
         for target in &self.targets {
             print::stderr(&format!("left      target {target} still has the deleted rows\n"));

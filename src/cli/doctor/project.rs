@@ -44,10 +44,8 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
     let loaded = context.jobs(settings, &[]);
     let mut page = vec![jobs(&loaded)];
     match restore::interrupted(context) {
-        Ok(false) => {}
-        Ok(true) => {
-            page.push(DoctorLine::problem("project", restore::INTERRUPTED, "cratedigger jobs", ExitStatus::Storage));
-        }
+        Ok(None) => {}
+        Ok(Some(text)) => page.push(DoctorLine::problem("project", text, "cratedigger jobs", ExitStatus::Storage)),
         Err(failure) => page.push(DoctorLine::from_error("project", &failure, "cratedigger jobs")),
     }
     let open = open_folders(&context.project, settings);

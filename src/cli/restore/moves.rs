@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
+use super::leftovers;
 use super::places::folder_of;
 use super::waiting::{LIST, WaitingFolder};
 use crate::cli::backup::archive::{ENV_FILE, PROJECT_PARTS, is_state_file};
@@ -69,13 +70,28 @@ pub(super) fn are_left(root: &Path) -> anyhow::Result<bool> {
     Ok(WaitingFolder::open(root)?.is_some_and(|waiting| waiting.has(LIST)))
 }
 
-/// Makes the moves that are left, and removes the list. Calls `begins` before the first one.
+/// What was left of a restore that was killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftRestore {
+    /// Its moves, which are finished.
+    Moves,
+    /// Files that it had unpacked before it changed anything, which are deleted.
+    Files,
+}
+
+/// Makes the moves that are left, and removes the list; or deletes the files of a restore that has no list. Calls `says`
+/// before the first move, or after the files are deleted.
 ///
 /// # Errors
 /// If anything is not as this program left it; then nothing is moved. Or if a move fails.
-pub(super) fn finish(root: &Path, begins: impl FnOnce()) -> anyhow::Result<()> {
+pub(super) fn finish(root: &Path, says: impl FnOnce(LeftRestore)) -> anyhow::Result<()> {
     let Some(waiting) = WaitingFolder::open(root)? else { return Ok(()) };
-    let Some(file) = waiting.file(LIST)? else { return Ok(()) };
+    let Some(file) = waiting.file(LIST)? else {
+        if leftovers::remove(root, &waiting)? {
+            says(LeftRestore::Files);
+        }
+        return Ok(());
+    };
     // Two commands may start after a kill.
     rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
     if !waiting.still_has(LIST, &file) {
@@ -97,7 +113,7 @@ pub(super) fn finish(root: &Path, begins: impl FnOnce()) -> anyhow::Result<()> {
     }
     let at_database = prepared(folder_of(&list.database))?;
     let at_state = prepared(&list.state)?;
-    begins();
+    says(LeftRestore::Moves);
 
     if !list.has_grants {
         at_state.remove_beside(OsStr::new(GRANTS))?;
@@ -115,7 +131,7 @@ pub(super) fn finish(root: &Path, begins: impl FnOnce()) -> anyhow::Result<()> {
     }
     waiting.remove_file(LIST)?;
     for folder in [&at_database, &at_state, &waiting] {
-        // A folder that stays is emptied by the next restore. One may be two of these.
+        // A folder that stays is deleted by the next command. One may be two of these.
         drop(folder.remove());
     }
     Ok(())
@@ -179,7 +195,7 @@ mod tests {
                 _ => put_database(&folders[1], STORE, "store.db", &list.database).unwrap(),
             }
             let mut begun = false;
-            finish(root.path(), || begun = true).unwrap();
+            finish(root.path(), |left| begun = left == LeftRestore::Moves).unwrap();
             assert!(begun);
             for name in ["jobs/new.toml", "output/store.db", "state/state.db"] {
                 assert_eq!(fs::read_to_string(at(name)).unwrap(), "new", "{done}: {name}");

@@ -78,13 +78,10 @@ impl WaitingFolder {
             _ => {}
         }
         let Some(waiting) = WaitingFolder::open(parent)? else { bail!("{} has disappeared", path.display()) };
-        if rustix::fs::flock(&waiting.folder, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !waiting.try_lock() {
             return Err(RestoreRunning.into());
         }
-        if let Some((_, of)) = waiting.owner()?
-            && canonical_path(&of) != canonical_path(project)
-            && of.join(WAITING).join(LIST).symlink_metadata().is_ok()
-        {
+        if let Some(of) = waiting.other_project(project)? {
             bail!("a restore of {} was interrupted and needs {}", of.display(), path.display());
         }
         clear(&waiting.folder).with_context(failed)?;
@@ -92,6 +89,20 @@ impl WaitingFolder {
         let text = [id.as_bytes(), b"\n", project.as_os_str().as_bytes()].concat();
         waiting.write(OWNER, &text).with_context(failed)?;
         Ok(waiting)
+    }
+
+    /// Takes the lock of a restore. Returns false if another process has it.
+    pub(super) fn try_lock(&self) -> bool {
+        rustix::fs::flock(&self.folder, FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+
+    /// The other project whose restore was interrupted and needs the folder.
+    pub(super) fn other_project(&self, project: &Path) -> anyhow::Result<Option<PathBuf>> {
+        let of = self.owner()?.map(|(_, of)| of);
+        let needs = |of: &PathBuf| {
+            canonical_path(of) != canonical_path(project) && of.join(WAITING).join(LIST).symlink_metadata().is_ok()
+        };
+        Ok(of.filter(needs))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -107,6 +118,15 @@ impl WaitingFolder {
     /// Whether the folder belongs to the restore with this id.
     pub(super) fn belongs_to(&self, id: &str) -> anyhow::Result<bool> {
         Ok(self.owner()?.is_some_and(|(owner, _)| owner == id))
+    }
+
+    /// Whether another folder belongs to the same restore, or the restore was killed before its id was written there.
+    pub(super) fn prepared(&self, other: &WaitingFolder) -> bool {
+        let id = |folder: &WaitingFolder| folder.owner().map(|owner| owner.map(|(id, _)| id));
+        match (id(self), id(other)) {
+            (Ok(Some(mine)), Ok(other)) => other.is_none_or(|other| other == mine),
+            _ => false,
+        }
     }
 
     /// The id of the restore and its project.

@@ -80,7 +80,8 @@ impl LakeBucket {
                     return Ok(false);
                 }
                 Err(error) if bucket_error::has_no_conditions(&error) => {
-                    tracing::debug!(%error, "the bucket has no conditional writes");
+                    // The error contains the address, which may be signed.
+                    tracing::debug!("the bucket has no conditional writes");
                     self.has_no_conditions.store(true, Ordering::Relaxed);
                 }
                 Err(error) => return Err(self.failed(&error)),

@@ -1,19 +1,26 @@
-//! A lake in a folder of this machine. Only one push at a time writes to it.
+//! A lake in a folder of this machine. Only one push at a time writes to it. The folder itself may be reached through links;
+//! those in it are not followed, since others may write there too.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::files::LakeFile;
-use super::manifest::table_and_epoch;
+use super::manifest::{random_name, table_and_epoch};
+use crate::input_file::{self, InputFileError};
 use crate::push::PushError;
 use crate::store::{FEED_TABLES, FileAccess};
 
 const LOCK: &str = ".cratedigger.lock";
+
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// The beginning of the names of files that are being written.
 pub(super) const DRAFT: &str = ".push-";
@@ -54,8 +61,12 @@ impl LakeFolder {
         }
         folder.create_folder(root)?;
         let path = root.join(LOCK);
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(|error| folder.failed(&path, &error))?;
+        // A named pipe in its place must not block.
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let at = folder.open_below("").and_then(|root| root.ok_or_else(|| ErrorKind::NotFound.into()));
+        let at = at.map_err(|error| folder.failed(root, &error))?;
+        let lock = rustix::fs::openat(&at, LOCK, flags, Mode::RUSR | Mode::WUSR);
+        let lock = lock.map(File::from).map_err(|error| folder.failed(&path, &error.into()))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(PushError::Busy { target: target.to_owned() }),
@@ -63,50 +74,65 @@ impl LakeFolder {
         }
         folder._lock = Some(lock);
         // A killed push may have left a manifest that it had not finished.
-        let names = folder.names_in("")?;
-        names
-            .iter()
-            .filter(|name| name.starts_with(DRAFT))
-            .for_each(|name| drop(std::fs::remove_file(root.join(name))));
+        for name in folder.names_in("")?.iter().filter(|name| name.starts_with(DRAFT)) {
+            let _ = rustix::fs::unlinkat(&at, name.as_str(), AtFlags::empty());
+        }
         Ok(folder)
     }
 
     /// A file, unless it is longer than a limit.
     pub(super) fn read(&self, path: &str, most: u64) -> Result<Option<Bytes>, PushError> {
-        let path = self.root.join(path);
+        let (folder, name) = folder_and_name(path);
         let read = || {
-            let file = File::open(&path)?;
-            if file.metadata()?.len() > most {
-                return Err(io::Error::new(ErrorKind::FileTooLarge, "the file is too large"));
+            let Some(folder) = self.open_below(folder)? else { return Ok(None) };
+            match input_file::open_in(&folder, OsStr::new(name)) {
+                Err(error) if error.is_missing() => Ok(None),
+                Err(error) => Err(error.into_io()),
+                Ok(file) => {
+                    let bytes = input_file::read_limited(&file, most).map_err(InputFileError::into_io)?;
+                    Ok(Some(Bytes::from(bytes)))
+                }
             }
-            let mut bytes = Vec::new();
-            io::Read::read_to_end(&mut { file }, &mut bytes)?;
-            Ok(Bytes::from(bytes))
         };
-        match read() {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(self.failed(&path, &error)),
-        }
+        read().map_err(|error| self.failed(&self.root.join(path), &error))
     }
 
     /// Writes a file that does not exist. Returns false if it does.
     pub(super) fn create(&self, path: &str, bytes: &[u8]) -> Result<bool, PushError> {
-        let path = self.root.join(path);
-        let draft = self.write_draft(&path, bytes)?;
-        match draft.persist_noclobber(&path) {
-            Ok(_) => self.sync_folder_of(&path).map(|()| true),
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(self.failed(&path, &error.error)),
-        }
+        self.write(path, bytes, |folder, draft, name| match move_to_new(folder, draft, name) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => rustix::fs::unlinkat(folder, draft, AtFlags::empty()).map(|()| false),
+            Err(error) => Err(error),
+        })
     }
 
     /// Writes a file, or replaces it at once.
     pub(super) fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), PushError> {
-        let path = self.root.join(path);
-        let draft = self.write_draft(&path, bytes)?;
-        draft.persist(&path).map_err(|error| self.failed(&path, &error.error))?;
-        self.sync_folder_of(&path)
+        self.write(path, bytes, |folder, draft, name| rustix::fs::renameat(folder, draft, folder, name))
+    }
+
+    /// Writes a draft, which `put` then gives its name.
+    fn write<T>(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        put: impl FnOnce(&File, &str, &str) -> rustix::io::Result<T>,
+    ) -> Result<T, PushError> {
+        let (folder, name) = folder_and_name(path);
+        let draft = format!("{DRAFT}{}", random_name());
+        let write = || {
+            let folder = self.create_below(folder)?;
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let mut file = File::from(rustix::fs::openat(&folder, draft.as_str(), flags, Mode::RUSR | Mode::WUSR)?);
+            let written = file.write_all(bytes).and_then(|()| self.access.apply(&file)).and_then(|()| file.sync_all());
+            let put = written.and_then(|()| Ok(put(&folder, &draft, name)?));
+            if put.is_err() {
+                let _ = rustix::fs::unlinkat(&folder, draft.as_str(), AtFlags::empty());
+            }
+            folder.sync_all()?;
+            put
+        };
+        write().map_err(|error| self.failed(&self.root.join(path), &error))
     }
 
     /// The files of pushes, with those that killed pushes have left.
@@ -121,7 +147,7 @@ impl LakeFolder {
                 for name in self.names_in(&folder)? {
                     let path = format!("{folder}/{name}");
                     if table_and_epoch(&path).is_some() {
-                        let bytes = self.root.join(&path).metadata().map_or(0, |metadata| metadata.len());
+                        let bytes = self.root.join(&path).symlink_metadata().map_or(0, |metadata| metadata.len());
                         files.push(LakeFile { path, bytes });
                     }
                 }
@@ -133,46 +159,79 @@ impl LakeFolder {
     /// Deletes files, and the folders that are empty then.
     pub(super) fn delete(&self, paths: &[String]) -> Result<(), PushError> {
         for path in paths {
-            let path = self.root.join(path);
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(self.failed(&path, &error)),
-                _ => {}
-            }
-            if let Some(folder) = path.parent() {
+            let (folder, name) = folder_and_name(path);
+            let (above, folder_name) = folder_and_name(folder);
+            let delete = || {
+                let Some(above) = self.open_below(above)? else { return Ok(()) };
+                let at = match open_folder(&above, folder_name) {
+                    Err(Errno::NOENT) => return Ok(()),
+                    at => at?,
+                };
+                match rustix::fs::unlinkat(&at, name, AtFlags::empty()) {
+                    Err(Errno::NOENT) => {}
+                    deleted => deleted?,
+                }
                 // It may have other files.
-                let _ = std::fs::remove_dir(folder);
-            }
+                let _ = rustix::fs::unlinkat(&above, folder_name, AtFlags::REMOVEDIR);
+                Ok(())
+            };
+            delete().map_err(|error: io::Error| self.failed(&self.root.join(path), &error))?;
         }
         Ok(())
     }
 
+    /// The names in a folder; none if it does not exist or is something else.
     fn names_in(&self, folder: &str) -> Result<Vec<String>, PushError> {
-        let path = self.root.join(folder);
-        let entries = match std::fs::read_dir(&path) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                return Ok(Vec::new());
+        let names = || {
+            let folder = match self.open_below(folder) {
+                Err(error) if error.kind() == ErrorKind::NotADirectory => None,
+                folder => folder?,
+            };
+            let Some(folder) = folder else { return Ok(Vec::new()) };
+            let mut names = Vec::new();
+            for entry in Dir::read_from(&folder)? {
+                let name = OsStr::from_bytes(entry?.file_name().to_bytes()).to_string_lossy().into_owned();
+                if name != "." && name != ".." {
+                    names.push(name);
+                }
             }
-            entries => entries.map_err(|error| self.failed(&path, &error))?,
+            Ok(names)
         };
-        let names = entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));
-        let names = names.collect::<io::Result<Vec<_>>>();
-        names.map_err(|error| self.failed(&path, &error))
+        names().map_err(|error| self.failed(&self.root.join(folder), &error))
     }
 
-    fn write_draft(&self, path: &Path, bytes: &[u8]) -> Result<tempfile::NamedTempFile, PushError> {
-        let folder = path.parent().unwrap_or(&self.root);
-        self.create_folder(folder)?;
-        let write = || {
-            let mut draft = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
-            draft.write_all(bytes)?;
-            self.access.apply(draft.as_file())?;
-            draft.as_file().sync_all()?;
-            Ok(draft)
+    /// Opens a folder below the root, if it exists.
+    fn open_below(&self, folder: &str) -> io::Result<Option<File>> {
+        let open = || {
+            let mut at = File::open(&self.root)?;
+            for part in folder.split('/').filter(|part| !part.is_empty()) {
+                at = open_folder(&at, part)?;
+            }
+            Ok(at)
         };
-        write().map_err(|error| self.failed(path, &error))
+        match open() {
+            Err(error) if io::Error::kind(&error) == ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
     }
 
-    /// Creates a folder and those above it, with the mode of the settings.
+    /// The same, and creates what does not exist, with the mode of the settings.
+    fn create_below(&self, folder: &str) -> io::Result<File> {
+        let mut at = File::open(&self.root)?;
+        for part in folder.split('/').filter(|part| !part.is_empty()) {
+            let is_new = match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(self.access.folder_mode())) {
+                Err(Errno::EXIST) => false,
+                created => created.map(|()| true)?,
+            };
+            at = open_folder(&at, part)?;
+            if is_new {
+                self.access.apply_to_folder(&at)?;
+            }
+        }
+        Ok(at)
+    }
+
+    /// Creates the root and the folders above it, with the mode of the settings.
     fn create_folder(&self, folder: &Path) -> Result<(), PushError> {
         if folder.is_dir() {
             return Ok(());
@@ -187,11 +246,6 @@ impl LakeFolder {
         create().map_err(|error| self.failed(folder, &error))
     }
 
-    fn sync_folder_of(&self, path: &Path) -> Result<(), PushError> {
-        let folder = path.parent().unwrap_or(&self.root);
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| self.failed(folder, &error))
-    }
-
     /// What an error of the disk means.
     fn failed(&self, path: &Path, error: &io::Error) -> PushError {
         let target = self.target.clone();
@@ -202,13 +256,37 @@ impl LakeFolder {
                 why,
                 hint: "the user that runs cratedigger has to write in this folder".into(),
             },
-            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-                PushError::Refused { target, why, hint: Some("something else has the name of a folder".into()) }
-            }
+            ErrorKind::NotADirectory | ErrorKind::AlreadyExists => PushError::Refused {
+                target,
+                why,
+                hint: Some("something else has the name of a folder; links in a lake are not followed".into()),
+            },
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
                 PushError::Refused { target, why, hint: Some("free space, then push again".into()) }
             }
             _ => PushError::Refused { target, why, hint: None },
         }
     }
+}
+
+/// Opens a folder in another one. A link is none.
+fn open_folder(at: &File, name: &str) -> rustix::io::Result<File> {
+    let folder = rustix::fs::openat(at, name, FOLDER, Mode::empty()).map(File::from);
+    folder.map_err(|error| if error == Errno::LOOP { Errno::NOTDIR } else { error })
+}
+
+fn folder_and_name(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// Gives a draft a name that nothing has.
+fn move_to_new(folder: &File, draft: &str, name: &str) -> rustix::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    match rustix::fs::renameat_with(folder, draft, folder, name, rustix::fs::RenameFlags::NOREPLACE) {
+        // Not every file system can do that.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        moved => return moved,
+    }
+    rustix::fs::linkat(folder, draft, folder, name, AtFlags::empty())?;
+    rustix::fs::unlinkat(folder, draft, AtFlags::empty())
 }

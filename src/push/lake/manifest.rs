@@ -98,18 +98,44 @@ impl LakeManifest {
         struct OnlyFormat {
             format: u32,
         }
-        let unreadable = |error: serde_json::Error| ManifestFlaw::Unreadable(error.to_string());
+        // The error repeats what is in the file, however long.
+        let unreadable =
+            |error: serde_json::Error| ManifestFlaw::Unreadable(error.to_string().chars().take(200).collect());
         let OnlyFormat { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
         if format > FORMAT {
             return Err(ManifestFlaw::Newer);
         }
         let manifest: LakeManifest = serde_json::from_slice(bytes).map_err(unreadable)?;
-        // Files below these names are deleted, so a name must not lead anywhere else.
-        let epochs = manifest.superseded.iter().map(|earlier| &earlier.epoch).chain([&manifest.epoch]);
-        if let Some(odd) = epochs.into_iter().find(|epoch| !is_epoch(epoch)) {
-            return Err(ManifestFlaw::Unreadable(format!("invalid epoch {odd:?}")));
+        match manifest.oddity() {
+            Some(odd) => Err(ManifestFlaw::Unreadable(odd.to_owned())),
+            None => Ok(manifest),
         }
-        Ok(manifest)
+    }
+
+    /// What no push writes. Files below names of the manifest are deleted, and names and times become SQL, so they must be what
+    /// they seem: others may write to the lake.
+    fn oddity(&self) -> Option<&'static str> {
+        let earlier = self.superseded.iter().map(|earlier| &earlier.epoch);
+        if !earlier.chain([&self.epoch]).all(|epoch| is_epoch(epoch)) {
+            return Some("invalid epoch");
+        }
+        if DateTime::parse_from_rfc3339(&self.pushed_at).is_err() || self.version < 0 {
+            return Some("invalid time or version");
+        }
+        let names = self.tables.iter().flat_map(|table| {
+            let columns = table.columns.iter().map(|column| &column.name);
+            [&table.name].into_iter().chain(&table.key).chain(columns)
+        });
+        if !names.into_iter().all(|name| is_name(name)) {
+            return Some("invalid name of a table or column");
+        }
+        let is_ours = |file: &ManifestFile| {
+            let name = file.path.strip_prefix(&format!("{}/epoch={}/", file.table, self.epoch));
+            name.is_some_and(|name| {
+                name.ends_with(".parquet") && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b))
+            })
+        };
+        (!self.files.iter().all(|file| is_name(&file.table) && is_ours(file))).then_some("invalid path of a file")
     }
 
     /// The manifest of a push, which has no tables and files yet. Without `before` it begins a new epoch.
@@ -207,6 +233,12 @@ pub(super) fn table_and_epoch(path: &str) -> Option<(&str, &str)> {
     is_ours.then_some((table, epoch))
 }
 
+/// Whether this can be the name of a table or column.
+fn is_name(text: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(is_word)
+}
+
 fn is_epoch(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
@@ -220,7 +252,7 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 }
 
 /// A name that no other push has.
-fn random_name() -> String {
+pub(super) fn random_name() -> String {
     let mut bytes = [0; 8];
     match getrandom::fill(&mut bytes) {
         Ok(()) => u64::from_ne_bytes(bytes),
@@ -256,11 +288,43 @@ mod tests {
         for odd in ["", "[]", "{}", r#"{"format": 1}"#] {
             assert!(matches!(LakeManifest::parse(odd.as_bytes()), Err(ManifestFlaw::Unreadable(_))), "{odd}");
         }
-        let leads_away = r#"{"format": 1, "written_by": "", "push": "", "pushed_at": "", "feed_epoch": "", "version": 1,
-            "epoch": "0123456789abcdef", "epoch_began_at": "", "first_deletion_at": null, "tables": [], "files": [],
-            "superseded": [{"epoch": "../../x", "delete_after": ""}]}"#;
-        let flaw = LakeManifest::parse(leads_away.as_bytes()).unwrap_err();
-        assert!(matches!(&flaw, ManifestFlaw::Unreadable(why) if why.contains("invalid epoch")), "{flaw:?}");
-        assert!(LakeManifest::parse(leads_away.replace("../../x", "fedcba9876543210").as_bytes()).is_ok());
+        let long = format!("{{\"format\": {:?}}}", "x".repeat(1 << 20));
+        assert!(matches!(LakeManifest::parse(long.as_bytes()), Err(ManifestFlaw::Unreadable(why)) if why.len() < 300));
+
+        let file = |path: &str| {
+            serde_json::json!([{ "table": "tracks", "path": path, "from": 0, "to": 1, "rows": 1, "deleted": 0, "bytes": 1,
+                "sha256": "" }])
+        };
+        let epoch = "0123456789abcdef";
+        let sound = serde_json::json!({ "format": 1, "written_by": "", "push": "", "pushed_at": "2026-11-30T00:00:00Z",
+            "feed_epoch": "", "version": 1, "epoch": epoch, "epoch_began_at": "2026-11-30T00:00:00Z",
+            "first_deletion_at": null, "superseded": [{ "epoch": epoch, "delete_after": "" }],
+            "files": file("tracks/epoch=0123456789abcdef/000000000000-000000000812-2.parquet"),
+            "tables": [{ "name": "tracks", "key": ["track_id"], "columns": [{ "name": "track_id", "type": "string" }] }],
+        });
+        let parse = |value: &serde_json::Value| LakeManifest::parse(value.to_string().as_bytes());
+        assert!(parse(&sound).is_ok());
+        // Each leads out of the lake, or changes the SQL of views.
+        for (at, odd, says) in [
+            ("/superseded/0/epoch", "../../x", "invalid epoch"),
+            ("/epoch", "0123456789abcde'", "invalid epoch"),
+            ("/pushed_at", "2026-11-30\nDROP TABLE tracks; --", "invalid time"),
+            ("/tables/0/name", "x\"; DROP TABLE tracks; --", "invalid name"),
+            ("/tables/0/key/0", "x`", "invalid name"),
+            ("/tables/0/columns/0/name", "", "invalid name"),
+            ("/files/0/table", "../tracks", "invalid path"),
+            ("/files/0/path", "tracks/epoch=0123456789abcdef/../../../x.parquet", "invalid path"),
+            ("/files/0/path", "tracks/epoch=0123456789abcdef/x'.parquet", "invalid path"),
+            ("/files/0/path", "tracks/epoch=fedcba9876543210/x.parquet", "invalid path"),
+            ("/files/0/path", "/etc/passwd", "invalid path"),
+        ] {
+            let mut value = sound.clone();
+            *value.pointer_mut(at).unwrap() = odd.into();
+            let flaw = parse(&value).unwrap_err();
+            assert!(matches!(&flaw, ManifestFlaw::Unreadable(why) if why.starts_with(says)), "{at} {odd}: {flaw:?}");
+        }
+        let mut value = sound;
+        value["version"] = i64::MIN.into();
+        assert!(parse(&value).is_err());
     }
 }

@@ -146,8 +146,11 @@ fn location(address: &LakeAddress, engine: SqlEngine) -> String {
 }
 
 fn literal(text: &str, engine: SqlEngine) -> String {
-    let quote = if matches!(engine, SqlEngine::Bigquery | SqlEngine::Spark) { "\\'" } else { "''" };
-    format!("'{}'", text.replace('\'', quote))
+    match engine {
+        SqlEngine::Bigquery | SqlEngine::Spark => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'")),
+        SqlEngine::Duckdb => format!("'{}'", text.replace('\'', "''")),
+        SqlEngine::Snowflake => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
+    }
 }
 
 fn identifier(name: &str, engine: SqlEngine) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::ErrorCode;
 
-use super::limits::{MAX_HEAP_BYTES, MAX_VALUE_BYTES};
+use super::limits::{MAX_COMMAS, MAX_HEAP_BYTES, MAX_VALUE_BYTES};
 
 /// A position in SQL. Line and column start at 1, and columns count characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,11 @@ pub enum QueryError {
     /// One value is too long.
     #[error("a value or row is longer than {MAX_VALUE_BYTES} bytes, which is the limit")]
     ValueTooLong,
+    /// Its lists are too long.
+    #[error(
+        "its lists have more than {MAX_COMMAS} commas, which is the limit; long lists of ids belong in an `ids_file`"
+    )]
+    TooManyCommas,
     /// It needs too much memory.
     #[error("it needs more than {} MiB of memory, which is the limit", MAX_HEAP_BYTES >> 20)]
     TooMuchMemory,

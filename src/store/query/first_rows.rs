@@ -4,9 +4,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use rusqlite::Row;
-use rusqlite::types::Value;
+use rusqlite::types::{Value, ValueRef};
 
 use super::{QueryError, QueryParameters, QueryReader};
+
+/// The longest text of a value. A page shows no more, and its memory has to be bounded.
+const MAX_TEXT_BYTES: usize = 1_000;
+
+/// Bytes of all values of a query together.
+const MAX_BYTES: usize = 4 << 20;
 
 /// The first rows of a query.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +21,40 @@ pub struct FirstRows {
     pub rows: Vec<Vec<Value>>,
     /// Whether there are more.
     pub has_more: bool,
+    bytes: usize,
+}
+
+impl FirstRows {
+    /// Adds a row, with short values. Returns false if no more rows are needed.
+    fn add(&mut self, row: &Row<'_>, most: usize) -> rusqlite::Result<bool> {
+        if self.rows.len() == most || self.bytes > MAX_BYTES {
+            self.has_more = true;
+            return Ok(false);
+        }
+        let mut values = Vec::with_capacity(self.columns.len());
+        for column in 0..self.columns.len() {
+            let value = short_value(row.get_ref(column)?);
+            self.bytes += size_of::<Value>() + if let Value::Text(text) = &value { text.len() } else { 0 };
+            values.push(value);
+        }
+        self.rows.push(values);
+        Ok(true)
+    }
+}
+
+/// A value as far as a page shows it: the beginning of a long text, and the size of a blob.
+fn short_value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Text(bytes) if bytes.len() > MAX_TEXT_BYTES => {
+            let start = String::from_utf8_lossy(&bytes[..MAX_TEXT_BYTES]);
+            Value::Text(format!("{}…", start.trim_end_matches(char::REPLACEMENT_CHARACTER)))
+        }
+        ValueRef::Text(bytes) => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Blob(bytes) => Value::Text(format!("{} bytes", bytes.len())),
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+    }
 }
 
 /// What a reader remembers of the queries that it has run.
@@ -37,12 +77,7 @@ impl FirstRowsMemory {
 
     /// Adds a row. Returns false when no more rows are needed.
     pub(super) fn add(&self, rows: &mut FirstRows, row: &Row<'_>) -> rusqlite::Result<bool> {
-        if rows.rows.len() == self.most {
-            rows.has_more = true;
-            return Ok(false);
-        }
-        rows.rows.push((0..rows.columns.len()).map(|n| row.get(n)).collect::<rusqlite::Result<_>>()?);
-        Ok(true)
+        rows.add(row, self.most)
     }
 
     pub(super) fn keep(&self, sql: &str, bound: &QueryParameters, rows: FirstRows) {
@@ -80,7 +115,7 @@ impl QueryReader {
         {
             let has_more = known.has_more || known.rows.len() > most;
             let rows = known.rows.iter().take(most).cloned().collect();
-            return Ok(FirstRows { columns: known.columns.clone(), rows, has_more });
+            return Ok(FirstRows { columns: known.columns.clone(), rows, has_more, bytes: known.bytes });
         }
         let found = RefCell::new(FirstRows::default());
         let ended = self.run(
@@ -91,14 +126,8 @@ impl QueryReader {
                 Ok::<(), RowsEnd>(())
             },
             |row| {
-                let found = &mut *found.borrow_mut();
-                if found.rows.len() == most {
-                    found.has_more = true;
-                    return Err(RowsEnd::Enough);
-                }
-                let values = (0..found.columns.len()).map(|n| row.get(n)).collect::<rusqlite::Result<_>>();
-                found.rows.push(values.map_err(|error| RowsEnd::Failed(error.into()))?);
-                Ok(())
+                let added = found.borrow_mut().add(row, most).map_err(|error| RowsEnd::Failed(error.into()))?;
+                if added { Ok(()) } else { Err(RowsEnd::Enough) }
             },
         );
         match ended {

@@ -14,7 +14,7 @@ const MAX_PATTERN_BYTES: usize = 500;
 pub(super) const MAX_HEAP_BYTES: usize = 256 << 20;
 
 /// Bounds of SQLite for queries, since a query must not abort the process or use up its memory.
-pub(super) const QUERY_LIMITS: [(Limit, i32); 9] = [
+pub(super) const QUERY_LIMITS: [(Limit, i32); 10] = [
     (Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES as i32),
     (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
@@ -25,7 +25,12 @@ pub(super) const QUERY_LIMITS: [(Limit, i32); 9] = [
     (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
     (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
     (Limit::SQLITE_LIMIT_COLUMN, 500),
+    // SQLite looks through all parameters for each one.
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 100),
 ];
+/// Most commas in the SQL. SQLite compares each name of a WITH or term of a PARTITION BY with all others, and makes one chain of
+/// all names in USING, which it follows by calling itself. Nothing interrupts it there.
+pub(super) const MAX_COMMAS: usize = 5_000;
 /// SQLite instructions between two checks of the clock. One instruction can be a function that takes seconds.
 pub(super) const PROGRESS_INTERVAL: i32 = 100;
 

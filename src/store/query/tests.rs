@@ -210,6 +210,36 @@ fn deeply_nested_queries_are_errors() {
     assert_eq!(first_column(&reader, "SELECT 'abc' LIKE '%b%'").unwrap(), ["Integer(1)"]);
 }
 
+#[test]
+fn long_lists_are_refused_before_sqlite() {
+    let reader = reader();
+    let list = |part: &dyn Fn(usize) -> String, count| (0..count).map(part).collect::<Vec<_>>().join(", ");
+    let name = |n: usize| format!("a{n} AS (SELECT 1)");
+    // Each takes seconds in SQLite, which nothing interrupts, or more levels than the stack has.
+    let joined = |n: usize| format!("(SELECT 1 AS y) t{n} USING ({})", vec!["y"; 2_000].join(", "));
+    let tables: Vec<String> = (1..60).map(joined).collect();
+    for sql in [
+        format!("WITH {} SELECT 1", list(&name, 30_000)),
+        format!("SELECT 1 FROM (SELECT 1 AS y) t0 JOIN {}", tables.join(" JOIN ")),
+        format!("SELECT count(*) OVER (PARTITION BY {}) FROM tracks", vec!["1"; 100_000].join(",")),
+        format!("SELECT 1 FROM tracks WINDOW {}", list(&|n| format!("w{n} AS ()"), 30_000)),
+    ] {
+        for refused in [first_column(&reader, &sql).map(drop), reader.check(&sql).map(drop)] {
+            assert_eq!(refused.unwrap_err().to_string(), QueryError::TooManyCommas.to_string());
+        }
+        assert!(matches!(reader.check_filter("items", "track_id", &sql), Err(QueryError::TooManyCommas)));
+    }
+    let ids = |count| format!("SELECT 1 WHERE 2 IN ({})", list(&|n| format!("'{n:022}'"), count));
+    assert_eq!(first_column(&reader, &ids(5_001)).unwrap(), [""; 0]);
+    assert!(matches!(first_column(&reader, &ids(5_002)), Err(QueryError::TooManyCommas)));
+    let parameters = format!("SELECT 1 WHERE 2 IN ({})", list(&|n| format!(":p{n}"), 4_000));
+    assert!(reader.check(&parameters).unwrap_err().to_string().contains("too many SQL variables"));
+    // Chains that need few commas.
+    let wide = format!("WITH a AS (SELECT {})", list(&|n| format!("1 AS c{n}"), 500));
+    let deep = format!("{wide} SELECT 1 FROM a{}", " NATURAL JOIN a".repeat(59));
+    assert!(reader.check(&deep).unwrap_err().to_string().contains("Expression tree is too large"));
+}
+
 /// A text of `count` bytes that SQLite makes itself.
 fn long(of: &str, count: usize) -> String {
     format!("replace(hex(zeroblob({})), '00', '{of}')", count / of.len())

@@ -1,8 +1,8 @@
 //! Where a list ends, and whether the pages so far are enough: the rules for early ends, short pages and gaps.
 
 use super::ListPass;
-use crate::store::{Checkpoint, early_ends};
-use crate::stream::Paging;
+use crate::store::{Checkpoint, early_ends, known_gaps, timestamp};
+use crate::stream::{ChangeDetection, Paging};
 use crate::sync::anomalies::{
     CUT_SHORT, PageAnomaly, find_emptied, find_endless, find_page_anomaly, is_known_shortfall, is_same_from_aside,
     rejected,
@@ -11,8 +11,9 @@ use crate::sync::brake::{describe_known_rows, is_sharp};
 use crate::sync::commit::{publish_incremental, repeats_items};
 use crate::sync::counts::RecordCounts;
 use crate::sync::error::SyncError;
-use crate::sync::gap_looks::{LookResult, PresumedPart, look_at_gaps};
+use crate::sync::gap_looks::{LookResult, PresumedPart, is_due, look_at_gaps};
 use crate::sync::incremental::IncrementalRead;
+use crate::sync::list_reader::reads_whole;
 use crate::sync::open_list::OpenList;
 use crate::sync::page_request::{PagePosition, PageResponse};
 use crate::sync::paged_list::page_rows;
@@ -91,9 +92,48 @@ impl ListPass<'_> {
         // More came than is published, and nothing is missing that was known.
         let is_better = missing < row.gaps.behind_end && lost.count == 0;
         let is_confirmed = is_seen_again || is_better;
+        // By offset, the list is looked at once more; items that come only alone do not show there.
         *is_plausible |= is_confirmed && !self.list.has_cursor();
-        *is_accepted = self.open.context.accepts_batch || is_confirmed && self.list.has_cursor();
+        *is_plausible &= !self.has_late_end;
+        *is_accepted = self.open.context.accepts_batch
+            || sync.full && self.was_reported(*reached, missing)
+            || is_confirmed && (self.list.has_cursor() || self.has_late_end);
         Ok(anomaly)
+    }
+
+    /// Whether an earlier run has reported an end that lacks as much or more, so that a person could look at it.
+    fn was_reported(&self, reached: i64, missing: i64) -> bool {
+        let OpenList { sync, row, .. } = self.open;
+        match row.early_end {
+            Some(end) => end.run != sync.run_id && end.missing >= missing,
+            None => row.gaps.cut_at.is_some_and(|cut_at| cut_at <= reached),
+        }
+    }
+
+    /// Whether the end of the list is known and not requested again: of a list that is read whole each time, the item
+    /// behind it is requested as seldom as the missing items of other lists.
+    fn is_end_presumed(&self, page: &RawPage, (reached, announced): (i64, Option<i64>)) -> bool {
+        let is_last = !page.more || page.limit.is_some_and(|limit| page.served() < limit);
+        is_last && self.is_known_end(reached, announced) && !is_due(self.open.sync, &self.open.row.gaps)
+    }
+
+    /// Whether a list that is read whole each time ended here before.
+    fn is_known_end(&self, reached: i64, announced: Option<i64>) -> bool {
+        let (sync, row) = (self.open.sync, &self.open.row);
+        let is_read_whole = !matches!(self.list.changes, ChangeDetection::NewestFirst | ChangeDetection::Version);
+        is_read_whole
+            && !reads_whole(sync, self.open.context, row)
+            && row.gaps.behind_end > 0
+            && announced.is_some_and(|announced| is_known_shortfall(row, announced, reached))
+    }
+
+    /// Records that nothing came behind the known end of a list.
+    pub(super) async fn record_end_look(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> Result<(), SyncError> {
+        if page.served() > 0 || !self.is_known_end(offset, at.announced.or(page.total)) {
+            return Ok(());
+        }
+        let (id, now) = (self.open.row.id, timestamp(self.open.sync.now()));
+        Ok(self.open.sync.store.write(move |s| known_gaps::record_look(s, id, &now)).await?)
     }
 
     /// Whether the rows of a page and those that are stored add up to the whole list, so that the page lacks nothing.
@@ -140,7 +180,11 @@ impl ListPass<'_> {
         let is_end = match self.list.paging {
             Paging::Whole => true,
             Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
-            _ => page.served() == 0 || (!page.more && self.is_end_of_pages(page, (offset, announced))),
+            _ => {
+                page.served() == 0
+                    || self.is_end_presumed(page, (reached, announced))
+                    || (!page.more && self.is_end_of_pages(page, (offset, announced)))
+            }
         };
         let is_last = is_end || is_enough || self.pages.has_all_wanted();
         if !is_last && let Some(anomaly) = find_endless(announced, reached) {
@@ -170,12 +214,25 @@ impl ListPass<'_> {
             return Ok(None);
         }
         let part = self.presumed_part(at, read);
+        let grown = at.announced.unwrap_or(0) - self.open.row.announced.unwrap_or(0);
+        // What came at one of several empty places may have come at the others, too.
+        if read.fills_gap(&self.open.row.gaps.places, grown)
+            && (!part.gaps.is_empty() || self.open.row.gaps.behind_end > 0 && !part.is_end_known)
+            && self.open.context.progress.take_look()
+        {
+            self.incremental = None;
+            return Ok(None);
+        }
         let cut_short = match look_at_gaps(self.open, self.list, &part).await? {
             LookResult::Nothing => None,
             // A discography is short enough to be read whole: the end may be real.
             LookResult::StillCut(detail) if !self.list.total_is_unreliable => Some(detail),
-            LookResult::StillCut(_) | LookResult::Item => {
+            LookResult::StillCut(_) => {
                 self.incremental = None;
+                return Ok(None);
+            }
+            LookResult::Items(late) => {
+                (self.incremental, self.late_items) = (None, late);
                 return Ok(None);
             }
         };

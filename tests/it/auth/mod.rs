@@ -4,6 +4,7 @@ pub mod grant_files;
 pub mod grants;
 pub mod import;
 pub mod lost_refresh;
+pub mod odd_sign_ins;
 pub mod paste;
 pub mod processes;
 pub mod purge;

@@ -92,21 +92,6 @@ async fn pkce_is_used_with_a_secret_too() {
 }
 
 #[tokio::test]
-async fn other_token_types_are_refused() {
-    let table = table(fixtures::HOME_USER).await;
-    let start = Start::of(&table, true);
-    let mut person = MadeUp::default();
-    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
-    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
-    let mac = serde_json::json!({ "access_token": "x", "token_type": "mac", "expires_in": 3600, "refresh_token": "y" });
-    table.sandbox.inject(Fault::on_path("/api/token", FaultAction::Answer { code: 200, json: mac }));
-    let args = LoginArgs { paste: Some(back.to_string()), ..login("home") };
-    let error = start.run(&args, &mut MadeUp::default()).await.unwrap_err();
-    assert!(error.to_string().contains("not a bearer token"), "{error}");
-    assert!(table.grants().get("home").unwrap().is_none());
-}
-
-#[tokio::test]
 async fn wrong_state_is_refused() {
     let table = table(fixtures::HOME_USER).await;
     let start = Start::of(&table, true);

@@ -95,6 +95,23 @@ fn wrong_chart_costs_itself_alone() {
 }
 
 #[test]
+fn long_values_stay_out_of_pages() {
+    let long = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300)
+                SELECT hex(zeroblob(200000)) || x AS x, x AS y, hex(zeroblob(200000)) || x AS series FROM n ORDER BY x";
+    let query = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 80)
+                 SELECT hex(zeroblob(200000)) AS a, zeroblob(500000) AS b, x FROM n ORDER BY x";
+    let query = format!("[[query]]\ncsv = \"long.csv\"\nsql = \"\"\"\n{query}\n\"\"\"\n");
+    let charts = [chart("Table", "table", long), chart("Bars", "bars", long), query].concat();
+    let job = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]) + "[report]\nsections = [\"queries\"]\n";
+    let world = World::extended().job(&(job + &charts));
+    world.run(&[]).exits(0);
+    let page = page(&world);
+    assert!(page.len() < 3_000_000, "{}", page.len());
+    assert!(page.contains("…") && page.contains("500000 bytes"));
+    assert!(std::fs::metadata(world.csv_path("long.csv")).unwrap().len() > 30_000_000);
+}
+
+#[test]
 fn points_without_a_place_are_counted() {
     let rows = "(1, 2), (NULL, 3), (2, NULL), (3, 9e999), (4, 5), (5, -9e999)";
     let world = world(&[

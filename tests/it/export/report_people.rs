@@ -152,7 +152,7 @@ fn logo_is_embedded_unchanged() {
     let world = World::extended().job(&(by_ids("artists", &[fixtures::SEMICOLON_ARTIST]) + "[report]\n"));
     world.cli(&["check"]).exits(0);
     let said = world.cli(&["check"]).exits(0).stdout;
-    assert!(said.contains("with `report.logo` they show its logo"), "{said}");
+    assert!(said.contains("set `report.logo` to show its logo"), "{said}");
     let world = world.settings("[report]\nlogo = \"brand/logo.svg\"\nlogo_dark = \"brand/dark.txt\"");
     world.project.write("brand/dark.txt", "no image");
     let line = std::fs::read_to_string(world.project.root().join("config/cratedigger.toml")).unwrap();

@@ -135,6 +135,47 @@ fn altered_lakes_are_mended_or_refused() {
 }
 
 #[test]
+fn links_in_a_lake_are_not_followed() {
+    let world = filled();
+    let root = add_lake(&world, "after = \"never\"\ntables = [\"tracks\"]\nkeep = \"0s\"");
+    world.cli(&["push"]).exits(0);
+    let elsewhere = world.project.root().join("elsewhere");
+    let foreign = elsewhere.join("epoch=0123456789abcdef/letter.txt");
+    std::fs::create_dir_all(foreign.parent().unwrap()).unwrap();
+    std::fs::write(&foreign, "mine").unwrap();
+    // A folder of files that no manifest names, so that a new epoch would delete them.
+    std::os::unix::fs::symlink(foreign.parent().unwrap(), root.join("tracks/epoch=0123456789abcdef")).unwrap();
+    world.cli(&["push", "--full"]).exits(0);
+    assert_eq!(std::fs::read_to_string(&foreign).unwrap(), "mine");
+    assert_lake_equal(&world, &root);
+
+    // A table whose folder is somewhere else: nothing is written there.
+    std::fs::remove_dir_all(root.join("tracks")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join("tracks")).unwrap();
+    world.cli(&["push"]).exits(74).says("links in a lake are not followed");
+    assert!(all_files(&elsewhere).is_empty() && foreign.exists());
+    std::fs::remove_file(root.join("tracks")).unwrap();
+
+    // Pipes and links in place of the files of the lake itself.
+    for name in ["_cratedigger.json", ".cratedigger.lock"] {
+        let path = root.join(name);
+        for link in [true, false] {
+            drop(std::fs::remove_file(&path));
+            if link {
+                std::os::unix::fs::symlink(elsewhere.join("new"), &path).unwrap();
+            } else {
+                assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            }
+            world.cli(&["push"]).exits(74).says(name);
+            assert!(!elsewhere.join("new").exists());
+        }
+        std::fs::remove_file(&path).unwrap();
+    }
+    world.cli(&["push"]).exits(0);
+    assert_lake_equal(&world, &root);
+}
+
+#[test]
 fn folders_that_cannot_be_written_are_said() {
     let world = filled();
     world.project.write("targets/w.toml", "url = \"/nowhere/mounted/lake\"\nafter = \"never\"\n");

@@ -247,33 +247,112 @@ fn installer_refuses_a_folder_of_others() {
     assert_eq!(stderr(&output), refused);
     let text = std::fs::read_to_string(units.join("install.sh")).unwrap();
     // As root, nothing follows a link, and the secret is not shown while it is typed.
-    assert!(!text.contains("chown -R") && text.contains("stty -echo"));
+    assert_eq!(text.matches("chown -hR").count(), text.matches("chown ").count() - 1, "all go through `give`");
+    assert!(text.contains("stty -echo"));
     assert!(text.matches("plain \"$").count() >= 2 && text.contains("mv -T "));
     // Nothing that the service's user could replace is read as root.
     assert!(!text.contains("< /var/lib/cratedigger") && text.contains("runuser -u \"$user\" -- cat \"$key\""));
 }
 
-#[test]
-fn installer_checks_the_folders_above_its_own() {
+/// A function of the installer, as it is in its text.
+fn installer_function(name: &str) -> String {
     let (_project, units) = written();
     let text = std::fs::read_to_string(units.join("install.sh")).unwrap();
-    let function = |name: &str| {
-        let from = text.find(&format!("\n{name}() {{")).unwrap();
-        &text[from..from + text[from..].find("\n}\n").unwrap() + 3]
-    };
+    let from = text.find(&format!("\n{name}() {{")).unwrap();
+    text[from..from + text[from..].find("\n}\n").unwrap() + 3].to_owned()
+}
+
+/// Output and errors of a script with functions of the installer.
+fn installer_says(script: &str, path: &Path) -> String {
+    let script = format!("fail() {{ echo \"$*\"; exit 1; }}\nowner=$(id -u)\nsecrets=/etc/cratedigger\n{script}");
+    let output = Command::new("sh").args(["-c", &script, "sh"]).arg(path).env("LC_ALL", "C").output().unwrap();
+    format!("{}{}", stdout(&output), stderr(&output))
+}
+
+#[test]
+fn installer_reads_only_the_own_env_file() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (project, other) = (folder.path().join("project"), folder.path().join("other"));
+    std::fs::create_dir(&project).unwrap();
+    std::fs::set_permissions(&project, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let env = project.join(".env");
+    let functions = installer_function("trusted") + &installer_function("read_env");
+    let said = |functions: &str| installer_says(&format!("{functions}\nproject=$1\nread_env"), &project);
+    let set_mode = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    // The check of the name came before another file got this name.
+    let after_a_swap = functions.replace(r#"[ -f "$1" ] && [ ! -L "$1" ]"#, "true");
+    assert_ne!(after_a_swap, functions);
+
+    std::fs::write(&env, "SPOTIFY_CLIENT_ID=mine\n").unwrap();
+    set_mode(&env, 0o600);
+    assert_eq!(said(&functions), "SPOTIFY_CLIENT_ID=mine\n");
+    for mode in [0o660, 0o602, 0o666] {
+        set_mode(&env, mode);
+        assert!(said(&functions).contains("other users can change it"), "{mode:o} {}", said(&functions));
+    }
+    set_mode(&env, 0o600);
+    std::fs::hard_link(&env, &other).unwrap();
+    assert!(said(&functions).contains("not a regular file of"), "{}", said(&functions));
+    std::fs::remove_file(&env).unwrap();
+    std::os::unix::fs::symlink(&other, &env).unwrap();
+    assert!(said(&functions).contains("it is not a regular file"), "{}", said(&functions));
+    std::fs::remove_file(&env).unwrap();
+    assert!(Command::new("mkfifo").arg(&env).status().unwrap().success());
+    assert!(said(&functions).contains("it is not a regular file"), "{}", said(&functions));
+
+    // Where tests may do so: a person who runs `sudo` gets no file of root.
+    let is_root = rustix::process::geteuid().is_root() && Path::new("/usr/sbin/runuser").exists();
+    if !is_root || std::os::unix::fs::chown(&project, Some(65_534), None).is_err() {
+        return;
+    }
+    set_mode(folder.path(), 0o755);
+    let by_nobody = |functions: &str| functions.replace("\nread_env()", "\nowner=65534\nread_env()");
+    std::fs::remove_file(&env).unwrap();
+    std::fs::write(&env, "SPOTIFY_CLIENT_ID=mine\n").unwrap();
+    std::os::unix::fs::chown(&env, Some(65_534), None).unwrap();
+    if said(&by_nobody(&functions)) != "SPOTIFY_CLIENT_ID=mine\n" {
+        return eprintln!("the folders above are closed to other users");
+    }
+    std::fs::remove_file(&env).unwrap();
+    std::fs::write(&other, "SPOTIFY_CLIENT_ID=secret of root\n").unwrap();
+    for closed in [true, false] {
+        set_mode(&other, if closed { 0o600 } else { 0o644 });
+        std::os::unix::fs::symlink(&other, &env).unwrap();
+        let refused = said(&by_nobody(&after_a_swap));
+        assert!(refused.contains("is not read") && !refused.contains("secret of root"), "{refused}");
+        std::fs::remove_file(&env).unwrap();
+        std::fs::hard_link(&other, &env).unwrap();
+        let refused = said(&by_nobody(&functions));
+        assert!(refused.contains("is not read") && !refused.contains("secret of root"), "{refused}");
+        std::fs::remove_file(&env).unwrap();
+    }
+}
+
+#[test]
+fn installer_gives_away_no_linked_files() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let (state, other) = (folder.path().join("state"), folder.path().join("other"));
+    std::fs::create_dir_all(state.join("deep")).unwrap();
+    std::fs::write(&other, "").unwrap();
+    let give = installer_function("give");
+    let said = |functions: &str| installer_says(&format!("{functions}\ngive \"$(id -u):$(id -g)\" \"$1\""), &state);
+    assert_eq!(said(&give), "");
+    std::fs::hard_link(&other, state.join("deep/file")).unwrap();
+    assert!(said(&give).contains("deep/file has a second name elsewhere"), "{}", said(&give));
+    let unprotected = give.replace("cat /proc/sys/fs/protected_hardlinks", "echo 0");
+    assert!(said(&unprotected).contains("fs.protected_hardlinks is off"), "{}", said(&unprotected));
+}
+
+#[test]
+fn installer_checks_the_folders_above_its_own() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let above = folder.path().canonicalize().unwrap().join("above");
     std::fs::create_dir_all(above.join("deep")).unwrap();
     // The real functions, for which this folder is the root: who may change those above it is not up to the test.
-    let script = format!(
-        "fail() {{ echo \"$*\"; exit 1; }}\n{}{}\nowner=$(id -u)\nplain \"$1\"",
-        function("trusted"),
-        function("plain").replace("!= /", &format!("!= {}", folder.path().canonicalize().unwrap().display()))
-    );
-    let said = |path: &str| {
-        let path = above.join(path);
-        stdout(&Command::new("sh").args(["-c", &script, "sh"]).arg(path).output().unwrap())
-    };
+    let root = folder.path().canonicalize().unwrap();
+    let plain = installer_function("plain").replace("!= /", &format!("!= {}", root.display()));
+    let script = format!("{}{plain}\nplain \"$1\"", installer_function("trusted"));
+    let said = |path: &str| installer_says(&script, &above.join(path));
     let set_mode = |mode| std::fs::set_permissions(&above, std::fs::Permissions::from_mode(mode)).unwrap();
     set_mode(0o755);
     assert_eq!(said("deep/new/output"), "");

@@ -1,13 +1,14 @@
 //! `backup --all` and `restore`: a project moves to another folder with another state folder.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use spotify_sandbox::fixtures;
 
 use crate::support::sign_in::sign_in;
+use crate::support::strace::{At, Blow, can_inject};
 use crate::support::world::{Ran, World, fetch, ran};
 
 /// A project with a user, a run and an archive of it.
@@ -149,6 +150,74 @@ fn killed_restore_leaves_a_whole_project() {
     world.cli(&["restore", "all.tar.gz", "--replace"]).exits(0);
     assert_eq!(runs(), "1");
     world.run(&[]).exits(0);
+}
+
+/// All folders below this one in which files of a restore wait.
+fn waiting_folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+    let folders = entries.filter(|path| path.is_dir() && !path.is_symlink());
+    let waits = |path: &Path| path.file_name().unwrap() == ".cratedigger-restore";
+    folders.flat_map(|path| if waits(&path) { vec![path] } else { waiting_folders(&path) }).collect()
+}
+
+#[test]
+fn files_of_a_killed_restore_are_deleted() {
+    if !can_inject() {
+        return;
+    }
+    let world = archived(&["--with-keys"]);
+    let root = world.project.root();
+    let restore = ["--project", "new", "restore", "all.tar.gz", "--state-dir", "new-state"];
+    let (mut deleted, mut in_several, mut finished) = (0, 0, 0);
+    for nth in 1.. {
+        let at = At { calls: "?rename,?renameat,renameat2", path: None, nth };
+        if world.struck(&restore, at, Blow::Kill).code != -1 {
+            break;
+        }
+        let left = waiting_folders(root);
+        let has_list = root.join("new/.cratedigger-restore/moves.json").exists();
+        let is_done = !root.join("new/.cratedigger-restore").exists();
+        let says = match has_list {
+            true => "the next command that opens the store finishes it",
+            false => "the next command that opens the store deletes its files",
+        };
+        assert_eq!(on_new_machine(&world, &["check"]).stderr.contains(says), !is_done, "{nth}: {left:?}");
+        assert_eq!(on_new_machine(&world, &["doctor", "--offline"]).stdout.contains(says), !is_done, "{nth}: {left:?}");
+        assert_eq!(waiting_folders(root), left, "{nth}");
+
+        let ran = on_new_machine(&world, &["jobs"]);
+        assert_eq!(ran.stderr.contains("finishing a restore"), has_list && !is_done, "{nth}: {}", ran.stderr);
+        assert_eq!(
+            ran.stderr.contains("deleted the files of a restore"),
+            !has_list && !is_done,
+            "{nth}: {}",
+            ran.stderr
+        );
+        assert!(waiting_folders(root).is_empty(), "{nth}");
+        let whole = root.join("new/output/cratedigger.db").exists() && root.join("new/jobs/x.toml").exists();
+        assert_eq!(whole, has_list || is_done, "{nth}");
+        deleted += u32::from(!has_list && !is_done);
+        in_several += u32::from(!has_list && left.len() > 1);
+        finished += u32::from(has_list);
+        for folder in ["new", "new-state"] {
+            drop(std::fs::remove_dir_all(root.join(folder)));
+        }
+    }
+    assert!(deleted > 1 && in_several > 0 && finished > 1, "{deleted} {in_several} {finished}");
+}
+
+#[test]
+fn running_restore_keeps_its_files() {
+    let world = archived(&[]);
+    let waiting = world.project.root().join(".cratedigger-restore");
+    std::fs::DirBuilder::new().mode(0o700).create(&waiting).unwrap();
+    let folder = std::fs::File::open(&waiting).unwrap();
+    folder.lock().unwrap();
+    let ran = world.cli(&["jobs"]).exits(0);
+    assert!(waiting.exists() && !ran.stderr.contains("restore"), "{}", ran.stderr);
+    drop(folder);
+    world.cli(&["jobs"]).exits(0).says("deleted the files of a restore");
+    assert!(!waiting.exists());
 }
 
 #[test]

@@ -105,3 +105,100 @@ fn blank_audiobook_keeps_its_texts() {
         assert_eq!(world.rows(texts), [["known"; 4]]);
     }
 }
+
+/// Fields of an answer, and the names under which they are counted.
+type KeptFields = &'static [(&'static str, &'static str)];
+
+#[test]
+fn kept_values_are_counted() {
+    // Stream, id, and the fields that come as null.
+    let cases: [(&str, &str, KeptFields); 6] = [
+        (
+            "tracks",
+            fixtures::PLAIN_TRACK,
+            &[("/name", "name"), ("/album", "album_id"), ("/artists", "artists[]"), ("/duration_ms", "duration_ms")],
+        ),
+        (
+            "albums",
+            fixtures::LONG_ALBUM,
+            &[
+                ("/name", "name"),
+                ("/artists", "artists[]"),
+                ("/images", "images"),
+                ("/copyrights", "copyrights"),
+                ("/release_date", "release_date"),
+                ("/external_urls", "spotify_url"),
+            ],
+        ),
+        ("artists", fixtures::BUSY_ARTIST, &[("/name", "name"), ("/uri", "uri"), ("/images", "images")]),
+        (
+            "shows",
+            fixtures::SHOW,
+            &[
+                ("/name", "name"),
+                ("/publisher", "publisher"),
+                ("/description", "description"),
+                ("/languages", "languages"),
+            ],
+        ),
+        (
+            "episodes",
+            fixtures::EPISODE,
+            &[
+                ("/name", "name"),
+                ("/show", "show_id"),
+                ("/description", "description"),
+                ("/release_date", "release_date"),
+            ],
+        ),
+        (
+            "audiobooks",
+            fixtures::AUDIOBOOK,
+            &[("/name", "name"), ("/authors", "authors"), ("/narrators", "narrators"), ("/languages", "languages")],
+        ),
+    ];
+    for (stream, id, fields) in cases {
+        let world = World::extended().job(&format!("market = \"US\"\n{}", by_ids(stream, &[id])));
+        world.run(&[]).exits(0);
+        let file = format!("{stream}.csv");
+        let cells = |world: &World| {
+            let mut row = world.csv(&file).remove(0);
+            row.remove("fetched_at");
+            row
+        };
+        let known = cells(&world);
+        let nulls: Vec<(&str, Value)> = fields.iter().map(|(at, _)| (*at, Value::Null)).collect();
+        set(&world, &format!("/v1/{stream}/{id}"), &nulls);
+        world.run(&["--full"]).exits(0);
+        assert_eq!(cells(&world), known, "{stream}");
+        let noted = "SELECT path FROM field_notes WHERE problem = 'blank' AND sent = 'null' AND items = 1";
+        let noted: Vec<String> = world.rows(noted).concat();
+        for (_, path) in fields {
+            assert!(noted.iter().any(|it| it == path), "{stream} {path}: {noted:?}");
+        }
+        let listed = world.cli(&["skipped"]).exits(0);
+        assert!(listed.stdout.contains("name: null"), "{stream}: {}", listed.stdout);
+        // What was never known is not kept.
+        let first = World::extended().job(&format!("market = \"US\"\n{}", by_ids(stream, &[id])));
+        set(&first, &format!("/v1/{stream}/{id}"), &[("/name", Value::Null)]);
+        first.run(&[]).exits(0);
+        assert_eq!(first.one("SELECT count(*) FROM field_notes"), "0", "{stream}");
+    }
+}
+
+#[test]
+fn id_from_the_uri_is_noted() {
+    for (stream, id) in [("tracks", fixtures::PLAIN_TRACK), ("albums", fixtures::LONG_ALBUM), ("shows", fixtures::SHOW)]
+    {
+        for action in [FaultAction::remove("/id"), FaultAction::set("/id", Value::Null)] {
+            let world = World::development().job(&format!("market = \"US\"\n{}", by_ids(stream, &[id])));
+            world.sandbox.inject(Fault::on_path(&format!("/v1/{stream}/{id}"), action));
+            world.run(&[]).exits(0);
+            assert_eq!(world.csv(&format!("{stream}.csv")).len(), 1, "{stream}");
+            let noted = world.rows("SELECT path, problem, sent, items FROM field_notes");
+            assert_eq!(noted, [["id", "converted", "null", "1"]], "{stream}");
+            let listed = world.cli(&["skipped"]).exits(0);
+            assert!(listed.stdout.contains("id: converted from null, such as spotify:"), "{}", listed.stdout);
+        }
+    }
+}

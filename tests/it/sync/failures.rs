@@ -216,3 +216,55 @@ fn failing_album_costs_its_own_tracks() {
         }
     }
 }
+
+#[test]
+fn html_for_one_id_is_no_proxy() {
+    let portal = |code| FaultAction::Status {
+        code,
+        body: ErrorBodyFormat::Html,
+        retry_after: Default::default(),
+        message: None,
+        reason: None,
+    };
+    for (kind, action) in [("tracks", FaultAction::Html200), ("artists", portal(502)), ("albums", FaultAction::Html200)]
+    {
+        for failing in [0, 2] {
+            let world = World::development();
+            let ids = some_ids(&world, kind, 3);
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let world = world.job(&by_ids(kind, &ids));
+            world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}/{}", ids[failing]), action.clone()));
+            let ran = world.run(&[]).exits(3).says("the next run requests it again, after the others");
+            assert!(!ran.stderr.contains("PROXY"), "{kind} {failing}: {}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn answer_without_a_body_is_unusable() {
+    let no_content = || FaultAction::Status {
+        code: 204,
+        body: ErrorBodyFormat::Empty,
+        retry_after: Default::default(),
+        message: None,
+        reason: None,
+    };
+    let world = World::development();
+    let ids = some_ids(&world, "tracks", 3);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let job =
+        [by_ids("tracks", &ids), by_ids("artist_albums", &[fixtures::BUSY_ARTIST]), fetch("search", "query = \"a\"\n")];
+    let world = world.job(&job.concat());
+    for path in [&format!("/v1/tracks/{}", ids[1]), "/v1/artists/*/albums", "/v1/search"] {
+        world.sandbox.inject(Fault::on_path(path, no_content()));
+    }
+    world.run(&[]).exits(3).says("5 answers in a row were unusable: the answer is empty (status 204)");
+    let noted = world.rows("SELECT DISTINCT fetch, reason FROM skipped_items ORDER BY 1");
+    let expected = ["artist_albums", "search", "tracks"].map(|fetch| [fetch, "unusable_answer"]);
+    assert_eq!(noted, expected);
+    // A single answer.
+    world.sandbox.clear_faults();
+    let empty = FaultAction::Answer { code: 200, json: serde_json::json!({}) };
+    world.sandbox.inject(Fault::on_path(&format!("/v1/tracks/{}", ids[1]), empty));
+    world.run(&[]).exits(3).says("tracks: the answer was unusable: it has neither id nor URI");
+}

@@ -38,7 +38,7 @@ impl PagedList {
         (code, self.rows(), self.world.new_calls().len(), self.world.one(reasons))
     }
 
-    fn ends_early(&self) {
+    pub(super) fn ends_early(&self) {
         let action = match self.stream {
             "followed_artists" => FaultAction::Several {
                 actions: vec![
@@ -49,6 +49,14 @@ impl PagedList {
             _ => FaultAction::EndsAfter { items: self.ends_after },
         };
         self.world.sandbox.inject(Fault::on_path(self.path, action));
+    }
+
+    /// Spotify sends null in place of one item on the pages of the list, and the item when it is requested alone.
+    fn spoil_pages(&self) {
+        let (offset, place) = self.late_place;
+        let field = if self.stream == "playlist_items" { "/track" } else { "" };
+        let null = FaultAction::set(&format!("/items/{place}{field}"), Value::Null);
+        self.world.sandbox.inject(Fault::on_path(self.path, null).with_query(&format!("offset={offset}")));
     }
 
     /// Spotify sends these values in place of the fields of one item, whatever the page that it is on.
@@ -217,8 +225,77 @@ fn place_of_a_double_is_looked_at() {
     list.world.cli(&["verify"]).exits(0);
 }
 
+#[test]
+fn item_that_comes_only_alone_is_stored() {
+    for list in lists().into_iter().take(4) {
+        let name = list.stream;
+        list.spoil_pages();
+        let (_, short, first, _) = list.run(&[]);
+        let (code, all, calls, _) = list.run(&[]);
+        assert_eq!((code, all), (0, short + 1), "{name}");
+        assert!(calls <= first + 2, "{name}: {calls} calls, {first} at first");
+        let noted = "SELECT count(*) FROM skipped_items WHERE reason = 'read_alone'";
+        assert_eq!(list.world.one(noted), "1", "{name}");
+        list.world.cli(&["verify"]).exits(0);
+        // The pages lack it in each whole read. It stays, and a look that shows it tells nothing new.
+        assert_eq!(list.run(&["--full"]).1, all, "{name}");
+        let calls = || list.run(&[]).2;
+        assert_eq!((0..7).map(|_| calls()).collect::<Vec<_>>(), [2, 2, 2, 2, 2, 1, 1], "{name}");
+        assert_eq!(list.rows(), all, "{name}");
+        list.world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn double_that_is_another_item_alone_is_stored() {
+    let list = paged_list("saved_tracks");
+    let positions = (0..168).map(|place| if place == 100 { 5 } else { place }).collect();
+    list.world.sandbox.inject(Fault::on_path(list.path, FaultAction::Reordered { positions }).with_query("limit=50"));
+    assert_eq!(list.run(&[]).1, 167);
+    assert_eq!(list.run(&[]).1, 168);
+    let (code, rows, calls, _) = list.run(&[]);
+    assert_eq!((code, rows, calls), (0, 168, 1));
+    list.world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn end_that_comes_only_alone_is_stored() {
+    for (name, missing) in [("saved_tracks", 2), ("show_episodes", 1), ("playlist_items", 2)] {
+        let list = paged_list(name);
+        list.world.sandbox.inject(Fault::on_path(list.path, FaultAction::EndsAfter { items: list.ends_after }));
+        let (_, _, first, _) = list.run(&[]);
+        let announced: u64 = list.world.one("SELECT announced FROM lists WHERE announced > 0").parse().unwrap();
+        list.world.sandbox.clear_faults();
+        let list = paged_list(name);
+        let ends = FaultAction::EndsAfter { items: announced - missing };
+        for pages in ["limit=50", "limit=100"] {
+            list.world.sandbox.inject(Fault::on_path(list.path, ends.clone()).with_query(pages));
+        }
+        let (code, short, ..) = list.run(&[]);
+        let (code_2, all, calls, _) = list.run(&[]);
+        assert_eq!((code, code_2, all), (0, 0, short + usize::try_from(missing).unwrap()), "{name}");
+        assert!(calls <= first + 5, "{name}: {calls} calls, {first} at first");
+        list.world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn heal_of_the_first_page_is_read_whole() {
+    let list = paged_list("saved_tracks");
+    let null = || FaultAction::set("/items/7", Value::Null);
+    list.spoil("", &Value::Null);
+    list.world.sandbox.inject(Fault::on_path(list.path, null()).with_query("offset=0"));
+    // One item of the first page, and one of the second; six runs later, there is a pause.
+    assert_eq!((0..7).map(|_| list.run(&[]).2).collect::<Vec<_>>()[6], 1);
+    list.world.sandbox.clear_faults();
+    save_new(&list.world, 1);
+    let (code, rows, calls, _) = list.run(&[]);
+    assert_eq!((code, rows, calls), (0, 169, 4));
+    list.world.cli(&["verify"]).exits(0);
+}
+
 /// Says that the last look was some days earlier.
-fn age_looks(world: &World, days: i64) {
+pub(super) fn age_looks(world: &World, days: i64) {
     let store = Connection::open(world.database()).unwrap();
     let sql = "UPDATE lists SET gaps = json_set(gaps, '$.looked_at',
                strftime('%Y-%m-%dT%H:%M:%fZ', gaps ->> 'looked_at', ?1)) WHERE gaps IS NOT NULL";

@@ -212,3 +212,38 @@ fn search_without_a_list_of_hits_is_partial() {
     world.run(&[]).exits(3);
     assert_eq!(hits(&world), before);
 }
+
+#[test]
+fn search_of_nulls_is_partial() {
+    for (kinds, at) in [("track", "/tracks/items/*"), ("playlist", "/playlists/items/*")] {
+        let job = format!("[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"{kinds}\"]\nmax_results = 60\n");
+        let world = World::extended().job(&job);
+        let nulls =
+            || world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, serde_json::Value::Null)));
+        nulls();
+        for _ in 0..2 {
+            world.run(&[]).exits(3).says("hits are null or have no id");
+        }
+        assert_eq!(world.one("SELECT count(*) FROM search_results"), "0");
+        assert_eq!(world.one("SELECT DISTINCT reason FROM unproved_lists"), "suspect_batch");
+        world.cli(&["verify"]).exits(0);
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+        let found = hits(&world);
+        assert!(!found.is_empty());
+        // The last hits stay until a person accepts that there are none.
+        nulls();
+        world.run(&[]).exits(3);
+        assert_eq!(hits(&world), found);
+        world.run(&["--accept", "x", "search"]).exits(0);
+        world.run(&[]).exits(0);
+        world.cli(&["verify"]).exits(0);
+        // One hit that can be read is a search.
+        let world = World::extended().job(&job);
+        world
+            .sandbox
+            .inject(Fault::on_path("/v1/search", FaultAction::set(&at.replace('*', "0"), serde_json::Value::Null)));
+        world.run(&[]).exits(0);
+        world.cli(&["verify"]).exits(0);
+    }
+}

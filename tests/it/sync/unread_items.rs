@@ -125,8 +125,10 @@ fn failing_item_keeps_its_known_row() {
     inject_all(&world);
     world.run(&["--full"]).exits(3);
     let mut kept = rows_of_files(&world);
-    // Ranks of a day have no known rows.
-    kept[4] += 1;
+    // Ranks of another day have no known rows.
+    if world.one("SELECT count(DISTINCT day) FROM top_items") != "1" {
+        kept[4] += 1;
+    }
     assert_eq!(kept, rows);
     world.cli(&["verify"]).exits(0);
     world.sandbox.clear_faults();

@@ -4,10 +4,11 @@
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, QuotaMode, SandboxOptions, fixtures};
 
+use super::late_items::{age_looks, paged_list};
 use super::odd_pages::{ITEMS, plain, stored_items};
 use super::users::both;
 use crate::support::calls_table::{digging, remove, save_new, saved_by, truth};
-use crate::support::world::{World, by_ids};
+use crate::support::world::{World, by_ids, fetch};
 
 /// Runs the job until the total is known, and returns the calls of the first and of a later run.
 fn calls_of_two_runs(world: &World, csv: &str, rows: usize) -> (usize, usize) {
@@ -137,8 +138,9 @@ fn end_that_loses_known_rows_needs_a_person() {
     world.run(&["x"]).exits(0);
     let before = world.csv_bytes("saved_tracks.csv");
     world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::EndsAfter { items: 110 }));
-    for _ in 0..3 {
-        world.run(&["x", "--full"]).exits(3).says("accept it: cratedigger run --accept x saved_tracks");
+    world.run(&["x", "--full"]).exits(3).says("accept it: cratedigger run --accept x saved_tracks");
+    for _ in 0..2 {
+        world.run(&["x"]).exits(3).says("accept the end: cratedigger run --accept x saved_tracks");
         assert!(world.csv_bytes("saved_tracks.csv") == before);
     }
     world.run(&["--accept", "x", "saved_tracks"]).exits(0);
@@ -146,6 +148,63 @@ fn end_that_loses_known_rows_needs_a_person() {
     assert_eq!(world.one("SELECT count(*) FROM saved_tracks WHERE removed_at IS NOT NULL"), "8");
     assert_eq!(run_once(&world, &["x"]), (0, 2, String::new()));
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn full_run_accepts_only_a_reported_end() {
+    for name in ["saved_tracks", "playlist_items", "artist_albums", "show_episodes", "followed_artists"] {
+        let list = paged_list(name);
+        list.ends_early();
+        list.world.run(&["x"]).exits(0);
+        let short = list.rows();
+        let list = paged_list(name);
+        list.world.run(&["x"]).exits(0);
+        let all = list.rows();
+        list.ends_early();
+        list.world.run(&["x", "--full"]).exits(3).says("cut_short");
+        assert_eq!(list.rows(), all, "{name}: a person could not look at it yet");
+        list.world.run(&["x", "--full"]).exits(0);
+        assert_eq!(list.rows(), short, "{name}");
+        list.world.cli(&["verify"]).exits(0);
+        // An end that lacks more has to be reported again.
+        list.world.sandbox.clear_faults();
+        list.world.run(&["x", "--full"]).exits(0);
+        assert_eq!(list.rows(), all, "{name}");
+    }
+}
+
+#[test]
+fn known_end_costs_less_and_less() {
+    let cases = [
+        (of_home("my_playlists"), "/v1/me/playlists", "/total"),
+        (World::extended().job(&fetch("categories", "")), "/v1/browse/categories", "/categories/total"),
+        (of_home("top_artists"), "/v1/me/top/artists", "/total"),
+    ];
+    for (world, path, at) in cases {
+        for _ in 0..2 {
+            world.new_calls();
+            world.run(&[]).exits(0);
+        }
+        let (calls, total) = (world.new_calls(), "SELECT announced + 2 FROM lists WHERE announced > 0");
+        let (fewest, total): (_, u64) = (calls.len(), world.one(total).parse().unwrap());
+        world.sandbox.inject(Fault::on_path(path, FaultAction::set(at, json!(total))));
+        for _ in 0..2 {
+            world.run(&[]);
+        }
+        world.new_calls();
+        let calls = |_| {
+            world.run(&[]).exits(0);
+            world.new_calls().len() - fewest
+        };
+        assert_eq!((0..7).map(calls).collect::<Vec<_>>(), [1, 1, 1, 1, 1, 0, 0], "{path}");
+        age_looks(&world, 1);
+        assert_eq!((0..2).map(calls).collect::<Vec<_>>(), [1, 0], "{path}");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+fn of_home(stream: &str) -> World {
+    both(World::development().job(&format!("user = \"home\"\n[[fetch]]\nstream = \"{stream}\"\n")))
 }
 
 #[test]

@@ -7,8 +7,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::endpoint::{TokenEndpoint, TokenGrant, TokenReply, TokenRequest};
-use super::{BearerToken, TokenError, TokenRules};
+use super::endpoint::{TokenEndpoint, TokenReply, TokenRequest};
+use super::{BearerToken, TokenError, TokenGrant, TokenRules};
 use crate::error::ApiError;
 use crate::http::clock::Clock;
 use crate::state::grants::SignInFlow;

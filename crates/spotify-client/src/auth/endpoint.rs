@@ -7,16 +7,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use url::Url;
 
 use super::skew::{ClockSkew, believed_time};
+use super::token_answer::{TokenBody, TokenGrant};
 use super::{TokenError, TokenRules, certificate_error, strip_control_chars};
 use crate::error::ApiError;
 use crate::http::clock::Clock;
@@ -26,7 +26,6 @@ use crate::http::retry_after::{self, RetryAfter};
 use crate::http::transport::{HttpRequest, HttpResponse, HttpTransport, TransportError};
 use crate::random::random_fraction;
 use crate::state::grants::SignInFlow;
-use crate::wire::{JsonField, JsonInt, JsonList, JsonText};
 
 /// The name of the token request in logs and errors.
 const ROUTE: &str = "token";
@@ -50,21 +49,6 @@ impl fmt::Debug for TokenEndpoint {
     }
 }
 
-/// Tokens that the accounts service gave.
-#[derive(Debug, Clone)]
-pub struct TokenGrant {
-    /// The token to send with calls.
-    pub access_token: SecretString,
-    /// How long the access token is valid.
-    pub lasts: Duration,
-    /// A new refresh token. `None` (absent, null or empty) keeps the old one.
-    pub refresh_token: Option<SecretString>,
-    /// The granted scopes, if the response lists them. They may be fewer than requested.
-    pub scopes: Option<Vec<String>>,
-    /// When it was granted, by the server's clock if the local one is wrong.
-    pub at: DateTime<Utc>,
-}
-
 /// The response of the accounts service.
 #[derive(Debug)]
 pub(crate) enum TokenReply {
@@ -77,47 +61,6 @@ pub(crate) enum TokenReply {
         /// Whether an earlier response was lost. It may have contained a new token.
         after_loss: bool,
     },
-}
-
-#[derive(Deserialize)]
-struct TokenBody<'a> {
-    #[serde(deserialize_with = "secret")]
-    access_token: SecretString,
-    #[serde(borrow, default)]
-    token_type: JsonField<JsonText<'a>>,
-    #[serde(default)]
-    expires_in: JsonField<JsonInt>,
-    #[serde(borrow, default)]
-    refresh_token: JsonField<JsonText<'a>>,
-    #[serde(borrow, default)]
-    scope: JsonField<JsonList<JsonText<'a>>>,
-}
-
-impl TokenBody<'_> {
-    /// Whether calls may send the token as `Bearer`. Spotify's documentation says that it always is one.
-    fn is_bearer(&self) -> bool {
-        self.token_type.value().is_none_or(|kind| kind.is_empty() || kind.eq_ignore_ascii_case("bearer"))
-    }
-
-    fn into_grant(self, at: DateTime<Utc>) -> TokenGrant {
-        let seconds = self.expires_in.value().map_or(3_600, |seconds| seconds.0).clamp(1, 86_400);
-        let refresh_token = self.refresh_token.value().filter(|token| !token.is_empty());
-        // Granted scopes are one text with spaces. A list of them is understood as well.
-        let scopes = |scopes: &JsonList<JsonText<'_>>| {
-            scopes.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect()
-        };
-        TokenGrant {
-            access_token: self.access_token,
-            lasts: Duration::from_secs(seconds.unsigned_abs()),
-            refresh_token: refresh_token.map(|token| SecretString::from(token.to_string())),
-            scopes: self.scope.value().map(scopes),
-            at,
-        }
-    }
-}
-
-fn secret<'de, D: Deserializer<'de>>(text: D) -> Result<SecretString, D::Error> {
-    String::deserialize(text).map(SecretString::from)
 }
 
 #[derive(Default, Deserialize)]
@@ -134,6 +77,13 @@ pub(super) struct TokenRequest<'a> {
     pub(super) form: &'a [(&'a str, &'a str)],
     /// The secret fields, which no error may repeat.
     pub(super) secrets: &'a [&'a SecretString],
+}
+
+impl TokenRequest<'_> {
+    /// Whether a 200 has used up the code, so that a second request is useless, whatever is in the answer.
+    fn redeems_a_code(&self) -> bool {
+        self.form.contains(&("grant_type", "authorization_code"))
+    }
 }
 
 /// Why there is no token.
@@ -305,10 +255,13 @@ impl TokenEndpoint {
         let outcome = AttemptOutcome::Answered { status, retry_after, quota: false, conditional: false };
         if status == 200 {
             return match serde_json::from_slice::<TokenBody<'_>>(&answer.body) {
-                Ok(body) if !body.is_bearer() => {
-                    (AttemptOutcome::Unusable, unreachable(format!("POST {ROUTE}: the token is not a bearer token")))
+                Ok(body) if body.unusable().is_none() || ask.redeems_a_code() => {
+                    (outcome, Ok(TokenReply::Granted(body.into_grant(believed_time(date, now)))))
                 }
-                Ok(body) => (outcome, Ok(TokenReply::Granted(body.into_grant(believed_time(date, now))))),
+                Ok(body) => {
+                    let why = body.unusable().unwrap_or_default();
+                    (AttemptOutcome::Unusable, unreachable(format!("POST {ROUTE}: {why}")))
+                }
                 Err(_) => (AttemptOutcome::Unusable, unreachable(format!("POST {ROUTE}: the answer holds no token"))),
             };
         }

@@ -8,6 +8,7 @@ mod app;
 mod endpoint;
 mod environment;
 mod skew;
+mod token_answer;
 mod user;
 
 use std::fmt;
@@ -21,10 +22,10 @@ use crate::http::retry_after::RetryAfter;
 use crate::random::random_fraction;
 
 pub(super) use app::AppToken;
-pub use endpoint::TokenGrant;
 pub(super) use endpoint::{TokenEndpoint, TokenReply};
 pub use environment::token_hash;
 pub(super) use skew::format_duration;
+pub use token_answer::TokenGrant;
 pub(super) use user::UserTokens;
 
 /// Timings of token requests. Tests shorten them.

@@ -17,9 +17,9 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use super::endpoint::{TokenEndpoint, TokenFailure, TokenGrant, TokenReply};
+use super::endpoint::{TokenEndpoint, TokenFailure, TokenReply};
 use super::environment::{EnvironmentGrant, adopt, environment_grant};
-use super::{BearerToken, TokenError, TokenRules};
+use super::{BearerToken, TokenError, TokenGrant, TokenRules};
 use crate::error::ApiError;
 use crate::http::cancellation;
 use crate::http::clock::Clock;

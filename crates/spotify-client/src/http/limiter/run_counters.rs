@@ -43,13 +43,17 @@ pub(super) struct RunCounters {
     /// The server has answered a call of the run, with any status below 500.
     pub(super) has_answered: bool,
     /// One of these answers may come from Spotify.
-    pub(super) has_spotify_answered: bool,
+    pub(super) has_plausible_answers: bool,
     /// One of these answers is the page of a proxy or of the sign-in to a network.
     pub(super) has_foreign_answers: bool,
     /// Resources that were given up since the last answer.
     pub(super) given_up: BTreeSet<String>,
     /// One of these got no response at all.
     pub(super) is_silent: bool,
+    /// Spotify itself has answered a call of the run.
+    pub(super) has_spotify_answered: bool,
+    /// Resources for which something else than Spotify has answered since its last answer.
+    pub(super) foreign: BTreeSet<String>,
     pub(super) unstated_refusals: u32,
     pub(super) family_refusals: FxHashMap<EndpointFamily, u32>,
 }
@@ -75,13 +79,31 @@ impl CallLimiter {
         run.given_up.len() >= limit
     }
 
+    /// Records an answer of Spotify itself.
+    pub fn record_spotify_answer(&self) {
+        let mut run = self.counters();
+        run.has_spotify_answered = true;
+        run.foreign.clear();
+    }
+
+    /// Records that a resource was given up because something else than Spotify seems to have answered.
+    pub fn record_foreign_answer(&self, resource: &str) {
+        self.counters().foreign.insert(resource.to_owned());
+    }
+
+    /// Whether Spotify has answered, and not one resource after the other has had another answer since then.
+    pub fn is_spotify_answering(&self) -> bool {
+        let run = self.counters();
+        run.has_spotify_answered && run.foreign.len() < FAILED_RESOURCES_OF_AN_OUTAGE
+    }
+
     /// Records who has sent a response below 500.
     pub fn record_sender(&self, is_foreign: bool) {
         let mut run = self.counters();
         if is_foreign {
             run.has_foreign_answers = true;
         } else {
-            run.has_spotify_answered = true;
+            run.has_plausible_answers = true;
         }
     }
 
@@ -89,7 +111,7 @@ impl CallLimiter {
     /// resource with a 5xx does not show that.
     pub fn missing_answer(&self) -> Option<MissingAnswer> {
         let run = self.counters();
-        if run.has_foreign_answers && !run.has_spotify_answered {
+        if run.has_foreign_answers && !run.has_plausible_answers {
             return Some(MissingAnswer::Foreign);
         }
         match run.is_silent {
