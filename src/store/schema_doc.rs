@@ -227,7 +227,8 @@ mod tests {
         assert_eq!(views, OTHER_VIEWS.iter().map(|(name, ..)| *name).collect::<Vec<_>>());
         for (name, _, columns) in OTHER_VIEWS {
             let described: Vec<&str> = columns.iter().map(|(column, _)| *column).collect();
-            assert_eq!(store.prepare(&format!("SELECT * FROM {name}")).unwrap().column_names(), described);
+            let statement = store.prepare(&format!("SELECT * FROM {name}")).unwrap();
+            assert_eq!(statement.column_names().collect::<Vec<_>>(), described);
         }
     }
 
