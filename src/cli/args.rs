@@ -25,7 +25,7 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
     /// The project folder, which contains config/, jobs/ and output/
-    #[arg(long, global = true, value_name = "DIR", default_value = ".")]
+    #[arg(long, global = true, value_name = "DIR", default_value = ".", overrides_with = "project")]
     pub project: PathBuf,
     /// The state folder, with grants, the call ledger and cool-downs
     #[arg(long, global = true, value_name = "DIR")]

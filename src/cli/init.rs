@@ -121,7 +121,8 @@ fn write_files(
         }
     };
     let (mut written, mut kept) = (Vec::new(), Vec::new());
-    let mut files = files(args, context, extended, answers);
+    let is_known = is_project(context, project);
+    let mut files = files(args, context, extended, is_known, answers);
     let place = if args.systemd { Some(unit_paths(project, context)?) } else { None };
     if let Some(place) = &place {
         files.extend(units::render(place).into_iter().map(|(name, text)| (format!("systemd/{name}"), text)));
@@ -166,11 +167,23 @@ fn write_files(
         out.push_str("note: .gitignore does not list .env, which will contain your credentials\n");
     }
     match &place {
-        Some(place) => out.push_str(&next_with_systemd(project, place, context)),
+        Some(place) => out.push_str(&next_with_systemd(project, place, context, is_known)),
+        None if answers.is_none() && is_known => {
+            out.push_str("no examples were written, since the project exists; `cratedigger check` checks its jobs\n");
+        }
         None if answers.is_none() => out.push_str(&(start_of_next_steps(project) + NEXT_STEPS)),
         None => {}
     }
     print::paragraphs(&out).or_exit(ExitStatus::Storage)
+}
+
+/// Whether the folder is a project already. It gets no examples then, since a timer would run them.
+fn is_project(context: &CommandContext, project: &Project) -> bool {
+    let mut jobs = std::fs::read_dir(&project.jobs_dir).into_iter().flatten().flatten();
+    let has_jobs = jobs.any(|entry| entry.path().extension().is_some_and(|ending| ending == "toml"));
+    let has_store =
+        || Settings::load(project, &context.flags).is_ok_and(|settings| project.database(&settings).exists());
+    project.config_file.exists() || has_jobs || has_store()
 }
 
 /// The files of a project with their text, by relative path.
@@ -178,6 +191,7 @@ fn files(
     args: &InitArgs,
     context: &CommandContext,
     extended: bool,
+    is_known: bool,
     answers: Option<&Answers>,
 ) -> Vec<(String, String)> {
     let mut set = answers.map(Answers::settings).unwrap_or_default();
@@ -203,7 +217,7 @@ fn files(
     for (name, text, only_extended) in EXAMPLES {
         let text = match answers {
             Some(answers) => answers.example(name, text),
-            None => (extended || !only_extended).then(|| (*text).to_owned()),
+            None => (!is_known && (extended || !only_extended)).then(|| (*text).to_owned()),
         };
         files.extend(text.map(|text| (format!("jobs/{name}"), text)));
     }
@@ -233,7 +247,7 @@ fn unit_paths(project: &Project, context: &CommandContext) -> Result<units::Unit
 }
 
 /// The next steps, and notes on what may fail.
-fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &CommandContext) -> String {
+fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &CommandContext, is_known: bool) -> String {
     let mut out = String::new();
     let dir = Settings::load(project, &context.flags).ok().and_then(|settings| settings.state.dir);
     if dir.is_none_or(|dir| dir != Path::new(units::STATE_DIR)) {
@@ -250,8 +264,9 @@ fn next_with_systemd(project: &Project, place: &units::UnitPaths, context: &Comm
     }
     let install = place.project.join("systemd/install.sh");
     out.push_str(&format!(
-        "{}edit jobs/artists.csv and run `cratedigger check`; then\n  sudo sh {}\n",
+        "{}{}run `cratedigger check`; then\n  sudo sh {}\n",
         start_of_next_steps(project),
+        if is_known { "" } else { "edit jobs/artists.csv and " },
         printable(&shell_word(&install.display().to_string()))
     ));
     out

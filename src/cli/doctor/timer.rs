@@ -44,8 +44,14 @@ pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: Da
         DoctorLine::note("timer", format!("no timer, crontab line or `schedule` process was found here, but {last}"))
     } else {
         let program = std::env::current_exe().unwrap_or_else(|_| "cratedigger".into());
+        let installed = find_units(&absolute_path(root));
+        let units = match &installed {
+            Some(Units::OfSystem) => "sudo systemctl enable --now cratedigger.timer",
+            Some(Units::OfUser) => "systemctl --user enable --now cratedigger.timer",
+            None => "cratedigger init --systemd",
+        };
         let todo = format!(
-            "cratedigger init --systemd, or a crontab line: `*/5 * * * * {} -q --project {} run --due`",
+            "{units}, or a crontab line: `*/5 * * * * {} -q --project {} run --due`",
             program.display(),
             absolute_path(root).display()
         );
@@ -68,12 +74,35 @@ pub(super) fn timer_lines(context: &CommandContext, settings: &Settings, now: Da
     page
 }
 
+/// Whose units of this project are installed.
+enum Units {
+    OfSystem,
+    OfUser,
+}
+
+fn user_units() -> PathBuf {
+    std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default().join(".config/systemd/user")
+}
+
+/// Finds an installed timer that would start due jobs of this project, if it were enabled.
+fn find_units(project: &Path) -> Option<Units> {
+    let folders = [
+        ("/etc/systemd/system".into(), Units::OfSystem),
+        ("/usr/lib/systemd/system".into(), Units::OfSystem),
+        (user_units(), Units::OfUser),
+    ];
+    let starts = |folder: &Path| {
+        let text = std::fs::read_to_string(folder.join("cratedigger.service")).unwrap_or_default();
+        let mut commands = text.lines().filter(|line| line.starts_with("ExecStart="));
+        folder.join("cratedigger.timer").exists() && commands.any(|line| may_start_project(line, project))
+    };
+    folders.into_iter().find(|(folder, _)| starts(folder)).map(|(_, units)| units)
+}
+
 /// Finds the systemd units and crontab lines that start due jobs of this project.
 fn find_timers(project: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    let unit_folders =
-        ["/etc/systemd/system".into(), "/usr/lib/systemd/system".into(), home.join(".config/systemd/user")];
+    let unit_folders = ["/etc/systemd/system".into(), "/usr/lib/systemd/system".into(), user_units()];
     for folder in unit_folders {
         for (wanted_by, what) in [
             ("timers.target.wants", "cratedigger.timer"),

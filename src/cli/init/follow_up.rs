@@ -76,8 +76,10 @@ fn next_steps(answers: &Answers, context: &CommandContext, has_run: bool, must_s
     if answers.first == FirstExport::MyPlaylists {
         steps.push(format!("to run it every day, remove the # in front of `schedule` in jobs/{job}.toml"));
     }
-    steps
-        .push("cratedigger jobs shows when each job runs; `cratedigger init --yes` adds the other examples".to_owned());
+    steps.push(
+        "cratedigger jobs shows when each job runs; `cratedigger init --yes` in a new folder writes all examples"
+            .to_owned(),
+    );
     let lines: String = steps.iter().map(|step| format!("  {step}\n")).collect();
     let start = super::start_of_next_steps(&context.project);
     format!("{}\n{lines}", start.trim_end())

@@ -44,7 +44,9 @@ fn init_overwrites_nothing() {
     project.write("jobs/search.toml", "mine = true\n");
     let output = project.run(&["init"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(stdout(&output).contains("kept   jobs/search.toml"));
+    // A project that has jobs gets no examples, which a timer would run.
+    assert!(stdout(&output).contains("no examples were written"), "{}", stdout(&output));
+    assert_eq!(std::fs::read_dir(project.root().join("jobs")).unwrap().count(), 1);
     assert!(stdout(&output).contains(".gitignore does not list .env"));
     let kept = |name: &str| std::fs::read_to_string(project.root().join(name)).expect(name);
     assert_eq!((kept(".gitignore").as_str(), kept("jobs/search.toml").as_str()), ("mine\n", "mine = true\n"));
@@ -69,6 +71,35 @@ fn init_writes_through_no_linked_folder() {
     std::os::unix::fs::symlink(elsewhere.path(), project.root().join("new")).unwrap();
     assert_eq!(project.run(&["init", "new"]).status.code(), Some(0));
     assert!(elsewhere.path().join("config/cratedigger.toml").exists());
+}
+
+#[test]
+fn known_projects_get_units_and_no_examples() {
+    for known in ["config/cratedigger.toml", "output/cratedigger.db"] {
+        for args in [&["init", "new", "--systemd"][..], &["init", "new"], &["init", "new", "--yes"]] {
+            let project = Project::new();
+            project.write(&format!("new/{known}"), "");
+            let output = project.run(args);
+            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+            assert!(!project.root().join("new/jobs").exists(), "{known} {args:?}: {}", stdout(&output));
+            assert!(!stdout(&output).contains("artists.csv"), "{known} {args:?}: {}", stdout(&output));
+            assert_eq!(
+                project.root().join("new/systemd/install.sh").exists(),
+                args.len() == 3 && args[2] == "--systemd"
+            );
+        }
+    }
+}
+
+#[test]
+fn last_project_of_a_command_line_wins() {
+    let project = Project::new();
+    for args in [&["--project", "a", "--project", "b", "init"][..], &["--project", "a", "init", "--project", "b"]] {
+        let output = project.run(args);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(project.root().join("b/config").exists() && !project.root().join("a").exists(), "{args:?}");
+        std::fs::remove_dir_all(project.root().join("b")).unwrap();
+    }
 }
 
 const SCHEMAS: [(&str, &str); 3] = [
