@@ -20,6 +20,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::app::open_state;
 use super::args::ScheduleArgs;
+use super::divided::check_division;
 use super::job_runner::{JobOutcome, JobRunner, RunOptions, is_known_deferral, read_sign_ins};
 use super::local_time::format_local;
 use super::metrics;
@@ -53,6 +54,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// Runs until a signal arrives.
 pub fn run(_: &ScheduleArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
     let settings = context.settings_with_hooks()?;
+    check_division(context, &settings)?;
     let state = open_state(context, &settings)?;
     let _lock = SchedulerLock::take(state.path(), &context.project.database(&settings)).map_err(|e| match e {
         LockError::Io { .. } => CommandError::new(ExitStatus::Storage, e),

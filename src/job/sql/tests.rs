@@ -35,13 +35,30 @@ fn only_the_outer_order_by_counts() {
         assert!(is_ordered(ordered), "{ordered}");
     }
     for unordered in [
-        "SELECT * FROM (SELECT 1 AS a ORDER BY 1)",
-        "SELECT 'ORDER BY' -- ORDER BY",
+        "SELECT * FROM (SELECT id FROM tracks ORDER BY 1)",
+        "SELECT 'ORDER BY' FROM tracks -- ORDER BY",
         "SELECT row_number() OVER (ORDER BY id) AS n /* ORDER BY */ FROM tracks",
         "SELECT id FROM tracks LIMIT 5",
-        "SELECT 1;",
+        "SELECT id FROM tracks;",
+        "SELECT count(*) AS n FROM tracks GROUP BY name",
+        "SELECT count(*) AS n FROM tracks UNION ALL SELECT count(*) FROM albums",
+        "SELECT count(*) AS n FROM tracks UNION ALL SELECT 1 FROM albums",
+        "SELECT 1 AS n UNION SELECT 1 FROM albums",
     ] {
         assert!(!is_ordered(unordered), "{unordered}");
+    }
+}
+
+#[test]
+fn one_row_needs_no_order() {
+    for one in [
+        "SELECT count(*) AS n FROM tracks",
+        "SELECT max(name) AS a, count(*) AS n FROM tracks WHERE fetched_at >= :since; -- end",
+        "SELECT (SELECT count(*) FROM tracks) AS a, (SELECT count(*) FROM albums) AS b",
+        "SELECT count(*) AS n FROM (SELECT id FROM tracks UNION SELECT id FROM albums)",
+        "WITH a AS (SELECT id FROM tracks UNION ALL SELECT id FROM albums) SELECT count(*) AS n FROM a",
+    ] {
+        assert!(is_ordered(one), "{one}");
     }
 }
 
