@@ -350,11 +350,12 @@ pub(super) async fn estimate_own_playlists(
     if listed_before {
         estimate.by_family.remove(&lists.family);
     }
-    if row.announced.is_some() {
+    if last_length(&row).is_some() {
         let refused = missing::are_missing_playlists(sync, context, &known).await?;
         for (list, refused) in known.iter().zip(refused) {
             let key = playlist_key(context, &list.id);
             let row = estimator.stored_row(&key).await?;
+            let row = ListRow { announced: row.total.or(list.announced), ..row };
             let read_before = !estimator.lists.insert(key);
             if read_before || refused || sync.is_from_this_run(row.checked_at.as_ref()) {
                 estimate.add(CallEstimate::for_unchanged());
@@ -374,6 +375,11 @@ pub(super) async fn estimate_own_playlists(
     Ok(estimate)
 }
 
+/// The length of a list as it was last announced, also during a read that was interrupted.
+fn last_length(row: &ListRow) -> Option<i64> {
+    row.announced.or(row.checkpoint.as_ref().and_then(|at| at.announced))
+}
+
 /// The cost of the list of playlists without a probe.
 fn estimate_list_of_playlists(
     estimator: &JobEstimator<'_>,
@@ -381,7 +387,7 @@ fn estimate_list_of_playlists(
     row: &ListRow,
 ) -> Result<CallEstimate, SyncError> {
     let (size, _) = page_sizes(estimator, lists)?;
-    Ok(match row.announced {
+    Ok(match last_length(row) {
         Some(last) => {
             let drift = expected_drift(last);
             let pages = |items: i64| call_count(change_detection::page_count(items.max(0), size));
@@ -474,7 +480,9 @@ async fn estimate_each_playlist(
         }
         let page_sizes = item_page_sizes(sync, &list.id)?;
         let group = groups.entry((list.is_long(), list.position / i64::from(size)));
-        let total = total.or(row.announced);
+        // An interrupted read of this version has its total too, and the list of playlists names one.
+        let same = at.filter(|at| at.snapshot_id.is_some() && at.snapshot_id == list.snapshot_id);
+        let total = total.or(same.and_then(|at| at.announced)).or(list.total).or(row.announced);
         if list.is_own() && at.is_some_and(|at| at.reached_end) && !sync.full {
             // It was read to its end, waits to be verified, and is read again if that fails.
             let again = total.map_or(0, |total| call_count(change_detection::page_count(total, page_sizes.0)));

@@ -3,6 +3,7 @@
 pub mod grant_files;
 pub mod grants;
 pub mod import;
+pub mod kept_scopes;
 pub mod lost_refresh;
 pub mod odd_sign_ins;
 pub mod paste;

@@ -5,6 +5,7 @@ pub mod api_calls;
 pub mod app_class;
 pub mod budget;
 pub mod fifty_jobs;
+pub mod interrupted_plans;
 pub mod ledger;
 pub mod limiter;
 pub mod pace;
