@@ -355,7 +355,7 @@ pub(super) async fn estimate_own_playlists(
         for (list, refused) in known.iter().zip(refused) {
             let key = playlist_key(context, &list.id);
             let row = estimator.stored_row(&key).await?;
-            let row = ListRow { announced: row.total.or(list.announced), ..row };
+            let row = ListRow { announced: row.announced.or(list.total), ..row };
             let read_before = !estimator.lists.insert(key);
             if read_before || refused || sync.is_from_this_run(row.checked_at.as_ref()) {
                 estimate.add(CallEstimate::for_unchanged());

@@ -28,6 +28,8 @@ const MOMENTS: &[(&str, &str)] = &[
     ),
     (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{1,2} \d\d:\d\d\b", "[time]"),
     (r"\b\d{4}-\d\d-\d\d\b", "[date]"),
+    // Six months have 181 to 184 days.
+    (r"\b1[78]\d (\(until)", "[days] $1"),
     (r"\b\d\d:\d\d(?::\d\d)?\b", "[clock]"),
     (
         r"\b\d+(?:\.\d+)? ?(?:ms|s|min|h|d|days?|hours?|minutes?|seconds?)\b(?: \d+ ?(?:s|min|h|hours?|minutes?|seconds?)\b)*",
