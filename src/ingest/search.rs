@@ -30,6 +30,8 @@ pub struct StagedSearchPage {
     pub beyond: i64,
     /// The page of a type repeats the page before it.
     pub repeats_previous: bool,
+    /// Types whose page cannot be read, while those of others can.
+    pub odd_kinds: Vec<EntityKind>,
     /// Rank and id of hits that name no code, where a code was searched for.
     pub unverified: Vec<(i64, String)>,
 }
@@ -52,7 +54,10 @@ type SearchPages<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 fn page_of_kind<'a>(pages: &SearchPages<'a>, kind: EntityKind) -> Result<PageObject<'a>, IngestError> {
     let key = kind.plural();
     let raw = pages.get(key).ok_or_else(|| IngestError::Malformed(format!("the answer has no {key}")))?;
-    serde_json::from_str(raw.get()).map_err(|e| IngestError::Malformed(e.to_string()))
+    let page: Option<PageObject<'_>> =
+        raw.get().starts_with('{').then(|| serde_json::from_str(raw.get()).ok()).flatten();
+    page.filter(|page| page.entries().is_some())
+        .ok_or_else(|| IngestError::Malformed(format!("the answer has no page of {key}")))
 }
 
 /// Stages the hits of one response. Hits of a type beyond `max_hits` are skipped, and where a code was searched for,
@@ -72,7 +77,14 @@ pub fn stage_search(
     let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
     let mut found = StagedSearchPage::default();
     for (n, kind) in (0i64..).zip(kinds) {
-        let page = page_of_kind(&pages, *kind)?;
+        let page = match page_of_kind(&pages, *kind) {
+            Ok(page) => page,
+            Err(_) if kinds.iter().any(|kind| page_of_kind(&pages, *kind).is_ok()) => {
+                found.odd_kinds.push(*kind);
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
         found.announced += page.total().unwrap_or(0);
         let wanted = page.total().unwrap_or(0).min(most) - offset;
         let due = wanted.clamp(0, limit);

@@ -108,16 +108,28 @@ pub(super) fn stage_displaced(
             places.entry(name.clone()).or_default().push(at);
         }
     }
-    let mut noted_elsewhere = HashMap::new();
+    let (mut noted_elsewhere, mut free) = (HashMap::new(), Vec::new());
     for places in places.into_values().filter(|places| places.len() > 1) {
         let right = places.iter().copied().find(|at| is_known.contains(at)).unwrap_or(places[0]);
         // All places but the first have a note.
         noted_elsewhere.insert(row_count(places[0]), row_count(right));
         for at in places.into_iter().filter(|at| *at != right && !is_known.contains(at)) {
             new[at] = KnownRow::default();
+            free.push(at);
         }
     }
-    let kept = stage_matched(tx, (list, item_kind(key)), &old, &new)?;
+    let mut kept = stage_matched(tx, (list, item_kind(key)), &old, &new)?;
+    // Where the order changes from page to page, the neighbors of an item say nothing, but the total says that it is
+    // there. It takes one of the other places.
+    free.sort_unstable();
+    free.retain(|at| kept.iter().all(|row| row.position != row_count(*at)));
+    let here: HashSet<&str> =
+        new.iter().filter_map(|row| row.name.as_deref()).chain(kept.iter().map(|row| row.item.as_str())).collect();
+    let missing = old.iter().filter(|row| row.name.as_deref().is_some_and(|name| !here.contains(name)));
+    let displaced: Vec<(usize, KnownRow)> = free.into_iter().zip(missing.cloned()).collect();
+    for (at, row) in displaced {
+        kept.extend(keep_row(tx, (list, item_kind(key)), at, &row)?);
+    }
     let noted_at = |row: &KeptRow| noted_elsewhere.get(&row.position).copied().unwrap_or(row.position);
     Ok(kept.into_iter().map(|row| KeptRow { noted_at: noted_at(&row), ..row }).collect())
 }
@@ -148,12 +160,22 @@ fn stage_matched(
 ) -> Result<Vec<KeptRow>, StoreError> {
     let mut kept = Vec::new();
     for (at, from) in match_nulls(old, new) {
-        let Some(id) = &old[from].name else { continue };
-        let (position, added_at) = (row_count(at), old[from].added_at.as_deref());
-        staging::stage(tx, list, &StagedItem { position, kind, item_id: Some(id), added_at, ..StagedItem::default() })?;
-        kept.push(KeptRow { position, item: id.clone(), noted_at: position });
+        kept.extend(keep_row(tx, (list, kind), at, &old[from])?);
     }
     Ok(kept)
+}
+
+/// Stages an old item at a place of the new list.
+fn keep_row(
+    tx: &mut WriteTx,
+    (list, kind): (i64, &str),
+    at: usize,
+    row: &KnownRow,
+) -> Result<Option<KeptRow>, StoreError> {
+    let Some(id) = &row.name else { return Ok(None) };
+    let (position, added_at) = (row_count(at), row.added_at.as_deref());
+    staging::stage(tx, list, &StagedItem { position, kind, item_id: Some(id), added_at, ..StagedItem::default() })?;
+    Ok(Some(KeptRow { position, item: id.clone(), noted_at: position }))
 }
 
 fn stage_known_items(tx: &mut WriteTx, list: i64, playlist: &str) -> Result<Vec<KeptRow>, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{KeptRow, StoreError, WriteTx, anomaly_table};
+use super::{EntityTable, KeptRow, StoreError, WriteTx, anomaly_table};
 
 /// An item that could not be stored completely.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +57,28 @@ pub fn failed_ids(tx: &WriteTx, stream: &str) -> Result<HashMap<String, String>,
     );
     let mut statement = tx.prepare(&sql)?;
     let rows = statement.query_map([stream], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
+}
+
+/// Returns the ids of entities whose newest request in a fetch of a job failed and that were not read since.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn failed_of_fetch(
+    tx: &WriteTx,
+    (job, fetch): (&str, &str),
+    table: &EntityTable,
+) -> Result<Vec<String>, StoreError> {
+    let sql = format!(
+        "SELECT s.item_id FROM skipped_items s JOIN runs r ON r.id = s.run_id
+         WHERE r.job = ?1 AND s.fetch = ?2 AND s.item_id IS NOT NULL AND s.position IS NULL AND s.reason IN ({})
+         GROUP BY s.item_id HAVING max(s.seen_at) > coalesce((SELECT fetched_at FROM {} WHERE id = s.item_id), '')
+         ORDER BY min(s.id)",
+        anomaly_table::failures_sql(),
+        table.name
+    );
+    let mut statement = tx.prepare(&sql)?;
+    let rows = statement.query_map([job, fetch], |row| row.get(0));
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 

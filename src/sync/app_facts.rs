@@ -208,6 +208,25 @@ impl AppFacts {
         Ok(self.cached_fact(&batch_key(family))?.as_deref() != Some("refused"))
     }
 
+    /// Whether batch reads of a family were answered before.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read.
+    pub fn has_batch_reads(&self, family: EndpointFamily) -> Result<bool, StateError> {
+        Ok(self.cached_fact(&batch_key(family))?.as_deref() == Some("answered"))
+    }
+
+    /// Records that a batch read of a family was answered.
+    ///
+    /// # Errors
+    /// If the state folder cannot be read or written.
+    pub fn record_batch_answer(&self, family: EndpointFamily) -> Result<(), StateError> {
+        if self.has_batch_reads(family)? {
+            return Ok(());
+        }
+        self.api.learned().set(&batch_key(family), "answered", "a batch read was answered", self.api.now())
+    }
+
     fn cached_fact(&self, key: &str) -> Result<Option<String>, StateError> {
         self.api.learned().cached(key, self.api.now().wall)
     }

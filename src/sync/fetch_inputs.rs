@@ -1,6 +1,6 @@
 //! What a fetch requests: ids, codes, searches, or nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use super::context::SyncContext;
@@ -8,8 +8,8 @@ use super::error::SyncError;
 use crate::export::last_file_of_job;
 use crate::job::{Fetch, FetchSource, Job};
 use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
-use crate::store::{StoreError, WriteTx};
-use crate::stream::StreamInput;
+use crate::store::{EntityTable, StoreError, WriteTx, skipped_items};
+use crate::stream::{StreamInput, StreamTable};
 use spotify_client::{EntityKind, Reference, SpotifyId};
 
 /// How long a `where` may take.
@@ -45,13 +45,37 @@ impl InputResolver<'_> {
                     return Err(SyncError::Blocked(message));
                 }
                 let StreamInput::Ids(kind) = fetch.stream.input else { return Ok(FetchInputs::default()) };
-                let ids = self.select_ids(parent, kind, filter.as_deref()).await?;
+                let mut ids = self.select_ids(parent, kind, filter.as_deref()).await?;
+                if filter.is_some() {
+                    self.add_failed_ids(fetch, (parent, kind), &mut ids).await?;
+                }
                 // The ids came from Spotify, but they go into a path again, so they are checked again.
                 let references =
                     ids.iter().filter_map(|id| SpotifyId::parse(id, kind).ok().map(Reference::Id)).collect();
                 Ok(FetchInputs { references, ..FetchInputs::default() })
             }
         }
+    }
+
+    /// Adds the ids whose request failed at the last try: a `where` that names a time does not select them again.
+    async fn add_failed_ids(
+        &self,
+        fetch: &Fetch,
+        (parent, kind): (&Fetch, EntityKind),
+        ids: &mut Vec<String>,
+    ) -> Result<(), SyncError> {
+        let StreamTable::Entities(_) = fetch.stream.table else { return Ok(()) };
+        let (job, name) = (self.job.name.clone(), fetch.name.clone());
+        let find = move |s: &mut WriteTx| skipped_items::failed_of_fetch(s, (&job, &name), EntityTable::for_kind(kind));
+        let mut failed: Vec<String> = self.sync.store.write(find).await?;
+        let here: HashSet<&String> = ids.iter().collect();
+        failed.retain(|id| !here.contains(id));
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let listed: HashSet<String> = self.select_ids(parent, kind, None).await?.into_iter().collect();
+        ids.extend(failed.into_iter().filter(|id| listed.contains(id)));
+        Ok(())
     }
 
     /// The ids of a kind in the rows of an earlier fetch. A `where` may take its time, so it runs on a thread

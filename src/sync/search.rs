@@ -5,7 +5,7 @@ use super::change_detection;
 use super::commit::{abandon_read, discard_checkpoint};
 use super::context::FetchContext;
 use super::counts::RecordCounts;
-use super::error::SyncError;
+use super::error::{SyncError, is_about_one_list};
 use super::estimate::{CallEstimate, CallRange, JobEstimator, RowChanges, call_count, reasons};
 use super::list_reader::ListStrategy;
 use super::open_list::OpenList;
@@ -43,6 +43,8 @@ struct SearchCommit {
     accepts_batch: bool,
     /// Why the only hit of each type could not be read, if that is so.
     unread: Option<String>,
+    /// Why the page is refused behind hits that came. They are published without those of the page.
+    refused: Option<String>,
     notes: SkipNotes,
     asked: IngestContext,
     run: i64,
@@ -58,6 +60,8 @@ enum SearchOutcome {
         next: Checkpoint,
         /// The number of published rows, if it was the last answer.
         stored: Option<i64>,
+        /// Types whose page could not be read.
+        odd_kinds: Vec<EntityKind>,
     },
     /// Hits are missing, or those of the answer before are repeated. Nothing was committed, and the answer
     /// is requested once more.
@@ -84,6 +88,7 @@ impl SearchCommit {
             missed_hits,
             accepts_batch,
             unread,
+            refused,
             notes,
             asked,
             run,
@@ -121,6 +126,16 @@ impl SearchCommit {
                 SearchOutcome::Unproved { reason: "repeated_page", detail }
             });
         }
+        let is_cut = refused.is_some() || !found.odd_kinds.is_empty();
+        for kind in &found.odd_kinds {
+            let detail = Some(describe_odd_kind(*kind));
+            let skip = SkippedItem { reason: "unusable_answer", detail, ..SkippedItem::default() };
+            notes.record(s, window.offset, skip)?;
+        }
+        if let Some(detail) = refused {
+            let skip = SkippedItem { reason: "page_refused", detail: Some(detail), ..SkippedItem::default() };
+            notes.record(s, window.offset, skip)?;
+        }
         // An answer that says that it is the last one lacks the hits that are announced beyond it.
         let missing = found.missing + if found.more { 0 } else { found.beyond };
         if missing > 0 {
@@ -151,7 +166,8 @@ impl SearchCommit {
                 let detail = format!("{served} of {served} hits are null or have no id");
                 return Ok(SearchOutcome::Unproved { reason: SUSPECT_BATCH, detail });
             }
-            let (announced, skipped, first_items_only) = (next.announced, next.skipped, missing == 0 && !missed_hits);
+            let lacks_hits = missing > 0 || missed_hits || is_cut;
+            let (announced, skipped, first_items_only) = (next.announced, next.skipped, !lacks_hits);
             let proof = ListProof { announced, served, skipped, first_items_only, ..ListProof::default() };
             let stored = list_commit::commit(s, list, &key, &proof, run, &asked.now)?.stored;
             if stored == 0 {
@@ -163,7 +179,8 @@ impl SearchCommit {
             None
         };
         runs::update_counts(s, run, calls, found.served)?;
-        Ok(SearchOutcome::Hits { served: found.served, misses_hits: missing > 0, next, stored })
+        let (served, odd_kinds) = (found.served, found.odd_kinds);
+        Ok(SearchOutcome::Hits { served, misses_hits: missing > 0, next, stored, odd_kinds })
     }
 }
 
@@ -191,12 +208,19 @@ impl ListStrategy for SearchRequest {
         // A person has accepted such a search.
         let had_only_nulls = open.row.stored == Some(0) && open.row.served.is_some_and(|served| served > 0);
         let mut reader = SearchReader::new(open, self, most);
+        let mut problems: Vec<String> = Vec::new();
         loop {
+            let mut refused = None;
             let SearchAnswer { body, limit, unread } = match reader.next_answer(&at).await {
                 Ok(Some(answer)) => answer,
                 Ok(None) => continue,
+                Err(SyncError::Api(e)) if at.next_offset > 0 && is_refused_page(&e) => {
+                    refused = Some(e.to_string());
+                    SearchAnswer { body: body_without_hits(&self.kinds), limit: 1, unread: None }
+                }
                 Err(e) => return ReadOutcome::from_error(e),
             };
+            problems.extend(refused.as_ref().map(|e| format!("page_refused: the page at {}: {e}", at.next_offset)));
             let asked = context.asked(sync.now());
             let commit = SearchCommit {
                 list: open.row.id,
@@ -209,26 +233,31 @@ impl ListStrategy for SearchRequest {
                 missed_hits,
                 accepts_batch: open.accepts_batch() || had_only_nulls,
                 unread,
+                refused,
                 notes: open.skip_notes(&asked),
                 asked,
                 run: sync.run_id,
                 calls: sync.calls(),
             };
             match sync.store.write(move |s| commit.write(s, &body)).await? {
-                SearchOutcome::Hits { served, misses_hits, next, stored } => {
+                SearchOutcome::Hits { served, misses_hits, next, stored, odd_kinds } => {
                     at = next;
                     reader.record_success(&at);
                     counts.served += served;
                     counts.skipped += i64::from(misses_hits);
                     missed_hits |= misses_hits;
                     counts.announced = at.announced;
+                    counts.skipped += i64::try_from(odd_kinds.len()).unwrap_or(0);
+                    problems.extend(odd_kinds.into_iter().map(describe_odd_kind));
                     sync.observer.items_served(&context.fetch, served);
                     if let Some(stored) = stored {
                         counts.stored = stored;
                         counts.skipped += at.skipped - skipped_before;
-                        return Ok(match describe_unread(None, &at.unread) {
-                            Some(detail) => ReadOutcome::Incomplete { counts, detail },
-                            None => ReadOutcome::Complete(counts),
+                        problems.extend(describe_unread(None, &at.unread));
+                        problems.dedup();
+                        return Ok(match problems.is_empty() {
+                            false => ReadOutcome::Incomplete { counts, detail: problems.join("; ") },
+                            true => ReadOutcome::Complete(counts),
                         });
                     }
                 }
@@ -279,6 +308,22 @@ impl ListStrategy for SearchRequest {
         }
         Ok(estimate)
     }
+}
+
+/// Whether Spotify refuses one page of a search, which has answered before.
+fn is_refused_page(e: &ApiError) -> bool {
+    is_about_one_list(e) && !e.is_failure()
+}
+
+/// An answer that ends a search.
+fn body_without_hits(kinds: &[EntityKind]) -> bytes::Bytes {
+    let page = serde_json::json!({ "items": [], "next": null });
+    let pages = kinds.iter().map(|kind| (kind.plural().to_owned(), page.clone()));
+    serde_json::Value::Object(pages.collect()).to_string().into()
+}
+
+fn describe_odd_kind(kind: EntityKind) -> String {
+    format!("the answer has no usable page of {}", kind.plural())
 }
 
 /// Where a search continues. The hits of an earlier run are those of another day, so it starts again.

@@ -1,6 +1,7 @@
 //! Requests the answers of searches, and in smaller ones what fails as a whole.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::app_facts::SmallerPage;
 use super::context::{FetchContext, SyncContext};
@@ -139,6 +140,7 @@ pub(super) async fn request_search_page(
     let types = type_list(page.kinds);
     let wanted = page.most - page.offset;
     let mut smaller: Option<SmallerPage> = None;
+    let was_odd = AtomicBool::new(false);
     loop {
         let largest = match &smaller {
             Some(page) => page.size,
@@ -153,14 +155,16 @@ pub(super) async fn request_search_page(
         request.max_attempts = page.max_attempts.into_iter().chain(after_failure).min();
         let request = request.with_query("limit", limit.to_string()).with_query("offset", page.offset.to_string());
         let check = |answer: &ApiResponse| {
-            // A type without its page is an answer with rows missing.
-            for kind in page.kinds {
-                RawPage::read(answer, Envelope::Key(kind.plural()))?;
+            // A type without its page is an answer with rows missing. In a second answer, the other types are used.
+            let pages = page.kinds.iter().map(|kind| RawPage::read(answer, Envelope::Key(kind.plural())));
+            let (read, odd): (Vec<_>, Vec<_>) = pages.partition(Result::is_ok);
+            match odd.into_iter().find_map(Result::err) {
+                Some(unusable) if read.is_empty() || !was_odd.swap(true, Ordering::Relaxed) => Err(unusable),
+                _ => Ok((answer.body.clone(), smaller_limit(read.into_iter().flatten().flatten(), limit))),
             }
-            Ok(answer.body.clone())
         };
         match sync.api.get_checked(&context.bearer, &request, check).await {
-            Ok(body) => {
+            Ok((body, limit)) => {
                 if let Some(page) = &smaller {
                     sync.app.record_smaller_page(&context.bearer, (EndpointFamily::SEARCH, "/search"), page).await?;
                 }
@@ -174,6 +178,22 @@ pub(super) async fn request_search_page(
             Err(e) => return Err(e.into()),
         }
     }
+}
+
+/// The size of the pages of an answer, where the server says that it is smaller than requested. The next answer begins
+/// where they end.
+fn smaller_limit(pages: impl Iterator<Item = RawPage>, requested: u16) -> u16 {
+    let mut smallest = None;
+    for page in pages.filter(|page| page.served() > 0) {
+        let stated = page.limit.filter(|limit| *limit > 0 && page.served() <= *limit);
+        // Types with pages of other sizes have no common place where the next answer begins.
+        match (stated.and_then(|limit| u16::try_from(limit).ok()), smallest) {
+            (Some(limit), None) => smallest = Some(limit),
+            (Some(limit), Some(before)) if limit == before => {}
+            _ => return requested,
+        }
+    }
+    smallest.map_or(requested, |limit: u16| limit.min(requested))
 }
 
 /// The types of a search, as the request names them.

@@ -1,6 +1,7 @@
 //! One call over all its attempts: it sends, asks [`retry::decide`], and carries out the decision.
 
 mod attempt_result;
+mod outage_check;
 
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -211,7 +212,7 @@ impl ApiCall<'_> {
             RetryDecision::Done => {
                 // A network lets single calls through before it shows its page, such as the one for the profile.
                 if family != EndpointFamily::ME {
-                    self.api.limiter.record_spotify_answer();
+                    self.api.limiter.record_spotify_answer(family, &self.url);
                 }
                 Ok(ended.value)
             }
@@ -230,7 +231,17 @@ impl ApiCall<'_> {
                 slept.map_err(|_| ApiError::Stopped)?;
                 Ok(None)
             }
-            RetryDecision::GiveUp(why) => Err(self.final_error(why, &ended, status)),
+            RetryDecision::GiveUp(why) => {
+                let error = self.final_error(why, &ended, status);
+                if matches!(why, GiveUpReason::Attempts | GiveUpReason::Budget)
+                    && !ended.is_disconnected
+                    && matches!(error, ApiError::Unreachable { .. } | ApiError::OnlyErrors { .. })
+                    && self.is_spotify_there(token).await?
+                {
+                    return Err(self.resource_error(ended.outcome, ended.words, ended.by_spotify));
+                }
+                Err(error)
+            }
         }
     }
 
@@ -362,34 +373,6 @@ impl ApiCall<'_> {
                 410 => ApiError::Gone { family, message },
                 status => ApiError::Unexpected { family, status, message },
             },
-        }
-    }
-}
-
-impl ApiCall<'_> {
-    /// The error of a call that failed in all its attempts. It concerns the resource, unless there is no
-    /// connection or one resource after the other fails.
-    fn failure(
-        &self,
-        outcome: AttemptOutcome,
-        (message, by_spotify, is_disconnected): (String, bool, bool),
-    ) -> ApiError {
-        let (family, attempts) = (self.request.family, self.attempt);
-        if !by_spotify && outcome != AttemptOutcome::Lost {
-            self.api.limiter.record_foreign_answer(&self.request.path);
-        }
-        if outcome == AttemptOutcome::Unusable {
-            return ApiError::Unusable { family, what: message, attempts, is_json: by_spotify };
-        }
-        if self.api.limiter.record_given_up(&self.request.path, outcome == AttemptOutcome::Lost) || is_disconnected {
-            return match outcome {
-                AttemptOutcome::Answered { .. } if by_spotify => ApiError::OnlyErrors { message, attempts },
-                _ => ApiError::Unreachable { what: message, attempts },
-            };
-        }
-        match outcome {
-            AttemptOutcome::Lost => ApiError::NoAnswer { family, what: message, attempts },
-            _ => ApiError::ServerError { family, message, attempts, by_spotify },
         }
     }
 }

@@ -177,6 +177,36 @@ fn outage_asks_nothing_more() {
 }
 
 #[test]
+fn ids_that_always_fail_are_no_outage() {
+    let world = World::development().settings("concurrency = 1");
+    let ids = some_ids(&world, "artists", 12);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let job = [by_ids("artists", &ids), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat();
+    let world = world.job(&job);
+    let fail = |id: &str| world.sandbox.inject(Fault::on_path(&format!("/v1/artists/{id}"), FaultAction::status(500)));
+    ids.iter().skip(1).step_by(2).take(5).for_each(|id| fail(id));
+    // Later runs request them last, and so in a row.
+    for run in 1..=3 {
+        let ran = world.run(&["--full"]).exits(3);
+        assert!(!ran.stderr.contains("PROXY"), "{run}: {}", ran.stderr);
+        assert_eq!(reasons(&world, run).len(), 5, "{run}");
+        assert_eq!(world.csv("artists.csv").len(), 7, "{run}");
+        assert_eq!(world.csv("tracks.csv").len(), 1, "{run}");
+    }
+    // An outage of everything is one.
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::status(500)));
+    world.run(&["--full"]).exits(1);
+    // Where all ids of a kind fail, the others show that Spotify answers, once these ids are known to fail.
+    let world = World::development().settings("concurrency = 1");
+    let world = world.job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("artists", &ids[..4])].concat());
+    world.sandbox.inject(Fault::on_path("/v1/artists/*", FaultAction::status(500)));
+    world.run(&["--full"]).exits(1);
+    for _ in 0..2 {
+        world.run(&["--full"]).exits(3);
+    }
+}
+
+#[test]
 fn failing_album_costs_its_own_tracks() {
     let whole = World::development();
     let mut ids = some_ids(&whole, "albums", 3);

@@ -136,3 +136,23 @@ fn second_run_of_a_day_keeps_the_rows() {
         world.cli(&["verify"]).exits(0);
     }
 }
+
+#[test]
+fn failed_details_stay_due() {
+    let world = watch();
+    let (old, new) = ((fixtures::LONG_ALBUM, "2020-01-01"), (fixtures::EDGE_CASE_ALBUM, "1999"));
+    release(&world, &[old]);
+    world.run(&[]).exits(0);
+    release(&world, &[new, old]);
+    world.sandbox.inject(Fault::on_path("/v1/albums*", FaultAction::status(500)));
+    world.sandbox.inject(Fault::on_path("/v1/albums/*", FaultAction::status(500)));
+    for _ in 0..2 {
+        world.run(&[]).exits(3);
+    }
+    release(&world, &[new, old]);
+    world.run(&[]).exits(0);
+    assert_eq!(world.csv("new-releases.csv").len(), 1);
+    // Once it is read, it is due no more.
+    world.run(&[]).exits(0);
+    assert_eq!(world.csv("new-releases.csv").len(), 0);
+}

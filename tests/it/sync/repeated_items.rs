@@ -74,6 +74,28 @@ fn item_in_place_of_another_is_noticed() {
 }
 
 #[test]
+fn known_item_stays_in_an_unstable_order() {
+    // One item is nowhere, and the place that another one has twice is not near where it was.
+    let tracks = SandboxOptions { digger_tracks: 120, ..SandboxOptions::default() };
+    let world = digging(QuotaMode::Development, tracks, "[[fetch]]\nstream = \"saved_tracks\"\n");
+    world.run(&["x"]).exits(0);
+    let positions = (0..120).filter(|position| *position != 52).chain([45]).collect();
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Reordered { positions }));
+    for _ in 0..3 {
+        world.run(&["x", "--full"]).exits(0);
+        assert_eq!(saved_by(&world).len(), 120);
+        assert_eq!(world.one("SELECT count(*) FROM saved_tracks WHERE removed_at IS NOT NULL"), "0");
+        world.cli(&["verify"]).exits(0);
+    }
+    // Where the total says that one was removed, it goes.
+    world.sandbox.clear_faults();
+    let positions = (0..120).filter(|position| *position != 52).collect();
+    world.sandbox.inject(Fault::on_path("/v1/me/tracks", FaultAction::Reordered { positions }));
+    world.run(&["x", "--full"]).exits(0);
+    assert_eq!(saved_by(&world).len(), 119);
+}
+
+#[test]
 fn note_names_the_place_that_is_wrong() {
     // The later of the two places is the right one.
     let tracks = SandboxOptions { digger_tracks: 120, ..SandboxOptions::default() };

@@ -247,3 +247,47 @@ fn search_of_nulls_is_partial() {
         world.cli(&["verify"]).exits(0);
     }
 }
+
+#[test]
+fn refused_page_costs_its_own_hits() {
+    for code in [400, 403, 404] {
+        let world = search();
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::status(code)).with_query("offset=50"));
+        for run in 1..=2 {
+            world.new_calls();
+            world.run(&[]).exits(3).says("page_refused");
+            assert_eq!(hits(&world).len(), 50, "{code} {run}");
+            assert!(world.new_calls().len() > 1, "{code}: it is requested again");
+        }
+        world.sandbox.clear_faults();
+        world.run(&[]).exits(0);
+        assert_eq!(hits(&world).len(), 150, "{code}");
+        world.cli(&["verify"]).exits(0);
+    }
+}
+
+#[test]
+fn odd_page_of_one_type_costs_that_type() {
+    let job = "[[fetch]]\nstream = \"search\"\nquery = \"a\"\ntypes = [\"track\", \"album\"]\n";
+    let of = |world: &World, kind: &str| {
+        let newest = "searched_at = (SELECT max(searched_at) FROM search_results)";
+        world.one(&format!("SELECT count(*) FROM search_results WHERE kind = '{kind}' AND {newest}"))
+    };
+    let set = |to| FaultAction::set("/albums", to);
+    let odd = [json!(null), json!([]), json!([{}]), json!({}), json!("x")].map(set);
+    for action in odd.into_iter().chain([FaultAction::Remove { at: "/albums".to_owned() }]) {
+        let world = World::development().job(job);
+        world.run(&[]).exits(0);
+        let tracks = of(&world, "track");
+        world.sandbox.inject(Fault::on_path("/v1/search", action.clone()));
+        world.new_calls();
+        world.run(&[]).exits(3).says("the answer has no usable page of albums");
+        assert_eq!([of(&world, "track"), of(&world, "album")], [tracks, "0".to_owned()], "{action:?}");
+        assert!(world.new_calls().len() <= 2, "{action:?}");
+        // A single odd answer costs nothing.
+        world.sandbox.clear_faults();
+        world.sandbox.inject(Fault::on_path("/v1/search", action).times(1));
+        world.run(&[]).exits(0);
+        world.cli(&["verify"]).exits(0);
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use rustc_hash::FxHashMap;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::CallLimiter;
 use crate::deferral::{Deferral, DeferralReason};
@@ -54,6 +55,9 @@ pub(super) struct RunCounters {
     pub(super) has_good_answer: bool,
     /// Resources for which something else than Spotify has answered since its last answer.
     pub(super) foreign: BTreeSet<String>,
+    /// For each family the last URL that Spotify has answered, and the family that was answered last.
+    pub(super) answered: FxHashMap<EndpointFamily, Url>,
+    pub(super) answered_last: Option<EndpointFamily>,
     pub(super) unstated_refusals: u32,
     pub(super) family_refusals: FxHashMap<EndpointFamily, u32>,
 }
@@ -80,10 +84,20 @@ impl CallLimiter {
     }
 
     /// Records that Spotify has sent what was requested.
-    pub fn record_spotify_answer(&self) {
+    pub fn record_spotify_answer(&self, family: EndpointFamily, url: &Url) {
         let mut run = self.counters();
+        run.answered.insert(family, url.clone());
+        run.answered_last = Some(family);
         run.has_good_answer = true;
         run.foreign.clear();
+    }
+
+    /// What Spotify has answered in this run: the last request of the family, else, if that says enough, the last one of
+    /// any family.
+    pub fn last_answered(&self, family: EndpointFamily, may_be_other: bool) -> Option<(EndpointFamily, Url)> {
+        let run = self.counters();
+        let of = |family: EndpointFamily| run.answered.get(&family).map(|url| (family, url.clone()));
+        of(family).or_else(|| run.answered_last.filter(|_| may_be_other).and_then(of))
     }
 
     /// Records that a resource was given up because something else than Spotify seems to have answered.
