@@ -64,6 +64,14 @@ impl EntryFindings {
         }
     }
 
+    /// Whether a field of the object that is being read was noted.
+    pub(super) fn has(&self, path: &str) -> bool {
+        let state = self.0.borrow();
+        let place = state.place.join(".");
+        let full = if place.is_empty() { path.to_owned() } else { format!("{place}.{path}") };
+        state.fields.keys().any(|finding| finding.path == full)
+    }
+
     /// The number of findings so far.
     pub(super) fn count(&self) -> u64 {
         self.0.borrow().count

@@ -30,7 +30,8 @@ pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: &str, has_anomalie
     // Files of a user have what the user wrote into them.
     let is_local = uri.is_some_and(|uri| uri.starts_with("\"spotify:local:"));
     for (field, value) in FIELDS.into_iter().zip(values).take(4) {
-        if !is_local && value.is_some_and(|value| is_blank(field, value)) {
+        let is_lacking = || uri.is_some() && is_required(field, entity_kind(shape, kind, uri));
+        if !is_local && value.map_or_else(is_lacking, |value| is_blank(field, value)) {
             flaws.insert(field.to_owned(), "blank");
         }
     }
@@ -43,6 +44,17 @@ pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: &str, has_anomalie
         }
     }
     if flaws.is_empty() { None } else { serde_json::to_string(&flaws).ok() }
+}
+
+/// Whether every object of a kind has a field, so that one without it is as odd as a blank one.
+fn is_required(field: &str, kind: Option<EntityKind>) -> bool {
+    match kind {
+        Some(EntityKind::Track) => matches!(field, "name" | "duration_ms" | "artists"),
+        Some(EntityKind::Album) => matches!(field, "name" | "release_date" | "artists"),
+        Some(EntityKind::Episode) => matches!(field, "name" | "duration_ms" | "release_date"),
+        Some(_) => field == "name",
+        None => false,
+    }
 }
 
 /// The entity in an entry of a list other than a playlist.

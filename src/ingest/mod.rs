@@ -112,6 +112,10 @@ fn write_row(
 ) -> Result<(), StoreError> {
     for (column, cell) in table.columns.iter().zip(cells) {
         match cell {
+            // Each object of every kind has a name.
+            CellValue::Absent if *column == "name" && !asked.findings.has(column) => {
+                asked.findings.note(column, FieldProblem::Blank, "absent", None);
+            }
             CellValue::BlankText(_) | CellValue::BlankInt(_) => {
                 asked.findings.note(column, FieldProblem::Blank, "blank", None);
             }

@@ -155,6 +155,9 @@ impl FieldReport {
         let kept = if self.was_read_before { "kept the old values" } else { "left empty" };
         match self.problem.as_str() {
             "converted" if sent == "null" => format!("{field}: {items} of {of} items had none; taken from the URI"),
+            "blank" if sent == "absent" => {
+                format!("{field}: {items} of {of} items had none; kept the old values, if there were any")
+            }
             "blank" if sent == "null" => format!("{field}: {items} of {of} items had null; kept the old values"),
             "converted" => format!("{field}: {items} of {of} items had {article} {sent}, which was converted"),
             "blank" => format!("{field}: {items} of {of} items were blank; kept the old values, if there were any"),

@@ -250,11 +250,12 @@ pub(super) fn find_page_anomaly(
 ) -> Option<PageAnomaly> {
     let (page, offset) = page;
     let has_cursor = list.has_cursor();
-    if has_cursor && page.more && page.served() > 0 && page.after.is_none() {
+    let reached = offset + page.served();
+    let is_whole = at.announced.or(page.total).is_some_and(|total| total > 0 && reached >= total);
+    if has_cursor && page.more && page.served() > 0 && page.after.is_none() && !is_whole {
         return Some(PageAnomaly::NoCursor { offset });
     }
     let ends = page.served() == 0 || (has_cursor && !page.more);
-    let reached = offset + page.served();
     let announced = at.announced.or(page.total).filter(|total| ends && reached < *total)?;
     if is_empty_end(list, page) || is_known_shortfall(row, announced, reached) {
         return None;

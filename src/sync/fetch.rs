@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::context::{FetchContext, SyncContext};
 use super::error::{SyncError, SyncErrorClass};
 use super::fetch_inputs::FetchInputs;
+use super::missing;
 use super::ordering::in_job_order;
 use super::report::FetchReport;
 use super::work_items::{WorkItem, item_order, work_items};
@@ -227,6 +228,17 @@ impl FetchRun<'_> {
             let skip = SkippedItem { fetch, stream, reason, detail, user_id, ..SkippedItem::default() };
             sync.record_skip(skip).await?;
             return Ok(FetchEnding { state: FetchState::Partial, reason: Some(message), error: None });
+        }
+        // The account of a user, or another resource that the fetch begins with, fails while Spotify answers others.
+        if let SyncError::Api(e) = &error
+            && e.is_failure()
+        {
+            let (fetch, stream, detail) = (context.fetch.clone(), context.stream.name, Some(message.clone()));
+            let (reason, user_id) = (missing::skip_reason(e), Some(context.recorded_for.clone()));
+            let skip = SkippedItem { fetch, stream, reason, detail, user_id, ..SkippedItem::default() };
+            sync.record_skip(skip).await?;
+            let reason = problem.map_or_else(|| message.clone(), |problem| format!("{message}; {problem}"));
+            return Ok(FetchEnding { state: FetchState::Partial, reason: Some(reason), error: None });
         }
         let state = match error.class() {
             SyncErrorClass::Deferred(_) => FetchState::Deferred,

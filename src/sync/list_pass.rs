@@ -66,6 +66,8 @@ pub(super) struct ListPass<'a> {
     late_items: Vec<LateItem>,
     /// The list was continued behind its end by late items.
     has_late_end: bool,
+    /// Pages without items whose cursor was followed.
+    empty_pages: usize,
 }
 
 impl<'a> ListPass<'a> {
@@ -96,6 +98,7 @@ impl<'a> ListPass<'a> {
             other_version: None,
             late_items: Vec::new(),
             has_late_end: false,
+            empty_pages: 0,
         }
     }
 
@@ -135,6 +138,7 @@ impl<'a> ListPass<'a> {
             };
             let unread = self.pages.take_unread();
             let (page, late) = self.add_late_items(at, page, (offset, unread.is_empty())).await;
+            let page = self.with_cursor_of_last_item(at, page, offset);
             self.resolve_total(at, prefetch, &page).await?;
             if self.accepted_at != Some(offset)
                 && let Some(anomaly) = self.find_anomaly(at, &page, offset).await?
@@ -371,6 +375,7 @@ impl<'a> ListPass<'a> {
         next.unread.extend(unread);
         self.pages.note_total(next.announced);
         self.last_page_is_short = page.is_short_end();
+        self.empty_pages += usize::from(page.served() == 0);
         let overlap = std::mem::take(&mut self.overlap);
         let content_hash = self.content_hash.clone();
         let page_commit = PageCommit {

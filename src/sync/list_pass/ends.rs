@@ -22,6 +22,9 @@ use crate::sync::read_outcome::{ReadOutcome, ReadStop};
 use crate::sync::short_page::{ShortPageEnd, short_page_end};
 use spotify_client::page::RawPage;
 
+/// This many pages without items are followed, where each names another cursor.
+const MAX_EMPTY_PAGES: usize = 3;
+
 /// What a page means for the pass.
 pub(super) struct PageProgress {
     pub reached: i64,
@@ -37,6 +40,9 @@ impl ListPass<'_> {
         page: &RawPage,
         offset: i64,
     ) -> Result<Option<PageAnomaly>, ReadStop> {
+        if self.leads_on(at, page, offset) {
+            return Ok(None);
+        }
         if let Some(anomaly) = find_page_anomaly(self.list, (&self.open.row, at), (page, offset)) {
             return Ok(Some(self.weigh_end(anomaly, at, page).await?));
         }
@@ -69,7 +75,8 @@ impl ListPass<'_> {
         at: &Checkpoint,
         page: &RawPage,
     ) -> Result<PageAnomaly, SyncError> {
-        let PageAnomaly::CutShort { reached, announced, is_plausible, is_accepted, .. } = &mut anomaly else {
+        let PageAnomaly::CutShort { reached, announced, is_plausible, is_first_read, is_accepted } = &mut anomaly
+        else {
             return Ok(anomaly);
         };
         let OpenList { sync, row, .. } = self.open;
@@ -84,7 +91,11 @@ impl ListPass<'_> {
         };
         // The totals of discographies stay as they are when a release is withdrawn.
         let may_be_gone = self.list.total_is_unreliable && !is_sharp(lost.count, row.stored.unwrap_or(0));
-        let is_seen_again = was_seen_before && (lost.count == 0 || may_be_gone);
+        // By cursor, nothing of what is announced is no end, however often it comes, and neither is a list with pages
+        // without items.
+        let is_broken = self.list.has_cursor() && (*reached == 0 || self.empty_pages > 0);
+        *is_first_read &= !is_broken;
+        let is_seen_again = was_seen_before && !is_broken && (lost.count == 0 || may_be_gone);
         // Known rows stay, unless the total says that they are gone.
         if self.list.version.is_some() || self.list.total_is_unreliable {
             *is_plausible &= lost.are_stated(*announced);
@@ -179,7 +190,7 @@ impl ListPass<'_> {
         let cursor = if page.more { page.after.clone() } else { None };
         let is_end = match self.list.paging {
             Paging::Whole => true,
-            Paging::Cursor { .. } => page.served() == 0 || cursor.is_none(),
+            Paging::Cursor { .. } => cursor.is_none() || page.served() == 0 && !self.leads_on(at, page, offset),
             _ => {
                 page.served() == 0
                     || self.is_end_presumed(page, (reached, announced))
@@ -191,6 +202,32 @@ impl ListPass<'_> {
             return Err(rejected(&anomaly).into());
         }
         Ok(PageProgress { reached, is_last, cursor })
+    }
+
+    /// Whether a page without items names another cursor, behind which the announced items may follow.
+    fn leads_on(&self, at: &Checkpoint, page: &RawPage, offset: i64) -> bool {
+        let has_other_cursor = page.more && page.after.is_some() && page.after != at.cursor;
+        let lacks_items = at.announced.or(page.total).is_some_and(|total| offset < total);
+        self.list.has_cursor()
+            && page.served() == 0
+            && has_other_cursor
+            && lacks_items
+            && self.empty_pages < MAX_EMPTY_PAGES
+    }
+
+    /// A full page that ends a list before its total, although it names no cursor: the cursor of a page is the id of its
+    /// last item, so the next page shows whether that is the end.
+    pub(super) fn with_cursor_of_last_item(&self, at: &Checkpoint, mut page: RawPage, offset: i64) -> RawPage {
+        let is_full = page.limit.is_some_and(|limit| limit > 0 && page.served() >= limit);
+        let lacks_items = at.announced.or(page.total).is_some_and(|total| offset + page.served() < total);
+        let is_end = !page.more && page.after.is_none();
+        if !(self.list.has_cursor() && is_full && lacks_items && is_end) {
+            return page;
+        }
+        if let Some(last) = page_rows(&page, offset, self.list.entry_kind).pop() {
+            (page.more, page.after) = (true, Some(last.id));
+        }
+        page
     }
 
     /// Whether a list that names no next page ends with a page. Without a usable total, a full page shows nothing.

@@ -121,12 +121,42 @@ fn short_cursor_list_is_partial() {
 }
 
 #[test]
+fn cursor_list_ends_where_its_total_does() {
+    let path = "/v1/me/following";
+    let at = |at: &str, to: Value| FaultAction::set(&format!("/artists/{at}"), to);
+    let several = |actions| FaultAction::Several { actions };
+    // A full page that names no cursor; a whole list whose last page says that more follows.
+    let ended = several(vec![at("next", Value::Null), at("cursors", Value::Null)]);
+    let more = several(vec![at("next", json!("x")), at("cursors", Value::Null)]);
+    for (fault, calls) in [(Fault::on_path(path, ended), 2), (Fault::on_path(path, more).with_query("after="), 2)] {
+        let (world, before) = followed();
+        world.sandbox.inject(fault);
+        world.new_calls();
+        world.run(&["--full"]).exits(0);
+        assert!(world.csv_bytes("followed_artists.csv") == before);
+        let pages = world.new_calls().into_iter().filter(|call| call.contains("following")).count();
+        assert_eq!(pages, calls);
+    }
+    // An empty page with another cursor, which is followed.
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
+    world.sandbox.inject(Fault::on_path(path, FaultAction::EmptyPage).times(1));
+    world.run(&["--full"]).exits(0);
+    assert_eq!(world.csv("followed_artists.csv").len(), 64);
+    // Nothing of what is announced is no end, however often it comes.
+    let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
+    world.sandbox.inject(Fault::on_path(path, FaultAction::EmptyPage));
+    for _ in 0..3 {
+        world.run(&[]).exits(3).says("cut_short");
+    }
+}
+
+#[test]
 fn two_ends_by_cursor_prove_nothing() {
     let world = both(World::development().job("user = \"home\"\n[[fetch]]\nstream = \"followed_artists\"\n"));
     let path = "/v1/me/following";
-    // The first pass ends after fifty of 64 artists, the second after 57.
+    // The first pass ends after 25 of 64 artists, the second after 57.
     let end = |at: &str| FaultAction::set(at, Value::Null);
-    let actions = vec![end("/artists/next"), end("/artists/cursors")];
+    let actions = vec![FaultAction::ShortPage, end("/artists/next"), end("/artists/cursors")];
     world.sandbox.inject(Fault::on_path(path, FaultAction::Several { actions }).times(2));
     world.sandbox.inject(Fault::on_path(path, FaultAction::ShortPage).with_query("after="));
     world.run(&[]).exits(3).says("cut_short");

@@ -86,6 +86,20 @@ fn refused_profile_costs_itself_only() {
 }
 
 #[test]
+fn failing_account_is_one_resource() {
+    let job = [of_home(&["saved_tracks"]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat();
+    let world = both(World::development().job(&job));
+    world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(500)));
+    let ran = world.run(&[]).exits(3);
+    assert!(!ran.stderr.contains("PROXY"), "{}", ran.stderr);
+    let noted = "SELECT fetch, reason FROM skipped_items ORDER BY fetch";
+    assert_eq!(world.rows(noted), [["saved_tracks", "server_error"], ["tracks", "server_error"]]);
+    world.sandbox.clear_faults();
+    world.run(&[]).exits(0);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
 fn foreign_list_is_asked_without_a_probe() {
     let world = lists_of_home();
     for asked in [1, 0] {
@@ -192,6 +206,22 @@ fn removed_batch_reads_are_tried_once() {
         let calls = world.new_calls();
         assert_eq!(calls.iter().filter(|call| call.contains("ids=")).count(), 1, "{status}: {calls:?}");
         assert_eq!((world.csv("t0.csv").len(), world.csv("t1.csv").len()), (2, 2));
+    }
+}
+
+#[test]
+fn one_refused_batch_proves_nothing() {
+    let ids = [fixtures::PLAIN_TRACK, fixtures::RELINKED_TRACK, fixtures::UNAVAILABLE_TRACK];
+    for status in [404, 403, 410] {
+        let world = World::extended().job(&by_ids("tracks", &ids));
+        world.run(&["--full"]).exits(0);
+        world.sandbox.inject(Fault::on_path("/v1/tracks", FaultAction::status(status)).times(1));
+        for calls in [2, 1] {
+            world.new_calls();
+            world.run(&["--full"]).exits(0);
+            let made = world.new_calls();
+            assert_eq!(made.len(), calls, "{status}: {made:?}");
+        }
     }
 }
 
