@@ -1,5 +1,4 @@
-//! The open alerts and pending deliveries, in one small file per store in the state folder, which all
-//! processes of a project share.
+//! The open alerts and pending deliveries: one small file per store in the state folder, shared by all processes.
 
 mod outbox;
 mod warnings;
@@ -52,8 +51,7 @@ pub enum AlertScope<'a> {
     Project,
     /// One job.
     Job(&'a str),
-    /// A cause that several jobs may share. It is reported once for all of them, and resolved when one of them
-    /// succeeds.
+    /// A cause that several jobs may share. It is reported once for all, and resolved when one of them succeeds.
     Shared {
         /// The text that identifies the cause.
         cause: &'a str,
@@ -192,8 +190,7 @@ impl AlertStore {
         })
     }
 
-    /// Resolves the alerts of these kinds, for a job also those with shared causes. Returns the alerts that
-    /// were open.
+    /// Resolves the alerts of these kinds, for a job also those with shared causes. Returns those that were open.
     pub fn resolve(&self, scope: AlertScope<'_>, over: &[AlertKind]) -> Vec<ResolvedAlert> {
         if !self.file.exists() && !self.old_file.exists() {
             return Vec::new();

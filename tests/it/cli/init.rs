@@ -28,7 +28,7 @@ fn next_steps_start_in_the_project_folder() {
         (&["init", "--systemd", "units"], Some("units")),
         (&["--project", "other", "init"], Some("other")),
         (&["init"], None),
-        (&["init", "."], None),
+        (&["init", "fresh"], Some("fresh")),
     ] {
         let said = stdout(&project.run(args));
         let next = said.split_once("\nNext:").unwrap().1;
