@@ -192,6 +192,9 @@ pub(super) async fn read_pages(
             _ => {}
         }
         return match outcome {
+            ReadOutcome::Refused(e @ ApiError::Refused { .. }) if prefetch.may_be_forbidden && at.next_offset == 0 => {
+                Ok(ReadOutcome::Refused(e))
+            }
             ReadOutcome::Refused(e) if (is_answered || was_begun) && is_denial(&e) => {
                 let reason = "page_refused";
                 if !is_answered {

@@ -46,6 +46,8 @@ pub(super) struct Prefetch {
     pub is_from_parent: bool,
     /// Spotify has answered for the parent of the list, so the list cannot be gone.
     pub parent_answers: bool,
+    /// The items of the list may be refused although its parent answers.
+    pub may_be_forbidden: bool,
     /// Hash of the items that the previous pass read to its end.
     pub content_hash: Option<String>,
     /// The previous pass found items twice. Pages that begin elsewhere show whether the list or its pages are wrong.

@@ -1,5 +1,7 @@
 //! The items of one playlist: one call says whether it changed and brings the first page.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::TimeDelta;
 
 use super::change_detection;
@@ -20,9 +22,9 @@ use super::read_outcome::ReadOutcome;
 use super::skip_notes::SkipNotes;
 use super::unread_items::{UnchangedList, finish_unchanged};
 use crate::ingest::{self, IngestError};
-use crate::store::{Checkpoint, ListKey, ListRow, TimeSpan, freshness};
+use crate::store::{Checkpoint, ListKey, ListRow, OwnerClaim, PlaylistOwner, TimeSpan, accounts, freshness};
 use crate::stream::{ChangeDetection, EntryKind, PLAYLIST_ITEMS, Paging};
-use spotify_client::client::{ApiRequest, ApiResponse, UnusableResponse};
+use spotify_client::client::{ApiCaller, ApiRequest, ApiResponse, UnusableResponse};
 use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::forbidden::ForbiddenReason;
@@ -66,6 +68,11 @@ struct PlaylistMetadata {
     is_on_both_routes: bool,
     /// Its items were not requested with it, because a request for both fails.
     is_without_items: bool,
+    /// It has a page of items, which cannot be used because it begins elsewhere.
+    has_odd_page: bool,
+    owner_id: Option<String>,
+    owner_account_id: Option<String>,
+    is_collaborative: bool,
 }
 
 impl PlaylistMetadata {
@@ -79,10 +86,27 @@ impl PlaylistMetadata {
         }
     }
 
-    /// Whether Spotify gave the playlist without its items, as it does for the lists of others in
-    /// Development Mode.
+    /// Whether Spotify gave the playlist without its items, as it does for the lists of others in Development Mode.
     fn has_no_items(&self, class: Option<AppClass>) -> bool {
         self.page.is_none() && !self.is_old_route_only && !self.is_without_items && class != Some(AppClass::Extended)
+    }
+
+    /// Whether the playlist is somebody else's, so that its items are not given to the user of the fetch.
+    async fn is_of_others(&self, sync: &SyncContext, context: &FetchContext) -> Result<bool, SyncError> {
+        if self.has_odd_page {
+            return Ok(false);
+        }
+        if matches!(context.bearer, ApiCaller::App) {
+            return Ok(true);
+        }
+        let user = context.audience.clone();
+        let account = sync.store.write(move |s| accounts::ids_of(s, &user)).await?;
+        let claim = OwnerClaim {
+            user_id: self.owner_id.as_deref(),
+            account_id: self.owner_account_id.as_deref(),
+            is_collaborative: self.is_collaborative,
+        };
+        Ok(account.owner_of(&claim) == PlaylistOwner::Other)
     }
 }
 
@@ -132,7 +156,8 @@ impl ListStrategy for PlaylistItems<'_> {
                 UnchangedList::ReadAgain(late) => late_items = late,
             }
         }
-        if playlist.has_no_items(class) {
+        let has_no_items = playlist.has_no_items(class);
+        if has_no_items && playlist.is_of_others(sync, context).await? {
             // Requesting the items would be a call for a 403.
             sync.app.learn(AppClass::Development, "a playlist came without its contents").map_err(ApiError::from)?;
             let message = "Spotify gave the playlist without its items, as it does for lists of others".to_owned();
@@ -146,7 +171,16 @@ impl ListStrategy for PlaylistItems<'_> {
         }
         let list = playlist_items_request(context, *self, is_old_route);
         let PlaylistMetadata { page, snapshot_id, etag, .. } = playlist;
-        let prefetch = Prefetch { page, snapshot_id, etag, parent_answers: true, late_items, ..Prefetch::default() };
+        let prefetch = Prefetch {
+            page,
+            snapshot_id,
+            etag,
+            parent_answers: true,
+            // Where the items did not come with the playlist, their own route says whether they may be read.
+            may_be_forbidden: has_no_items,
+            late_items,
+            ..Prefetch::default()
+        };
         read_pages(open, &list, prefetch).await
     }
 
@@ -223,7 +257,7 @@ impl PlaylistItems<'_> {
             estimate.add(estimate_unchanged(sync, row));
             return Ok(CallEstimate { asked: 1, ..estimate });
         }
-        if playlist.has_no_items(class) {
+        if playlist.has_no_items(class) && playlist.is_of_others(sync, context).await? {
             return Ok(one_call);
         }
         let is_old_route = playlist.is_old_route(class);
@@ -439,6 +473,7 @@ async fn send_playlist_request(
     context: &FetchContext,
     request: &ApiRequest,
 ) -> Result<Option<PlaylistMetadata>, ApiError> {
+    let was_odd = AtomicBool::new(false);
     let check = |answer: &ApiResponse| {
         if answer.status == 304 {
             return Ok(None);
@@ -451,11 +486,24 @@ async fn send_playlist_request(
         let has_items = |page: &Option<_>| {
             page.as_ref().is_some_and(|page: &spotify_client::wire::PageObject<'_>| page.items.is_some())
         };
+        let (page, is_unusable) = match RawPage::read(answer, Envelope::InPlaylist) {
+            Ok(page) => (page, false),
+            Err(unusable) if !was_odd.swap(true, Ordering::Relaxed) => return Err(unusable),
+            // The second answer is odd, too. The route of the items has them.
+            Err(_) => (None, true),
+        };
+        let has_odd_page = is_unusable || page.as_ref().is_some_and(|page| page.offset.unwrap_or(0) != 0);
+        let owner = object.owner.value();
+        let filled = |id: &str| Some(id.to_owned()).filter(|id| !id.is_empty());
         Ok(Some(PlaylistMetadata {
+            has_odd_page,
+            owner_id: owner.and_then(|owner| filled(owner.id.value()?)),
+            owner_account_id: owner.and_then(|owner| filled(owner.account_id.value()?)),
+            is_collaborative: object.collaborative.value().copied().unwrap_or(false),
             body: answer.body.clone(),
             snapshot_id: object.snapshot_id.value().map(|s| s.to_string()),
             etag: answer.etag.clone(),
-            page: RawPage::read(answer, Envelope::InPlaylist)?.filter(|page| page.offset.unwrap_or(0) == 0),
+            page: page.filter(|_| !has_odd_page),
             is_on_both_routes: has_items(&object.tracks) && has_items(&object.items),
             is_old_route_only: object.tracks.is_some() && !has_items(&object.items),
             is_without_items: false,

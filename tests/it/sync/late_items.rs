@@ -42,6 +42,8 @@ impl PagedList {
         let action = match self.stream {
             "followed_artists" => FaultAction::Several {
                 actions: vec![
+                    // A full page would be followed by the id of its last item.
+                    FaultAction::set("/artists/limit", json!(60)),
                     FaultAction::set("/artists/next", Value::Null),
                     FaultAction::set("/artists/cursors/after", Value::Null),
                 ],

@@ -98,6 +98,31 @@ fn odd_owners_are_read() {
 }
 
 #[test]
+fn odd_included_page_is_not_a_refusal() {
+    let (world, ids) = library(QuotaMode::Development, 1, JOB);
+    let path = format!("/v1/playlists/{}", ids[0]);
+    let pages =
+        [Value::Null, json!([]), json!({}), json!({"href": "x", "total": 5}), json!("x"), json!({"items": null})];
+    let odd =
+        pages.map(|page| set("/items", page)).into_iter().chain([remove("/items"), set("/items/offset", json!(7))]);
+    for (n, action) in odd.enumerate() {
+        world.sandbox.clear_faults();
+        world.sandbox.inject(Fault::on_path(&path, action));
+        world.run(&["x", "--full"]).exits(0);
+        assert_eq!(rows(&world, &ids), five_of(&[0]), "{n}");
+        assert!(notes(&world).is_empty(), "{n}: {:?}", notes(&world));
+    }
+    // The route of the items alone says that they are refused.
+    world.sandbox.clear_faults();
+    world.sandbox.inject(Fault::on_path(&path, remove("/items")));
+    world.sandbox.inject(Fault::on_path(&format!("{path}/items"), FaultAction::status(403)));
+    world.run(&["x", "--full"]);
+    // It was read before, so one refusal does not settle it.
+    assert_eq!(notes(&world), [format!("{} forbidden 0", ids[0])]);
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
 fn lists_without_a_version_are_requested() {
     let at = "/items/0/snapshot_id";
     let odd = [Value::Null, json!(""), json!(" "), json!(7), json!({})].map(|value| set(at, value));
@@ -150,6 +175,8 @@ fn refused_lists_are_noted_and_tried_once() {
         let is_given = mode == QuotaMode::Extended;
         if !is_given {
             world.sandbox.inject(Fault::on_path(&format!("/v1/playlists/{}", ids[3]), metadata));
+            let items = format!("/v1/playlists/{}/items", ids[3]);
+            world.sandbox.inject(Fault::on_path(&items, FaultAction::status(403)));
         }
         let expected = |id: usize, reason: &str| format!("{} {reason} 1", ids[id]);
         world.run(&["x"]).exits(0).says("6 playlists listed: ");
