@@ -67,8 +67,11 @@ pub fn markdown(store: &Connection) -> rusqlite::Result<String> {
     Ok(out)
 }
 
+/// The columns of a view with their meaning.
+type ColumnTexts = &'static [(&'static str, &'static str)];
+
 /// Views that are not of one stream: name, description, and the columns with their meanings.
-const OTHER_VIEWS: &[(&str, &str, &[(&str, &str)])] = &[
+const OTHER_VIEWS: &[(&str, &str, ColumnTexts)] = &[
     (
         "named_changes",
         "Every change of a playlist after its first read, with the names that people know. It is `playlist_changes` with titles.",

@@ -170,7 +170,7 @@ impl SearchCommit {
             let (announced, skipped, first_items_only) = (next.announced, next.skipped, !lacks_hits);
             let proof = ListProof { announced, served, skipped, first_items_only, ..ListProof::default() };
             let stored = list_commit::commit(s, list, &key, &proof, run, &asked.now)?.stored;
-            if stored == 0 {
+            if stored == 0 && !is_cut {
                 notes.record_no_hits(s, &key.parent_id)?;
             }
             Some(stored)

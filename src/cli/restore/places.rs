@@ -163,7 +163,9 @@ pub(super) fn refuse_foreign_state(
     let here = [Some(&places.database), replaced.map(|replaced| &replaced.database)];
     let mut is_ours = false;
     for database in here.into_iter().flatten() {
-        is_ours |= with_shards(database).iter().fold(false, |known, path| used.leave_out(path) || known);
+        for path in with_shards(database) {
+            is_ours |= used.leave_out(&path);
+        }
         is_ours |= used.id.is_some() && known_state_id(database) == used.id;
     }
     // An archive of this state folder, whose project is gone, is the same project at another place.
