@@ -1,6 +1,7 @@
 //! A part of the users, when several processes share the work.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -21,6 +22,30 @@ impl Shard {
     /// Whether a name belongs to this shard. This must never change: the rows of a user are in the store of one shard.
     pub fn contains(self, name: &str) -> bool {
         xxh3_64(name.as_bytes()) % self.count + 1 == self.number
+    }
+
+    /// The shards, of any number of shards, that have a file or folder of this name beside that of the project.
+    ///
+    /// # Errors
+    /// If the folder around it exists and cannot be read.
+    pub fn all_beside(path: &Path) -> io::Result<Vec<Shard>> {
+        let around = match path.parent() {
+            Some(around) if around != Path::new("") => around,
+            _ => Path::new("."),
+        };
+        let entries = match std::fs::read_dir(around) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut shards = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let shard = name.to_str().and_then(Shard::of_folder);
+            let shard = shard.filter(|shard| name.to_str() == Some(&shard.folder_name()));
+            shards.extend(shard.filter(|shard| shard.place(path).exists()));
+        }
+        shards.sort_by_key(|shard| (shard.count, shard.number));
+        Ok(shards)
     }
 
     /// The place of a file or folder of this shard: in a folder of its own beside the others.

@@ -56,7 +56,7 @@ pub(super) fn from_query(query: &str, state: &SecretString, issuer: &Url) -> Res
     if !came.is_some_and(|came| equals(&came, state)) {
         return Err(AnswerMismatch::OtherState);
     }
-    if iss.is_some_and(|iss| !Url::parse(&iss).is_ok_and(|iss| iss.origin() == issuer.origin())) {
+    if iss.is_some_and(|iss| !Url::parse(&iss).is_ok_and(|iss| without_slash(&iss) == without_slash(issuer))) {
         return Err(AnswerMismatch::OtherIssuer);
     }
     match (code, error) {
@@ -67,6 +67,11 @@ pub(super) fn from_query(query: &str, state: &SecretString, issuer: &Url) -> Res
         }
         _ => Err(AnswerMismatch::Unreadable),
     }
+}
+
+/// An issuer is one name, so only its last slash does not matter.
+fn without_slash(issuer: &Url) -> &str {
+    issuer.as_str().strip_suffix('/').unwrap_or(issuer.as_str())
 }
 
 /// Parses pasted text: the whole address where the browser ended up. `issuer` is the accounts service.
@@ -209,6 +214,14 @@ mod tests {
             ),
             (
                 "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=",
+                "does not come from Spotify",
+            ),
+            (
+                "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=https://accounts.spotify.com/x",
+                "does not come from Spotify",
+            ),
+            (
+                "http://127.0.0.1:43210/callback?code=AQDsecretsecretsecret&state=the-state&iss=https://x@accounts.spotify.com",
                 "does not come from Spotify",
             ),
             (CODE, "only the code"),

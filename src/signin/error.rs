@@ -143,7 +143,10 @@ impl SignInError {
             SignInError::Denied { .. } => "start again, and agree in the browser".to_owned(),
             SignInError::Pasted { expected, .. } => expected.clone(),
             SignInError::Unnamed { user, .. } => {
-                format!("the old grant is kept; the code is used up, so start again: cratedigger auth login {user}")
+                format!(
+                    "the old grant is kept; the code is used up, so start again: cratedigger auth login {user}; with --replace, \
+                     a grant of an unknown account is accepted too"
+                )
             }
             SignInError::NothingWaits { user } => format!("start again: cratedigger auth login {user} --no-browser"),
             SignInError::OtherAccount { user, .. } => format!(

@@ -29,8 +29,8 @@ fn request() -> ApiRequest {
 pub(super) enum TokenAccount {
     /// The account of the token.
     Known(SpotifyAccount),
-    /// The scopes of the token do not allow the call.
-    NotAllowed,
+    /// The scopes of the token do not allow the call, as this error says.
+    NotAllowed(ApiError),
     /// The answer contains none of the account's ids.
     Nameless,
 }
@@ -39,7 +39,9 @@ pub(super) enum TokenAccount {
 pub(super) async fn account_of_token(api: &SpotifyClient, token: &SecretString) -> Result<TokenAccount, ApiError> {
     match api.get_with_token(token, &request()).await {
         Ok(answer) => Ok(read(&answer).map_or(TokenAccount::Nameless, TokenAccount::Known)),
-        Err(ApiError::Refused { kind: ForbiddenReason::ScopeMissing, .. }) => Ok(TokenAccount::NotAllowed),
+        Err(error @ ApiError::Refused { kind: ForbiddenReason::ScopeMissing, .. }) => {
+            Ok(TokenAccount::NotAllowed(error))
+        }
         Err(error) => Err(error),
     }
 }

@@ -138,10 +138,10 @@ pub async fn finish(
         return Err(SignInError::OddToken { user, why });
     }
     let Some(refresh) = granted.refresh_token else { return Err(SignInError::NoRefreshToken { user }) };
-    let account = match identity::account_of_token(api, &granted.access_token).await {
-        Ok(TokenAccount::Known(account)) => Some(account),
-        Ok(TokenAccount::NotAllowed) => None,
+    let (account, unread) = match identity::account_of_token(api, &granted.access_token).await {
+        Ok(TokenAccount::Known(account)) => (Some(account), None),
         Ok(TokenAccount::Nameless) => return Err(SignInError::NoAccount { user }),
+        Ok(TokenAccount::NotAllowed(error)) => (None, Some(error)),
         Err(error)
             if error.is_failure()
                 || matches!(
@@ -149,15 +149,7 @@ pub async fn finish(
                     ApiError::Unreachable { .. } | ApiError::OnlyErrors { .. } | ApiError::Deferred { .. }
                 ) =>
         {
-            // The code is used up, so the grant is kept, and the first run reads its account. It
-            // never replaces a grant of a known account.
-            let is_new = grants.get(&pending.user)?.and_then(|grant| grant.account).is_none();
-            if !is_new && !pending.replace {
-                return Err(SignInError::Unnamed { user: pending.user.clone(), error });
-            }
-            let user = pending.user.as_str();
-            tracing::warn!(%error, user, "failed to read the account of the new grant; the next run tries again");
-            None
+            (None, Some(error))
         }
         Err(error) => return Err(error.into()),
     };
@@ -184,6 +176,14 @@ pub async fn finish(
     {
         let (before, now) = (Box::new(before.clone()), Box::new(account.clone()));
         return Err(SignInError::OtherAccount { user: user.clone(), before, now });
+    }
+    // The code is used up, so the grant is kept, and the first run reads its account. It never replaces a grant of a known
+    // account, since it may be that of another one.
+    if let Some(error) = unread {
+        if before.is_some() && !pending.replace {
+            return Err(SignInError::Unnamed { user: user.clone(), error });
+        }
+        tracing::warn!(%error, %user, "failed to read the account of the new grant; the next run tries again");
     }
     let account = match (account, &before) {
         (Some(account), Some(before)) => Some(account.or_stable_id_of(before)),

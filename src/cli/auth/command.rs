@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{AuthArgs, AuthCommand, AuthError, LoginArgs, LoginFlow, TerminalPrompt};
+use super::purge::{OtherStore, other_stores, report_leftovers, run_in_all};
+use super::{AuthArgs, AuthCommand, AuthError, LoginArgs, LoginFlow, LogoutArgs, TerminalPrompt};
 use crate::cli::app::{App, RunCallLimits};
 use crate::cli::metrics::write_metrics;
 use crate::cli::overview::write_overview_of_project;
@@ -47,36 +48,7 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             print::paragraphs(&text).or_exit(ExitStatus::Storage)?;
             Ok(ExitStatus::Complete)
         }
-        AuthCommand::Logout(logout) => {
-            // Rows go first: without the grant it is not known which rows belong to the user.
-            let known = grants.get(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
-            let signed_in = known.is_some();
-            let purged = match logout.purge {
-                true => super::purge::run(&logout.user, known.as_ref(), &app)?,
-                false => None,
-            };
-            if signed_in || purged.is_none() {
-                let forgotten = super::logout(logout, grants).map_err(auth_failure)?;
-                print::stderr(&format!(
-                    "{}: the grant is deleted here; Spotify keeps the consent until you revoke it at https://www.spotify.com/account/apps\n",
-                    forgotten.user
-                ));
-            } else {
-                grants.forget_all_pending(&logout.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
-                print::stderr(&format!("{}: there was no grant left to delete\n", logout.user));
-            }
-            if logout.purge {
-                // The Prometheus file names the users who are signed in.
-                let reporter = Reporter::new(context, &settings, StartedBy::User);
-                write_metrics(context, &settings, &reporter, &jobs);
-                // So may the overview.
-                write_overview_of_project(context, &settings)?;
-            }
-            if let Some(purged) = &purged {
-                purged.report_leftovers(&logout.user, &app);
-            }
-            Ok(purged.map_or(ExitStatus::Complete, |purged| purged.exit))
-        }
+        AuthCommand::Logout(logout) => sign_out(logout, &app, &jobs),
         AuthCommand::Import(import) => {
             let flow = if credentials.client_secret.is_some() { SignInFlow::Code } else { SignInFlow::Pkce };
             let (mut person, now) = (TerminalPrompt, chrono::Utc::now());
@@ -91,6 +63,40 @@ pub(in crate::cli) fn run(args: &AuthArgs, context: &CommandContext) -> Result<E
             Ok(ExitStatus::Complete)
         }
     }
+}
+
+fn sign_out(args: &LogoutArgs, app: &App<'_>, jobs: &[Job]) -> Result<ExitStatus, CommandError> {
+    let grants = app.grants()?;
+    // Rows go first: without the grant it is not known which rows belong to the user.
+    let known = grants.get(&args.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
+    let others: Vec<OtherStore> = if args.purge { other_stores(app.context)? } else { Vec::new() };
+    let others = others.iter().map(|it| App::open(&it.context, &it.settings)).collect::<Result<Vec<_>, _>>()?;
+    let stores: Vec<&App<'_>> = std::iter::once(app).chain(&others).collect();
+    let purged = if args.purge { run_in_all(&args.user, known.as_ref(), &stores)? } else { Vec::new() };
+    if known.is_some() || purged.is_empty() {
+        let forgotten = super::logout(args, grants).map_err(auth_failure)?;
+        print::stderr(&format!(
+            "{}: the grant is deleted here; Spotify keeps the consent until you revoke it at https://www.spotify.com/account/apps\n",
+            forgotten.user
+        ));
+    } else {
+        grants.forget_all_pending(&args.user).map_err(|e| auth_failure(AuthError::Grants(e)))?;
+        print::stderr(&format!("{}: there was no grant left to delete\n", args.user));
+    }
+    if args.purge {
+        let others = purged.iter().map(|(of, _)| *of).filter(|of| !std::ptr::eq(*of, app));
+        for app in std::iter::once(app).chain(others) {
+            // The Prometheus file names the users who are signed in.
+            let reporter = Reporter::new(app.context, app.settings, StartedBy::User);
+            write_metrics(app.context, app.settings, &reporter, jobs);
+            // So may the overview.
+            write_overview_of_project(app.context, app.settings)?;
+        }
+    }
+    if !purged.is_empty() {
+        report_leftovers(&args.user, &purged, &stores);
+    }
+    Ok(ExitStatus::most_severe(purged.iter().map(|(_, outcome)| outcome.exit)))
 }
 
 fn sign_in(args: &LoginArgs, app: &App<'_>, jobs: &[Job]) -> Result<ExitStatus, CommandError> {

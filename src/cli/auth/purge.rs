@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod leftovers;
+mod packed_files;
+mod report;
+mod searched_words;
+mod stores;
 
-use leftovers::Mention;
+pub(super) use report::report_leftovers;
+pub(super) use stores::{OtherStore, other_stores, run_in_all};
 
 use crate::cli::app::App;
 use crate::cli::args::ExportArgs;
-use crate::cli::compact::lock_store;
 use crate::cli::error_exits::{file_error, store_error};
 use crate::cli::runtime::runtime;
 use crate::cli::{CommandError, ExitStatus, OrExit, export, print, push};
@@ -30,8 +34,8 @@ use spotify_client::state::grants::Grant;
 const LEAST_LETTERS: usize = 4;
 
 /// What a purge has left, as far as the command can know.
-pub(super) struct PurgeOutcome {
-    pub(super) exit: ExitStatus,
+pub(in crate::cli::auth) struct PurgeOutcome {
+    pub(in crate::cli::auth) exit: ExitStatus,
     user: PurgedUser,
     csv_dir: PathBuf,
     /// Paths below the CSV folder of files that no job has rendered again.
@@ -42,21 +46,26 @@ pub(super) struct PurgeOutcome {
     targets: Vec<String>,
 }
 
-/// Deletes a user's rows and files. `None` if the store has nothing of such a user.
-pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Option<PurgeOutcome>, CommandError> {
+/// What a purge does in one store.
+enum StorePurge {
+    NoStore,
+    /// The store has nothing of such a user.
+    NoData,
+    Purged(PurgeOutcome),
+}
+
+/// Deletes a user's rows and files from one store, which is locked.
+fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<StorePurge, CommandError> {
     let database = app.database_path();
     let alerts = AlertStore::new(app.state.path(), &canonical_path(&database));
     let unknown = PurgedUser { local_names: BTreeSet::from([name.to_owned()]), ..PurgedUser::default() };
     if !database.exists() {
-        print::stderr("there is no store, so there is nothing to delete\n");
         // A mistyped name may be a word that any text contains.
         if grant.is_some() {
             forget_alerts(&alerts, &unknown, &BTreeSet::new())?;
         }
-        return Ok(None);
+        return Ok(StorePurge::NoStore);
     }
-    // A run or an export in progress would write the deleted rows again.
-    let _lock = lock_store(app, "nothing was deleted")?;
     let store = app.open_store()?;
     let runtime = runtime()?;
     let (local, known) = (name.to_owned(), grant.and_then(|grant| grant.account.clone()));
@@ -78,8 +87,7 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
         forget_alerts(&alerts, &user, &jobs)?;
     }
     if !is_known && !is_unfinished {
-        print::stderr(&format!("the store has no data of {name}: no run has read the account\n"));
-        return Ok(None);
+        return Ok(StorePurge::NoData);
     }
     let target = app.job_files()?.target;
     // Files go first: if the command is killed, the next one finds them in the records.
@@ -104,7 +112,7 @@ pub(super) fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Op
         Some(purged) => report_counts(name, &purged),
         None => print::stderr("an earlier purge was not finished; finishing it\n"),
     }
-    finish(user, &cleared, app, &target).map(Some)
+    finish(user, &cleared, app, &target).map(StorePurge::Purged)
 }
 
 /// Deletes what the state folder says about the user, and the messages and pings of jobs that read for the user.
@@ -158,56 +166,6 @@ fn finish(
         exit => exit,
     };
     Ok(PurgeOutcome { exit, user, csv_dir, not_rendered, held, targets })
-}
-
-impl PurgeOutcome {
-    /// Lists what is left, after the grant was deleted too.
-    pub(super) fn report_leftovers(&self, name: &str, app: &App<'_>) {
-        let database = app.database_path();
-        for path in &self.not_rendered {
-            let path = shown(&self.csv_dir.join(path));
-            print::stderr(&format!("left      {path} may contain rows of this user\n"));
-        }
-        let own = [database.clone(), database.with_extension("raw.db")];
-        let folders = [
-            self.csv_dir.clone(),
-            database.parent().unwrap_or(Path::new(".")).to_owned(),
-            app.context.project.jobs_dir.clone(),
-            app.state.path().to_owned(),
-        ];
-        for (path, mention) in leftovers::files_that_mention(&self.user, &folders, &own) {
-            let what = match mention {
-                Mention::User => "still mentions this user",
-                Mention::Playlist => "still mentions a deleted playlist of this user",
-                Mention::Title => "contains the title of a deleted playlist of this user",
-            };
-            print::stderr(&format!("left      {} {what}\n", shown(&path)));
-        }
-        print::stderr(
-            "not deleted: backups and copies of the store elsewhere, rows in places that a target file named earlier (`url`, \
-             `schema`, `store`), the system's log, and copies that others have made\n",
-        );
-        for target in &self.targets {
-            print::stderr(&format!("left      target {target} still has the deleted rows\n"));
-        }
-        if !self.targets.is_empty() {
-            print::stderr(&format!(
-                "hint: when it answers again, run `cratedigger push {}` to delete them there\n",
-                self.targets.join(" ")
-            ));
-        }
-        for path in &self.held {
-            print::stderr(&format!(
-                "left      {0} and {0}-wal still contain the deleted rows, because another program is reading them\n",
-                shown(path)
-            ));
-        }
-        if !self.held.is_empty() {
-            print::stderr(&format!(
-                "hint: end that program, then run `cratedigger auth logout {name} --purge` again to finish\n"
-            ));
-        }
-    }
 }
 
 /// Rewrites the store, so that the deleted bytes disappear, and records that the purge is finished, unless the file of raw

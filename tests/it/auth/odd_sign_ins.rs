@@ -80,3 +80,17 @@ async fn account_without_id_is_refused() {
         assert!(hint.contains("start again: cratedigger auth login home"), "{answer}: {hint}");
     }
 }
+
+#[tokio::test]
+async fn other_refusals_keep_the_verifier() {
+    let table = table(fixtures::HOME_USER).await;
+    for (code, says) in
+        [(400, "redirect_uri mismatch"), (401, "code_verifier was incorrect"), (400, "code_verifier must be supplied")]
+    {
+        let json = json!({ "error": "invalid_request", "error_description": says });
+        let sent = table.refreshes();
+        let (error, _) = refused_with(&table, Fault::on_path("/api/token", FaultAction::Answer { code, json })).await;
+        assert!(error.contains(says), "{error}");
+        assert_eq!(table.refreshes() - sent, 1, "the code is sent once: {error}");
+    }
+}

@@ -1,4 +1,7 @@
-//! Traces of a purged user beside rows: messages that wait, files of empty lists, copies that name a playlist.
+//! Traces of a purged user beside rows: messages that wait, files of empty lists, copies that name a playlist, archives, other
+//! shards.
+
+use std::io::Write as _;
 
 use serde_json::json;
 use spotify_sandbox::{QuotaMode, SandboxOptions, fixtures};
@@ -103,4 +106,76 @@ fn tracks_of_a_deleted_history_go() {
     assert_eq!((there(only).as_str(), there(&known).as_str()), ("0", "1"), "what Spotify itself sent is the catalog");
     assert_eq!(world.one("SELECT count(*) FROM imported_tracks"), "0");
     world.cli(&["verify"]).exits(0);
+}
+
+#[test]
+fn purge_reaches_every_shard() {
+    let world = signed_in(World::development(), &[("qqhome", fixtures::HOME_USER), (DIGGER, fixtures::DIGGER_USER)])
+        .job("users = \"*\"\n[[fetch]]\nstream = \"saved_albums\"\ncsv = \"{user}.csv\"\n");
+    // The number of shards was changed, so the rows of a user are in two of them.
+    let shards = ["1/2", "2/2", "1/3", "2/3", "3/3"];
+    shards.iter().for_each(|shard| drop(world.cli(&["run", "--shard", shard]).exits(0)));
+    let (home, digger) =
+        ([fixtures::HOME_USER.to_owned(), "qqhome".to_owned()], [fixtures::DIGGER_USER.to_owned(), DIGGER.to_owned()]);
+    let csv =
+        |user: &str| mentions(&world, &[format!("{user}.csv")]).iter().filter(|at| at.contains("/csv/x/")).count();
+    assert!(csv("qqhome") >= 2 && csv(DIGGER) >= 2);
+    let purged = world.cli(&["auth", "logout", "qqhome", "--purge"]).exits(0);
+    assert_eq!(mentions(&world, &home), [""; 0], "{}", purged.stderr);
+    assert!(csv(DIGGER) >= 2, "{}", purged.stderr);
+    shards.iter().for_each(|shard| drop(world.cli(&["verify", "--shard", shard]).exits(0)));
+    let again = world.cli(&["auth", "logout", "qqhome", "--purge"]).exits(2);
+    assert!(again.stderr.contains("none of the 5 stores has data of qqhome"), "{}", again.stderr);
+    // One of these is the wrong shard.
+    let purged = world.cli(&["auth", "logout", DIGGER, "--purge", "--shard", "1/2"]).exits(0);
+    assert_eq!(mentions(&world, &digger), [""; 0], "{}", purged.stderr);
+}
+
+#[test]
+fn packed_copies_of_a_user_are_listed() {
+    let world = signed_in(World::development(), &[("qqhome", fixtures::HOME_USER)])
+        .job("users = \"*\"\n[[fetch]]\nstream = \"saved_albums\"\n");
+    world.run(&[]).exits(0);
+    let output = world.project.root().join("output");
+    let at = |name: &str| output.join(name);
+    world.cli(&["backup", "--all", at("spotify.tar.gz").to_str().unwrap()]).exits(0);
+    let gzip = |bytes: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    let zip = |name: &str, bytes: &[u8]| {
+        let mut packed = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        packed.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap().into_inner()
+    };
+    let tar = |name: &str, bytes: &[u8]| {
+        let (mut packed, mut header) = (tar::Builder::new(Vec::new()), tar::Header::new_gnu());
+        header.set_size(bytes.len() as u64);
+        packed.append_data(&mut header, name, bytes).unwrap();
+        packed.into_inner().unwrap()
+    };
+    let (row, other) = (b"user,n\nqqhome,1\n", b"user,n\nqqhomely,1\n");
+    let copies = [
+        ("saved.csv.gz", gzip(row)),
+        ("saved.zip", zip("csv/saved.csv", row)),
+        ("saved.tar", tar("saved.csv", row)),
+        ("saved.tgz", gzip(&tar("csv.zip", &zip("saved.csv.gz", &gzip(row))))),
+    ];
+    let others =
+        [("other.csv.gz", gzip(other)), ("other.zip", zip("x.csv", other)), ("other.tar", tar("x.csv", other))];
+    for (name, bytes) in copies.iter().chain(&others) {
+        std::fs::write(at(name), bytes).unwrap();
+    }
+    std::fs::write(at("odd.zst"), b"\x28\xb5\x2f\xfd....").unwrap();
+    std::fs::write(at("cut.gz"), &gzip(row)[..12]).unwrap();
+    let purged = world.cli(&["auth", "logout", "qqhome", "--purge"]).exits(0).stderr;
+    for name in copies.iter().map(|(name, _)| *name).chain(["spotify.tar.gz"]) {
+        assert!(purged.contains(&format!("{name} still mentions this user")), "{name}: {purged}");
+    }
+    for name in ["odd.zst", "cut.gz"] {
+        assert!(purged.contains(&format!("{name} may mention this user")), "{name}: {purged}");
+    }
+    assert!(!purged.contains("/other."), "{purged}");
 }

@@ -80,3 +80,33 @@ async fn replace_holds_for_one_paste() {
     let error = start.run(&args(false), &mut MadeUp::default()).await.unwrap_err();
     assert!(error.hint().unwrap().contains("cratedigger auth login home --replace"), "{error}");
 }
+
+#[tokio::test]
+async fn unknown_account_replaces_no_known_one() {
+    let table = table(fixtures::HOME_USER).await;
+    pasted(&table, "home").await.unwrap();
+    let before = table.grants().get("home").unwrap().unwrap();
+    let user = fixtures::STUDIO_USER.to_owned();
+    table.sandbox.set_consent(ConsentDecision::Grant { user, scopes: None });
+    let answers = [(403, "Insufficient client scope"), (500, "no")];
+    for (code, says) in answers {
+        table.sandbox.clear_faults();
+        let json = serde_json::json!({ "error": { "status": code, "message": says } });
+        table.sandbox.inject(Fault::on_path("/v1/me", FaultAction::Answer { code, json }));
+        let error = pasted(&table, "home").await.unwrap_err();
+        assert!(error.to_string().contains("did not report the account"), "{code}: {error}");
+        assert!(error.hint().unwrap().contains("--replace"), "{code}");
+        assert_eq!(table.grants().get("home").unwrap().unwrap(), before, "{code}");
+        // A new user has no account that could be mixed up.
+        pasted(&table, "new").await.unwrap();
+        assert_eq!(table.grants().get("new").unwrap().unwrap().account, None);
+        assert!(table.grants().forget("new").unwrap().is_some());
+    }
+    let start = Start::of(&table, true);
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    let args = LoginArgs { paste: Some(back.to_string()), replace: true, ..login("home") };
+    start.run(&args, &mut MadeUp::default()).await.unwrap();
+    assert_eq!(table.grants().get("home").unwrap().unwrap().account, None, "the next run reads it");
+}

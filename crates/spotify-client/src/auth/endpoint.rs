@@ -158,7 +158,7 @@ impl TokenEndpoint {
         match sent.map_err(|failed| failed.why) {
             // RFC 7636 allows a verifier with a client secret, but a server may know only one of them.
             Err(TokenError::Error(ApiError::Credentials { message, .. }))
-                if flow == SignInFlow::Code && message.starts_with("invalid_request") =>
+                if flow == SignInFlow::Code && refuses_pkce(&message) =>
             {
                 self.observer.warned(&format!(
                     "the accounts service refuses PKCE together with a client secret ({message}); signing in with the \
@@ -295,6 +295,35 @@ impl TokenEndpoint {
     }
 }
 
+/// Whether an error says that a server does not know PKCE, and not only that a verifier or another parameter is wrong.
+fn refuses_pkce(message: &str) -> bool {
+    const REFUSALS: [&str; 9] = [
+        "not supported",
+        "unsupported",
+        "not allowed",
+        "not permitted",
+        "not accepted",
+        "must not be sent",
+        "must not be used",
+        "must not be present",
+        "may not be used",
+    ];
+    let message = message.to_ascii_lowercase().replace("code verifier", "code_verifier");
+    let words: Vec<&str> = message
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| !["", "the", "is", "are", "parameter"].contains(word))
+        .collect();
+    let names_it = |at: &usize| ["code_verifier", "pkce"].contains(&words[*at]);
+    words.first() == Some(&"invalid_request")
+        && (0..words.len()).filter(names_it).any(|at| {
+            let (before, after) = (words[..at].join(" "), words[at + 1..].join(" "));
+            let is_last = after.is_empty() || after.starts_with("with ") || after.starts_with("for ");
+            REFUSALS.iter().any(|refusal| after.starts_with(refusal))
+                || before.ends_with("not support")
+                || is_last && ["unsupported", "unknown", "unexpected"].iter().any(|word| before.ends_with(word))
+        })
+}
+
 /// The error that names the wrong credential, according to Spotify's message.
 fn credentials_error(message: String) -> ApiError {
     let words = message.to_ascii_lowercase();
@@ -307,5 +336,39 @@ fn credentials_error(message: String) -> ApiError {
             "SPOTIFY_CLIENT_ID and SPOTIFY_CLIENT_SECRET"
         },
         message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_refusal_of_pkce_leaves_it_out() {
+        for refusal in [
+            "invalid_request: code_verifier is not supported with a client secret",
+            "invalid_request: PKCE not supported",
+            "invalid_request: This app does not support PKCE.",
+            "invalid_request: Unsupported parameter: `code_verifier`",
+            "invalid_request: the parameter code_verifier is not allowed",
+            "invalid_request: PKCE may not be used by confidential clients",
+        ] {
+            assert!(refuses_pkce(refusal), "{refusal}");
+        }
+        for other in [
+            "invalid_request",
+            "invalid_request: redirect_uri mismatch",
+            "invalid_request: redirect_uri is not supported",
+            "invalid_request: code_verifier",
+            "invalid_request: code_verifier was incorrect",
+            "invalid_request: code_verifier must be supplied",
+            "invalid_request: code_verifier must not be empty",
+            "invalid_request: code_verifier length not supported",
+            "invalid_request: unsupported code_verifier length",
+            "invalid_client: PKCE not supported",
+            "server_error: PKCE not supported",
+        ] {
+            assert!(!refuses_pkce(other), "{other}");
+        }
     }
 }
