@@ -12,6 +12,7 @@ pub mod notify;
 #[cfg(feature = "lake")]
 mod parquet_rows;
 pub mod push;
+mod quiet_panic;
 mod report;
 pub mod scheduler;
 pub mod settings;

@@ -13,6 +13,7 @@ use super::{print, state_color};
 use crate::job;
 use crate::settings::credentials::{self, Credentials};
 use crate::settings::{self, OpenSecretFile, Project, SettingFlags, Settings};
+use crate::target;
 use spotify_client::http::clock::{Clock, SystemClock};
 use spotify_client::state::{StateDir, StateError};
 
@@ -186,7 +187,7 @@ impl CommandContext {
             for open in self.open_secret_files(settings) {
                 self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
             }
-            for open in settings::open_folders(&self.project, settings) {
+            for open in settings::open_folders(&self.project, settings, &target::lake_folders(&self.project)) {
                 self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
             }
         });

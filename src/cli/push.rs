@@ -175,7 +175,7 @@ pub(super) fn push_error(error: PushError) -> CommandError {
         PushError::Unreachable { .. } => ExitStatus::Failed,
         PushError::Busy { .. } => ExitStatus::Deferred,
         PushError::Refused { .. } | PushError::OtherStore { .. } | PushError::Store(_) => ExitStatus::Storage,
-        PushError::Credentials { .. } => ExitStatus::UserAction,
+        PushError::Credentials { .. } | PushError::Panicked { .. } => ExitStatus::UserAction,
         PushError::NotBuilt { .. } | PushError::NoLake { .. } => ExitStatus::Usage,
     };
     let hint = error.hint();
@@ -233,6 +233,11 @@ fn describe(report: &PushReport, target: &Target) -> String {
     }
     if report.unreadable_times > 0 {
         text.push_str(&format!("; {} that are no times became null", count_of(report.unreadable_times, "value")));
+    }
+    if let Some(first) = report.not_ours.first() {
+        let more = if report.not_ours.len() > 1 { ", …" } else { "" };
+        let others = count(report.not_ours.len(), "name");
+        text.push_str(&format!("; left {others} alone that no push has written: {}{more}", printable(first)));
     }
     if report.left_out > 0 {
         text.push_str(&format!("; {} left out, because their key contains no time", count_of(report.left_out, "row")));

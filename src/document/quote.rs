@@ -140,6 +140,25 @@ fn is_odd_address(key: &str, value: &str) -> bool {
     key.trim() == "url" && (has_odd_character || !value.contains("://") && value.contains(['@', ':']))
 }
 
+/// Parameters of an address whose values are no secrets.
+const OPEN_PARAMETERS: [&str; 5] = ["host", "port", "sslmode", "sslrootcert", "si"];
+
+/// What may be secret in the query of an address: the values of all parameters but some, and parameters without a name.
+fn secret_parameters(text: &str, start: usize, end: usize) -> Vec<std::ops::Range<usize>> {
+    let Some(query) = text[start..end].find('?').map(|at| start + at + 1) else { return Vec::new() };
+    let mut from = query;
+    let mut spans = Vec::new();
+    for parameter in text[query..end].split('&') {
+        let value = parameter.find('=').map_or(0, |at| at + 1);
+        let name = parameter[..value].trim_end_matches('=').to_ascii_lowercase();
+        if !OPEN_PARAMETERS.contains(&&*name) {
+            spans.push(from + value..from + parameter.len());
+        }
+        from += parameter.len() + 1;
+    }
+    spans
+}
+
 /// Replaces the password in `scheme://user:password@host`, and in `?password=…` and `&sig=…`.
 fn mask_url_password(mut text: String) -> String {
     let Some(start) = text.find("://").map(|at| at + 3) else { return text };
@@ -152,7 +171,8 @@ fn mask_url_password(mut text: String) -> String {
         let from = start + text[start..end].find(name)? + name.len();
         Some(from..text[from..end].find('&').map_or(end, |at| from + at))
     });
-    for span in of_query.into_iter().chain([of_login]).flatten() {
+    let of_parameters = secret_parameters(&text, start, end);
+    for span in of_query.into_iter().chain([of_login]).flatten().chain(of_parameters) {
         let stars = "*".repeat(span.len());
         text.replace_range(span, &stars);
     }
@@ -227,8 +247,11 @@ mod tests {
     fn password_in_an_address_is_masked() {
         let table = [
             ("url = \"postgres://me:pass@db/music\"", "url = \"postgres://me:****@db/music\""),
-            ("url = \"postgres://me:p:a@s/@db/music?x=1\"", "url = \"postgres://me:******@db/music?x=1\""),
-            ("url = \"postgres://db/music?password=pass&x=1\"", "url = \"postgres://db/music?password=****&x=1\""),
+            ("url = \"postgres://me:p:a@s/@db/music?x=1\"", "url = \"postgres://me:******@db/music?x=*\""),
+            ("url = \"postgres://db/music?password=pass&x=1\"", "url = \"postgres://db/music?password=****&x=*\""),
+            ("url = \"gs://b/p?private_key=hunter2\"", "url = \"gs://b/p?private_key=*******\""),
+            ("url = \"s3://b/p?hunter2&X-Amz-Sig=abc\"", "url = \"s3://b/p?*******&X-Amz-Sig=***\""),
+            ("url = \"postgres:///m?host=/run/pg&sslmode=x\"", "url = \"postgres:///m?host=/run/pg&sslmode=x\""),
             ("url = \"postgres://me@db:5432/music\"", "url = \"postgres://me@db:5432/music\""),
             ("url = \"/srv/lake\"", "url = \"/srv/lake\""),
         ];

@@ -20,6 +20,9 @@ pub enum PushError {
     /// The user or the certificate is not accepted, or a privilege is missing.
     #[error("target {target} does not let us in: {why}")]
     Credentials { target: String, why: String, hint: String },
+    /// A library that reaches the target has failed where it should have returned an error.
+    #[error("target {target} cannot be used: the library that reaches it failed")]
+    Panicked { target: String },
     /// The program was built without this kind of target.
     #[error("target {target} needs a program that was built with the feature `{feature}`")]
     NotBuilt { target: String, feature: &'static str },
@@ -42,6 +45,9 @@ impl PushError {
                  one, run `cratedigger push --full {target}`"
             )),
             PushError::Credentials { hint, .. } => Some(hint.clone()),
+            PushError::Panicked { .. } => {
+                Some("check the address and the variables or the credential with which it is reached".into())
+            }
             PushError::NotBuilt { .. } => Some("build it with default features".into()),
             PushError::NoLake { .. } => Some("its tables are tables there already".into()),
             PushError::Store(error) => error.hint(),

@@ -12,13 +12,17 @@ mod lake;
 mod postgres;
 mod sql_engine;
 
+use std::future::{Future, poll_fn};
 use std::path::Path;
+use std::pin::pin;
+use std::task::Poll;
 
 use serde::Serialize;
 
 pub use error::PushError;
 pub use sql_engine::SqlEngine;
 
+use crate::quiet_panic;
 use crate::store::{FeedSnapshot, FileAccess};
 use crate::target::{Target, TargetPlace};
 
@@ -53,6 +57,9 @@ pub struct PushReport {
     /// The files that were written.
     #[serde(skip_serializing_if = "is_zero")]
     pub files: u64,
+    /// What is in the folders of a lake and was not written by a push, such as links. It was left alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_ours: Vec<String>,
     /// Why all rows were sent, although the target had an earlier version of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_because: Option<&'static str>,
@@ -104,11 +111,26 @@ pub enum TargetState {
     Behind(i64),
 }
 
+/// Does the work of one target. A panic of a library that it uses is an error of this target alone. The text of the panic may
+/// contain what the environment has, so it is not shown.
+async fn without_panic<T>(target: &Target, work: impl Future<Output = Result<T, PushError>>) -> Result<T, PushError> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        let polled = quiet_panic::catch(|| work.as_mut().poll(context));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(PushError::Panicked { target: target.name.clone() })))
+    })
+    .await
+}
+
 /// Asks a target how far it is behind the store.
 ///
 /// # Errors
 /// See [`push`].
 pub async fn target_state(store: &Path, target: &Target) -> Result<TargetState, PushError> {
+    without_panic(target, target_state_unguarded(store, target)).await
+}
+
+async fn target_state_unguarded(store: &Path, target: &Target) -> Result<TargetState, PushError> {
     let snapshot = FeedSnapshot::open(store)?;
     #[cfg(not(any(feature = "lake", feature = "postgres")))]
     let _ = snapshot;
@@ -129,6 +151,10 @@ pub async fn target_state(store: &Path, target: &Target) -> Result<TargetState, 
 /// # Errors
 /// If the store cannot be read, or the target does not answer or refuses. The target is unchanged then.
 pub async fn push(store: &Path, target: &Target, options: &PushOptions) -> Result<PushReport, PushError> {
+    without_panic(target, push_unguarded(store, target, options)).await
+}
+
+async fn push_unguarded(store: &Path, target: &Target, options: &PushOptions) -> Result<PushReport, PushError> {
     let snapshot = FeedSnapshot::open(store)?;
     #[cfg(not(any(feature = "lake", feature = "postgres")))]
     let _ = (snapshot, options);
@@ -149,6 +175,10 @@ pub async fn push(store: &Path, target: &Target, options: &PushOptions) -> Resul
 /// # Errors
 /// If the target is no lake, does not answer, or nothing was pushed to it.
 pub async fn feed_sql(target: &Target, engine: SqlEngine) -> Result<String, PushError> {
+    without_panic(target, feed_sql_unguarded(target, engine)).await
+}
+
+async fn feed_sql_unguarded(target: &Target, engine: SqlEngine) -> Result<String, PushError> {
     match &target.place {
         #[cfg(feature = "lake")]
         TargetPlace::Lake(place) => lake::feed_sql(lake::LakeTarget::new(target, place), engine).await,
@@ -168,4 +198,41 @@ fn not_built(target: &Target, place: &TargetPlace) -> PushError {
         TargetPlace::Lake(_) => "lake",
     };
     PushError::NotBuilt { target: target.name.clone(), feature }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{LakeAddress, LakePlace};
+
+    async fn fails(waits: bool) -> Result<(), PushError> {
+        if waits {
+            tokio::task::yield_now().await;
+        }
+        panic!("the secret of the environment")
+    }
+
+    #[tokio::test]
+    async fn panics_are_errors_of_one_target() {
+        let place = LakePlace {
+            address: LakeAddress::Folder("x".into()),
+            full_every: Default::default(),
+            keep: Default::default(),
+        };
+        let target = Target {
+            name: "w".into(),
+            file: "targets/w.toml".into(),
+            place: TargetPlace::Lake(place),
+            tables: Vec::new(),
+            store: None,
+            after_run: true,
+        };
+        // Before the first answer, and after it.
+        for waits in [false, true] {
+            let error = without_panic(&target, fails(waits)).await.unwrap_err();
+            assert!(matches!(error, PushError::Panicked { .. }), "{error:?}");
+            assert!(!format!("{error:?}").contains("secret") && error.hint().is_some());
+        }
+        assert_eq!(without_panic(&target, async { Ok(1) }).await.ok(), Some(1));
+    }
 }

@@ -47,8 +47,9 @@ impl OpenFolder {
     }
 }
 
-/// The folders of a project that every user can change, and what strangers can change in `config` and `targets`.
-pub fn open_folders(project: &Project, settings: &Settings) -> Vec<OpenFolder> {
+/// The folders of a project and of its lakes that every user can change, and what strangers can change in `config` and
+/// `targets`.
+pub fn open_folders(project: &Project, settings: &Settings, lakes: &[PathBuf]) -> Vec<OpenFolder> {
     let me = rustix::process::geteuid().as_raw();
     let owner = std::fs::metadata(&project.root).map_or(me, |found| found.uid());
     let trusted = [0, me, owner];
@@ -58,6 +59,7 @@ pub fn open_folders(project: &Project, settings: &Settings) -> Vec<OpenFolder> {
     let output = [database.parent().map(Path::to_path_buf), Some(project.csv_dir(settings))];
     let mut folders = vec![project.root.clone(), project.jobs_dir.clone()];
     folders.extend(output.into_iter().flatten());
+    folders.extend(lakes.iter().flat_map(|lake| std::iter::once(lake.clone()).chain(folders_in(lake))));
     let mut files = vec![database];
     for folder in config.into_iter().chain([project.targets_dir.clone()]) {
         files.extend(files_below(&folder));
@@ -89,6 +91,12 @@ fn is_of_operator(project: &Project, path: &Path) -> bool {
 /// Containers mount settings with mode 0777 that nobody can write.
 fn is_read_only(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+/// The folders directly in a folder.
+fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_FILES);
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
 }
 
 /// The files and folders below a folder. Folders behind links are not entered.

@@ -7,6 +7,7 @@ use super::credentials::env_file_values;
 use super::hook_files;
 use super::project::Project;
 use super::sections::NotifySettings;
+use crate::input_file;
 
 /// What only the owner may do, and at most the group may read: systemd gives a service its credentials that way.
 const OPEN_BITS: u32 = 0o027;
@@ -19,6 +20,26 @@ const CREDENTIALS: [&str; 2] = ["spotify_client_secret", "cratedigger_key"];
 
 /// What the names of passwords for targets begin with there.
 const TARGET_CREDENTIALS: &str = "cratedigger_target_";
+
+/// The variables that name a file with the password or key of a target, relative to the current folder.
+const TARGET_FILES: [&str; 5] = [
+    "PGPASSFILE",
+    "GOOGLE_SERVICE_ACCOUNT",
+    "GOOGLE_SERVICE_ACCOUNT_PATH",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "AWS_SHARED_CREDENTIALS_FILE",
+];
+
+/// The same for tokens that a cluster mounts and renews. It decides about their mode, unless they are in the project.
+const TOKEN_FILES: [&str; 4] = [
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_STORAGE_FEDERATED_TOKEN_FILE",
+];
+
+/// A larger credential was not written by a person.
+const MAX_CREDENTIAL_BYTES: u64 = 64 * 1024;
 
 /// A file with a secret that is open to other users.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +72,12 @@ pub fn open_secret_files(
     let mut paths = named_secret_files(project, notify, &env);
     if let Some(folder) = env("CREDENTIALS_DIRECTORY") {
         paths.extend(CREDENTIALS.iter().chain(&hook_files::CREDENTIALS).map(|name| Path::new(&folder).join(name)));
-        let of_targets = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let is_password = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(TARGET_CREDENTIALS);
-        paths.extend(of_targets.filter(|entry| is_password(&entry.file_name())).map(|entry| entry.path()));
+        paths.extend(credentials_of_targets(&folder));
     }
-    paths.extend(env("PGPASSFILE").map(PathBuf::from));
+    paths.extend(files_of_targets(&TARGET_FILES, &env));
+    let root = project.root.canonicalize().unwrap_or_else(|_| project.root.clone());
+    let is_in_project = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path.starts_with(&root));
+    paths.extend(files_of_targets(&TOKEN_FILES, &env).into_iter().filter(is_in_project));
     paths.into_iter().filter_map(open_file).collect()
 }
 
@@ -63,7 +85,30 @@ pub fn open_secret_files(
 /// exist.
 pub fn secret_files(project: &Project, notify: &NotifySettings, env: impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
     let mut paths = named_secret_files(project, notify, &env);
-    paths.extend(["CREDENTIALS_DIRECTORY", "PGPASSFILE"].into_iter().filter_map(&env).map(PathBuf::from));
+    paths.extend(env("CREDENTIALS_DIRECTORY").map(PathBuf::from));
+    paths.extend(files_of_targets(&TARGET_FILES, &env));
+    paths.extend(files_of_targets(&TOKEN_FILES, &env));
+    paths
+}
+
+/// The credentials of systemd for targets.
+fn credentials_of_targets(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_of_target = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(TARGET_CREDENTIALS);
+    entries.filter(|entry| is_of_target(&entry.file_name())).map(|entry| entry.path()).collect()
+}
+
+/// The files that variables name, in the environment or in the lines of a credential of systemd. Clouds take their names in
+/// lower-case letters too.
+fn files_of_targets(variables: &[&str], env: &impl Fn(&str) -> Option<String>) -> Vec<PathBuf> {
+    let of_environment = |name: &&str| env(name).into_iter().chain(env(&name.to_ascii_lowercase()));
+    let mut paths: Vec<PathBuf> = variables.iter().flat_map(of_environment).map(PathBuf::from).collect();
+    for credential in env("CREDENTIALS_DIRECTORY").iter().flat_map(|folder| credentials_of_targets(folder)) {
+        let Ok(text) = input_file::read_text_file(&credential, MAX_CREDENTIAL_BYTES) else { continue };
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        let named = lines.filter(|(name, _)| variables.contains(&&*name.trim().to_ascii_uppercase()));
+        paths.extend(named.map(|(_, path)| PathBuf::from(path.trim().trim_matches('"'))));
+    }
     paths
 }
 
@@ -94,6 +139,40 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn keys_and_tokens_of_targets_are_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = Project::at(folder.path());
+        let credentials = folder.path().join("credentials");
+        std::fs::create_dir(&credentials).unwrap();
+        let far = tempfile::NamedTempFile::new().unwrap();
+        std::fs::set_permissions(far.path(), std::fs::Permissions::from_mode(0o644)).unwrap();
+        for variable in TARGET_FILES.iter().chain(&TOKEN_FILES) {
+            let path = folder.path().join(variable);
+            std::fs::write(&path, "x").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+            let shown = path.to_str().unwrap().to_owned();
+            let of_credential = credentials.join("cratedigger_target_w");
+            std::fs::write(&of_credential, format!("# key\n{variable} = \"{shown}\"\n")).unwrap();
+            std::fs::set_permissions(&of_credential, std::fs::Permissions::from_mode(0o600)).unwrap();
+            let lower = variable.to_ascii_lowercase();
+            for (name, value) in [
+                (*variable, &shown),
+                (&*lower, &shown),
+                ("CREDENTIALS_DIRECTORY", &credentials.to_str().unwrap().to_owned()),
+            ] {
+                let env = |asked: &str| (asked == name).then(|| value.clone());
+                let notify = NotifySettings::default();
+                assert!(secret_files(&project, &notify, env).contains(&path), "{name}");
+                let found = open_secret_files(&project, &notify, env);
+                assert_eq!(found, [OpenSecretFile { path: path.clone(), mode: 0o644 }], "{name}");
+            }
+            let env = |asked: &str| (asked == *variable).then(|| far.path().to_str().unwrap().to_owned());
+            let found = open_secret_files(&project, &NotifySettings::default(), env);
+            assert_eq!(found.is_empty(), TOKEN_FILES.contains(variable), "{variable}: the cluster decides");
+        }
+    }
 
     #[test]
     fn only_the_group_may_read_secrets() {

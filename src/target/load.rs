@@ -67,6 +67,19 @@ pub fn load(project: &Project, shard: Option<Shard>, names: &[String]) -> Loaded
     loaded
 }
 
+/// The folders of this machine that are lakes of a project.
+pub fn lake_folders(project: &Project) -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    for target in load(project, &[]).targets {
+        if let TargetPlace::Lake(LakePlace { address: LakeAddress::Folder(folder), .. }) = &target.place {
+            // The lake of one store is in that of all.
+            folders.extend(target.store.as_ref().and(folder.parent()).map(Path::to_path_buf));
+            folders.push(folder.clone());
+        }
+    }
+    folders
+}
+
 /// Two targets that would write the same rows.
 fn same_places(targets: &[Target]) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
@@ -167,6 +180,7 @@ fn read_target(
         ));
     }
     report_keys_of_other_kind(&mut checker, &values);
+    report_folder_of_others(&mut checker, &values, project);
     let mut tables: Vec<&'static str> = Vec::new();
     for (table, span) in values.get("tables").map(texts).unwrap_or_default() {
         match FEED_TABLES.iter().find(|known| **known == table) {
@@ -215,6 +229,37 @@ fn read_place(url: &str, values: &TableValues<'_, '_>, project: &Project, store:
     }))
 }
 
+/// A lake in a folder of the project that has other files.
+fn report_folder_of_others(checker: &mut DocumentChecker<'_>, values: &TableValues<'_, '_>, project: &Project) {
+    let (Some(entry), Some(url)) = (values.entry("url"), values.text("url")) else { return };
+    let Ok(address) = LakeAddress::parse(url) else { return };
+    let LakeAddress::Folder(lake) = address.beneath(&project.root, None) else { return };
+    let root = plain_path(&project.root);
+    let config = project.config_file.parent().unwrap_or(&project.root);
+    let own = ["state", "output/csv", "output/cratedigger.db"].map(|name| project.root.join(name));
+    let others = [&project.jobs_dir, &project.targets_dir].map(Clone::clone).into_iter().chain([config.to_owned()]);
+    let others = others.chain(own).map(|other| plain_path(&other)).filter(|other| *other != root);
+    let lake = plain_path(&lake);
+    if others.into_iter().any(|other| lake.starts_with(other)) {
+        let message = format!("{} is a folder of the project that has other files", quote(url));
+        checker.report(entry.at.clone(), "url", message).hint =
+            Some("name a folder of its own, such as \"lake\"".to_owned());
+    }
+}
+
+/// A path from the root, without `..`. Links are not resolved.
+fn plain_path(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
 /// Keys that have no meaning at the address.
 fn report_keys_of_other_kind(checker: &mut DocumentChecker<'_>, values: &TableValues<'_, '_>) {
     let Some(url) = values.text("url") else { return };
@@ -241,6 +286,19 @@ mod tests {
         let loaded = load(&Project::at(folder.path()), None, &[]);
         let problems = crate::document::DiagnosticRenderer::new(false).render(&loaded.problems);
         (loaded, problems)
+    }
+
+    #[test]
+    fn lake_has_a_folder_of_its_own() {
+        for used in ["jobs", "./targets/x", "config", "state", "output/csv/x", "output/cratedigger.db", "lake/../jobs"]
+        {
+            let (loaded, problems) = load_text(&format!("url = \"{used}\"\n"));
+            assert_eq!(loaded.broken, ["w"], "{used}");
+            assert!(problems.contains("is a folder of the project that has other files"), "{used}: {problems}");
+        }
+        for free in ["lake", "output/lake", "jobs2", "../jobs", "output"] {
+            assert_eq!(load_text(&format!("url = \"{free}\"\n")).1, "", "{free}");
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use address::{ServerAddress, ServerHost, TlsMode};
 pub use lake_address::{BucketAddress, CloudKind, LakeAddress};
-pub use load::{LoadedTargets, load};
+pub use load::{LoadedTargets, lake_folders, load};
 pub use schema::{json_schema, markdown};
 
 /// Where rows are pushed.

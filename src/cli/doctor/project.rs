@@ -22,6 +22,7 @@ use crate::scheduler::RunHistory;
 use crate::settings::{Settings, open_folders};
 use crate::store::{RunState, open_reader, quick_check};
 use crate::sync::{JobLock, LockError, mark_crashed_runs};
+use crate::target;
 use spotify_client::state::grants::GrantState;
 
 /// Less free space than this is a problem.
@@ -48,7 +49,7 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
         Ok(Some(text)) => page.push(DoctorLine::problem("project", text, "cratedigger jobs", ExitStatus::Storage)),
         Err(failure) => page.push(DoctorLine::from_error("project", &failure, "cratedigger jobs")),
     }
-    let open = open_folders(&context.project, settings);
+    let open = open_folders(&context.project, settings, &target::lake_folders(&context.project));
     page.extend(
         open.iter().map(|open| DoctorLine::problem("project", open.problem(), open.command(), ExitStatus::UserAction)),
     );

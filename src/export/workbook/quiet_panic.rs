@@ -1,38 +1,16 @@
 //! Panics of the workbook library as errors: it panics if a temporary file cannot be written.
 
-use std::any::Any;
-use std::cell::Cell;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
 
 use crate::export::render::RenderError;
-
-thread_local! {
-    /// Whether a panic of this thread is about to become an error.
-    static BECOMES_AN_ERROR: Cell<bool> = const { Cell::new(false) };
-}
+use crate::quiet_panic;
 
 /// Runs code whose panics are errors. Such a panic prints nothing.
 pub(super) fn catch<T>(run: impl FnOnce() -> Result<T, RenderError>) -> Result<T, RenderError> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if !BECOMES_AN_ERROR.get() {
-                usual(info);
-            }
-        }));
-    });
-    BECOMES_AN_ERROR.set(true);
-    let done = panic::catch_unwind(AssertUnwindSafe(run));
-    BECOMES_AN_ERROR.set(false);
-    done.unwrap_or_else(|payload| Err(error_of(&*payload).into()))
+    quiet_panic::catch(run).unwrap_or_else(|text| Err(error_of(&text).into()))
 }
 
-fn error_of(payload: &(dyn Any + Send)) -> io::Error {
-    let text = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
-    let text = text.unwrap_or("unknown reason");
+fn error_of(text: &str) -> io::Error {
     let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
     match kinds.into_iter().find(|kind| text.contains(&format!("{kind:?}"))) {
         Some(kind) => kind.into(),

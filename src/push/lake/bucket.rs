@@ -8,10 +8,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, PutResult, UpdateVersion};
 
-use super::files::LakeFile;
+use super::files::{LakeFile, LakeListing};
 use super::manifest::table_and_epoch;
 use super::{bucket_client, bucket_error};
 use crate::push::PushError;
+use crate::store::FEED_TABLES;
 use crate::target::BucketAddress;
 
 #[derive(Debug)]
@@ -95,24 +96,27 @@ impl LakeBucket {
         self.put(&key, bytes, PutMode::Overwrite).await.map(|_| true).map_err(|error| self.failed(&error))
     }
 
-    /// The objects of pushes.
-    pub(super) async fn list(&self) -> Result<Vec<LakeFile>, PushError> {
+    /// The objects of pushes, and those of others whose names look as if they were in the same folders.
+    pub(super) async fn list(&self) -> Result<LakeListing, PushError> {
         let prefix = (!self.place.prefix.is_empty()).then(|| self.key("")).transpose()?;
         let below = if self.place.prefix.is_empty() { String::new() } else { format!("{}/", self.place.prefix) };
-        let mut files = Vec::new();
+        let mut listing = LakeListing::default();
         let mut found = self.store.list(prefix.as_ref());
         while let Some(object) = found.next().await {
             let object = match object {
                 Err(Error::NotFound { .. }) => break,
                 object => object.map_err(|error| self.failed(&error))?,
             };
-            if let Some(path) = object.location.as_ref().strip_prefix(&below)
-                && table_and_epoch(path).is_some()
-            {
-                files.push(LakeFile { path: path.to_owned(), bytes: object.size });
+            let Some(path) = object.location.as_ref().strip_prefix(&below) else { continue };
+            let mut parts = path.split('/');
+            let is_of_table = parts.next().is_some_and(|table| FEED_TABLES.contains(&table));
+            if table_and_epoch(path).is_some() {
+                listing.files.push(LakeFile { path: path.to_owned(), bytes: object.size });
+            } else if is_of_table && parts.next().is_some_and(|epoch| epoch.starts_with("epoch=")) {
+                listing.others.push(path.to_owned());
             }
         }
-        Ok(files)
+        Ok(listing)
     }
 
     /// Deletes objects. Those that do not exist are no error.

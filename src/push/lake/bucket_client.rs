@@ -40,7 +40,8 @@ pub(super) fn connect(target: &str, place: &BucketAddress) -> Result<Arc<dyn Obj
     let allows_http = check_endpoints(&options).map_err(|why| PushError::Credentials {
         target: target.to_owned(),
         why,
-        hint: "use an https:// address; http:// is possible on this machine only".into(),
+        hint: "write an address such as https://minio.example.com:9000; http:// is possible on this machine only"
+            .into(),
     })?;
     let client = ClientOptions::new()
         .with_allow_http(allows_http)
@@ -58,6 +59,7 @@ pub(super) fn connect(target: &str, place: &BucketAddress) -> Result<Arc<dyn Obj
             let mut builder = $builder;
             for (name, value) in &options {
                 if let Ok(key) = name.to_ascii_lowercase().parse() {
+                    check_value(name, value).map_err(refused)?;
                     builder = builder.with_config(key, value.as_str());
                 }
             }
@@ -130,16 +132,15 @@ fn parse_credential(text: &str, cloud: CloudKind) -> Result<Options, String> {
 fn check_endpoints(options: &Options) -> Result<bool, String> {
     let of_emulator =
         std::env::var("AZURITE_BLOB_STORAGE_URL").ok().map(|url| ("AZURITE_BLOB_STORAGE_URL".to_owned(), url));
-    let is_endpoint = |name: &str| {
+    let is_of_rows = |name: &str| {
         let name = name.to_ascii_uppercase();
-        name.contains("ENDPOINT") && !name.contains("METADATA") && !name.contains("MSI") && !name.contains("IDENTITY")
-            || name == "GOOGLE_BASE_URL"
+        !["METADATA", "MSI", "IDENTITY", "CREDENTIALS", "FABRIC", "AUTHORITY"].iter().any(|part| name.contains(part))
     };
-    let named = options.iter().filter(|(name, _)| is_endpoint(name)).map(|(name, url)| (name.clone(), url.to_string()));
+    let named = options.iter().filter(|(name, _)| is_address(name)).map(|(name, url)| (name.clone(), url.to_string()));
     let mut allows_http = false;
     for (name, url) in named.chain(of_emulator) {
-        let Ok(url) = Url::parse(&url) else { continue };
-        if url.scheme() != "http" {
+        let url = parse_address(&name, &url)?;
+        if url.scheme() != "http" || !is_of_rows(&name) {
             continue;
         }
         let is_near = match url.host() {
@@ -154,6 +155,49 @@ fn check_endpoints(options: &Options) -> Result<bool, String> {
         allows_http = true;
     }
     Ok(allows_http)
+}
+
+/// Whether the value of a variable is an address. Others with such a name are switches of other programs.
+fn is_address(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let ends =
+        ["ENDPOINT", "ENDPOINT_URL", "ENDPOINT_URL_S3", "ENDPOINT_URL_STS", "BASE_URL", "AUTHORITY_HOST", "FULL_URI"];
+    let is_switch = ["USE_", "REGIONAL"].iter().any(|part| name.contains(part));
+    (ends.iter().any(|end| name.ends_with(end)) || name.ends_with("TOKEN_SERVICE_URL")) && !is_switch
+}
+
+/// Parses an address as strictly as the library that uses it, which panics otherwise. The value is not shown.
+fn parse_address(name: &str, text: &str) -> Result<Url, String> {
+    let failed = |why: &dyn std::fmt::Display| format!("{name} is no address: {why}");
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(failed(&"it contains a space or a character that no address has"));
+    }
+    let start = text.get(..8).unwrap_or(text).to_ascii_lowercase();
+    let rest = ["https://", "http://"].into_iter().find(|scheme| start.starts_with(scheme)).map(|s| &text[s.len()..]);
+    match rest {
+        None => return Err(failed(&"it does not start with https://")),
+        Some(rest) if rest.is_empty() || rest.starts_with(['/', '\\', '?', '#']) => {
+            return Err(failed(&"it has no host"));
+        }
+        Some(_) => {}
+    }
+    Url::parse(text).map_err(|error| failed(&error))
+}
+
+/// Most values become headers of a request, which have only some characters. The value is not shown.
+fn check_value(name: &str, value: &str) -> Result<(), String> {
+    let upper = name.to_ascii_uppercase();
+    if upper.ends_with("SERVICE_ACCOUNT_KEY") {
+        return Ok(());
+    }
+    let files = ["_FILE", "SERVICE_ACCOUNT", "SERVICE_ACCOUNT_PATH", "APPLICATION_CREDENTIALS"];
+    let is_file = files.iter().any(|end| upper.ends_with(end));
+    match value.chars().find(|c| c.is_control() || !(is_file || c.is_ascii())) {
+        Some('\n' | '\r') => Err(format!("{name} contains a line break")),
+        Some(c) if c.is_control() => Err(format!("{name} contains a control character")),
+        Some(_) => Err(format!("{name} contains a character that is not ASCII")),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +221,41 @@ mod tests {
             for name in ["AWS_ENDPOINT_URL", "aws_endpoint", "GOOGLE_BASE_URL", "AZURE_STORAGE_ENDPOINT"] {
                 assert_eq!(check_endpoints(&of(&[(name, url)])).map_err(drop), expected, "{name} {url}");
             }
+        }
+    }
+
+    #[test]
+    fn wrong_addresses_and_values_are_named() {
+        for (url, why) in [
+            ("minio.example:9000", "it does not start with https://"),
+            ("//evil.example", "it does not start with https://"),
+            ("é.example", "it contains a space or a character that no address has"),
+            (" ", "it contains a space or a character that no address has"),
+            ("https://a b", "it contains a space or a character that no address has"),
+            ("https://a\n", "it contains a space or a character that no address has"),
+            ("https://", "it has no host"),
+            ("https:///x", "it has no host"),
+            ("https://x:99999", "invalid port number"),
+            ("https://[::1", "invalid IPv6 address"),
+        ] {
+            for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "google_base_url", "AZURE_AUTHORITY_HOST"] {
+                let refused = check_endpoints(&of(&[(name, url)]));
+                assert_eq!(refused, Err(format!("{name} is no address: {why}")), "{url}");
+            }
+        }
+        // Other programs have these.
+        let switches = [("AWS_STS_REGIONAL_ENDPOINTS", "regional"), ("AZURE_USE_FABRIC_ENDPOINT", "true")];
+        assert_eq!(check_endpoints(&of(&switches)), Ok(false));
+        assert_eq!(check_endpoints(&of(&[("AWS_METADATA_ENDPOINT", "http://169.254.169.254")])), Ok(false));
+        for (name, value, why) in [
+            ("AWS_REGION", "us\n", Some("AWS_REGION contains a line break")),
+            ("AWS_SESSION_TOKEN", "a\u{1}b", Some("AWS_SESSION_TOKEN contains a control character")),
+            ("AWS_ACCESS_KEY_ID", "é", Some("AWS_ACCESS_KEY_ID contains a character that is not ASCII")),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/é", None),
+            ("AZURE_FEDERATED_TOKEN_FILE", "/x\n", Some("AZURE_FEDERATED_TOKEN_FILE contains a line break")),
+            ("GOOGLE_SERVICE_ACCOUNT_KEY", "{\n}", None),
+        ] {
+            assert_eq!(check_value(name, value).err().as_deref(), why);
         }
     }
 

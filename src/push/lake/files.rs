@@ -30,6 +30,14 @@ pub(super) struct LakeFile {
     pub bytes: u64,
 }
 
+/// What is in the folders of pushes.
+#[derive(Debug, Default)]
+pub(super) struct LakeListing {
+    pub files: Vec<LakeFile>,
+    /// What no push has written: links, folders and other names. It is never followed and never deleted.
+    pub others: Vec<String>,
+}
+
 /// A manifest as it was read.
 #[derive(Debug)]
 pub(super) struct FoundManifest {
@@ -40,7 +48,7 @@ pub(super) struct FoundManifest {
 impl LakeFiles {
     pub(super) fn to_read(target: LakeTarget<'_>) -> Result<LakeFiles, PushError> {
         Ok(match target.address {
-            LakeAddress::Folder(root) => LakeFiles::Folder(LakeFolder::to_read(target.name, root)),
+            LakeAddress::Folder(root) => LakeFiles::Folder(LakeFolder::to_read(target.name, root, target.store)),
             LakeAddress::Bucket(place) => LakeFiles::Bucket(Box::new(LakeBucket::open(target.name, place)?)),
         })
     }
@@ -48,8 +56,7 @@ impl LakeFiles {
     pub(super) fn to_write(target: LakeTarget<'_>, access: FileAccess) -> Result<LakeFiles, PushError> {
         match target.address {
             LakeAddress::Folder(root) => {
-                let levels = 1 + usize::from(target.store.is_some());
-                LakeFolder::to_write(target.name, root, levels, access).map(LakeFiles::Folder)
+                LakeFolder::to_write(target.name, root, target.store, access).map(LakeFiles::Folder)
             }
             LakeAddress::Bucket(_) => LakeFiles::to_read(target),
         }
@@ -140,8 +147,8 @@ impl LakeFiles {
         }
     }
 
-    /// The files of pushes, with those that killed pushes have left.
-    pub(super) async fn list(&self) -> Result<Vec<LakeFile>, PushError> {
+    /// The files of pushes, with those that killed pushes have left, and what else is in their folders.
+    pub(super) async fn list(&self) -> Result<LakeListing, PushError> {
         match self {
             LakeFiles::Folder(folder) => folder.list(),
             LakeFiles::Bucket(bucket) => bucket.list().await,

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::files::LakeFile;
-use super::manifest::{random_name, table_and_epoch};
+use super::files::{LakeFile, LakeListing};
+use super::manifest::{is_draft, random_name, table_and_epoch};
 use crate::input_file::{self, InputFileError};
 use crate::push::PushError;
 use crate::store::{FEED_TABLES, FileAccess};
@@ -29,6 +29,8 @@ pub(super) const DRAFT: &str = ".push-";
 pub(super) struct LakeFolder {
     target: String,
     root: PathBuf,
+    /// The part of this store in the lake of several. It is the last part of the root.
+    store: Option<String>,
     access: FileAccess,
     /// Held until the push ends.
     _lock: Option<File>,
@@ -36,20 +38,21 @@ pub(super) struct LakeFolder {
 
 impl LakeFolder {
     /// Opens a folder for reading.
-    pub(super) fn to_read(target: &str, root: &Path) -> LakeFolder {
-        let access = FileAccess::from_mode(0o600);
-        LakeFolder { target: target.to_owned(), root: root.to_owned(), access, _lock: None }
+    pub(super) fn to_read(target: &str, root: &Path, store: Option<&str>) -> LakeFolder {
+        let (access, store) = (FileAccess::from_mode(0o600), store.map(str::to_owned));
+        LakeFolder { target: target.to_owned(), root: root.to_owned(), store, access, _lock: None }
     }
 
-    /// Opens or creates a folder, and keeps other pushes out. `levels` of it may be missing: more than that is a disk that is
-    /// not mounted, or a mistake.
+    /// Opens or creates a folder, and keeps other pushes out. One level of it may be missing, and that of the store: more than
+    /// that is a disk that is not mounted, or a mistake.
     pub(super) fn to_write(
         target: &str,
         root: &Path,
-        levels: usize,
+        store: Option<&str>,
         access: FileAccess,
     ) -> Result<LakeFolder, PushError> {
-        let mut folder = LakeFolder { target: target.to_owned(), root: root.to_owned(), access, _lock: None };
+        let mut folder = LakeFolder { access, ..LakeFolder::to_read(target, root, store) };
+        let levels = 1 + usize::from(store.is_some());
         if let Some(above) =
             root.ancestors().nth(levels).filter(|above| !above.as_os_str().is_empty() && !above.exists())
         {
@@ -61,12 +64,9 @@ impl LakeFolder {
         }
         folder.create_folder(root)?;
         let path = root.join(LOCK);
-        // A named pipe in its place must not block.
-        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let at = folder.open_below("").and_then(|root| root.ok_or_else(|| ErrorKind::NotFound.into()));
         let at = at.map_err(|error| folder.failed(root, &error))?;
-        let lock = rustix::fs::openat(&at, LOCK, flags, Mode::RUSR | Mode::WUSR);
-        let lock = lock.map(File::from).map_err(|error| folder.failed(&path, &error.into()))?;
+        let lock = folder.open_lock(&at).map_err(|error| folder.failed(&path, &error))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(PushError::Busy { target: target.to_owned() }),
@@ -74,7 +74,7 @@ impl LakeFolder {
         }
         folder._lock = Some(lock);
         // A killed push may have left a manifest that it had not finished.
-        for name in folder.names_in("")?.iter().filter(|name| name.starts_with(DRAFT)) {
+        for name in folder.names_in("")?.iter().filter(|name| is_draft(name)) {
             let _ = rustix::fs::unlinkat(&at, name.as_str(), AtFlags::empty());
         }
         Ok(folder)
@@ -135,30 +135,48 @@ impl LakeFolder {
         write().map_err(|error| self.failed(&self.root.join(path), &error))
     }
 
-    /// The files of pushes, with those that killed pushes have left.
-    pub(super) fn list(&self) -> Result<Vec<LakeFile>, PushError> {
-        let mut files = Vec::new();
+    /// The files of pushes, with those that killed pushes have left, and what else is in their folders.
+    pub(super) fn list(&self) -> Result<LakeListing, PushError> {
+        let mut found = LakeListing::default();
         for table in FEED_TABLES {
-            for epoch in self.names_in(table)? {
+            for epoch in self.names_to_list(table, &mut found)? {
                 let folder = format!("{table}/{epoch}");
                 if !epoch.starts_with("epoch=") {
                     continue;
                 }
-                for name in self.names_in(&folder)? {
+                for name in self.names_to_list(&folder, &mut found)? {
                     let path = format!("{folder}/{name}");
-                    if table_and_epoch(&path).is_some() {
-                        let bytes = self.root.join(&path).symlink_metadata().map_or(0, |metadata| metadata.len());
-                        files.push(LakeFile { path, bytes });
+                    match self.root.join(&path).symlink_metadata() {
+                        Ok(metadata) if metadata.is_file() && table_and_epoch(&path).is_some() => {
+                            found.files.push(LakeFile { path, bytes: metadata.len() });
+                        }
+                        _ => found.others.push(path),
                     }
                 }
             }
         }
-        Ok(files)
+        Ok(found)
+    }
+
+    /// The names in a folder. If it is something else, such as a link, it is named among the others.
+    fn names_to_list(&self, folder: &str, found: &mut LakeListing) -> Result<Vec<String>, PushError> {
+        let (above, name) = folder_and_name(folder);
+        let is_other = || match self.open_below(above)?.map(|above| open_folder(&above, name)) {
+            Some(Err(Errno::NOTDIR)) => Ok(true),
+            _ => Ok(false),
+        };
+        if is_other().map_err(|error: io::Error| self.failed(&self.root.join(folder), &error))? {
+            found.others.push(folder.to_owned());
+            return Ok(Vec::new());
+        }
+        let mut names = self.names_in(folder)?;
+        names.sort();
+        Ok(names)
     }
 
     /// Deletes files, and the folders that are empty then.
     pub(super) fn delete(&self, paths: &[String]) -> Result<(), PushError> {
-        for path in paths {
+        for path in paths.iter().filter(|path| table_and_epoch(path).is_some()) {
             let (folder, name) = folder_and_name(path);
             let (above, folder_name) = folder_and_name(folder);
             let delete = || {
@@ -203,7 +221,7 @@ impl LakeFolder {
     /// Opens a folder below the root, if it exists.
     fn open_below(&self, folder: &str) -> io::Result<Option<File>> {
         let open = || {
-            let mut at = File::open(&self.root)?;
+            let mut at = self.open_root()?;
             for part in folder.split('/').filter(|part| !part.is_empty()) {
                 at = open_folder(&at, part)?;
             }
@@ -215,9 +233,36 @@ impl LakeFolder {
         }
     }
 
+    /// Opens the root, which may be reached through links. The folder of a store in it is a part of the lake.
+    fn open_root(&self) -> io::Result<File> {
+        let to_lake = FOLDER.difference(OFlags::NOFOLLOW);
+        match self.store.as_ref().zip(self.root.parent()) {
+            Some((store, above)) => {
+                Ok(open_folder(&rustix::fs::open(above, to_lake, Mode::empty()).map(File::from)?, store)?)
+            }
+            None => Ok(rustix::fs::open(&self.root, to_lake, Mode::empty())?.into()),
+        }
+    }
+
+    /// Opens the file that pushes lock, or creates it. Something else in its place must not block or be changed.
+    fn open_lock(&self, root: &File) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        match rustix::fs::openat(root, LOCK, flags | OFlags::CREATE | OFlags::EXCL, Mode::RUSR | Mode::WUSR) {
+            Err(Errno::EXIST) => {
+                input_file::open_in(root, OsStr::new(LOCK)).map_err(InputFileError::into_io)?;
+                let lock = File::from(rustix::fs::openat(root, LOCK, flags, Mode::empty())?);
+                self.access.reapply(&lock).map(|()| lock)
+            }
+            lock => {
+                let lock = File::from(lock?);
+                self.access.apply(&lock).map(|()| lock)
+            }
+        }
+    }
+
     /// The same, and creates what does not exist, with the mode of the settings.
     fn create_below(&self, folder: &str) -> io::Result<File> {
-        let mut at = File::open(&self.root)?;
+        let mut at = self.open_root()?;
         for part in folder.split('/').filter(|part| !part.is_empty()) {
             let is_new = match rustix::fs::mkdirat(&at, part, Mode::from_raw_mode(self.access.folder_mode())) {
                 Err(Errno::EXIST) => false,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::LakeTarget;
+use super::folder::DRAFT;
 use crate::store::{FEED_TABLES, FeedSnapshot, FeedTable, FeedType, timestamp};
 
 /// Its name below the prefix.
@@ -234,12 +235,30 @@ impl ManifestTable {
 /// The column with the name of the store.
 pub(super) const STORE: &str = "store";
 
-/// The folder of a file and its name below the prefix, if it is one that pushes write or leave behind.
+/// The table and the epoch of a file below the prefix, if it is one that pushes write or leave behind.
 pub(super) fn table_and_epoch(path: &str) -> Option<(&str, &str)> {
     let mut parts = path.split('/');
     let (table, epoch, name) = (parts.next()?, parts.next()?.strip_prefix("epoch=")?, parts.next()?);
-    let is_ours = parts.next().is_none() && FEED_TABLES.contains(&table) && is_epoch(epoch) && !name.is_empty();
+    let is_ours = parts.next().is_none()
+        && FEED_TABLES.contains(&table)
+        && is_epoch(epoch)
+        && (is_file_name(name) || is_draft(name));
     is_ours.then_some((table, epoch))
+}
+
+/// Whether a push may have named a file so: two versions, and perhaps the number of a part and the start of a hash.
+fn is_file_name(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".parquet") else { return false };
+    let is_version = |part: &str| part.len() >= 12 && part.bytes().all(|b| b.is_ascii_digit());
+    let is_more = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_hexdigit());
+    let parts: Vec<&str> = stem.split('-').collect();
+    matches!(parts.len(), 2..=4) && parts[..2].iter().all(|p| is_version(p)) && parts[2..].iter().all(|p| is_more(p))
+}
+
+/// Whether a push may have named a file so that it had not finished.
+pub(super) fn is_draft(name: &str) -> bool {
+    let rest = name.strip_prefix(DRAFT);
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
 }
 
 /// Whether this can be the name of a table or column.
@@ -279,7 +298,14 @@ mod tests {
     fn only_files_of_pushes_are_ours() {
         let table = [
             ("tracks/epoch=0123456789abcdef/000000000000-000000000812.parquet", true),
-            ("tracks/epoch=0123456789abcdef/.tmpX", true),
+            ("tracks/epoch=0123456789abcdef/000000000000-000000000812-2-0123456789ab.parquet", true),
+            ("tracks/epoch=0123456789abcdef/.push-Xy1", true),
+            ("tracks/epoch=0123456789abcdef/.push-", false),
+            ("tracks/epoch=0123456789abcdef/.hidden", false),
+            ("tracks/epoch=0123456789abcdef/thesis.odt", false),
+            ("tracks/epoch=0123456789abcdef/mine.parquet", false),
+            ("tracks/epoch=0123456789abcdef/000000000000-000000000812-mine.parquet", false),
+            ("tracks/epoch=0123456789abcdef/000000000000-000000000812.csv", false),
             ("tracks/epoch=0123456789abcdef/x/y.parquet", false),
             ("tracks/epoch=../y.parquet", false),
             ("others/epoch=0123456789abcdef/y.parquet", false),

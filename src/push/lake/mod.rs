@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use super::{PushError, PushOptions, PushReport, PushedTable, TargetState};
 use crate::store::{FeedSnapshot, FeedTable, timestamp};
 use crate::target::{LakeAddress, LakePlace, Target};
-use files::{FoundManifest, LakeFile, LakeFiles};
+use files::{FoundManifest, LakeFile, LakeFiles, LakeListing};
 use manifest::{LakeManifest, ManifestFile, ManifestTable, SupersededEpoch, sha256, table_and_epoch, time_delta};
 pub(super) use sql::feed_sql;
 use table_files::{TableFileError, TableFiles};
@@ -92,7 +92,8 @@ pub(super) async fn push(
         report.unchanged = true;
         return Ok(report);
     }
-    let there = files.list().await?;
+    let LakeListing { files: there, others } = files.list().await?;
+    report.not_ours = others;
     if let Some(before) = before.filter(|before| full_because.is_none() && lacks_files(before, target, &there)) {
         full_because = Some("files are missing or have another size");
         tracing::warn!(target_name = target.name, epoch = before.epoch, "files of the lake are missing");
@@ -158,7 +159,7 @@ fn lacks_files(manifest: &LakeManifest, target: LakeTarget<'_>, there: &[LakeFil
 /// Whether a file can be deleted before the next manifest is there.
 fn is_due(file: &LakeFile, before: Option<&LakeManifest>, kept: &BTreeSet<String>, now: DateTime<Utc>) -> bool {
     let Some((_, epoch)) = table_and_epoch(&file.path) else { return false };
-    let is_draft = file.path.rsplit('/').next().is_some_and(|name| name.starts_with(folder::DRAFT));
+    let is_draft = file.path.rsplit('/').next().is_some_and(manifest::is_draft);
     let was_superseded = before.is_some_and(|before| {
         before.superseded.iter().any(|earlier| earlier.epoch == epoch && (earlier.is_due(now) || !kept.contains(epoch)))
     });

@@ -7,6 +7,7 @@ use super::lake::add_lake;
 use super::lake_reader::{all_files, alter_manifest, assert_lake_equal, manifest, named_files};
 use super::push::{change, filled};
 use crate::support::strace::{At, Blow, can_inject};
+use crate::support::world::World;
 
 #[test]
 fn files_of_killed_pushes_are_taken_over() {
@@ -173,6 +174,77 @@ fn links_in_a_lake_are_not_followed() {
     }
     world.cli(&["push"]).exits(0);
     assert_lake_equal(&world, &root);
+}
+
+#[test]
+fn what_no_push_has_written_is_left_and_named() {
+    let world = crate::sync::users::both(World::development().job(crate::sync::users::LIBRARY));
+    let root = add_lake(&world, "tables = [\"saved_tracks\", \"tracks\"]\nkeep = \"0s\"");
+    world.run(&["x"]).exits(0);
+    let elsewhere = world.project.root().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("thesis.odt"), "mine").unwrap();
+    let current = root.join(&named_files(&root)[0]).parent().unwrap().to_path_buf();
+    let unnamed = root.join("tracks/epoch=0123456789abcdef");
+    std::fs::create_dir_all(unnamed.join("sub")).unwrap();
+    let ours = unnamed.join("000000000000-000000000009.parquet");
+    let foreign = [
+        current.join("notes.txt"),
+        current.join(".push-"),
+        current.join("mine.parquet"),
+        unnamed.join("sub/000000000000-000000000009.parquet"),
+        root.join(".push-notes.txt"),
+    ];
+    foreign.iter().for_each(|path| std::fs::write(path, "mine").unwrap());
+    let link = unnamed.join("000000000000-000000000007.parquet");
+    std::os::unix::fs::symlink(elsewhere.join("thesis.odt"), &link).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join("tracks/epoch=aaaaaaaaaaaaaaaa")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join("albums")).unwrap();
+    std::fs::write(&ours, "of a killed push").unwrap();
+
+    let purge = world.cli(&["auth", "logout", "studio", "--purge"]).exits(0);
+    assert!(purge.stderr.contains("left 7 names alone that no push has written: "), "{}", purge.stderr);
+    assert!(!ours.exists(), "what a push has written is deleted");
+    assert!(foreign.iter().all(|path| path.exists()) && elsewhere.join("thesis.odt").exists() && link.is_symlink());
+    assert_lake_equal(&world, &root);
+    let report = world.cli(&["push", "--full", "--json"]).exits(0).json();
+    let named = report["targets"][0]["not_ours"].as_array().unwrap();
+    for name in ["albums", "tracks/epoch=0123456789abcdef/sub", "tracks/epoch=aaaaaaaaaaaaaaaa"] {
+        assert!(named.contains(&json!(name)), "{name}: {report}");
+    }
+
+    // The part of a store is in the lake, so it is no link either.
+    let root = add_lake(&world, "store = \"berlin\"\nafter = \"never\"");
+    std::os::unix::fs::symlink(&elsewhere, root.join("berlin")).unwrap();
+    world.cli(&["push"]).exits(74).says("links in a lake are not followed");
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 1);
+    // A pipe in place of the whole lake.
+    std::fs::remove_dir_all(&root).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&root).status().unwrap().success());
+    world.cli(&["push"]).exits(74).says("something else has the name of a folder");
+    world.cli(&["doctor"]).exits_one_of(&[74, 77]);
+}
+
+#[test]
+fn lakes_that_all_can_change_are_reported() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let world = filled();
+    let root = add_lake(&world, "store = \"berlin\"\nafter = \"never\"\ntables = [\"tracks\"]");
+    world.cli(&["push"]).exits(0);
+    let lock = root.join("berlin/.cratedigger.lock").metadata().unwrap().permissions().mode() & 0o777;
+    let manifest = root.join("berlin/_cratedigger.json").metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(lock, manifest);
+    for folder in [root.clone(), root.join("berlin"), root.join("berlin/tracks")] {
+        set(&folder, 0o777);
+        let problem = format!("every user can change {} (mode 0777)", folder.display());
+        let doctor = world.cli(&["doctor", "--offline"]).exits_one_of(&[77]).stdout;
+        assert!(doctor.contains(&problem), "{problem}: {doctor}");
+        world.run(&[]).exits(0).says(&problem);
+        set(&folder, 0o755);
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod lake;
 #[cfg(feature = "lake")]
 mod lake_clouds;
 #[cfg(feature = "lake")]
+mod lake_environment;
+#[cfg(feature = "lake")]
 mod lake_faults;
 #[cfg(feature = "lake")]
 mod lake_reader;

@@ -29,11 +29,11 @@ const MODULES: &[(&str, &[&str])] = &[
     ),
     ("scheduler", &["sync", "job", "settings", "store"]),
     ("notify", &["settings", "document", "child_environment"]),
-    ("push", &["target", "parquet_rows", "store", "input_file"]),
+    ("push", &["target", "parquet_rows", "store", "input_file", "quiet_panic"]),
     ("singer", &["settings", "document", "store"]),
     ("target", &["settings", "document", "store"]),
     ("sync", &["export", "ingest", "signin", "job", "settings", "store", "stream"]),
-    ("export", &["report", "job", "settings", "parquet_rows", "store", "stream", "input_file"]),
+    ("export", &["report", "job", "settings", "parquet_rows", "store", "stream", "input_file", "quiet_panic"]),
     ("report", &["job", "store"]),
     ("ingest", &["store", "stream"]),
     ("signin", &["child_environment"]),
@@ -45,6 +45,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("stream", &[]),
     ("input_file", &[]),
     ("child_environment", &[]),
+    ("quiet_panic", &[]),
 ];
 
 /// Files of over 400 lines, with the reason for their length.

@@ -48,6 +48,8 @@ fn archives_without_keys_contain_no_secret() {
         ("targets/.pgpass", 0o644),
         ("targets/passwords", 0o640),
         ("targets/key.pem", 0o600),
+        ("targets/account.json", 0o644),
+        ("config/token", 0o644),
         ("jobs/.env.local", 0o644),
         ("jobs/app-secret", 0o644),
     ];
@@ -61,6 +63,8 @@ fn archives_without_keys_contain_no_secret() {
     let backup = |args: &[&str]| {
         let mut command = world.command(args);
         command.env("CRATEDIGGER_KEY_FILE", "key-link").env("PGPASSFILE", "targets/passwords");
+        command.env("GOOGLE_APPLICATION_CREDENTIALS", "targets/account.json");
+        command.env("AWS_WEB_IDENTITY_TOKEN_FILE", "config/token");
         command.env("CREDENTIALS_DIRECTORY", world.project.root().join("config/credentials"));
         ran(command.env("SPOTIFY_CLIENT_SECRET_FILE", "jobs/app-secret"))
     };
