@@ -187,7 +187,8 @@ impl CommandContext {
             for open in self.open_secret_files(settings) {
                 self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
             }
-            for open in settings::open_folders(&self.project, settings, &target::lake_folders(&self.project)) {
+            let lakes = target::lake_folders(&self.project, self.flags.shard);
+            for open in settings::open_folders(&self.project, settings, &lakes) {
                 self.warn(None, &format!("{}; run `{}`", open.problem(), open.command()));
             }
         });

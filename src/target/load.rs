@@ -68,9 +68,9 @@ pub fn load(project: &Project, shard: Option<Shard>, names: &[String]) -> Loaded
 }
 
 /// The folders of this machine that are lakes of a project.
-pub fn lake_folders(project: &Project) -> Vec<PathBuf> {
+pub fn lake_folders(project: &Project, shard: Option<Shard>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
-    for target in load(project, &[]).targets {
+    for target in load(project, shard, &[]).targets {
         if let TargetPlace::Lake(LakePlace { address: LakeAddress::Folder(folder), .. }) = &target.place {
             // The lake of one store is in that of all.
             folders.extend(target.store.as_ref().and(folder.parent()).map(Path::to_path_buf));

@@ -49,7 +49,8 @@ pub(super) fn project_lines(context: &CommandContext, settings: &Settings, offli
         Ok(Some(text)) => page.push(DoctorLine::problem("project", text, "cratedigger jobs", ExitStatus::Storage)),
         Err(failure) => page.push(DoctorLine::from_error("project", &failure, "cratedigger jobs")),
     }
-    let open = open_folders(&context.project, settings, &target::lake_folders(&context.project));
+    let lakes = target::lake_folders(&context.project, context.flags.shard);
+    let open = open_folders(&context.project, settings, &lakes);
     page.extend(
         open.iter().map(|open| DoctorLine::problem("project", open.problem(), open.command(), ExitStatus::UserAction)),
     );

@@ -1,5 +1,4 @@
-//! Items that Spotify sends later than announced, under the same total and the same version: ordinary runs notice them.
-//! Looking for them costs at most one call for each kind of gap, and less the longer nothing comes.
+//! Items that Spotify sends late under the same total and version: runs notice them, with at most one call for each kind of gap.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -42,8 +41,7 @@ impl PagedList {
         let action = match self.stream {
             "followed_artists" => FaultAction::Several {
                 actions: vec![
-                    // A full page would be followed by the id of its last item.
-                    FaultAction::set("/artists/limit", json!(60)),
+                    FaultAction::set("/artists/limit", json!(60)), // A full page would be followed by its last id.
                     FaultAction::set("/artists/next", Value::Null),
                     FaultAction::set("/artists/cursors/after", Value::Null),
                 ],

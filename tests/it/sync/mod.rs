@@ -19,6 +19,7 @@ pub mod overlapping_pages;
 pub mod owners;
 pub mod parent_names;
 pub mod playlists;
+mod profiles;
 pub mod readers;
 pub mod release_watch;
 pub mod repeated_items;

@@ -10,7 +10,7 @@ use crate::support::snapshot::Shows as _;
 use crate::support::world::{World, by_ids, fetch, ran};
 
 /// A job that reads `streams` for the user home.
-fn of_home(streams: &[&str]) -> String {
+pub(super) fn of_home(streams: &[&str]) -> String {
     let fetches: String = streams.iter().map(|stream| fetch(stream, "")).collect();
     format!("user = \"home\"\n{fetches}")
 }
@@ -68,34 +68,6 @@ fn limited_list_has_each_place_once() {
     let places = "SELECT position FROM artist_releases WHERE removed_at IS NULL ORDER BY 1";
     assert_eq!(world.rows(places), [["0"], ["1"], ["2"]]);
     assert_eq!(world.one("SELECT proof FROM run_lists ORDER BY run_id DESC LIMIT 1"), "cut");
-    world.cli(&["verify"]).exits(0);
-}
-
-#[test]
-fn refused_profile_costs_itself_only() {
-    for status in [403, 404, 400] {
-        let world = both(World::development().job(&of_home(&["me", "saved_tracks"])));
-        world.run(&[]).exits(0);
-        let before = world.csv_bytes("me.csv");
-        world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(status)));
-        world.run(&["--full"]).exits(3).shows("refused_profile_costs_itself_only");
-        assert!(world.csv_bytes("me.csv") == before, "{status}");
-        let states = "SELECT state FROM run_fetches WHERE run_id = 2 ORDER BY fetch";
-        assert_eq!(world.rows(states), [["partial"], ["complete"]], "{status}");
-    }
-}
-
-#[test]
-fn failing_account_is_one_resource() {
-    let job = [of_home(&["saved_tracks"]), by_ids("tracks", &[fixtures::PLAIN_TRACK])].concat();
-    let world = both(World::development().job(&job));
-    world.sandbox.inject(Fault::on_path("/v1/me", FaultAction::status(500)));
-    let ran = world.run(&[]).exits(3);
-    assert!(!ran.stderr.contains("PROXY"), "{}", ran.stderr);
-    let noted = "SELECT fetch, reason FROM skipped_items ORDER BY fetch";
-    assert_eq!(world.rows(noted), [["saved_tracks", "server_error"], ["tracks", "server_error"]]);
-    world.sandbox.clear_faults();
-    world.run(&[]).exits(0);
     world.cli(&["verify"]).exits(0);
 }
 
