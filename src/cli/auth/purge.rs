@@ -46,16 +46,8 @@ pub(in crate::cli::auth) struct PurgeOutcome {
     targets: Vec<String>,
 }
 
-/// What a purge does in one store.
-enum StorePurge {
-    NoStore,
-    /// The store has nothing of such a user.
-    NoData,
-    Purged(PurgeOutcome),
-}
-
-/// Deletes a user's rows and files from one store, which is locked.
-fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<StorePurge, CommandError> {
+/// Deletes a user's rows and files from one store, which is locked. Returns `None` if there is nothing of such a user.
+fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Option<PurgeOutcome>, CommandError> {
     let database = app.database_path();
     let alerts = AlertStore::new(app.state.path(), &canonical_path(&database));
     let unknown = PurgedUser { local_names: BTreeSet::from([name.to_owned()]), ..PurgedUser::default() };
@@ -64,7 +56,7 @@ fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<StorePurge, C
         if grant.is_some() {
             forget_alerts(&alerts, &unknown, &BTreeSet::new())?;
         }
-        return Ok(StorePurge::NoStore);
+        return Ok(None);
     }
     let store = app.open_store()?;
     let runtime = runtime()?;
@@ -87,7 +79,7 @@ fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<StorePurge, C
         forget_alerts(&alerts, &user, &jobs)?;
     }
     if !is_known && !is_unfinished {
-        return Ok(StorePurge::NoData);
+        return Ok(None);
     }
     let target = app.job_files()?.target;
     // Files go first: if the command is killed, the next one finds them in the records.
@@ -112,7 +104,7 @@ fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<StorePurge, C
         Some(purged) => report_counts(name, &purged),
         None => print::stderr("an earlier purge was not finished; finishing it\n"),
     }
-    finish(user, &cleared, app, &target).map(StorePurge::Purged)
+    finish(user, &cleared, app, &target).map(Some)
 }
 
 /// Deletes what the state folder says about the user, and the messages and pings of jobs that read for the user.

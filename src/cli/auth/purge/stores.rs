@@ -1,7 +1,7 @@
 //! All stores of a project: that of the command, and those of shards. A user moves to another shard when their number changes,
 //! and the user who purges need not know in which of them the rows are.
 
-use super::{PurgeOutcome, StorePurge, run};
+use super::{PurgeOutcome, run};
 use crate::cli::app::App;
 use crate::cli::compact::lock_store;
 use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
@@ -43,7 +43,7 @@ pub(in crate::cli::auth) fn run_in_all<'a>(
     let locks = existing.map(|app| lock_store(app, "nothing was deleted")).collect::<Result<Vec<_>, _>>()?;
     let mut purged = Vec::new();
     for app in stores {
-        if let StorePurge::Purged(outcome) = run(name, grant, app)? {
+        if let Some(outcome) = run(name, grant, app)? {
             purged.push((*app, outcome));
         }
     }
