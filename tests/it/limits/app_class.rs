@@ -88,9 +88,9 @@ fn proxy_refusal_teaches_nothing() {
             let before = class_of(&world);
             let world = world.job(&fetch("new_releases", ""));
             world.sandbox.inject(Fault::on_path("/v1/browse/new-releases", refused_with(403, body)));
-            // If all answers are the page of a proxy, the run has failed.
+            // If all answers are those of a proxy, the run has failed.
             let code = world.run(&["x"]).code;
-            assert!(code == 3 || code == 1 && matches!(body, ErrorBodyFormat::Html), "{body:?}: {code}");
+            assert!(matches!(code, 1 | 3), "{body:?}: {code}");
             assert_eq!(class_of(&world), before, "{body:?}");
             let known = Connection::open(world.project.root().join(".local/state/cratedigger/state.db")).unwrap();
             let refused: i64 = known

@@ -28,6 +28,8 @@ const MOMENTS: &[(&str, &str)] = &[
     ),
     (r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d{1,2} \d\d:\d\d\b", "[time]"),
     (r"\b\d{4}-\d\d-\d\d\b", "[date]"),
+    // Pages contain dates, whose length differs from day to day.
+    (r#"("overview":\{"bytes":)\d+"#, "$1[size]"),
     // Six months have 181 to 184 days.
     (r"\b1[78]\d (\(until)", "[days] $1"),
     (r"\b\d\d:\d\d(?::\d\d)?\b", "[clock]"),

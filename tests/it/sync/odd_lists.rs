@@ -29,7 +29,9 @@ fn search_without_a_page_is_partial() {
         let world = World::extended().job(&job);
         world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to.clone())));
         world.run(&[]).exits(3).shows("search_without_a_page_is_partial");
-        assert_eq!(world.one("SELECT count(*) FROM search_results"), "0", "{at} {to}");
+        // A bad page of one type costs the hits of that type.
+        let has_hits = world.one("SELECT count(*) FROM search_results") != "0";
+        assert_eq!(has_hits, at == "/artists", "{at} {to}");
         world.sandbox.clear_faults();
         world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::set(at, to)).times(1));
         world.run(&[]).exits(0);
