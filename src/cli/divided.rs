@@ -13,11 +13,13 @@ use crate::settings::{Settings, Shard};
 pub(super) fn check_division(context: &CommandContext, settings: &Settings) -> Result<(), CommandError> {
     let database = context.project.database(settings);
     let (Some(name), Some(folder)) = (database.file_name(), database.parent()) else { return Ok(()) };
-    let around = if settings.shard.is_some() { folder.parent() } else { Some(folder) };
-    let Some(entries) = around.and_then(|around| std::fs::read_dir(around).ok()) else { return Ok(()) };
-    let with_store = entries.flatten().filter(|entry| entry.path().join(name).exists());
-    let shards = with_store.filter_map(|entry| Shard::of_folder(entry.file_name().to_str()?));
-    let counts: BTreeSet<u64> = shards.map(Shard::count).collect();
+    let undivided = match (settings.shard, folder.parent()) {
+        (Some(_), Some(around)) => around.join(name),
+        _ => database.clone(),
+    };
+    // A folder that cannot be read is an error of the store.
+    let counts: BTreeSet<u64> =
+        Shard::all_beside(&undivided).unwrap_or_default().into_iter().map(Shard::count).collect();
     if counts.is_empty() || settings.shard.is_some_and(|shard| counts.contains(&shard.count())) {
         return Ok(());
     }

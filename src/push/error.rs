@@ -18,7 +18,7 @@ pub enum PushError {
     #[error("target {target} has the rows of another store")]
     OtherStore { target: String, file: String },
     /// The user or the certificate is not accepted, or a privilege is missing.
-    #[error("target {target} does not let us in: {why}")]
+    #[error("target {target} refuses the sign-in: {why}")]
     Credentials { target: String, why: String, hint: String },
     /// A library that reaches the target has failed where it should have returned an error.
     #[error("target {target} cannot be used: the library that reaches it failed")]

@@ -74,6 +74,7 @@ fn cell(value: &Value) -> PageCell {
                 None => PageCell::text(text),
             }
         }
+        // The first rows of a query have the size of a blob as text.
         Value::Blob(_) => PageCell::default(),
     }
 }

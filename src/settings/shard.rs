@@ -55,7 +55,7 @@ impl Shard {
     }
 
     /// The shard with a folder of this name.
-    pub fn of_folder(name: &str) -> Option<Shard> {
+    fn of_folder(name: &str) -> Option<Shard> {
         let (number, count) = name.strip_prefix("shard-")?.split_once("-of-")?;
         format!("{number}/{count}").parse().ok()
     }

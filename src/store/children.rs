@@ -2,7 +2,7 @@
 //!
 //! A list in a response replaces the stored list. Unchanged rows are not touched.
 
-use rusqlite::params;
+use rusqlite::ToSql;
 
 use super::row_write::{RowWrite, write_row};
 use super::{CellValue, StoreError, WriteTx};
@@ -60,16 +60,17 @@ pub enum KnownValues<'a> {
 /// # Errors
 /// If the store cannot be read.
 pub fn has_values(tx: &WriteTx, list: KnownValues<'_>, id: &str) -> Result<bool, StoreError> {
-    let (rows, kind, what) = match list {
-        KnownValues::Artists(CreditedEntity::Album) => ("album_artists WHERE album_id = ?1", "", ""),
-        KnownValues::Artists(CreditedEntity::Track) => ("track_artists WHERE track_id = ?1", "", ""),
-        KnownValues::Genres => ("artist_genres WHERE artist_id = ?1", "", ""),
-        KnownValues::AlbumCopyrights => ("album_copyrights WHERE album_id = ?1", "", ""),
-        KnownValues::Texts(kind, what) => ("item_texts WHERE id = ?1 AND kind = ?2 AND what = ?3", kind, what),
-        KnownValues::Images(kind) => ("images WHERE id = ?1 AND kind = ?2", kind, ""),
+    let (rows, keys): (&str, Vec<&dyn ToSql>) = match &list {
+        KnownValues::Artists(CreditedEntity::Album) => ("album_artists WHERE album_id = ?1", vec![&id]),
+        KnownValues::Artists(CreditedEntity::Track) => ("track_artists WHERE track_id = ?1", vec![&id]),
+        KnownValues::Genres => ("artist_genres WHERE artist_id = ?1", vec![&id]),
+        KnownValues::AlbumCopyrights => ("album_copyrights WHERE album_id = ?1", vec![&id]),
+        KnownValues::Texts(kind, what) => {
+            ("item_texts WHERE id = ?1 AND kind = ?2 AND what = ?3", vec![&id, kind, what])
+        }
+        KnownValues::Images(kind) => ("images WHERE id = ?1 AND kind = ?2", vec![&id, kind]),
     };
-    let sql = format!("SELECT EXISTS (SELECT 1 FROM {rows}) AND ?2 IS NOT NULL AND ?3 IS NOT NULL");
-    Ok(tx.query_one(&sql, params![id, kind, what])?.unwrap_or(false))
+    Ok(tx.query_one(&format!("SELECT EXISTS (SELECT 1 FROM {rows})"), &keys)?.unwrap_or(false))
 }
 
 /// Replaces the genres of an artist.

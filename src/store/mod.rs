@@ -19,11 +19,6 @@
 //! - copies in other databases: `feed`;
 //! - deleting and checking: `retention`, `purge`, `verify`.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use rusqlite::backup::Backup;
-
 mod access;
 pub mod accounts;
 pub mod anomaly_table;
@@ -38,6 +33,7 @@ mod dependency_kind;
 pub mod digest_rows;
 mod disk_space;
 pub mod early_ends;
+mod empty_schema;
 pub mod entity;
 mod entity_table;
 mod error;
@@ -115,6 +111,7 @@ pub use children::{CreditedEntity, ImageRows, MarketAvailability, MarketTable, T
 pub use compact::{CompactReport, bytes_needed_to_compact};
 pub use disk_space::{MIN_FREE_BYTES, free_bytes};
 pub use early_ends::{EarlyEnd, LostRows};
+pub use empty_schema::{copy_empty_schema, create_schema};
 pub use entity_table::EntityTable;
 pub use error::StoreError;
 pub use feed::{
@@ -175,30 +172,3 @@ pub use verify::{StoreFinding, StoreReport, verify_store};
 pub use wal::WAL_BLOCKED_WAIT;
 pub use write_tx::WriteTx;
 pub use writer_thread::Store;
-
-/// Creates the tables and views of a store in an empty database, to check SQL against them.
-///
-/// # Errors
-/// Whatever SQLite reports.
-pub fn create_schema(conn: &rusqlite::Connection) -> rusqlite::Result<()> {
-    schema::create_tables(conn)?;
-    views::create_all(conn)
-}
-
-/// Copies the tables and views of an empty store, which are created once in a process.
-///
-/// # Errors
-/// Whatever SQLite reports.
-pub fn copy_empty_schema(conn: &mut rusqlite::Connection) -> rusqlite::Result<()> {
-    static EMPTY: Mutex<Option<rusqlite::Connection>> = Mutex::new(None);
-    let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
-    let empty = match &mut *empty {
-        Some(empty) => empty,
-        none => {
-            let created = rusqlite::Connection::open_in_memory()?;
-            create_schema(&created)?;
-            none.insert(created)
-        }
-    };
-    Backup::new(empty, conn)?.run_to_completion(i32::MAX, Duration::ZERO, None)
-}

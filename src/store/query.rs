@@ -221,7 +221,8 @@ impl QueryReader {
         Ok(CheckedQuery {
             parameters: names.map(str::to_owned).collect(),
             columns: columns(&statement)?,
-            is_ordered: self.is_ordered(&statement) || self.has_one_row(sql, &mut statement),
+            is_ordered: row_order::is_ordered(&self.store, &statement)
+                || !self.has_rows && row_order::has_one_row(&self.store, sql, &mut statement),
         })
     }
 

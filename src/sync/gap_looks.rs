@@ -1,10 +1,10 @@
 //! Looks at what is missing from a list that is not read whole, because it seems to be unchanged.
 //!
 //! Spotify may send items later that it did not send at first, under the same total and the same version. So a run
-//! requests one page with places that were empty, and the first item behind the end. If an item comes, the list is
-//! read whole. An item that its pages lack even then keeps the place at which the look has found it. Most of what is missing never comes, so after some looks in vain there is a pause, which doubles each
-//! time, and a fetch looks at few lists. A list that ends before known rows is looked at by each run until the rows are
-//! back or a person accepts the end.
+//! requests one page with places that were empty, and the first item behind the end. If an item comes, the list is read
+//! whole. An item that its pages lack even then keeps the place at which the look has found it. Most of what is missing
+//! never comes, so after some looks in vain there is a pause, which doubles each time, and a fetch looks at few lists.
+//! A list that ends before known rows is looked at by each run until the rows are back or a person accepts the end.
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -120,7 +120,7 @@ pub enum ApiError {
         attempts: u32,
     },
     /// 5xx for one id or list after the other (exit 1).
-    #[error("Spotify answers only with errors, {attempts} attempts: {message}")]
+    #[error("Spotify answers only with errors, {}: {message}", describe_attempts(*attempts))]
     OnlyErrors {
         /// The server's last message.
         message: String,

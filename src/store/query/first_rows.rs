@@ -50,6 +50,7 @@ fn short_value(value: ValueRef<'_>) -> Value {
             Value::Text(format!("{}…", start.trim_end_matches(char::REPLACEMENT_CHARACTER)))
         }
         ValueRef::Text(bytes) => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Blob([_]) => Value::Text("1 byte".to_owned()),
         ValueRef::Blob(bytes) => Value::Text(format!("{} bytes", bytes.len())),
         ValueRef::Null => Value::Null,
         ValueRef::Integer(number) => Value::Integer(number),

@@ -6,7 +6,18 @@ use cratedigger::signin::SignInRequest;
 use spotify_sandbox::{ConsentDecision, Fault, FaultAction, fixtures};
 use url::Url;
 
+use super::grants::Table;
 use super::sign_in::*;
+
+/// Signs the user home in once more, with `--replace`.
+async fn replace_home(table: &Table) {
+    let start = Start::of(table, true);
+    let mut person = MadeUp::default();
+    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
+    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
+    let args = LoginArgs { paste: Some(back.to_string()), replace: true, ..login("home") };
+    start.run(&args, &mut MadeUp::default()).await.unwrap();
+}
 
 #[tokio::test]
 async fn paste_may_replace_the_account() {
@@ -14,12 +25,7 @@ async fn paste_may_replace_the_account() {
     pasted(&table, "home").await.unwrap();
     let user = fixtures::STUDIO_USER.to_owned();
     table.sandbox.set_consent(ConsentDecision::Grant { user, scopes: None });
-    let start = Start::of(&table, true);
-    let mut person = MadeUp::default();
-    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
-    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
-    let args = LoginArgs { paste: Some(back.to_string()), replace: true, ..login("home") };
-    start.run(&args, &mut MadeUp::default()).await.unwrap();
+    replace_home(&table).await;
     assert_eq!(table.grants().get("home").unwrap().unwrap().account.unwrap().user_id, fixtures::STUDIO_USER);
 }
 
@@ -102,11 +108,6 @@ async fn unknown_account_replaces_no_known_one() {
         assert_eq!(table.grants().get("new").unwrap().unwrap().account, None);
         assert!(table.grants().forget("new").unwrap().is_some());
     }
-    let start = Start::of(&table, true);
-    let mut person = MadeUp::default();
-    start.run(&LoginArgs { no_browser: true, ..login("home") }, &mut person).await.unwrap();
-    let back = consent(Url::parse(&person.shown[0]).unwrap()).await;
-    let args = LoginArgs { paste: Some(back.to_string()), replace: true, ..login("home") };
-    start.run(&args, &mut MadeUp::default()).await.unwrap();
+    replace_home(&table).await;
     assert_eq!(table.grants().get("home").unwrap().unwrap().account, None, "the next run reads it");
 }

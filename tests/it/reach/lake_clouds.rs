@@ -68,7 +68,7 @@ fn lost_and_refused_requests_lose_nothing() {
         push().exits(1).says("target w does not answer: 503").says("nothing is lost");
         assert_eq!(cloud.manifest(), before, "{words}");
         proxy.turn(Turn::Answer("403 Forbidden"), words, 1000);
-        push().exits(77).says("target w does not let us in: 403").says("AWS_ACCESS_KEY_ID");
+        push().exits(77).says("target w refuses the sign-in: 403").says("AWS_ACCESS_KEY_ID");
         proxy.turn(Turn::Answer("400 Bad Request"), words, 1000);
         push().exits(74).says("target w refuses the rows: 400");
         assert_eq!(cloud.manifest(), before, "{words}");

@@ -31,7 +31,7 @@ fn wrong_variables_are_errors_of_one_target() {
         let mut command = world.command(&["push"]);
         command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "HUNTER").env("AWS_REGION", "us-east-1");
         command.env("AZURE_STORAGE_ACCOUNT_NAME", "acc").env("AZURE_STORAGE_ACCOUNT_KEY", "AAAA");
-        let push = ran(command.env(name, value)).exits(77).says("target a does not let us in").says(name);
+        let push = ran(command.env(name, value)).exits(77).says("target a refuses the sign-in").says(name);
         assert!(!push.stderr.contains("HUNTER") && !push.stderr.contains("panicked"), "{}", push.stderr);
         assert!(push.stderr.contains("\nz: ") || push.stderr.starts_with("z: "), "{}", push.stderr);
     }

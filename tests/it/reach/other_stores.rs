@@ -20,6 +20,20 @@ use crate::support::world::World;
 const REFUSED: &str = "target w has the rows of another store";
 
 #[cfg(feature = "lake")]
+/// Restores a backup of the store twice and pushes. The second time, the target has neither the first epoch of the store nor that of the
+/// backup.
+fn restore_twice(world: &World, said: &str, assert_equal: impl Fn()) {
+    world.cli(&["backup", "copy.db"]).exits(0);
+    for _ in 0..2 {
+        change(world);
+        world.cli(&["push"]).exits(0);
+        world.put_back("copy.db");
+        change(world);
+        world.cli(&["push"]).exits(0).says(said);
+        assert_equal();
+    }
+}
+
 #[test]
 fn shards_push_beside_each_other() {
     let world = World::extended();
@@ -77,16 +91,7 @@ fn lake_of_another_store_is_not_replaced() {
     one.cli(&["push"]).exits(0);
     assert_lake_equal(&one, &root);
 
-    // The second time that a backup is restored, the lake has neither the first epoch of the store nor that of the backup.
-    one.cli(&["backup", "copy.db"]).exits(0);
-    for _ in 0..2 {
-        change(&one);
-        one.cli(&["push"]).exits(0);
-        one.put_back("copy.db");
-        change(&one);
-        one.cli(&["push"]).exits(0).says("because the store was replaced");
-        assert_lake_equal(&one, &root);
-    }
+    restore_twice(&one, "because the store was replaced", || assert_lake_equal(&one, &root));
     two.cli(&["push", "--full"]).exits(0).says("because of `--full`");
     assert_lake_equal(&two, &root);
     one.cli(&["push"]).exits(74).says(REFUSED);
@@ -114,15 +119,9 @@ fn database_of_another_store_is_not_replaced() {
     change(&one);
     one.cli(&["push"]).exits(0);
     postgres.assert_equal(&one, "spotify");
-    one.cli(&["backup", "copy.db"]).exits(0);
-    for _ in 0..2 {
-        change(&one);
-        one.cli(&["push"]).exits(0);
-        one.put_back("copy.db");
-        change(&one);
-        one.cli(&["push"]).exits(0).says("51 tables completely, because the store was replaced");
-        postgres.assert_equal(&one, "spotify");
-    }
+    restore_twice(&one, "51 tables completely, because the store was replaced", || {
+        postgres.assert_equal(&one, "spotify")
+    });
     // The rows of the other store go, also from tables that the target file does not name.
     let pushed = two.cli(&["push", "--full"]).exits(0).says("because of `--full`");
     pushed.says("emptied what the target file no longer names");

@@ -51,11 +51,10 @@ pub(super) struct RunCounters {
     pub(super) given_up: BTreeSet<String>,
     /// One of these got no response at all.
     pub(super) is_silent: bool,
-    /// Spotify has sent what was requested, apart from profiles: a network lets single calls through before it shows its page.
-    pub(super) has_good_answer: bool,
     /// Resources for which something else than Spotify has answered since its last answer.
     pub(super) foreign: BTreeSet<String>,
-    /// For each family the last URL that Spotify has answered, and the family that was answered last.
+    /// For each family the last URL for which Spotify has sent what was requested, and the family of the last one. Profiles do
+    /// not count: a network lets single calls through before it shows its page.
     pub(super) answered: FxHashMap<EndpointFamily, Url>,
     pub(super) answered_last: Option<EndpointFamily>,
     pub(super) unstated_refusals: u32,
@@ -88,7 +87,6 @@ impl CallLimiter {
         let mut run = self.counters();
         run.answered.insert(family, url.clone());
         run.answered_last = Some(family);
-        run.has_good_answer = true;
         run.foreign.clear();
     }
 
@@ -108,7 +106,7 @@ impl CallLimiter {
     /// Whether Spotify has sent what was requested, and not one resource after the other has had another answer since then.
     pub fn is_spotify_answering(&self) -> bool {
         let run = self.counters();
-        run.has_good_answer && run.foreign.len() < FAILED_RESOURCES_OF_AN_OUTAGE
+        run.answered_last.is_some() && run.foreign.len() < FAILED_RESOURCES_OF_AN_OUTAGE
     }
 
     /// Records who has sent a response below 500.
