@@ -106,14 +106,14 @@ fn stopped_run_reports_its_work_as_json() {
     let world = plain();
     world.project.write("jobs/y.toml", by_ids("artists", &[fixtures::BUSY_ARTIST]));
     world.run(&["x"]).exits(0);
-    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Stall));
+    world.sandbox.inject(Fault::on_path("/v1/artists*", FaultAction::Latency { ms: 5_000 }));
     let child = world.spawn(&["x", "y", "--json"]);
     let began = Instant::now();
-    while world.cli(&["history", "y"]).stdout.lines().count() < 2 {
+    // The call is logged when it arrives. Its answer takes seconds, which keeps the first signal from ending the run.
+    while !world.calls().iter().any(|call| call.starts_with("/artists")) {
         assert!(began.elapsed() < HUNG, "y has not begun");
         std::thread::sleep(Duration::from_millis(20));
     }
-    // A stalled call waits for seconds, so the page that is being read keeps the first signal from ending the run.
     let ran = signal_until_end(child, "INT").exits(75).shows("stopped_run_reports_its_work_as_json");
     let said = ran.json();
     assert_eq!((&said["state"], &said["exit_code"]), (&"deferred".into(), &75.into()), "{said}");
