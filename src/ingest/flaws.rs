@@ -8,15 +8,34 @@ use std::collections::BTreeMap;
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
 use spotify_client::wire::{
-    Album, Artist, Audiobook, Category, Episode, Playlist, SavedObject, Show, Track, find_field_anomalies, scan,
+    Album, Artist, Audiobook, Category, Episode, Playlist, SavedObjectFields, Show, Track, find_field_anomalies, scan,
 };
 
 /// The first four are fields that Spotify blanks in objects that are no longer available.
 const FIELDS: [&str; 6] = ["name", "duration_ms", "release_date", "artists", "type", "uri"];
 
+/// The entity in an entry of a list, with the values of some of its fields.
+#[derive(Clone, Copy)]
+pub(super) struct EntryObject<'a> {
+    pub json: &'a str,
+    fields: [Option<&'a str>; FIELDS.len()],
+}
+
+impl<'a> EntryObject<'a> {
+    pub(super) fn read(json: &'a str) -> EntryObject<'a> {
+        EntryObject { json, fields: scan::find_values(json, FIELDS) }
+    }
+
+    /// Returns its type and its URI, as they were sent.
+    pub(super) fn type_and_uri(&self) -> [Option<&'a str>; 2] {
+        let [.., kind, uri] = self.fields;
+        [kind, uri]
+    }
+}
+
 /// The value that was sent for each blank or unreadable field of an item, as a JSON object; `None` if there are none.
 /// `object` is the entity in the entry. `has_anomalies` says that reading the item found values of unexpected types.
-pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: &str, has_anomalies: bool) -> Option<String> {
+pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: EntryObject<'_>, has_anomalies: bool) -> Option<String> {
     let mut flaws: BTreeMap<String, &str> = BTreeMap::new();
     let is_placed = matches!(shape, EntryKind::PlaylistItems | EntryKind::Saved(_));
     if is_placed
@@ -25,11 +44,10 @@ pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: &str, has_anomalie
     {
         flaws.insert("added_at".to_owned(), "blank");
     }
-    let values = scan::find_values(object, FIELDS);
-    let [.., kind, uri] = values;
+    let [kind, uri] = object.type_and_uri();
     // Files of a user have what the user wrote into them.
     let is_local = uri.is_some_and(|uri| uri.starts_with("\"spotify:local:"));
-    for (field, value) in FIELDS.into_iter().zip(values).take(4) {
+    for (field, value) in FIELDS.into_iter().zip(object.fields).take(4) {
         let is_lacking = || uri.is_some() && is_required(field, entity_kind(shape, kind, uri));
         if !is_local && value.map_or_else(is_lacking, |value| is_blank(field, value)) {
             flaws.insert(field.to_owned(), "blank");
@@ -37,10 +55,10 @@ pub(super) fn find_flaws(shape: EntryKind, raw: &str, object: &str, has_anomalie
     }
     if has_anomalies {
         if is_placed {
-            add_anomalies::<SavedObject<'_>>(raw, "", &mut flaws);
+            add_anomalies::<SavedObjectFields<'_>>(raw, "", &mut flaws);
         }
         if !is_local {
-            add_entity_anomalies(entity_kind(shape, kind, uri), object, &mut flaws);
+            add_entity_anomalies(entity_kind(shape, kind, uri), object.json, &mut flaws);
         }
     }
     if flaws.is_empty() { None } else { serde_json::to_string(&flaws).ok() }
@@ -55,13 +73,6 @@ fn is_required(field: &str, kind: Option<EntityKind>) -> bool {
         Some(_) => field == "name",
         None => false,
     }
-}
-
-/// The entity in an entry of a list other than a playlist.
-pub(super) fn object_in(shape: EntryKind, raw: &str) -> &str {
-    let EntryKind::Saved(kind) = shape else { return raw };
-    let [object] = scan::find_values(raw, [kind.as_str()]);
-    object.filter(|value| value.starts_with('{')).unwrap_or(raw)
 }
 
 /// The kind of the entities in a list. In a playlist, the URI of each item says it, or its type.
@@ -166,8 +177,10 @@ mod tests {
         for (name, shape, raw, expected) in table {
             let object = match shape {
                 EntryKind::PlaylistItems => scan::find_values(raw, ["track"])[0].unwrap(),
-                _ => object_in(shape, raw),
+                EntryKind::Saved(kind) => scan::find_values(raw, [kind.as_str()])[0].unwrap(),
+                _ => raw,
             };
+            let object = EntryObject::read(object);
             assert_eq!(find_flaws(shape, raw, object, true).as_deref(), expected, "{name}");
         }
     }

@@ -1,9 +1,7 @@
 //! Stages the entries of a page as rows of their list.
 
-use serde_json::value::RawValue;
-
 use super::cell::{full_text, plain, time};
-use super::flaws::{find_flaws, object_in};
+use super::flaws::{EntryObject, find_flaws};
 use super::other_kind::{describe_other_kind, find_other_entry};
 use super::{
     IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
@@ -12,7 +10,9 @@ use super::{
 use crate::store::{EntityTable, FieldCounts, StagedItem, StoreError, WriteTx, canonical_time, entity, staging};
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
-use spotify_client::wire::{Album, Category, Episode, JsonField, JsonText, SavedObject, Track, scan};
+use spotify_client::wire::{
+    Album, Category, Episode, JsonField, JsonText, SavedObject, SavedObjectFields, Track, scan, take_anomaly_count,
+};
 
 /// What staging a page could not store completely.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub fn stage_entries(
         let findings = asked.findings.count();
         let read = if shape == EntryKind::PlaylistItems {
             playlist::stage_item(s, list, position, *entry, asked, &mut staged.fields)
-                .map(|read| read.map_err(|gap| (gap.reason, gap.detail)))
+                .map(|read| read.map(EntryObject::read).map_err(|gap| (gap.reason, gap.detail)))
         } else {
             let place = ListPlace { list, shape, parent, position };
             stage_member(s, place, *entry, asked, &mut staged.fields)
@@ -76,19 +76,20 @@ struct ListPlace<'a> {
 /// Reason and detail of an entry that is not stored.
 type Gap = (&'static str, Option<String>);
 
-/// Stages one entry and returns the JSON of its entity.
+/// Stages one entry and returns its entity.
 fn stage_member<'a>(
     s: &mut WriteTx,
     place: ListPlace<'_>,
     entry: Option<&'a str>,
     asked: &IngestContext,
     fields: &mut FieldCounts,
-) -> Result<Result<&'a str, Gap>, IngestError> {
-    let Some(raw) = entry.filter(|raw| !is_null_inside(place.shape, raw)) else {
+) -> Result<Result<EntryObject<'a>, Gap>, IngestError> {
+    let Some((raw, object)) = entry.and_then(|raw| Some((raw, find_object(place.shape, raw)?))) else {
         return Ok(Err(("null_item", None)));
     };
-    if let Some(kind) = find_other_entry(place.shape, raw) {
-        return Ok(Err(("other_kind", Some(describe_other_kind(kind, object_in(place.shape, raw))))));
+    let object = EntryObject::read(object);
+    if let Some(kind) = find_other_entry(place.shape, object) {
+        return Ok(Err(("other_kind", Some(describe_other_kind(kind, object.json)))));
     }
     let read = with_repair(raw, asked, |raw| match read_member(s, place, raw, asked)? {
         MemberEntry { added_at: None, .. } if place.shape == EntryKind::Saved(EntityKind::Track) && is_play(raw) => {
@@ -110,7 +111,7 @@ fn stage_member<'a>(
     match read {
         Ok(id) => {
             asked.findings.move_to(fields, Some(&id));
-            Ok(Ok(object_in(place.shape, raw)))
+            Ok(Ok(object))
         }
         Err(why) => {
             asked.findings.move_to(fields, None);
@@ -119,13 +120,15 @@ fn stage_member<'a>(
     }
 }
 
-/// Whether an entry of a library is a wrapper around null.
-fn is_null_inside(shape: EntryKind, raw: &str) -> bool {
-    let EntryKind::Saved(kind) = shape else { return false };
+/// The entity in an entry of a list other than a playlist; `None` if the entry is a wrapper around null.
+fn find_object(shape: EntryKind, raw: &str) -> Option<&str> {
+    let EntryKind::Saved(kind) = shape else { return Some(raw) };
     let [inside, id, uri] = scan::find_values(raw, [kind.as_str(), "id", "uri"]);
     match inside {
-        Some(inside) => inside == "null",
-        None => raw.starts_with('{') && id.or(uri).is_none(),
+        Some("null") => None,
+        Some(inside) if inside.starts_with('{') => Some(inside),
+        None if raw.starts_with('{') && id.or(uri).is_none() => None,
+        _ => Some(raw),
     }
 }
 
@@ -186,22 +189,18 @@ fn read_member(
             ("market", full_text(&code).map(str::to_owned))
         }
         EntryKind::Saved(kind) => {
-            let saved: SavedObject<'_> = parse_object(raw, asked)?;
+            take_anomaly_count();
+            let saved = SavedObject::read(raw, kind).map_err(|e| IngestError::Malformed(e.to_string()))?;
+            if take_anomaly_count() > 0 {
+                asked.findings.note_anomalies::<SavedObjectFields<'_>>(raw);
+            }
             let played_at = time(&saved.played_at).map(canonical_time);
             added_at = time(&saved.added_at).map(str::to_owned).or(played_at);
             if let Some(context) = saved.context.value() {
                 detail = Some(serde_json::json!([plain(&context.kind), plain(&context.uri)]).to_string());
             }
-            let inside = match kind {
-                EntityKind::Track => saved.track,
-                EntityKind::Album => saved.album,
-                EntityKind::Show => saved.show,
-                EntityKind::Episode => saved.episode,
-                EntityKind::Audiobook => saved.audiobook,
-                _ => None,
-            };
             // Spotify documents audiobooks without the wrapper object.
-            (kind.as_str(), Some(write_listed_entity(s, kind, inside.map_or(raw, RawValue::get), asked)?))
+            (kind.as_str(), Some(write_listed_entity(s, kind, saved.entity.unwrap_or(raw), asked)?))
         }
     };
     let id = id.ok_or_else(no_id)?;

@@ -1,21 +1,24 @@
 //! Items of another kind than that of their list, as a track among albums. They have an id, but no row in its table.
 
-use super::flaws::{kind_in_list, object_in};
+use super::flaws::{EntryObject, kind_in_list};
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
 use spotify_client::wire::scan;
 
 /// The kind of an object, if it says that it is another one than expected. Its URI counts more than its type.
 pub(super) fn find_other_kind(expected: EntityKind, object: &str) -> Option<EntityKind> {
-    let [kind, uri] = scan::find_values(object, ["type", "uri"]);
+    other_kind(expected, scan::find_values(object, ["type", "uri"]))
+}
+
+fn other_kind(expected: EntityKind, [kind, uri]: [Option<&str>; 2]) -> Option<EntityKind> {
     let in_uri = uri.and_then(scan::plain_text).and_then(kind_of_uri);
     let kind = in_uri.or_else(|| kind.and_then(scan::plain_text).and_then(kind_of_name))?;
     (!is_same_kind(expected, kind)).then_some(kind)
 }
 
 /// The kind of an entry of a list other than a playlist, if it is another one than that of the list.
-pub(super) fn find_other_entry(shape: EntryKind, raw: &str) -> Option<EntityKind> {
-    find_other_kind(kind_in_list(shape)?, object_in(shape, raw))
+pub(super) fn find_other_entry(shape: EntryKind, object: EntryObject<'_>) -> Option<EntityKind> {
+    other_kind(kind_in_list(shape)?, object.type_and_uri())
 }
 
 /// Whether the item of an entry is of another kind than its list.

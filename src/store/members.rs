@@ -4,6 +4,8 @@
 //! `removed_at` and stay. Items that come back get a row in `returned_members`.
 
 use rusqlite::{ToSql, params};
+use rustc_hash::FxHashSet;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::list_kinds::{has_items_once, membership_table};
 use super::{ListCommit, ListProof};
@@ -91,10 +93,6 @@ pub(super) fn replace(
     Ok(ListCommit { stored, changed: true, ..ListCommit::default() })
 }
 
-/// Staged rows of items that also have an earlier position.
-const DUPLICATES: &str = "(SELECT *, row_number() OVER (PARTITION BY item_id ORDER BY position) AS time
-    FROM staged_items WHERE list_id = ?1 AND item_id IS NOT NULL) WHERE time > 1";
-
 /// An item of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListMember {
@@ -163,11 +161,21 @@ pub fn duplicates(tx: &WriteTx, list: i64, key: &ListKey, below: i64) -> Result<
     if !has_items_once(key.kind) {
         return Ok(Vec::new());
     }
-    read(
-        tx,
-        &format!("SELECT position, item_id, added_at FROM {DUPLICATES} AND position < ?2 ORDER BY position"),
-        params![list, below],
-    )
+    // SQLite would sort all rows to find these few.
+    let sql = "SELECT position, item_id, added_at FROM staged_items
+               WHERE list_id = ?1 AND position < ?2 AND item_id IS NOT NULL ORDER BY position";
+    let repeated = || -> rusqlite::Result<Vec<ListMember>> {
+        let (mut seen, mut repeated) = (FxHashSet::default(), Vec::new());
+        let mut statement = tx.conn.prepare_cached(sql)?;
+        let mut rows = statement.query(params![list, below])?;
+        while let Some(row) = rows.next()? {
+            if !seen.insert(xxh3_128(row.get_ref(1)?.as_bytes()?)) {
+                repeated.push(ListMember { position: row.get(0)?, id: row.get(1)?, added_at: row.get(2)? });
+            }
+        }
+        Ok(repeated)
+    };
+    repeated().map_err(|e| tx.error("cannot be read", e))
 }
 
 /// Whether these duplicates include an item that the published list does not have twice.
@@ -196,13 +204,9 @@ pub fn has_duplicate_nearby(tx: &WriteTx, list: i64) -> Result<bool, StoreError>
 
 /// Returns all duplicates in the format of `lists.doubled`.
 pub(super) fn duplicates_as_json(tx: &WriteTx, list: i64, key: &ListKey) -> Result<Option<String>, StoreError> {
-    if !has_items_once(key.kind) {
-        return Ok(None);
-    }
-    let sql = format!(
-        "SELECT nullif(json_group_array(json_array(position, item_id, added_at) ORDER BY position), '[]') FROM {DUPLICATES}"
-    );
-    tx.query_one(&sql, params![list])
+    let rows = duplicates(tx, list, key, i64::MAX)?;
+    let values: Vec<_> = rows.iter().map(|row| (row.position, &row.id, &row.added_at)).collect();
+    Ok(if values.is_empty() { None } else { serde_json::to_string(&values).ok() })
 }
 
 fn read(tx: &WriteTx, sql: &str, parameters: &[&dyn ToSql]) -> Result<Vec<ListMember>, StoreError> {

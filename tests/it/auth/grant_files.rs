@@ -21,6 +21,7 @@ use tempfile::TempDir;
 
 use super::grants::{Table, config_for, home, me, open_grants, small, state_dir};
 use super::processes::Helper;
+use crate::support::has_bytes;
 use crate::support::http_server::{Answering, reply};
 use crate::support::snapshot::assert_output;
 
@@ -120,7 +121,7 @@ fn no_file_holds_a_token_in_clear() {
     for entry in fs::read_dir(&path).unwrap() {
         let file = entry.unwrap().path();
         let bytes = fs::read(&file).unwrap();
-        assert!(!bytes.windows(11).any(|it| it == b"canarycanar"), "{file:?}");
+        assert!(!has_bytes(&bytes, "canarycanar"), "{file:?}");
     }
 }
 
@@ -304,7 +305,7 @@ fn removed_user_leaves_no_token() {
     assert_eq!(forgotten.account.unwrap().user_id, "id-home");
     for name in ["grants.db", "grants.db-wal"] {
         let bytes = fs::read(path.join(name)).unwrap();
-        assert!(!bytes.windows(24).any(|it| it == &sealed[1..25]), "{name}");
+        assert!(!has_bytes(&bytes, &sealed[1..25]), "{name}");
     }
     let error = auth::logout(&LogoutArgs { user: "home".to_owned(), purge: false }, &grants).unwrap_err();
     assert!(error.to_string().ends_with(": studio"), "{error}");

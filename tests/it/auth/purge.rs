@@ -85,7 +85,7 @@ pub fn mentions(world: &World, words: &[String]) -> Vec<String> {
             bytes.extend(format!("{:?}", cells.collect::<Vec<_>>()).into_bytes());
         }
         for word in words {
-            let times = bytes.windows(word.len()).filter(|part| *part == word.as_bytes()).count();
+            let times = memchr::memmem::find_iter(&bytes, word.as_bytes()).count();
             if times > 0 || path.to_string_lossy().contains(word.as_str()) {
                 found.push(format!("{word}: {} times in {}", times, path.display()));
             }

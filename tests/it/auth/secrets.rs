@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use spotify_sandbox::{Fault, fixtures};
 
+use crate::support::has_bytes;
 use crate::support::http_server::{Answering, reply};
 use crate::support::sign_in::{self, AtBrowser};
 use crate::support::world::{Ran, World, ran};
@@ -23,11 +24,10 @@ fn stretches(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a text has one of these secrets, or anything in the form of a token, code or verifier.
 fn secret_in(text: &[u8]) -> Option<String> {
-    let holds = |needle: &str| text.windows(needle.len()).any(|part| part == needle.as_bytes());
     for canary in
         ["canary-client-secret", "canaryrefreshtoken", "canaryaccesstoken", "c2FuZGJveC1jbGllbnQ6", "sandbox-secret"]
     {
-        if holds(canary) {
+        if has_bytes(text, canary) {
             return Some(canary.to_owned());
         }
     }

@@ -7,6 +7,7 @@ use spotify_sandbox::fixtures;
 
 use super::lake_reader::{all_files, alter_manifest, assert_lake_equal, manifest, named_files};
 use super::push::{change, filled};
+use crate::support::has_bytes;
 use crate::support::parquet_text::parquet_schema;
 use crate::support::snapshot::{assert_output, assert_text};
 use crate::support::world::World;
@@ -179,7 +180,7 @@ fn purge_reaches_the_lake_at_once() {
     world.run(&["x"]).exits(0);
     world.cli(&["push", "--full"]).exits(0);
     let mentions = |user: &str| {
-        let has = |bytes: &[u8]| bytes.windows(user.len()).any(|part| part == user.as_bytes());
+        let has = |bytes: &[u8]| has_bytes(bytes, user);
         all_files(&root)
             .into_iter()
             .filter(|(path, bytes)| path.starts_with("saved_") && has(bytes))

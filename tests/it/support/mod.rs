@@ -16,6 +16,11 @@ pub mod strace;
 pub mod workbook;
 pub mod world;
 
+/// Whether bytes have a text. A search byte by byte takes minutes in a debug build.
+pub fn has_bytes(bytes: &[u8], text: impl AsRef<[u8]>) -> bool {
+    memchr::memmem::find(bytes, text.as_ref()).is_some()
+}
+
 /// How many random inputs a property test plays: `PROPTEST_CASES`, which `make fuzz` sets, or the usual number.
 pub fn random_cases(usual: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use serde_json::json;
 use spotify_sandbox::{Fault, FaultAction, fixtures};
 
+use crate::support::has_bytes;
 use crate::support::snapshot::{Shows as _, assert_output};
 use crate::support::world::{SCOPES, World, ended, signal};
 
@@ -221,10 +222,7 @@ fn purge_leaves_other_users_alone() {
         "0"
     );
     let store = std::fs::read(world.database()).unwrap();
-    assert!(
-        !store.windows(fixtures::STUDIO_USER.len()).any(|w| w == fixtures::STUDIO_USER.as_bytes()),
-        "the user's id must be overwritten on disk, not only unlinked"
-    );
+    assert!(!has_bytes(&store, fixtures::STUDIO_USER), "the user's id must be overwritten on disk, not only unlinked");
 }
 
 #[test]
@@ -251,7 +249,7 @@ fn purge_of_two_readers_leaves_no_id() {
     assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
     let store = std::fs::read(world.database()).unwrap();
     for id in [fixtures::HOME_USER, fixtures::STUDIO_USER] {
-        assert!(!store.windows(id.len()).any(|w| w == id.as_bytes()), "{id}");
+        assert!(!has_bytes(&store, id), "{id}");
     }
 }
 
@@ -333,7 +331,7 @@ fn purge_lists_deleted_rows_and_files() {
     assert!(!ran.stderr.contains("/saved_tracks.csv names"), "{}", ran.stderr);
     assert_output("purge_lists_deleted_rows_and_files_2", &ran.stderr);
     let raw = std::fs::read(world.project.root().join("output/cratedigger.raw.db")).unwrap();
-    assert!(!raw.windows(10).any(|part| part == b"/me/tracks"), "no recorded answer about the user is left");
+    assert!(!has_bytes(&raw, "/me/tracks"), "no recorded answer about the user is left");
     assert!(world.csv("saved_tracks.csv").iter().all(|row| row["user"] == "home"));
     // Without the left-over file, `verify` finds no difference.
     std::fs::remove_file(world.csv_path("saved-2026-01-01.csv")).unwrap();

@@ -15,7 +15,7 @@ pub use object_id::id_of;
 pub use objects::{
     Album, Artist, Audiobook, Category, Copyright, EntryDiscriminator, Episode, ExternalIds, ExternalUrls, Followers,
     Image, LinkedTrack, LocalAlbum, NamedPerson, OtherItem, PlayContext, Playlist, PlaylistItem, PlaylistItemFields,
-    Restrictions, ResumePoint, SavedObject, Show, Track, UserProfile,
+    Restrictions, ResumePoint, SavedObject, SavedObjectFields, Show, Track, UserProfile,
 };
 pub use page::{PageCursors, PageObject, RawEntry};
 pub use version::JsonVersion;

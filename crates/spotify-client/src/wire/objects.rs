@@ -501,25 +501,45 @@ pub struct Category<'a> {
     pub icons: JsonField<JsonList<Image<'a>>>,
 }
 
-/// An entry of a user's library or history: when, and what.
-#[derive(Debug, Deserialize)]
+/// An entry of a user's library or history: when, and the entity as raw JSON.
+#[derive(Debug)]
 pub struct SavedObject<'a> {
+    pub added_at: JsonField<JsonTime<'a>>,
+    pub played_at: JsonField<JsonTime<'a>>,
+    pub context: JsonField<PlayContext<'a>>,
+    /// `None` for null, and where the entry is the entity itself.
+    pub entity: Option<&'a str>,
+}
+
+/// The fields of [`SavedObject`] other than the entity, to find out which of them were sent in another type.
+#[derive(Debug, Deserialize)]
+pub struct SavedObjectFields<'a> {
     #[serde(borrow, default)]
     pub added_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
     pub played_at: JsonField<JsonTime<'a>>,
     #[serde(borrow, default)]
-    pub track: RawEntry<'a>,
-    #[serde(borrow, default)]
-    pub album: RawEntry<'a>,
-    #[serde(borrow, default)]
-    pub show: RawEntry<'a>,
-    #[serde(borrow, default)]
-    pub episode: RawEntry<'a>,
-    #[serde(borrow, default)]
-    pub audiobook: RawEntry<'a>,
-    #[serde(borrow, default)]
     pub context: JsonField<PlayContext<'a>>,
+}
+
+impl<'a> SavedObject<'a> {
+    /// Reads an entry of a page, which is JSON, without going through the entity in it once more.
+    ///
+    /// # Errors
+    /// If it is no object, or one of its values is of another kind.
+    pub fn read(raw: &'a str, kind: EntityKind) -> serde_json::Result<Self> {
+        if !raw.starts_with('{') {
+            return Err(serde::de::Error::custom("it is not an object"));
+        }
+        let [added_at, played_at, context, entity] =
+            scan::find_values(raw, ["added_at", "played_at", "context", kind.as_str()]);
+        Ok(SavedObject {
+            added_at: field(added_at)?,
+            played_at: field(played_at)?,
+            context: field(context)?,
+            entity: entity.filter(|raw| *raw != "null"),
+        })
+    }
 }
 
 /// What a play was played from.
