@@ -93,6 +93,13 @@ impl JobHistory {
         self.runs.iter().find(|run| run.calls > 0).and_then(|run| parse_time(&run.started_at))
     }
 
+    /// When the period began that the newest complete or partial run tells about: at the end of the one before, so that
+    /// it has what other jobs have read since.
+    pub fn newest_change_period(&self) -> Option<DateTime<Utc>> {
+        let before = self.runs.iter().filter(|run| is_successful(run)).nth(1);
+        before.and_then(|run| parse_time(run.finished_at.as_deref()?)).or(self.last_good)
+    }
+
     /// Whether the newest run needed a user action, so that the sign-in status matters.
     pub fn needed_user_action(&self) -> bool {
         self.runs.first().is_some_and(|run| run.exit_code == Some(exit_codes::USER_ACTION.into()))

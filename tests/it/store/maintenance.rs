@@ -232,6 +232,21 @@ fn renamed_playlist_is_found_by_old_name() {
 }
 
 #[test]
+fn diff_has_what_other_jobs_read_meanwhile() {
+    let job = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
+    let world = World::extended().job(&job);
+    world.run(&["x"]).exits(0);
+    world.project.write("jobs/y.toml", &job);
+    edit(&world, serde_json::json!({"do": "remove", "playlist": fixtures::HOME_PLAYLIST, "position": 3, "count": 1}));
+    world.run(&["y"]).exits(0);
+    world.run(&["x"]).exits(0);
+    let changes = |job| world.cli(&["diff", job, "--json"]).exits(0).json()["changes"].as_array().unwrap().len();
+    assert_eq!((changes("x"), changes("y")), (1, 1));
+    world.run(&["x"]).exits(0);
+    assert_eq!(changes("x"), 0);
+}
+
+#[test]
 fn diff_prints_the_newest_changes() {
     let world = World::extended().job(&by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]));
     world.cli(&["diff", "x"]).exits(74).shows("diff_prints_the_newest_changes");
