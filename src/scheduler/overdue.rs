@@ -13,8 +13,10 @@ use crate::job::Job;
 /// overdue.
 pub fn overdue(job: &Job, past: &JobHistory, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let schedule = job.schedule.as_ref()?;
-    let newest = schedule.last_at_or_before(now - jitter(&job.name, job.jitter))?;
-    let before = schedule.last_at_or_before(newest - chrono::TimeDelta::seconds(1))?;
+    let until = now - jitter(&job.name, job.jitter);
     let from = past.last_complete.or_else(|| past.runs.iter().filter_map(|run| parse_time(&run.started_at)).min())?;
-    (from < before).then_some(before)
+    // Few jobs are overdue, and the next fires are found more quickly than the last ones.
+    schedule.next_after(schedule.next_after(from)?).filter(|second| *second <= until)?;
+    let newest = schedule.last_at_or_before(until)?;
+    schedule.last_at_or_before(newest - chrono::TimeDelta::seconds(1))
 }
