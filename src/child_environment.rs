@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-/// Variables that are passed on. One that ends with `*` stands for all that start like it.
+/// Variables that are passed on. A name that ends with `*` means all variables that start like it.
 const PASSED_ON: [&str; 33] = [
     "PATH",
     "HOME",

@@ -60,7 +60,7 @@ impl From<Errno> for InputFileError {
     }
 }
 
-/// What is at a path, if that is something whose opening may wait or have an effect: a pipe, a socket or a device.
+/// The kind of file at a path, if opening it may wait or have an effect: a pipe, a socket or a device.
 pub fn special_at(path: &Path) -> Option<&'static str> {
     let kind = std::fs::metadata(path).ok()?.file_type();
     special_kind(kind).filter(|_| !kind.is_dir())
@@ -224,7 +224,7 @@ const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEX
 #[cfg(not(target_os = "linux"))]
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Adds the parts of a relative path to those that are still to be opened, of which the last is next.
+/// Adds the parts of a relative path to those that are still to be opened. The last one is next.
 fn push_parts(parts: &mut Vec<OsString>, path: &Path) -> Result<(), InputFileError> {
     let at = parts.len();
     for part in path.components() {

@@ -10,7 +10,7 @@ thread_local! {
     static BECOMES_AN_ERROR: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs code whose panics are errors. Such a panic prints nothing.
+/// Runs code, and returns a panic as an error. Such a panic prints nothing.
 ///
 /// # Errors
 /// The text of the panic.

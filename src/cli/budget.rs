@@ -16,7 +16,7 @@ pub(super) struct RemainingBudget {
     families: BTreeMap<String, u64>,
     /// For each other family.
     per_family: Option<u64>,
-    /// The calls of a whole day, of which a job gets its share: for the account and for a family.
+    /// The calls of a whole day, from which a job gets its share: for the account and for a family.
     day: (Option<u32>, Option<u32>),
     /// Those of the families that have calls or a ceiling of their own.
     family_days: BTreeMap<String, u32>,

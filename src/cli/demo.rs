@@ -109,7 +109,7 @@ pub fn run(args: &DemoArgs, context: &CommandContext) -> Result<ExitStatus, Comm
 }
 
 /// How many hours ago the runs of the demo took place: within the two weeks of the charts, and the second one within the last
-/// seven days, so that pages show what it found.
+/// seven days, so that pages show its results.
 const RUNS_HOURS_AGO: [i64; 3] = [13 * 24, 7 * 24 - 4, 0];
 
 fn hours_ms(hours: i64) -> i64 {
@@ -147,7 +147,7 @@ impl Clock for DemoClock {
     }
 }
 
-/// The jobs that show what is new.
+/// The jobs that show new entries.
 const WATCHING_JOBS: [&str; 3] = ["release-watch", "watched-playlists", "weekly-additions"];
 
 /// What happens at the made-up Spotify between the runs.

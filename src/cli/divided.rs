@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{CommandContext, CommandError, ExitStatus};
 use crate::settings::{Settings, Shard};
 
-/// Refuses to begin a store beside the stores of shards. A store that is there already only gets a warning.
+/// Refuses to begin a store next to the stores of shards. A store that is there already only gets a warning.
 ///
 /// # Errors
 ///

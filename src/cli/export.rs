@@ -23,7 +23,7 @@ use crate::sync::{StoreLock, mark_crashed_runs, query_bindings};
 
 /// Rewrites the CSV files of jobs as of their newest run.
 pub fn run(args: &ExportArgs, context: &CommandContext) -> Result<ExitStatus, CommandError> {
-    // What it has read must not be written after a purge.
+    // Rows that were read before a purge must not be written after it.
     run_with(args, context, |app| share_store(app, "no file was written").map(Some))
 }
 
@@ -174,7 +174,7 @@ pub(super) fn export_job_as_of(
     let reasons: Vec<String> = newest.reason.iter().cloned().collect();
     let bound = query_bindings(job, fire_at, last_run_at);
     let state = match RunState::from_word(&newest.state) {
-        // Whoever calls this knows that no run is in progress.
+        // The caller knows that no run is in progress.
         RunState::Running => RunState::Failed,
         ended => ended,
     };

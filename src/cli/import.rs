@@ -20,7 +20,7 @@ use crate::input_file::{self, InputFileError};
 use crate::store::{ExportedPlay, ImportedPlays, accounts, import_plays, open_current_schema, timestamp};
 use crate::sync::ExportedHistory;
 
-/// A larger file is not one of the export, whose files have about 12 MB each.
+/// A larger file is not one of the export: those have about 12 MB each.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// Songs without a place that are listed for people.
@@ -53,7 +53,7 @@ fn import_history(args: &ImportHistoryArgs, context: &CommandContext) -> Result<
         sum.read(&path)?;
     }
     let app = App::open(context, &settings)?;
-    // What it has read must not be written after a purge.
+    // Plays that were read before a purge must not be written after it.
     let _lock = share_store(&app, "nothing was imported")?;
     let (name, user_id) = find_user(args.user.as_deref(), &app)?;
     let store = app.store()?;

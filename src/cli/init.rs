@@ -107,7 +107,7 @@ pub fn run(args: &InitArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     follow_up::offer(&terminal, &answers, &context)
 }
 
-/// Writes the missing files, and prints what was written and what comes next.
+/// Writes the missing files, and prints their names and the next steps.
 fn write_files(
     args: &InitArgs,
     context: &CommandContext,

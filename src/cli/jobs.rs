@@ -139,7 +139,7 @@ pub fn run(args: &JobsArgs, context: &CommandContext) -> Result<ExitStatus, Comm
     })
 }
 
-/// The users without whose sign-in a job does not start again, if there are any.
+/// The users that must sign in before a job starts again, if there are any.
 fn waiting_users(
     job: &Job,
     past: &JobHistory,

@@ -29,7 +29,7 @@ impl OtherUser {
         let database = context.project.database(settings);
         let state = context.state_dir(settings).ok()?;
         let me = Uid::effective();
-        // Whoever may not read the output still sees who owns its folder.
+        // A user who may not read the output still sees who owns its folder.
         let folder = database.parent().unwrap_or(&database);
         let owner = [database.as_path(), folder, state.path()].into_iter().find_map(|path| owner_of(path, me));
         let known = known_state_folder(&database).filter(|known| is_another_folder(Path::new(known), state.path()));

@@ -1,4 +1,4 @@
-//! The overview of all jobs (`index.html` in the CSV folder): collects what it shows and has it written.
+//! The overview of all jobs (`index.html` in the CSV folder): collects its contents and has it written.
 
 use chrono::{DateTime, Utc};
 
@@ -14,7 +14,8 @@ use crate::settings::Settings;
 use crate::store::{RunRow, open_writer, timestamp};
 use crate::sync::mark_crashed_runs;
 
-/// Writes the overview of these jobs and of those whose files have errors. `None` if it is switched off or there is no store.
+/// Writes the overview of these jobs and of those with errors in their files. `None` if it is switched off or there is
+/// no store.
 pub(super) fn write_overview(
     context: &CommandContext,
     settings: &Settings,
@@ -104,7 +105,7 @@ fn overview_job(job: &Job, past: JobHistory, start: NextStart, now: DateTime<Utc
     OverviewJob {
         name: job.name.clone(),
         is_broken: false,
-        // A job of several users has a page for each of them, whose address names the user.
+        // A job of several users has a page for each of them, and the address of a page names the user.
         has_page: job.report.is_some() && !past.runs.is_empty() && !job.has_several_users(),
         fetches: job.fetches.iter().map(|fetch| fetch.name.clone()).collect(),
         data_from: past.last_good,

@@ -73,7 +73,7 @@ fn split_words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     }))
 }
 
-/// Whether the line shows a place in a file, whose columns must stay where they are.
+/// Whether the line shows a place in a file, so that its columns must stay where they are.
 fn is_excerpt(line: &str) -> bool {
     let plain = line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
     plain.starts_with('|') || plain.starts_with("-->")

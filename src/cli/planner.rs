@@ -1,6 +1,6 @@
 //! The order of jobs: one planner for `run`, `run --due`, `schedule` and `plan`.
 //!
-//! Jobs that fit into today's budget run first, by priority. The other jobs then take what is left, by
+//! Jobs that fit into today's budget run first, by priority. The other jobs then take the rest, by
 //! priority and then by the longest wait, so that jobs larger than a day take turns. The calls that runs in
 //! progress will still send are reserved for them.
 

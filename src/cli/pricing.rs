@@ -23,7 +23,7 @@ use spotify_client::state::{CallCeilings, CallSpender, CallsByJob, JobKey, Ledge
 /// The most calls that may be sent to find out prices, without `--probe` or `--offline`.
 const MAX_LOOKUPS: u64 = 10;
 
-/// They are at most this part of what is left today.
+/// They are at most this part of the calls that are left today.
 const LOOKUP_DIVISOR: u64 = 20;
 
 /// The calls that may be sent to find out prices, if this many are left today.

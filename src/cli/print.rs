@@ -46,7 +46,7 @@ pub fn paragraphs(text: &str) -> io::Result<()> {
     paragraphs_colored(&state_color::color_states(&terminal_safe(text), is_colored))
 }
 
-/// Like [`paragraphs`], for text with colors of our own whose other parts are [`printable`] already.
+/// Like [`paragraphs`], for text with colors of our own. Its other parts are [`printable`] already.
 ///
 /// # Errors
 ///
@@ -119,7 +119,7 @@ pub fn stderr(text: &str) {
     stderr_colored(&state_color::color_states(&terminal_safe(text), is_colored));
 }
 
-/// Like [`stderr`], for text with colors of our own whose other parts are [`printable`] already.
+/// Like [`stderr`], for text with colors of our own. Its other parts are [`printable`] already.
 pub fn stderr_colored(text: &str) {
     let text = fit_stderr(text);
     let mut out = io::stderr().lock();
@@ -135,7 +135,7 @@ pub fn shorten(text: &str) -> String {
 /// Writes text for a terminal, without anything that could control it.
 pub struct TerminalWriter<W> {
     out: W,
-    /// The start of a character or line end whose rest is not written yet.
+    /// The start of a character or line end. The rest is not written yet.
     pending: Vec<u8>,
 }
 

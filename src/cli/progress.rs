@@ -44,7 +44,7 @@ struct ProgressCounts {
 }
 
 impl ProgressCounts {
-    /// `3 of 9, 1200 items, 31 calls, 2m left, roster playlist_items`. What is cut at the end of the line matters least.
+    /// `3 of 9, 1200 items, 31 calls, 2m left, roster playlist_items`. A line is cut at its end, which matters least.
     fn print_line(&self, done: u64, asked: u64) -> String {
         let secs = self.started.elapsed().as_secs_f64();
         let mut line =

@@ -102,7 +102,7 @@ pub(super) async fn push_after_run(
         }
         let pushed = tokio::select! {
             pushed = push_one(&database, target, &options) => pushed,
-            // The target takes back what it got so far.
+            // The target takes back the rows that it got so far.
             () = stopped(shutdown) => return,
         };
         match pushed {
@@ -119,13 +119,13 @@ pub(super) async fn push_after_run(
     }
 }
 
-/// The targets whose files have errors. If the folder itself has one, its name is among them.
+/// The targets with errors in their files. If the folder itself has one, its name is among them.
 fn files_with_errors(loaded: &LoadedTargets) -> BTreeSet<String> {
     let wrong = loaded.problems.iter().filter(|problem| problem.is_error()).map(target_of);
     wrong.chain(loaded.broken.iter().cloned()).collect()
 }
 
-/// The target whose file has a problem.
+/// The target with this problem in its file.
 fn target_of(problem: &Diagnostic) -> String {
     Path::new(&problem.file).file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned())
 }

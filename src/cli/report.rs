@@ -33,7 +33,7 @@ pub fn run(args: &ReportArgs, context: &CommandContext) -> Result<ExitStatus, Co
         written.add_failure(&broken, context);
     }
     require_store(context, app.settings)?;
-    // What it has read must not be written after a purge.
+    // Rows that were read before a purge must not be written after it.
     let _lock = share_store(&app, "no page was written")?;
     app.warn_of_logos();
     let past = RunHistory::read(&app.database_path()).map_err(store_error)?;

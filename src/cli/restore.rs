@@ -1,8 +1,8 @@
 //! `restore FILE`: a project and its state folder from an archive of `backup --all`.
 //!
 //! Everything is unpacked and checked next to its place first. Then a file with the list of moves is written, and the
-//! moves follow. A process that is killed before that file exists has changed nothing, and the next command deletes what it
-//! has unpacked; after that, the next command finishes the moves.
+//! moves follow. A process that is killed before that file exists has changed nothing, and the next command deletes its
+//! unpacked files; after that, the next command finishes the moves.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
@@ -31,7 +31,7 @@ mod places;
 mod unpack;
 mod waiting;
 
-/// Finishes the moves of a restore that was killed, or deletes what it had unpacked. Only for commands that open the
+/// Finishes the moves of a restore that was killed, or deletes its unpacked files. Only for commands that open the
 /// project: the list of moves is in the project folder, which may be a copy from elsewhere.
 pub(super) fn finish_interrupted(context: &CommandContext) -> Result<(), CommandError> {
     let root = &context.project.root;

@@ -273,7 +273,7 @@ impl RunCommand<'_> {
                 results.add_error(error);
             }
         }
-        // After a failure of the disk, nothing more is written: a later sync may claim to have saved what is lost.
+        // After a failure of the disk, nothing more is written: a later sync may claim to have saved lost data.
         if self.results.exits.last() != Some(&ExitStatus::Storage) {
             self.write_overview();
         }

@@ -75,7 +75,7 @@ fn send(snapshot: &FeedSnapshot, options: SingerOptions) -> Result<SingerReport,
     match sent {
         Ok(report) => out.flush().map(|()| report).map_err(SingerError::from),
         Err(error) => {
-            // What is not written yet would be half a message.
+            // The bytes that are not written yet would be half a message.
             drop(out.into_parts());
             Err(error)
         }
@@ -109,7 +109,7 @@ fn singer_error(error: SingerError) -> CommandError {
     }
 }
 
-/// What was sent, on one line.
+/// A summary of the sent rows, on one line.
 fn describe(report: &SingerReport) -> String {
     let mut text = format!(
         "sent {} and {} of {} at version {}",

@@ -128,7 +128,7 @@ fn describe_calls(stream: &Stream) -> String {
     }
 }
 
-/// The streams whose rows contain the ids that this stream takes.
+/// The streams with rows that contain the ids that this stream takes.
 fn parent_streams(stream: &Stream) -> Vec<&'static str> {
     let StreamInput::Ids(kind) = stream.input else { return Vec::new() };
     stream::all().filter(|s| s.reference_column(kind).is_some()).map(|s| s.name).collect()

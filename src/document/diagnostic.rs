@@ -63,7 +63,7 @@ impl Diagnostic {
         }
     }
 
-    /// Stands for further problems of a file that are only counted.
+    /// Represents further problems of a file that are only counted.
     pub(super) fn for_more(file: &str, more: usize) -> Diagnostic {
         let problems = if more == 1 { "problem" } else { "problems" };
         Diagnostic { more, ..Diagnostic::for_file(file, format!("and {more} more {problems}")) }

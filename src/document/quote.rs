@@ -140,7 +140,7 @@ fn is_odd_address(key: &str, value: &str) -> bool {
     key.trim() == "url" && (has_odd_character || !value.contains("://") && value.contains(['@', ':']))
 }
 
-/// Parameters of an address whose values are no secrets.
+/// Parameters of an address that have no secret values.
 const OPEN_PARAMETERS: [&str; 5] = ["host", "port", "sslmode", "sslrootcert", "si"];
 
 /// What may be secret in the query of an address: the values of all parameters but some, and parameters without a name.

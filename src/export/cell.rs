@@ -28,7 +28,7 @@ pub(super) struct CellMark {
     pub long: bool,
 }
 
-/// Appends a value as a cell. `kind` is none for the columns of a query, whose type is the type of each value.
+/// Appends a value as a cell. `kind` is none for the columns of a query: each value there has its own type.
 pub(super) fn write_cell(
     style: &CsvStyle,
     kind: Option<ColumnType>,

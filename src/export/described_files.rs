@@ -11,7 +11,7 @@ use super::outcome::RunInfo;
 use super::package::DataPackage;
 use crate::store::{self, PublishedFile};
 
-/// Records the files whose content the data package describes and the store does not.
+/// Records the files with content that the data package describes and the store does not.
 pub(super) fn record_described_files(
     store: &Connection,
     run: &RunInfo,
@@ -35,7 +35,7 @@ pub(super) fn record_described_files(
             let (rows, guarded) = package.counts(&path);
             let (bytes, source) = (resource["bytes"].as_u64().unwrap_or(0), text("source"));
             let path = format!("{}/{path}", run.job);
-            // Nothing is known about what it was made from.
+            // Its inputs are not known.
             let inputs = String::new();
             found.push(PublishedFile { path, source, inputs, sha256, bytes, rows, guarded, data_version: None });
         }

@@ -20,7 +20,7 @@ use crate::settings::FileFormat;
 #[cfg(not(feature = "lake"))]
 const NO_PARQUET: &str = "this program was built without Parquet";
 
-/// What is kept of entities that occur in several files.
+/// The cached parts of entities that occur in several files.
 #[derive(Default)]
 pub(super) struct FormatCaches {
     /// Cells of CSV files.
@@ -53,7 +53,7 @@ pub(super) fn write_rows(
     }
 }
 
-/// Writes a page, whose numbers are those of other files and of the store.
+/// Writes a page. Its numbers are those of other files and of the store.
 fn write_page(store: &Connection, source: &RowSource<'_>, mut out: impl Write) -> Result<FileStats, RenderError> {
     if let RowSource::Page(page) = source {
         let rendered = render_job_page(store, page)?;

@@ -145,7 +145,7 @@ pub struct JobExportReport {
     pub deleted: u64,
     /// What files do not show, and why.
     pub warnings: Vec<String>,
-    /// Fetches whose files show what is whole so far.
+    /// Fetches with files that show the parts that are whole so far.
     pub so_far: BTreeSet<String>,
 }
 
@@ -279,7 +279,7 @@ impl JobFiles {
             }
             _ => None,
         });
-        // One file beside all files of the lists of a fetch.
+        // One file for all files of the lists of a fetch.
         let of_lists = job.fetches.iter().filter(|fetch| is_finished(fetch)).flat_map(|fetch| {
             let files = fetch.files.iter().filter(|file| file.name.list_placeholder().is_some());
             files.map(move |file| (file.format.replace_extension(&format!("{}.csv", fetch.name)), fetch))

@@ -132,7 +132,7 @@ impl AbandonedJournals {
     }
 }
 
-/// The complete lines of a journal. A kill may have cut off the last one, whose file was then not renamed.
+/// The complete lines of a journal. A kill may have cut off the last one. Its file was then not renamed.
 fn entries(bytes: &[u8]) -> impl Iterator<Item = JournalEntry> {
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
 }

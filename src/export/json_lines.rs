@@ -1,4 +1,4 @@
-//! Renders rows as JSON Lines: one object a line, whose keys are the columns in their order.
+//! Renders rows as JSON Lines: one object a line, with the columns as keys, in their order.
 //!
 //! Values have the types of their columns: numbers, booleans, lists as arrays, times as ISO 8601 texts, and null. Texts are
 //! exact, so no value is guarded or replaced. In a query, each value has the type that SQLite gives it.

@@ -8,7 +8,7 @@ use crate::settings::FileFormat;
 use crate::store::purge::PurgedUser;
 
 /// Copies a file of lines without the rows of a user. Returns how many rows were kept and how many not; none if no column
-/// says whose row it is.
+/// names the user of a row.
 pub(super) fn copy_lines(
     file: &mut std::fs::File,
     path: &str,
@@ -45,7 +45,7 @@ impl KeptRows {
     }
 }
 
-/// Finds the rows of other users in a file of this length. `None` if the file has no column that says whose row it is.
+/// Finds the rows of other users in a file of this length. `None` if the file has no column with the user of a row.
 fn rows_to_keep(file: impl Read, length: u64, user: &PurgedUser) -> std::io::Result<Option<KeptRows>> {
     let mut file = BufReader::with_capacity(1 << 16, file);
     let delimiter = find_delimiter(std::io::BufRead::fill_buf(&mut file)?);
@@ -81,7 +81,7 @@ fn rows_to_keep(file: impl Read, length: u64, user: &PurgedUser) -> std::io::Res
     Ok(column.is_some().then_some(kept))
 }
 
-/// Finds the lines of other users in a file of JSON Lines. `None` if an object does not say whose row it is.
+/// Finds the lines of other users in a file of JSON Lines. `None` if an object does not name its user.
 fn lines_to_keep(file: impl Read, user: &PurgedUser) -> std::io::Result<Option<KeptRows>> {
     let mut file = BufReader::with_capacity(1 << 16, file);
     let mut kept = KeptRows::default();

@@ -1,4 +1,4 @@
-//! The value of `:last_file_at`: up to which time the files of a job show what was new.
+//! The value of `:last_file_at`: the time up to which the files of a job show new rows.
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;

@@ -65,7 +65,7 @@ pub struct FetchRows<'a> {
 }
 
 /// What the source of a file says about its format: `saved_tracks as jsonl`. The files of a fetch have different sources,
-/// because each has its own time up to which it shows what was new.
+/// because each has its own time up to which it shows new rows.
 pub(super) fn suffix_of(format: FileFormat) -> String {
     match format {
         FileFormat::Csv => String::new(),

@@ -60,7 +60,7 @@ pub fn publish_overview(
         record: PublishedFile {
             path: OVERVIEW_FILE.into(),
             source: OVERVIEW_SOURCE.into(),
-            // It is always rendered, since that takes no longer than comparing what it is made from.
+            // It is always rendered, since that takes no longer than comparing its inputs.
             inputs: "rendered".into(),
             sha256: written.sha256.clone(),
             bytes: written.bytes,

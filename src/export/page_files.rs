@@ -13,9 +13,9 @@ use crate::store::{OutdatedFile, REPORT_SOURCE, other_pages};
 
 /// For whom a page is.
 pub(super) struct PageAudience {
-    /// The id and the local name of the user whose data it shows; `None` for all that the job has.
+    /// The id and the local name of the user, if it shows the data of one user; `None` for all that the job has.
     user: Option<(String, String)>,
-    /// A reader whose views have only this user's rows.
+    /// A reader with views of only this user's rows.
     reader: Option<QueryReader>,
     /// The values that charts may name.
     chart_values: QueryParameters,
@@ -79,7 +79,7 @@ impl<'s> PageSource<'s> {
         let mut queries: Vec<PageQuery<'s>> = Vec::new();
         for plan in self.plans {
             let FileContent::Query { query, bound, .. } = &plan.content else { continue };
-            // One user's rows are not shown beside another's, and each query once.
+            // One user's rows are not shown together with another's, and each query is shown once.
             if plan.user == name && !queries.iter().any(|other| std::ptr::eq(other.sql, query.sql.as_str())) {
                 let path = plan.file.name.template().replace("{user}", name);
                 queries.push(PageQuery { path, sql: &query.sql, reader: self.reader, bound });

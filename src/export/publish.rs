@@ -79,7 +79,7 @@ struct JobExport<'a> {
     changed: OnceCell<EntityChanges>,
     /// Files that contain no changed entity, with the store version that they now show.
     current: RefCell<Vec<(String, i64)>>,
-    /// What is kept of entities that occur in several files.
+    /// The cached parts of entities that occur in several files.
     caches: RefCell<FormatCaches>,
     /// Files that are published and not recorded yet.
     journal: ExportJournal<'a>,

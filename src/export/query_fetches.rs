@@ -44,8 +44,8 @@ pub(super) fn fetched_rows(fetch: &Fetch, fire_at: DateTime<Utc>, user_id: Optio
     QueryFetch { name: fetch.name.clone(), stream: fetch.stream, market, user_id, since, inputs }
 }
 
-/// Fills the tables with the input rows that the files of fetches show. Returns the fetches whose file cannot be read, and
-/// why.
+/// Fills the tables with the input rows that the files of fetches show. Returns the fetches with a file that cannot be
+/// read, and why.
 ///
 /// # Errors
 /// If a table cannot be created.

@@ -21,9 +21,9 @@ pub(super) struct RowSources<'s> {
     pub held_back: bool,
     /// Fetches that did not finish.
     pub unfinished: &'s BTreeSet<String>,
-    /// Those of them that have never finished, and show what is whole so far.
+    /// Those of them that have never finished, and show the parts that are whole so far.
     pub so_far: BTreeSet<String>,
-    /// Fetches whose files show an input file that cannot be read, and why. These files stay as they are.
+    /// Fetches with files that show an input file that cannot be read, and why. These files stay as they are.
     pub unread_inputs: BTreeMap<String, String>,
 }
 
@@ -48,8 +48,8 @@ impl<'s> RowSources<'s> {
     }
 }
 
-/// The unfinished fetches of a job whose files show what is whole so far: the job wants it, they have never finished, and
-/// they have rows. A header alone would say that there are none.
+/// The unfinished fetches of a job with files that show the parts that are whole so far: the job wants it, the fetches
+/// have never finished, and they have rows. A header alone would say that there are none.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -25,7 +25,7 @@ pub(super) struct RowSpool {
     cell: Vec<u8>,
 }
 
-/// All rows of a file, with what is known about them.
+/// All rows of a file, with their statistics.
 pub(super) struct SpooledRows {
     pub stats: FileStats,
     file: BufReader<SpooledTempFile>,

@@ -2,7 +2,7 @@
 
 use rusqlite::types::ValueRef;
 
-/// Appends a value: a byte for its type, then its content. Whoever reads it must know where it ends.
+/// Appends a value: a byte for its type, then its content. The reader must know where the value ends.
 pub(super) fn write_value(value: ValueRef<'_>, out: &mut Vec<u8>) {
     match value {
         ValueRef::Null => out.push(0),

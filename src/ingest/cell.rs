@@ -5,7 +5,7 @@ use crate::store::{CellValue, FieldProblem};
 use spotify_client::EntityKind;
 use spotify_client::wire::{ExternalUrls, JsonField, JsonInt, JsonText, JsonTime};
 
-/// Converts a text of which null is a value, too.
+/// Converts a text for which null is a value, too.
 pub(super) fn text<'a>(field: &'a JsonField<JsonText<'_>>) -> CellValue<'a> {
     match field {
         JsonField::Absent | JsonField::Unreadable => CellValue::Absent,

@@ -23,7 +23,7 @@ pub struct StagedPage {
     pub fields: FieldCounts,
 }
 
-/// Stages the entries of a page whose first entry is at `offset`.
+/// Stages the entries of a page. The first entry is at `offset`.
 ///
 /// # Errors
 /// If the store cannot be written. A malformed entry is not an error: it is listed in the result.

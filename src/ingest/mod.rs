@@ -43,7 +43,7 @@ pub struct IngestContext {
     pub now: String,
     /// Requested market; empty if there was none.
     pub market: String,
-    /// Spotify's id of the user whose token was used, if any.
+    /// Spotify's id of the owner of the used token; none for a token of the app.
     pub user_id: Option<String>,
     findings: EntryFindings,
 }

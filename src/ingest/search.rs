@@ -30,7 +30,7 @@ pub struct StagedSearchPage {
     pub beyond: i64,
     /// The page of a type repeats the page before it.
     pub repeats_previous: bool,
-    /// Types whose page cannot be read, while those of others can.
+    /// Types with a page that cannot be read, while the pages of other types can.
     pub odd_kinds: Vec<EntityKind>,
     /// Rank and id of hits that name no code, where a code was searched for.
     pub unverified: Vec<(i64, String)>,

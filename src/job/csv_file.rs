@@ -47,7 +47,7 @@ pub(super) enum TextEncoding {
     Any,
 }
 
-/// A file in memory, whose rows can be gone through.
+/// A file in memory that can be read row by row.
 pub(super) struct CsvFile {
     text: Vec<u8>,
     delimiter: u8,
@@ -97,7 +97,7 @@ impl CsvFile {
     /// Calls `each` with all rows that are not empty, until it returns an error.
     ///
     /// # Errors
-    /// The error of `each`, or what is wrong with a line: it is too long, has too many cells, is not UTF-8, or is one row
+    /// The error of `each`, or the problem with a line: it is too long, has too many cells, is not UTF-8, or is one row
     /// too many.
     pub(super) fn for_each_row<'a>(
         &'a self,

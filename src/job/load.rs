@@ -81,7 +81,7 @@ fn load_within(limits: InputLimits, project: &Project, settings: &Settings, name
     loaded
 }
 
-/// Adds a job, or what is wrong with it. Returns whether the job is valid.
+/// Adds a job, or the problems with it. Returns whether the job is valid.
 fn load_job(
     project: &Project,
     settings: &Settings,

@@ -69,8 +69,8 @@ pub struct Job {
     pub queries: Vec<JobQuery>,
     /// Whether it writes a workbook.
     pub xlsx: bool,
-    /// Whether a partial run writes files, if the job says so. If it does, a fetch that has never finished shows what is
-    /// whole so far.
+    /// Whether a partial run writes files, if the job says so. If it does, a fetch that has never finished shows the
+    /// parts that are whole so far.
     pub publish_partial: Option<bool>,
     /// Its page, if it has one.
     pub report: Option<JobReport>,
@@ -124,7 +124,7 @@ pub struct Fetch {
     pub source: FetchSource,
     /// What its file of ids contained, if it has one.
     pub ids_file: Option<IdsFile>,
-    /// Its `ids_file` or `queries_file`, whose rows queries may read.
+    /// Its `ids_file` or `queries_file`. Queries may read the rows of this file.
     pub input_file: Option<Arc<InputFile>>,
     /// Whether its files have the columns of its input file.
     pub join_inputs: bool,

@@ -14,7 +14,7 @@ pub struct JobReport {
     pub weeks: u32,
     /// Maximum number of rows of a table.
     pub rows: u64,
-    /// Whether it shows who added what, and whose lists there are.
+    /// Whether it shows who added what, and who owns the lists.
     pub people: bool,
 }
 
@@ -39,7 +39,7 @@ impl JobReport {
 /// A section of the page of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportSection {
-    /// What was added to and removed from playlists.
+    /// The additions to playlists, and the removals from them.
     Changes,
     /// The sizes of playlists over time.
     Growth,
@@ -105,7 +105,7 @@ pub struct JobChart {
 }
 
 impl JobChart {
-    /// What is wrong with the columns of its SQL.
+    /// The problem with the columns of its SQL, if there is one.
     pub fn wrong_columns(&self, columns: &[String]) -> Option<String> {
         let (needed, optional) = CHART_COLUMNS;
         let missing: Vec<String> = needed

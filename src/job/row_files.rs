@@ -76,7 +76,7 @@ pub(super) fn is_in_workbook(values: &TableValues<'_, '_>, files: &[RowFile]) ->
     !files.is_empty() || values.entry(FileFormat::Csv.as_str()).is_none()
 }
 
-/// Reads the files of a query, one of which the job file must name.
+/// Reads the files of a query. The job file must name at least one.
 pub(super) fn files_of_query(
     values: &TableValues<'_, '_>,
     context: &JobContext<'_>,

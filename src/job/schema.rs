@@ -47,7 +47,7 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// A `[[fetch]]`: all keys with their types, and per stream what it takes, understands and has.
+/// A `[[fetch]]`: all keys with their types, and the inputs, options and columns of each stream.
 fn fetch_schema() -> Value {
     let mut schema = table(properties(FETCH));
     let streams: Vec<Value> = stream::all()

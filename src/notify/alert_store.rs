@@ -85,7 +85,7 @@ struct AlertState {
     /// By job: the ping about its newest finished run.
     #[serde(default)]
     pings: BTreeMap<String, PendingPing>,
-    /// The end of the time of which digests have told.
+    /// The end of the period that digests have covered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     digest_until: Option<DateTime<Utc>>,
     /// By job or part of a job, or an empty name for the project: the warnings that were reported and last.
@@ -218,7 +218,7 @@ impl AlertStore {
         ended.unwrap_or_default()
     }
 
-    /// Deletes the alerts and warnings whose text is about a deleted user, and also the messages and pings of jobs that
+    /// Deletes the alerts and warnings that mention a deleted user, and also the messages and pings of jobs that
     /// read for the user: they name files, and so playlists. Returns their number.
     ///
     /// # Errors
@@ -250,7 +250,7 @@ impl AlertStore {
         })
     }
 
-    /// The end of the time of which digests have told. The first call sets it to the present.
+    /// The end of the period that digests have covered. The first call sets it to the present.
     pub fn digest_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         if let Some(until) = self.read().ok()?.digest_until {
             // A clock that was ahead must not silence the digests.

@@ -52,12 +52,12 @@ pub struct PushReport {
     pub emptied: Vec<String>,
     /// Times that the target cannot store. They became null.
     pub unreadable_times: u64,
-    /// Rows whose key contains such a time. They were left out.
+    /// Rows with such a time in their key. They were left out.
     pub left_out: u64,
     /// The files that were written.
     #[serde(skip_serializing_if = "is_zero")]
     pub files: u64,
-    /// What is in the folders of a lake and was not written by a push, such as links. It was left alone.
+    /// Names in the folders of a lake that no push has written, such as links. They were left alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_ours: Vec<String>,
     /// Why all rows were sent, although the target had an earlier version of them.

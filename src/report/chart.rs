@@ -155,7 +155,7 @@ fn free_height(end: f64, across: (f64, f64), line: &[ValuePoint], shape: LineSha
 /// The height of a bar with its name above it.
 const ROW_HEIGHT: f64 = 32.0;
 
-/// Lying bars, whose names may be long. A negative value goes to the left.
+/// Lying bars. Their names may be long. A negative value goes to the left.
 pub(super) fn rows_of_bars(id: String, title: &str, values: &[(String, f64)]) -> Chart {
     let height = 4.0 + ROW_HEIGHT * values.len() as f64;
     let mut chart = Chart { id, title: title.to_owned(), height: height as u32, ..Chart::default() };

@@ -1,4 +1,4 @@
-//! Charts from the operator's own SQL. What is wrong with one costs that chart alone: the page and the run name it.
+//! Charts from the operator's own SQL. A problem with one costs that chart alone: the page and the run name it.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::types::Value;

@@ -1,4 +1,4 @@
-//! The section about the fetches of the run: what each requested and got, and what is missing.
+//! The section about the fetches of the run: what each requested and got, and the missing items.
 
 use super::job_page::{PageScope, ReportError, words};
 use super::page::{PageCell, PageTable, Section, counted};

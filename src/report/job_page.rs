@@ -22,13 +22,13 @@ pub struct JobPage<'a> {
     /// For the queries of the job: their files, readers and parameters.
     pub queries: Vec<PageQuery<'a>>,
     pub charts: Vec<PageChart<'a>>,
-    /// The id and the local name of the user whose data it shows; `None` for those of all.
+    /// The id and the local name of the user, if it shows the data of one user; `None` for those of all.
     pub user: Option<(&'a str, &'a str)>,
     pub logo: &'a PageLogo,
 }
 
 impl JobPage<'_> {
-    /// The SQL texts whose results it shows.
+    /// The SQL texts of the results that it shows.
     pub fn sql(&self) -> impl Iterator<Item = &str> {
         self.queries.iter().map(|query| query.sql).chain(self.charts.iter().map(|chart| chart.chart.sql.as_str()))
     }
@@ -135,7 +135,7 @@ pub(super) struct PageScope<'a> {
     pub job: &'a Job,
     pub reported: ReportedJob,
     pub report: &'a JobReport,
-    /// The id and the local name of the user whose data are shown; `None` for those of all.
+    /// The id and the local name of the user, if the data of one user are shown; `None` for those of all.
     pub user: Option<(&'a str, &'a str)>,
     /// The run that the page shows.
     pub run: i64,

@@ -35,7 +35,7 @@ pub enum LogoError {
         key: &'static str,
         /// Its value.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why it cannot be used.
         why: String,
     },
 }

@@ -2,7 +2,7 @@
 //!
 //! A page is one file without a script and without a request: the style is in it, and its policy allows nothing else. Charts
 //! are drawn here as shapes, and each is followed by a table with the same numbers. All texts go through the escaping of the
-//! template, whose type knows that it writes HTML.
+//! template. The type of the template knows that it writes HTML.
 
 mod catalog_sections;
 mod chart;

@@ -154,7 +154,7 @@ impl RunStrip {
         empty.into_iter().chain(states).collect()
     }
 
-    /// What it shows, in words.
+    /// The number of shown runs in each state, in words.
     pub(super) fn words(&self) -> String {
         let count = |state: RunState| self.0.iter().filter(|run| **run == state).count();
         let parts: Vec<String> =

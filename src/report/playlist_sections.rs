@@ -1,4 +1,4 @@
-//! The sections about playlists: what changed, how they grow, and what is in them twice.
+//! The sections about playlists: what changed, how they grow, and which items are in them twice.
 
 use std::cmp::Reverse;
 
@@ -13,7 +13,7 @@ use crate::store::report_rows::{self, NamedLink};
 /// Maximum number of charts of sizes. The table has the other playlists.
 const MAX_CHARTS: usize = 12;
 
-/// A playlist with its sizes over time, of which there is at least one.
+/// A playlist with its sizes over time. There is at least one size.
 struct SizedPlaylist {
     playlist: NamedLink,
     owner: NamedLink,
@@ -28,7 +28,7 @@ impl SizedPlaylist {
 }
 
 impl PageScope<'_> {
-    /// What was added to and removed from the playlists of the job.
+    /// The additions to the playlists of the job, and the removals from them.
     pub(super) fn changes(&self, facts: &mut Facts) -> Result<Option<Section>, ReportError> {
         let (store, job) = (self.store, &self.reported);
         let first = report_rows::first_playlist_reads(store, job, &self.started_at())?;

@@ -7,7 +7,7 @@ use super::page::{PageCell, PageTable, counted};
 use crate::store::query::{QueryParameters, QueryReader};
 use crate::store::report_rows::NamedLink;
 
-/// A query whose first rows are shown.
+/// A query. The page shows its first rows.
 pub struct PageQuery<'a> {
     /// The name of its file.
     pub path: String,

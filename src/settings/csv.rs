@@ -9,9 +9,9 @@ pub enum CsvProfile {
     /// For pandas, R, DuckDB and people: comma, `\n`, no byte order mark, times as stored.
     #[default]
     Plain,
-    /// For Excel on systems whose list separator is a comma.
+    /// For Excel on systems with a comma as the list separator.
     Excel,
-    /// For Excel on systems whose list separator is a semicolon, as in most of Europe.
+    /// For Excel on systems with a semicolon as the list separator, as in most of Europe.
     ExcelSemicolon,
     /// The columns of watsonbox/exportify.
     Exportify,

@@ -1,4 +1,4 @@
-//! Folders and files of a project that strangers can change: what is in them decides what this program does and sends.
+//! Folders and files of a project that strangers can change: their contents decide what this program does and sends.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -28,7 +28,7 @@ pub enum OpenReason {
 }
 
 impl OpenFolder {
-    /// What is wrong, in a sentence without a period.
+    /// The problem, in a sentence without a period.
     pub fn problem(&self) -> String {
         let path = self.path.display();
         match self.why {
@@ -88,7 +88,7 @@ fn is_of_operator(project: &Project, path: &Path) -> bool {
         || project.config_file.parent().is_some_and(|config| path.starts_with(config))
 }
 
-/// Containers mount settings with mode 0777 that nobody can write.
+/// Containers mount settings read-only, but with mode 0777.
 fn is_read_only(path: &Path) -> bool {
     rustix::fs::statvfs(path).is_ok_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

@@ -50,7 +50,7 @@ pub struct OpenSecretFile {
 }
 
 impl OpenSecretFile {
-    /// What is wrong, in a sentence without a period.
+    /// The problem, in a sentence without a period.
     pub fn problem(&self) -> String {
         let what = if self.mode & 0o022 == 0 { "read" } else { "change" };
         format!("other users can {what} {} (mode {:04o})", self.path.display(), self.mode)

@@ -44,7 +44,8 @@ pub struct Settings {
     /// The origin of each setting that is not a default, by dotted name.
     #[serde(skip)]
     pub origins: BTreeMap<String, SettingOrigin>,
-    /// What is wrong with the files of hook addresses. Commands that send messages refuse to start, `check` and `doctor` report them, and the others ignore them.
+    /// Problems with the files of hook addresses. Commands that send messages refuse to start, `check` and `doctor`
+    /// report the problems, and the other commands ignore them.
     #[serde(skip)]
     pub hook_problems: Vec<Diagnostic>,
     /// The part of the users that this process reads (`--shard`).

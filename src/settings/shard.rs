@@ -24,7 +24,7 @@ impl Shard {
         xxh3_64(name.as_bytes()) % self.count + 1 == self.number
     }
 
-    /// The shards, of any number of shards, that have a file or folder of this name beside that of the project.
+    /// The shards, of any number of shards, that have a file or folder of this name next to that of the project.
     ///
     /// # Errors
     /// If the folder around it exists and cannot be read.
@@ -48,7 +48,7 @@ impl Shard {
         Ok(shards)
     }
 
-    /// The place of a file or folder of this shard: in a folder of its own beside the others.
+    /// The place of a file or folder of this shard: in a folder of its own next to the others.
     pub(super) fn place(self, path: &Path) -> PathBuf {
         let name = path.file_name().unwrap_or_default();
         path.parent().unwrap_or(Path::new("")).join(self.folder_name()).join(name)

@@ -206,7 +206,7 @@ impl ListenerState {
                 "Only a browser that returns from Spotify is expected here.",
             ));
         }
-        // A foreign page whose name resolves to this machine sends its own host name.
+        // A foreign page with a name that resolves to this machine sends its own host name.
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
         if host != Some(&*self.address.to_string())
             && !(self.address.port() == 80 && host == Some(&*self.address.ip().to_string()))

@@ -200,7 +200,7 @@ pub async fn finish(
     Ok(CompletedSignIn { grant, lacking, also })
 }
 
-/// Refuses a sign-in whose user got another grant after it was started.
+/// Refuses a sign-in if its user got another grant after it was started.
 fn refuse_superseded(grants: &GrantStore, pending: &PendingSignIn) -> Result<(), SignInError> {
     match grants.get(&pending.user)? {
         Some(grant) if Some(grant.given_at) != pending.known_grant_at => {

@@ -10,19 +10,19 @@ use super::state::Bookmark;
 use super::{SingerError, SingerState};
 use crate::store::{FeedSnapshot, FeedTable};
 
-/// What is sent.
+/// What to send.
 #[derive(Debug, Clone)]
 pub struct SingerOptions {
     /// The selected tables with their selected columns.
     pub tables: Vec<FeedTable>,
-    /// What was sent before.
+    /// The state that earlier messages have reached.
     pub state: SingerState,
     /// Send all rows.
     pub full: bool,
     pub now: DateTime<Utc>,
 }
 
-/// What was sent.
+/// The counts of the sent tables and rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SingerReport {
     pub tables: usize,
@@ -34,7 +34,7 @@ pub struct SingerReport {
     pub version: i64,
     /// Times that no target can read. They became null.
     pub unreadable_times: u64,
-    /// Rows whose key contains such a time. They were left out.
+    /// Rows with such a time in their key. They were left out.
     pub left_out: u64,
 }
 

@@ -43,7 +43,7 @@ pub fn add_artists(tx: &mut WriteTx, of: CreditedEntity, id: &str, artists: Text
     Ok(())
 }
 
-/// Lists of an entity whose values stay when they come empty.
+/// Lists of an entity that keep their values when they come empty.
 #[derive(Debug, Clone, Copy)]
 pub enum KnownValues<'a> {
     Artists(CreditedEntity),

@@ -57,7 +57,7 @@ pub struct FieldScope {
     pub run: i64,
     pub fetch: String,
     pub stream: &'static str,
-    /// `app`, or the id of the user whose token was used.
+    /// `app`, or the id of the owner of the used token.
     pub audience: String,
     /// The list; none for entities that are read by id.
     pub list: Option<i64>,

@@ -23,7 +23,7 @@ pub struct MarkedFile {
     pub rows: u64,
 }
 
-/// What is recorded about a file.
+/// The record about a file.
 struct FileMark {
     path: String,
     until_at: String,
@@ -31,7 +31,7 @@ struct FileMark {
     row_count: Option<i64>,
 }
 
-/// Returns the time up to which the files before this one show what was new; none if there is none. A file that
+/// Returns the time up to which the files before this one show new rows; none if there is none. A file that
 /// replaces one of the same day shows what that one shows, too.
 ///
 /// # Errors
@@ -64,8 +64,8 @@ pub fn sources_with_files(store: &Connection, job: &str, of: &str) -> rusqlite::
     rows.collect()
 }
 
-/// Records that a run of a job wrote files. With `by_reads`, they show what the run itself had read by then,
-/// otherwise what was stored at `now`.
+/// Records that a run of a job wrote files. With `by_reads`, they show the rows that the run itself had read by
+/// then, otherwise the rows that were stored at `now`.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -1,9 +1,9 @@
-//! Plays from the files of Spotify's privacy export, each of which is stored once even if the API sent it, too.
+//! Plays from the files of Spotify's privacy export. Each play is stored once even if the API sent it, too.
 //!
 //! The two sources describe one play differently. The API's time has milliseconds, that of the export has seconds or
 //! only minutes. They may be the start or the end of the play, so they differ by up to its length. The track may have
 //! another id, since Spotify replaces tracks. A play of the export is therefore known if the user has a play of the
-//! same recording or of the same title and artist close to it, and each known play stands for one play of the export.
+//! same recording or of the same title and artist close to it, and each known play represents one play of the export.
 
 use std::collections::BTreeSet;
 
@@ -73,7 +73,7 @@ enum PlaySource {
     ImportToTheMinute,
 }
 
-/// The plays of one song that no play of the export stands for yet, by source: their times and their places.
+/// The plays of one song that no play of the export represents yet, by source: their times and their places.
 type FreePlays = [BTreeSet<(i64, usize)>; 3];
 
 /// The plays of a user by song. Finding the nearest one takes the same time however many plays a song has.
@@ -331,7 +331,7 @@ impl KnownPlays {
         Ok(known)
     }
 
-    /// Lets every play stand for a play of another form.
+    /// Lets every play represent a play of another form.
     fn release_all(&mut self) {
         (0..self.plays.len()).for_each(|place| self.release(place));
     }
@@ -343,7 +343,7 @@ impl KnownPlays {
         }
     }
 
-    /// Adds an imported play that stands for one of the current form already.
+    /// Adds an imported play that represents one of the current form already.
     fn add_taken(&mut self, songs: Vec<SongKey>, at_ms: i64) -> usize {
         let mut numbers = Vec::with_capacity(songs.len());
         for song in songs {
@@ -359,7 +359,7 @@ impl KnownPlays {
         self.plays.len() - 1
     }
 
-    /// Takes the nearest play of the song that stands for no other one yet.
+    /// Takes the nearest play of the song that represents no other one yet.
     fn take_near(&mut self, songs: &[SongKey], play: &ExportedPlay) -> bool {
         let minute = if play.is_to_the_minute { 60_000 } else { 0 };
         let length = play.ms_played.clamp(0, MAX_LENGTH_MS);

@@ -12,7 +12,7 @@ pub struct InterruptedRead {
     pub kind: String,
     /// The parent, or the search expression.
     pub parent_id: String,
-    /// `app`, or the id of the user whose token reads it.
+    /// `app`, or the id of the owner of the token that reads it.
     pub audience: String,
     /// Requested market.
     pub market: String,

@@ -1,4 +1,4 @@
-//! What is missing from a published list: places at which Spotify sent no usable item, and announced items behind the
+//! The gaps of a published list: places at which Spotify sent no usable item, and announced items behind the
 //! last one. Runs that do not read the list whole look at these places, so that items are noticed that Spotify sends
 //! after all, although neither the total nor the version of the list has changed.
 
@@ -14,7 +14,7 @@ use crate::stream::StreamTable;
 /// More places of one list are not remembered.
 const MAX_PLACES: usize = 500;
 
-/// What is missing from a published list.
+/// The gaps of a published list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KnownGaps {
@@ -87,7 +87,7 @@ fn positions(tx: &WriteTx, list: i64, condition: &str) -> Result<Vec<i64>, Store
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Returns these places of a playlist, with the items whose rows stay there: the last parts of their URIs.
+/// Returns these places of a playlist, with the items that keep their rows there: the last parts of their URIs.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -106,8 +106,8 @@ pub fn with_playlist_items(
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Records what is missing from a list that is published. As long as it becomes no more, the runs that have looked at
-/// it still count.
+/// Records the gaps of a list that is published. As long as they do not grow, the runs that have looked at them still
+/// count.
 ///
 /// # Errors
 /// If the store cannot be read or written.
@@ -125,7 +125,7 @@ pub fn record(tx: &mut WriteTx, list: i64, mut places: Vec<i64>, proof: &ListPro
     save(tx, list, &gaps, &before)
 }
 
-/// Records that a run has looked at what is missing.
+/// Records that a run has looked at the gaps.
 ///
 /// # Errors
 /// If the store cannot be read or written.

@@ -83,7 +83,7 @@ pub(super) fn stage_known_tops(
     stage_matched(tx, (list, kind.as_str()), &old, &new)
 }
 
-/// Stages the known items in whose place the list repeats another one, where its total says that nothing was removed.
+/// Stages the known items that the list replaces with a repeated one, if its total says that nothing was removed.
 /// Two reads have shown the same by then.
 pub(super) fn stage_displaced(
     tx: &mut WriteTx,

@@ -15,7 +15,7 @@ pub struct LibraryPlaylist {
     pub read_snapshot_id: Option<String>,
     /// The last read of its items could not read some of them.
     pub has_unread: bool,
-    /// What is missing from its items.
+    /// The gaps in its items.
     pub gaps: KnownGaps,
     /// Number of stored items.
     pub stored: i64,

@@ -1,7 +1,7 @@
 //! Lists and how far each has been read.
 //!
-//! A list is stored once, no matter which job reads it. Its key consists of the stream, the parent, the user whose
-//! token reads it, the market and a variant. A checkpoint records how much of a new read is staged.
+//! A list is stored once, no matter which job reads it. Its key consists of the stream, the parent, the owner
+//! of the token that reads it, the market and a variant. A checkpoint records how much of a new read is staged.
 
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -15,14 +15,14 @@ pub struct ListKey {
     pub kind: &'static str,
     /// Id of the parent, or the search expression; empty if there is none.
     pub parent_id: String,
-    /// `app`, or the id of the user whose token reads it.
+    /// `app`, or the id of the owner of the token that reads it.
     pub audience: String,
     /// Requested market; empty if there was none.
     pub market: String,
     pub variant: String,
 }
 
-/// An item of a list whose own request fails, while those for the other items are answered.
+/// An item of a list. Its own request fails, while those for the other items are answered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadItem {
     /// Position, from 0.
@@ -57,7 +57,7 @@ pub struct ListRow {
     pub checked_at: Option<String>,
     /// Items that the last read could not read.
     pub unread: Vec<UnreadItem>,
-    /// What is missing from the published rows.
+    /// The gaps in the published rows.
     pub gaps: KnownGaps,
     /// The newest read since then that ended before its total and was not accepted.
     pub early_end: Option<EarlyEnd>,

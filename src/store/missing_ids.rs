@@ -10,7 +10,7 @@ pub struct MissingIdKey {
     pub stream: &'static str,
     /// The requested id.
     pub id: String,
-    /// `app`, or the id of the user whose token was used.
+    /// `app`, or the id of the owner of the used token.
     pub audience: String,
     /// Requested market; empty if there was none.
     pub market: String,

@@ -52,7 +52,7 @@ pub fn find_playlists_by_name(store: &Connection, name: &str) -> rusqlite::Resul
     Ok(Vec::new())
 }
 
-/// Returns the playlists whose names contain a text, whatever the case, by name.
+/// Returns the playlists with a text in their names, whatever the case, by name.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -86,7 +86,8 @@ pub fn playlist_details_at(
     Ok(found.unwrap_or_default())
 }
 
-/// The ids of the owners of the playlists whose items a run was refused; `None` for a playlist without a known owner.
+/// The ids of the owners of the playlists with items that a run was refused; `None` for a playlist without a known
+/// owner.
 ///
 /// # Errors
 /// If the store cannot be read.

@@ -131,7 +131,7 @@ pub fn has_rows(store: &Connection, rows: &ViewSelect<'_>) -> rusqlite::Result<b
 /// A list that a fetch requested and that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestedList {
-    /// The id of what it belongs to, such as a playlist.
+    /// The id of its parent, such as a playlist.
     pub id: String,
     /// Its title; empty if none is known.
     pub title: String,

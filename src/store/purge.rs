@@ -42,13 +42,13 @@ const TRACKS_OF_LISTS: [(&str, &str); 10] = [
 /// Tables with personal rows besides the lists of a user.
 const PERSONAL_TABLES: [&str; 3] = ["top_items", "plays", "resume_points"];
 
-/// Prefix of the audience of a list whose reader was deleted; a random number follows.
+/// Prefix of the audience of a list after its reader was deleted; a random number follows.
 const FORGOTTEN_AUDIENCE: &str = "forgotten ";
 
-/// The key in `store_info` of a purge whose bytes may still be in the file.
+/// The key in `store_info` of a purge that may have left deleted bytes in the file.
 const UNFINISHED: &str = "purge_unfinished";
 
-/// What was deleted, and what is kept for other readers.
+/// The counts of deleted rows, and of playlists that are kept for other readers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PurgeCounts {
     /// Rows of the library, tops and plays.
@@ -156,9 +156,8 @@ fn name_purged(tx: &WriteTx, user: &PurgedUser) -> Result<(), StoreError> {
 }
 
 /// Collects the playlists of the user that no other reader has read. A reader that Spotify only ever refused has not
-/// read a playlist, and neither has a reader whose data were deleted. Requests by id do not name their reader, but the
-/// fetches of runs do. What the app
-/// read in the user's own profile does not count.
+/// read a playlist, and neither has a reader with deleted data. Requests by id do not name their reader, but the
+/// fetches of runs do. What the app read in the user's own profile does not count.
 fn find_purged_playlists(tx: &WriteTx) -> Result<(), StoreError> {
     let theirs = "IN (SELECT id FROM purged_ids)";
     let other = |audience: &str| {
@@ -221,7 +220,7 @@ fn purge_skipped(tx: &WriteTx) -> Result<(), StoreError> {
 /// what this read left, and the list must say so.
 fn purge_lists(tx: &WriteTx) -> Result<(), StoreError> {
     let personal = personal_kinds();
-    // The app reads a profile with its own token. What it read there is the user's all the same.
+    // The app reads a profile with its own token. The rows that it read there are the user's all the same.
     let theirs = "(SELECT id FROM lists WHERE audience IN (SELECT id FROM purged_ids)
         OR kind = 'user_playlists' AND parent_id IN (SELECT id FROM purged_ids))";
     for table in ["requested", "staged_items", "checkpoints", "user_playlists"] {
@@ -291,7 +290,7 @@ fn purge_playlists(tx: &WriteTx) -> Result<usize, StoreError> {
 }
 
 /// Deletes the names of files on the user's own machine that no list of another user has. In a library or a list of plays, such
-/// a file is also a track whose id is its URI.
+/// a file is also a track with its URI as the id.
 fn purge_local_files(tx: &WriteTx) -> Result<(), StoreError> {
     let is_local = |column: &str| format!("{column} >= '{LOCAL_URI}' AND {column} < 'spotify:local;'");
     let unread = TRACKS_OF_LISTS

@@ -1,8 +1,8 @@
 //! A playlist at an earlier time: the current list with its recorded changes undone, newest first.
 //!
 //! The changes of one read record which positions were removed, added or moved; the rest of the list kept its
-//! order. So each read can be undone exactly: take out what was added or moved, put back what was removed or
-//! moved at its old position, and fill the gaps with the rest in order.
+//! order. So each read can be undone exactly: take out the added and moved items, put the removed and moved items
+//! back at their old positions, and fill the gaps with the rest in order.
 
 use rusqlite::{Connection, OptionalExtension, params};
 

@@ -19,13 +19,13 @@ pub use tops::{TopRank, top_ranks};
 #[derive(Debug)]
 pub struct ReportedJob {
     name: String,
-    /// As JSON: the names of its fetches that read the playlists of a user's library, and the user whose data are shown.
+    /// As JSON: the names of its fetches that read the playlists of a user's library, and the shown user.
     scope: String,
 }
 
 impl ReportedJob {
-    /// A job, its fetches that read the playlists of a user's library, and the id of the user whose data are shown; `None` for
-    /// those of all.
+    /// A job, its fetches that read the playlists of a user's library, and the id of the shown user; `None` for the
+    /// data of all users.
     pub fn new(name: &str, library_fetches: &[&str], user: Option<&str>) -> ReportedJob {
         let scope = serde_json::json!({ "library": library_fetches, "user": user }).to_string();
         ReportedJob { name: name.to_owned(), scope }
@@ -87,7 +87,7 @@ pub struct ChangedItem {
 pub struct PlaylistSize {
     pub playlist_id: String,
     pub playlist: NamedLink,
-    /// Whose list it is.
+    /// The owner of the playlist.
     pub owner: NamedLink,
     pub seen_at: String,
     pub items: u64,

@@ -96,8 +96,8 @@ fn write(
 }
 
 /// Moves what a fetch requested to the positions of the users that its job names now, and deletes the rows of
-/// other users. A user whose account is unknown because the grant is lost is found by the local name, and those
-/// rows stay.
+/// other users. If the account of a user is unknown because the grant is lost, the user is found by the local
+/// name, and those rows stay.
 ///
 /// # Errors
 /// If the store cannot be written.
@@ -186,7 +186,7 @@ pub fn replace_unfinished(
     info::set_value(tx.conn(), &key, "").map_err(|e| tx.error("cannot be written", e))
 }
 
-/// The key in `store_info` that says that what a fetch requested for a user is only what it came to before it was
+/// The key in `store_info` that says that the rows for a user are only the requests that a fetch made before it was
 /// interrupted. Users are named by their places, so that a purge need not know it.
 fn unfinished_key(job: &str, fetch: &str, place: i64) -> String {
     format!("{UNFINISHED}{job} {fetch} {place}")

@@ -3,7 +3,7 @@
 //! The age of a row depends on its table: when a track was played, the day of a rank, when a change was seen. A
 //! list has the age of its last confirmation by Spotify, together with its members; a removed member has the
 //! age of its removal. So a list that a job reads at every scheduled time never gets old, and the list of a
-//! user whose sign-in was lost does. Catalog entities are deleted when they are old and no remaining row refers
+//! user with a lost sign-in does. Catalog entities are deleted when they are old and no remaining row refers
 //! to them. A job reads the entities that it requests by id again before they reach that age, so its own
 //! entities never get old either.
 

@@ -29,7 +29,7 @@ fn is_of(line: &str, column: &str) -> bool {
     line.split_whitespace().next() == Some(column)
 }
 
-/// The columns of a table that a migration has built anew under another name.
+/// The columns of a table that a migration has rebuilt under another name.
 fn rebuilt(table: &str) -> Option<&'static str> {
     let head = format!("CREATE TABLE new_{table} (");
     let (_, rest) = MIGRATIONS.iter().find_map(|script| script.split_once(head.as_str()))?;

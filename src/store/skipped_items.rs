@@ -23,7 +23,7 @@ pub struct SkippedItem {
     pub detail: Option<String>,
     /// It was known before, so the run still counts as complete.
     pub already_known: bool,
-    /// The user whose token was used; empty for the app.
+    /// The owner of the used token; empty for the app.
     pub user_id: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub fn failed_ids(tx: &WriteTx, stream: &str) -> Result<HashMap<String, String>,
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Returns the ids of entities whose newest request in a fetch of a job failed and that were not read since.
+/// Returns the ids of entities if their newest request in a fetch of a job failed and they were not read since.
 ///
 /// # Errors
 /// If the store cannot be read.
@@ -161,7 +161,7 @@ pub fn name_null(
     )
 }
 
-/// Each reason is in the table of anomalies, which says what it means for the state of the run.
+/// Each reason is in the table of anomalies, which gives its meaning for the state of the run.
 fn assert_known(reason: &str) {
     debug_assert!(anomaly_table::find(reason).is_some(), "the table of anomalies lacks {reason}");
 }

@@ -72,7 +72,7 @@ pub fn as_text(tx: &WriteTx, list: i64, from: i64, to: i64) -> Result<Vec<String
     rows.and_then(Iterator::collect).map_err(|e| tx.error("cannot be read", e))
 }
 
-/// Discards the rows of a range whose item has an earlier row of the same kind. Returns their positions and items.
+/// Discards the rows of a range for items that have an earlier row of the same kind. Returns their positions and items.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -1,4 +1,4 @@
-//! The write connection: the group of tasks that is not committed yet, and what is remembered during a run: which rows
+//! The write connection: the group of tasks that is not committed yet, and the facts that a run remembers: which rows
 //! were already written, and whether anything changed that a CSV file may contain.
 
 use std::path::PathBuf;
@@ -132,7 +132,7 @@ impl WriteTx {
         result
     }
 
-    /// Runs a task whose commit may wait for the tasks that follow.
+    /// Runs a task. Its commit may wait for the tasks that follow.
     ///
     /// # Errors
     /// The error of `work`, in which case nothing of it is written, or that of a commit. After the latter

@@ -61,7 +61,7 @@ impl FatalError {
         self.unreported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The error for a caller whose task is not run.
+    /// The error for a caller if its task is not run.
     fn to_closed_error(&self) -> StoreError {
         self.unreported().take().unwrap_or_else(|| {
             let default = || ("its thread has ended".to_owned(), None);
@@ -187,7 +187,7 @@ impl Store {
         let boxed: WriteTask = Box::new(move |tx| {
             let result = task(tx);
             let after = fatal_error.after(tx, &result);
-            // The caller may have been cancelled; what it wrote is committed all the same.
+            // The caller may have been cancelled; its rows are committed all the same.
             let _ = reply.send(result);
             after
         });

@@ -196,7 +196,7 @@ pub struct Stream {
     pub entries: Option<EntryKind>,
     /// How a run reads it.
     pub strategy: ReadStrategy,
-    /// The streams under whose names its lists are stored; empty for its own name.
+    /// The names of streams under which its lists are stored; empty for its own name.
     pub lists: &'static [&'static str],
     /// How a run finds out whether it has changed.
     pub changes: ChangeDetection,

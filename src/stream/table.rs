@@ -9,7 +9,7 @@ pub enum StreamTable {
     Entities(&'static str),
     /// One row per member of a list.
     Members(MembershipTable),
-    /// One row per position of a playlist, including positions whose item could not be stored.
+    /// One row per position of a playlist, including positions with an item that could not be stored.
     PlaylistItems,
     /// A log of search results.
     SearchResults,

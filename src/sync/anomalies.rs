@@ -262,7 +262,7 @@ pub(super) fn find_page_anomaly(
     }
     // The version of a list tells whether it is whole, and discographies are known to announce more releases than
     // they have. A list that was never read replaces nothing. Any other list that ends early has rows missing, and so
-    // has one whose cursor leads to an empty page.
+    // has one with a cursor that leads to an empty page.
     let is_first_read = row.whole_at.is_none() && (!has_cursor || page.served() > 0);
     // Only the version of a list shows that none of the announced items is there.
     let is_plausible =

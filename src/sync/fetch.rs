@@ -318,7 +318,7 @@ impl FetchRun<'_> {
 }
 
 /// Reads a work item. Where a limit stops it that may not be the app's, the class of the app is found out
-/// first, and the item is read again. Returns what was read, and the error that stopped it.
+/// first, and the item is read again. Returns the result, and the error that stopped the read.
 async fn run_item(sync: &SyncContext, context: &FetchContext, item: &WorkItem) -> (WorkResult, Option<SyncError>) {
     let mut result = WorkResult::default();
     let ended = try_item(sync, context, item, &mut result).await;

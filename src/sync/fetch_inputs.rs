@@ -57,7 +57,7 @@ impl InputResolver<'_> {
         }
     }
 
-    /// Adds the ids whose request failed at the last try: a `where` that names a time does not select them again.
+    /// Adds the ids that failed when they were last requested: a `where` that names a time does not select them again.
     async fn add_failed_ids(
         &self,
         fetch: &Fetch,

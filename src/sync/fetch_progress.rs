@@ -50,7 +50,7 @@ pub struct FetchProgress {
     claimed: Mutex<HashMap<String, Vec<usize>>>,
     /// Ids that failed when they were last requested.
     failing: Mutex<HashSet<String>>,
-    /// Lists at whose gaps the fetch has looked.
+    /// Number of lists with gaps that the fetch has looked at.
     looks: AtomicI64,
 }
 

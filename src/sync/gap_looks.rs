@@ -1,9 +1,9 @@
-//! Looks at what is missing from a list that is not read whole, because it seems to be unchanged.
+//! Looks at the gaps of a list that is not read whole, because it seems to be unchanged.
 //!
 //! Spotify may send items later that it did not send at first, under the same total and the same version. So a run
 //! requests one page with places that were empty, and the first item behind the end. If an item comes, the list is read
-//! whole. An item that its pages lack even then keeps the place at which the look has found it. Most of what is missing
-//! never comes, so after some looks in vain there is a pause, which doubles each time, and a fetch looks at few lists.
+//! whole. An item that its pages lack even then keeps the place at which the look has found it. Most missing items
+//! never come, so after some looks in vain there is a pause, which doubles each time, and a fetch looks at few lists.
 //! A list that ends before known rows is looked at by each run until the rows are back or a person accepts the end.
 
 use std::collections::HashSet;
@@ -30,7 +30,7 @@ const LONGEST_PAUSE: u32 = 5;
 
 /// The part of a list that is presumed to be unchanged.
 pub(super) struct PresumedPart<'r> {
-    /// Places that are known to be empty, with the items that have them: doubles, and items whose rows stay.
+    /// Places that are known to be empty, with the items that have them: doubles, and items that keep their rows.
     pub gaps: Vec<(i64, Option<String>)>,
     /// The place behind the last item.
     pub end: i64,
@@ -95,7 +95,7 @@ pub(super) fn calls_of_look(sync: &SyncContext, gaps: &KnownGaps) -> u64 {
         + u64::from(due && gaps.behind_end > 0)
 }
 
-/// Looks at what is missing from the rest of a list.
+/// Looks at the gaps of the rest of a list.
 pub(super) async fn look_at_gaps(
     open: &OpenList<'_>,
     list: &ListRequest,

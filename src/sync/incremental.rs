@@ -24,7 +24,7 @@ pub(super) struct PreviousRows {
 }
 
 impl PreviousRows {
-    /// The rows of a list of which `served` of the `announced` items were served.
+    /// The rows of a list. Spotify served `served` of its `announced` items.
     pub(super) fn new(standing: Vec<ListMember>, served: i64, announced: i64) -> PreviousRows {
         let mut rows = vec![None; usize::try_from(served).unwrap_or(0)];
         let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(standing.len());

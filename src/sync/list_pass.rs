@@ -66,7 +66,7 @@ pub(super) struct ListPass<'a> {
     late_items: Vec<LateItem>,
     /// The list was continued behind its end by late items.
     has_late_end: bool,
-    /// Pages without items whose cursor was followed.
+    /// Number of pages without items after which the cursor was followed.
     empty_pages: usize,
 }
 

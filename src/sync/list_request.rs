@@ -41,8 +41,8 @@ pub(super) struct Prefetch {
     pub snapshot_id: Option<String>,
     /// Entity tag of the answer.
     pub etag: Option<String>,
-    /// The checkpoint was written a moment ago, from the answer about the parent, so what it staged is not
-    /// checked again.
+    /// The checkpoint was written a moment ago, from the answer about the parent, so its staged rows are
+    /// not checked again.
     pub is_from_parent: bool,
     /// Spotify has answered for the parent of the list, so the list cannot be gone.
     pub parent_answers: bool,

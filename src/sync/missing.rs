@@ -116,7 +116,7 @@ fn is_lasting(context: &FetchContext, id: &str, reason: &str) -> bool {
 
 /// The job to which a refusal is reported, and whether that was done already.
 struct Reporting {
-    /// The user whose token is used, as the run records it; empty for the app.
+    /// The owner of the used token, as the run records it; empty for the app.
     reader: String,
     is_own_library: bool,
 }

@@ -1,4 +1,4 @@
-//! The newest items of a list, if a job wants only some (`limit_per_parent`), whichever way Spotify orders it.
+//! The newest items of a list, if a job wants only some (`limit_per_parent`), however Spotify orders it.
 //!
 //! The first page shows the order. A list with its newest item first costs no more than its first pages. Of one
 //! with its oldest item first, the end is read. A list in no order is read whole. Spotify may put a new item
@@ -18,7 +18,7 @@ use crate::store::{Checkpoint, ListMember, ListRow, ProofKind, UnreadItem};
 use spotify_client::page::RawPage;
 use spotify_client::wire::scan;
 
-/// What the store says about a list whose newest items are wanted.
+/// The stored facts about a list, if only its newest items are wanted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct KnownNewest {
     /// Ids of the items that are stored, the newest first.

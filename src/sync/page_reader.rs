@@ -38,7 +38,7 @@ pub(super) struct PageReader<'a> {
     pub etag: Option<String>,
     /// A page that was requested already, and its offset.
     held: Option<(i64, RawPage)>,
-    /// What is read in smaller pages.
+    /// The range that is read in smaller pages.
     parts: Option<PageParts>,
     /// A request for the pages of the list was answered.
     has_answered: bool,
@@ -201,7 +201,7 @@ impl<'a> PageReader<'a> {
         self.etag.clone().filter(|_| offset == 0 && at.restarts == 0 && !is_second_answer)
     }
 
-    /// The page of the newest items of a list, of which only these are wanted.
+    /// The page of the newest items of a list, if only these are wanted.
     async fn newest_page(
         &mut self,
         at: &mut Checkpoint,

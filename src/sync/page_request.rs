@@ -16,7 +16,7 @@ use spotify_client::wire::Playlist;
 #[derive(Debug)]
 pub(super) enum PageResponse {
     Page(RawPage),
-    /// The page is the one whose entity tag was sent.
+    /// The page is the one with the entity tag that was sent.
     Unchanged,
 }
 

@@ -173,7 +173,7 @@ async fn estimate_with_first_page(
     Ok(estimate.with_reason(known.reason()).with_changes(all_new))
 }
 
-/// The cost of the newest items of a list whose first page is known.
+/// The cost of the newest items of a list with a known first page.
 async fn estimate_newest(
     estimator: &mut JobEstimator<'_>,
     context: &FetchContext,

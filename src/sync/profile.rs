@@ -17,7 +17,7 @@ use spotify_client::error::ApiError;
 use spotify_client::family::EndpointFamily;
 use spotify_client::page::utf8;
 
-/// Whether this run has read the profile of the user whose token the fetch uses.
+/// Whether this run has read the profile of the owner of the token that the fetch uses.
 async fn is_read(sync: &SyncContext, context: &FetchContext) -> Result<bool, SyncError> {
     let (id, span) = (context.audience.clone(), sync.fresh_span(TimeDelta::zero()));
     let read = move |s: &mut WriteTx| freshness::are_fresh(s, EntityTable::for_kind(EntityKind::User), &[id], &span);
@@ -36,7 +36,7 @@ pub(super) async fn estimate_profile(
     Ok(CallEstimate::for_one(EndpointFamily::ME, CallRange::exactly(1)))
 }
 
-/// Reads the profile of the user whose token the fetch uses.
+/// Reads the profile of the owner of the token that the fetch uses.
 pub(super) async fn read_profile(sync: &SyncContext, context: &FetchContext) -> Result<WorkResult, SyncError> {
     let name = context.stream.name;
     let requested = vec![RequestedItem { user_id: Some(context.audience.clone()), list_id: None, item_id: None }];

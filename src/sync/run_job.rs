@@ -171,9 +171,9 @@ impl JobRun<'_> {
         Ok(self.sync.store.write(move |s| requested::reassign_users(s, &job, &name, users.as_deref())).await?)
     }
 
-    /// Writes the files. Without queries, this happens on the store's own connection, whose cache has what was just
-    /// written. A query may take minutes, during which other jobs want to commit, so a job with queries gets a connection
-    /// and a thread of its own.
+    /// Writes the files. Without queries, this happens on the store's own connection: its cache has the rows that
+    /// were just written. A query may take minutes, during which other jobs want to commit, so a job with queries gets
+    /// a connection and a thread of its own.
     async fn write_files(
         &self,
         files: &JobFiles,

@@ -60,7 +60,7 @@ enum SearchOutcome {
         next: Checkpoint,
         /// The number of published rows, if it was the last answer.
         stored: Option<i64>,
-        /// Types whose page could not be read.
+        /// Types with a page that could not be read.
         odd_kinds: Vec<EntityKind>,
     },
     /// Hits are missing, or those of the answer before are repeated. Nothing was committed, and the answer

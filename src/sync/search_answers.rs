@@ -45,7 +45,7 @@ pub(super) struct SearchReader<'a> {
     /// The offset behind the last hit that is wanted.
     most: i64,
     has_answered: bool,
-    /// What is read in smaller answers, with the failure of the whole.
+    /// The part that is read in smaller answers, with the failure of the whole.
     parts: Option<(Halving, ApiError)>,
 }
 

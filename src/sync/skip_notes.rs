@@ -15,10 +15,10 @@ pub(super) struct SkipNotes {
     pub run: i64,
     pub fetch: String,
     pub stream: &'static str,
-    /// `app`, or the id of the user whose token is used.
+    /// `app`, or the id of the owner of the used token.
     pub audience: String,
     pub parent_id: Option<String>,
-    /// The user whose token is used, as the run records it; empty for the app.
+    /// The owner of the used token, as the run records it; empty for the app.
     pub user_id: String,
     pub now: String,
 }

@@ -33,7 +33,7 @@ pub struct Target {
     pub after_run: bool,
 }
 
-/// What is at the address of a target.
+/// The place that the address of a target names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TargetPlace {
     Postgres(PostgresPlace),

@@ -109,7 +109,7 @@ fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Option<PurgeO
 
 /// Deletes what the state folder says about the user, and the messages and pings of jobs that read for the user.
 fn forget_alerts(alerts: &AlertStore, user: &PurgedUser, jobs: &BTreeSet<String>) -> Result<(), CommandError> {
-    // Alerts and warnings are kept with `#` for each number. What is left of an id may be in any text.
+    // Alerts and warnings are kept with `#` for each number. The rest of an id may be in any text.
     let normalized = user.in_other_words(|word| {
         let word = normalize_reason(word);
         (word.chars().filter(|c| *c != '#').count() >= LEAST_LETTERS).then_some(word)

@@ -194,7 +194,7 @@ fn report(
 
 /// The files of a project on their way into the archive.
 struct ProjectFiles<'a> {
-    /// What is left out.
+    /// The secret files, which are left out.
     secrets: Option<SecretFiles>,
     sources: &'a mut Vec<Source>,
     left_out: &'a mut Vec<LeftOut>,

@@ -37,7 +37,7 @@ impl SecretOrigins {
         let key = key.map(|key| lasting(key.path())).or_else(of_units);
         named.extend(key.clone());
         named.retain(|path| path.exists());
-        // A folder names what is in it.
+        // The name of a folder covers its contents.
         let folders = named.clone();
         named.retain(|path| !folders.iter().any(|folder| folder != path && path.starts_with(folder)));
         named.sort();

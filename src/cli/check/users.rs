@@ -30,7 +30,7 @@ fn unknown(error: &CommandError) -> String {
     format!("{error}{hint}")
 }
 
-/// Notes on users whose account is that of a user before them.
+/// Notes on users with the same account as a user before them.
 fn second_names(users: &[SignInStatus]) -> Vec<String> {
     let repeats = |(n, user): (usize, &SignInStatus)| {
         let first = users[..n].iter().find(|earlier| user.has_account_of(earlier))?;

@@ -14,7 +14,7 @@ use spotify_client::state::grants::GrantState;
 /// The name of the user in the example `my-playlists`.
 const USER: &str = "home";
 
-/// Offers to sign in and to run the first job, and prints what is left to do.
+/// Offers to sign in and to run the first job, and prints the remaining steps.
 pub(super) fn offer(
     terminal: &QuestionTerminal,
     answers: &Answers,
@@ -57,7 +57,7 @@ fn confirm(terminal: &QuestionTerminal, question: &str) -> io::Result<bool> {
     terminal.answer(Confirm::new().with_prompt(question).default(true).interact())
 }
 
-/// What is left to do, one step a line.
+/// The remaining steps, one a line.
 fn next_steps(answers: &Answers, context: &CommandContext, has_run: bool, must_sign_in: bool) -> String {
     let job = answers.first.job();
     let mut steps = Vec::new();

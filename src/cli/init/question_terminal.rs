@@ -1,6 +1,6 @@
 //! The terminal during questions: Ctrl-C leaves it as it was, whatever it was doing.
 //!
-//! A question may have hidden what is typed, or the cursor. A thread waits for the signal, since a read from a
+//! A question may have hidden the typed text or the cursor. A thread waits for the signal, since a read from a
 //! terminal cannot be interrupted in a portable way.
 
 use std::io;

@@ -63,7 +63,7 @@ fn short_reason(why: &str) -> &str {
     why.split_once(": no answer: ").map_or(why, |(call, _)| call.rsplit_once(": ").map_or(call, |(what, _)| what))
 }
 
-/// What is left today, and how many jobs fit into it.
+/// The calls that are left today, and how many jobs fit into them.
 fn total_line(shown: &PlanReport<'_>) -> String {
     let mut parts = vec![match shown.left.account {
         Some(left) => format!("{} left today", count(left, "call")),

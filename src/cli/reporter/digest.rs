@@ -1,4 +1,4 @@
-//! The digest: a regular summary of all jobs, with what is wrong first.
+//! The digest: a regular summary of all jobs, with the problems first.
 
 use chrono::{DateTime, Utc};
 
@@ -62,7 +62,7 @@ impl Reporter<'_> {
         self.digest_period(settings, now).is_some()
     }
 
-    /// The time of which a digest that is due now tells.
+    /// The period that a digest covers if it is due now.
     fn digest_period(&self, settings: &Settings, now: DateTime<Utc>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         let notifier = self.notifier.as_ref()?;
         if !self.events.iter().any(|on| on == AlertEvent::Digest.as_str()) {

@@ -8,7 +8,7 @@ use crate::job::LoadedJobs;
 use crate::notify::{AlertEvent, AlertKind, AlertScope, AlertTransition, ResolvedAlert};
 use crate::store::RunState;
 
-/// The state of a job whose file was deleted.
+/// The state of a job after its file was deleted.
 const GONE: &str = "gone";
 
 impl Reporter<'_> {

@@ -50,7 +50,7 @@ pub(super) fn remove(root: &Path, waiting: &WaitingFolder) -> anyhow::Result<boo
         return Ok(false);
     }
     for parent in parents(waiting)? {
-        // What is not private to this user, or belongs to another restore, was not left by this one.
+        // A folder that is not private to this user, or belongs to another restore, was not left by this one.
         let other = WaitingFolder::open(&parent).ok().flatten();
         if let Some(other) = other
             && waiting.prepared(&other)

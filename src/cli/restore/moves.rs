@@ -70,7 +70,7 @@ pub(super) fn are_left(root: &Path) -> anyhow::Result<bool> {
     Ok(WaitingFolder::open(root)?.is_some_and(|waiting| waiting.has(LIST)))
 }
 
-/// What was left of a restore that was killed.
+/// The part of a restore that was left when it was killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeftRestore {
     /// Its moves, which are finished.

@@ -168,7 +168,8 @@ pub(super) fn refuse_foreign_state(
         }
         is_ours |= used.id.is_some() && known_state_id(database) == used.id;
     }
-    // An archive of this state folder, whose project is gone, is the same project at another place.
+    // If the project of this state folder is gone, an archive of the folder is the same project at another
+    // place.
     let before = Project::at(&unpacked.contents.project).database(archived);
     if is_absent(&before) {
         for path in with_shards(&before) {

@@ -21,7 +21,7 @@ use crate::store::canonical_path;
 /// The name of such a folder.
 pub(super) const WAITING: &str = ".cratedigger-restore";
 
-/// The list of moves. A restore whose list exists is finished in any case.
+/// The list of moves. If it exists, the restore is finished in any case.
 pub(super) const LIST: &str = "moves.json";
 
 /// The file with the id of the restore and, in a second line, its project.
@@ -99,7 +99,7 @@ impl WaitingFolder {
         rustix::fs::flock(&self.folder, FlockOperation::NonBlockingLockExclusive).is_ok()
     }
 
-    /// The other project whose restore was interrupted and needs the folder.
+    /// The other project that needs the folder, because its restore was interrupted.
     pub(super) fn other_project(&self, project: &Path) -> anyhow::Result<Option<PathBuf>> {
         let of = self.owner()?.map(|(_, of)| of);
         let needs = |of: &PathBuf| {
@@ -183,7 +183,8 @@ impl WaitingFolder {
         self.folder.sync_all()
     }
 
-    /// Moves something that waits in the inner folder `inside` to its place, over what is there. Can be repeated.
+    /// Moves something that waits in the inner folder `inside` to its place, and replaces a file or folder there. Can
+    /// be repeated.
     pub(super) fn put(&self, inside: &str, name: &OsStr, target: &OsStr) -> io::Result<()> {
         let Some(inside) = self.inner(inside)? else { return Ok(()) };
         if rustix::fs::statat(&inside, name, AtFlags::SYMLINK_NOFOLLOW).is_err() {
@@ -240,7 +241,7 @@ fn check_private(path: &Path, found: &Metadata) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Deletes a file, a link, or a folder with what is in it. Links are not followed.
+/// Deletes a file, a link, or a folder with its contents. Links are not followed.
 fn remove(folder: &File, name: &OsStr) -> io::Result<()> {
     let stat = match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return Ok(()),

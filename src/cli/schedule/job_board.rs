@@ -122,7 +122,7 @@ impl JobBoard {
         self.places.values().map(|place| place.job.clone()).collect()
     }
 
-    /// The jobs whose file has errors. They run as the last valid version says.
+    /// The jobs with errors in their files. They run as the last valid version says.
     pub(super) fn broken(&self) -> Vec<String> {
         self.places.iter().filter(|(_, place)| place.broken).map(|(name, _)| name.clone()).collect()
     }
@@ -192,7 +192,7 @@ impl JobBoard {
         self.places.values().any(|place| place.wants_a_look(now))
     }
 
-    /// Checks the jobs whose time has come.
+    /// Checks the jobs that are due for a check.
     pub(super) fn check(
         &mut self,
         past: &RunHistory,

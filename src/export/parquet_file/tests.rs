@@ -8,7 +8,7 @@ fn column(name: &str, column_type: Option<ColumnType>) -> CsvColumn {
     CsvColumn { header: name.to_owned().into(), column_type, about: "" }
 }
 
-/// Writes rows whose values are `value(row, column)`.
+/// Writes rows with the values `value(row, column)`.
 fn written<'v>(
     columns: &[CsvColumn],
     rows: usize,

@@ -10,7 +10,7 @@ use crate::export::style::CsvStyle;
 use crate::store::WORKBOOK_SOURCE;
 
 /// The workbooks with these sheets. A workbook stays as it is while one of its fetches is not finished. `not_read` are fetches
-/// of which nothing was read yet; `inputs` is what all rows of the job depend on.
+/// that have read nothing yet; `inputs` is what all rows of the job depend on.
 pub(in crate::export) fn workbook_files<'s>(
     shown: &'s ExportedRun<'_>,
     sources: &RowSources<'s>,

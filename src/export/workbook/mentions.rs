@@ -1,4 +1,4 @@
-//! Whether a workbook mentions a user, whose rows are to be deleted.
+//! Whether a workbook mentions a user. The rows of this user are to be deleted.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};

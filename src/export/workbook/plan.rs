@@ -27,7 +27,7 @@ impl PlannedSheet<'_> {
 }
 
 /// The sheets of a job, in the order of its fetches and queries. Rows that have a file for each user have a sheet for each
-/// user; rows that have a file for each list have one sheet. `whole` are the fetches of which no file may be planned.
+/// user; rows that have a file for each list have one sheet. `whole` are the fetches for which no file may be planned.
 pub(in crate::export) fn planned_sheets<'p>(
     job: &'p Job,
     plans: &'p [PlannedFile<'p>],

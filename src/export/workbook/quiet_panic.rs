@@ -5,7 +5,7 @@ use std::io;
 use crate::export::render::RenderError;
 use crate::quiet_panic;
 
-/// Runs code whose panics are errors. Such a panic prints nothing.
+/// Runs code, and returns a panic as an error. Such a panic prints nothing.
 pub(super) fn catch<T>(run: impl FnOnce() -> Result<T, RenderError>) -> Result<T, RenderError> {
     quiet_panic::catch(run).unwrap_or_else(|text| Err(error_of(&text).into()))
 }

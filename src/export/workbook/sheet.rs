@@ -134,7 +134,7 @@ impl CellFormats {
     }
 }
 
-/// The columns of a sheet: those of its rows, and the day of a release beside its date.
+/// The columns of a sheet: those of its rows, and the day of a release next to its date.
 pub(super) fn columns_of(columns: &[ColumnStats]) -> Vec<SheetColumn> {
     let mut names = UniqueNames::default();
     let has_day = columns.iter().any(|column| column.column.header == "release_day");

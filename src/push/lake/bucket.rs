@@ -96,7 +96,7 @@ impl LakeBucket {
         self.put(&key, bytes, PutMode::Overwrite).await.map(|_| true).map_err(|error| self.failed(&error))
     }
 
-    /// The objects of pushes, and those of others whose names look as if they were in the same folders.
+    /// The objects of pushes, and foreign objects with names that look as if they were in the same folders.
     pub(super) async fn list(&self) -> Result<LakeListing, PushError> {
         let prefix = (!self.place.prefix.is_empty()).then(|| self.key("")).transpose()?;
         let below = if self.place.prefix.is_empty() { String::new() } else { format!("{}/", self.place.prefix) };

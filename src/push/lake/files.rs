@@ -30,7 +30,7 @@ pub(super) struct LakeFile {
     pub bytes: u64,
 }
 
-/// What is in the folders of pushes.
+/// The contents of the folders of pushes.
 #[derive(Debug, Default)]
 pub(super) struct LakeListing {
     pub files: Vec<LakeFile>,

@@ -73,7 +73,7 @@ impl LakeFolder {
             Err(error) => return Err(folder.failed(&path, &error.into())),
         }
         folder._lock = Some(lock);
-        // A killed push may have left a manifest that it had not finished.
+        // A killed push may have left an unfinished manifest.
         for name in folder.names_in("")?.iter().filter(|name| is_draft(name)) {
             let _ = rustix::fs::unlinkat(&at, name.as_str(), AtFlags::empty());
         }

@@ -102,7 +102,7 @@ impl LakeManifest {
         struct OnlyFormat {
             format: u32,
         }
-        // The error repeats what is in the file, however long.
+        // The error repeats text of the file, however long it is.
         let unreadable =
             |error: serde_json::Error| ManifestFlaw::Unreadable(error.to_string().chars().take(200).collect());
         let OnlyFormat { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
@@ -255,7 +255,7 @@ fn is_file_name(name: &str) -> bool {
     matches!(parts.len(), 2..=4) && parts[..2].iter().all(|p| is_version(p)) && parts[2..].iter().all(|p| is_more(p))
 }
 
-/// Whether a push may have named a file so that it had not finished.
+/// Whether a push may have given this name to a file that is not finished.
 pub(super) fn is_draft(name: &str) -> bool {
     let rest = name.strip_prefix(DRAFT);
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))

@@ -173,8 +173,8 @@ impl SupersededEpoch {
 }
 
 impl LakeManifest {
-    /// Takes over the earlier epochs whose files stay. Returns those that are kept. After a purge there are none, and the epoch
-    /// that ends is named so that the next push deletes its files if this one is killed.
+    /// Takes over the earlier epochs with files that stay. Returns those that are kept. After a purge there are none,
+    /// and the epoch that ends is named so that the next push deletes its files if this one is killed.
     fn supersede(
         &mut self,
         before: Option<&LakeManifest>,
@@ -214,7 +214,7 @@ struct TableWriter<'p> {
     files: &'p LakeFiles,
     snapshot: &'p FeedSnapshot,
     target: LakeTarget<'p>,
-    /// The manifest whose epoch is continued.
+    /// The manifest with the epoch that is continued.
     continued: Option<&'p LakeManifest>,
     next: &'p mut LakeManifest,
     report: &'p mut PushReport,

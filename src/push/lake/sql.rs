@@ -89,7 +89,7 @@ fn view(table: &ManifestTable, files: &[&str], address: &LakeAddress, engine: Sq
     )
 }
 
-/// The files of a stage, whose columns have no types of their own.
+/// The files of a stage. Their columns have no types of their own.
 fn staged_files(table: &ManifestTable, files: &[&str]) -> String {
     let typed = |name: &str, of_type: &str| format!("$1:\"{name}\"::{of_type} AS {name}");
     let columns = table.columns.iter().map(|column| {

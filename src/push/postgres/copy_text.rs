@@ -81,7 +81,7 @@ impl<'q> RowTexts<'q> {
         Ok(None)
     }
 
-    /// What was sent of a table. Adds to the report what could not be sent.
+    /// The counts of the sent rows of a table. Adds to the report what could not be sent.
     pub(super) fn end(self, name: &'static str, full: bool, report: &mut PushReport) -> PushedTable {
         report.unreadable_times += self.unreadable_times;
         report.left_out += self.left_out;

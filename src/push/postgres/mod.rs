@@ -31,7 +31,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 struct Watermark {
     epoch: String,
     version: i64,
-    /// The id of the store whose rows these are. Earlier programs did not write it.
+    /// The id of the store that the rows come from. Earlier programs did not write it.
     store_id: Option<String>,
     /// The columns that the table has now, with their types. None if it does not exist any more.
     columns: BTreeSet<String>,
@@ -358,7 +358,7 @@ async fn commit(session: Session, target: DatabaseTarget<'_>, snapshot: &FeedSna
 }
 
 impl PushError {
-    /// The same error of a COMMIT whose outcome is unknown.
+    /// The same error for a COMMIT with an unknown outcome.
     fn without_answer(&self) -> PushError {
         match self {
             PushError::Unreachable { target, why } => PushError::Unreachable {

@@ -1,6 +1,6 @@
 //! A connection without TLS, to a server on this machine. Any program of this machine may listen there while the server is
 //! down. So where a password is known, the server has to prove that it knows it too, as SCRAM does: it gets neither the
-//! password nor rows otherwise. And what it sends before that is limited.
+//! password nor rows otherwise. And the messages that it sends before that are limited.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A longer message before the sign-in is not from PostgreSQL.
 const MAX_FIRST_BYTES: u32 = 64 * 1024;
 
-/// Nor is a longer one later: what is asked of a target has short answers.
+/// Nor is a longer one later: the statements for a target have short answers.
 const MAX_MESSAGE_BYTES: u32 = 16 * 1024 * 1024;
 
 /// The length of a message's head and of the number that says how to sign in.
@@ -91,7 +91,7 @@ impl<S> PlainStream<S> {
 /// Refuses a socket that another user has put where everybody may put one.
 pub(super) fn check_socket(socket: &Path) -> Result<(), String> {
     let (Ok(found), Some(Ok(folder))) = (socket.symlink_metadata(), socket.parent().map(Path::metadata)) else {
-        // Connecting says what is wrong.
+        // Connecting reports the problem.
         return Ok(());
     };
     let own = [0, nix::unistd::geteuid().as_raw()];

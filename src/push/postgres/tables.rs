@@ -1,4 +1,4 @@
-//! The tables of a target: what is there, and the statements that create, widen and fill them.
+//! The tables of a target: those that exist, and the statements that create, widen and fill them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

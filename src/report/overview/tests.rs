@@ -1,4 +1,4 @@
-//! The overview stays small and says what is wrong.
+//! The overview stays small and names the problems.
 
 use rusqlite::Connection;
 

@@ -91,7 +91,7 @@ fn texts_and_shapes_have_enough_contrast() {
             }
         }
         assert!(contrast(scheme["ink"], scheme["mark"]) >= 4.5);
-        // Bars and lines are shapes, of which WCAG asks 3. Print is black on white except for the bars that go down.
+        // For shapes, such as bars and lines, WCAG asks 3. Print is black on white except for the bars that go down.
         for shape in ["bar", "line"] {
             assert!(contrast(scheme[shape], scheme["card"]) >= 3.0, "{shape} in scheme {n}");
         }

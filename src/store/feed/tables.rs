@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::store::schema::{self, CURRENT_SCHEMA};
 
-/// The tables whose rows have a version. The last five say how complete the others are, and as of when.
+/// The tables with rows that have a version. The last five say how complete the others are, and as of when.
 pub const FEED_TABLES: [&str; 51] = [
     "artists",
     "artist_genres",

@@ -37,7 +37,7 @@ pub fn files_of_user(store: &Connection, user: &PurgedUser) -> rusqlite::Result<
     Ok(recorded_files(store, None)?.into_iter().filter_map(|file| fate(&file).map(|fate| (file, fate))).collect())
 }
 
-/// The users whose tokens ever read each fetch of each job. The empty name is the app.
+/// For each fetch of each job: the users with a token that ever read it. The empty name is the app.
 type Readers = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
 fn readers_by_fetch(store: &Connection) -> rusqlite::Result<Readers> {
@@ -101,7 +101,7 @@ fn is_about_people(name: &str) -> bool {
 
 fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Option<UserFileFate> {
     if file.is_of_all_jobs() {
-        // Every purge writes the overview again, from what is left.
+        // Every purge writes the overview again, from the remaining data.
         return Some(UserFileFate::Render);
     }
     // The name of a fetch contains no blank, so the last word of `saved_tracks of home` is a user.
@@ -132,7 +132,7 @@ fn file_fate(file: &RecordedFile, user: &PurgedUser, readers: &Readers) -> Optio
     }
 }
 
-/// Records the new content of a file whose rows were dropped. The next export renders it if it still can.
+/// Records the new content of a file after rows were dropped from it. The next export renders it if it still can.
 ///
 /// # Errors
 /// If the store cannot be written.

@@ -63,14 +63,14 @@ pub(super) fn create_tables(store: &Connection, fetches: &[QueryFetch], is_fille
     }
 }
 
-/// The temporary table with the input rows of a fetch whose files show them.
+/// The temporary table with the input rows of a fetch, if its files show them.
 fn joined_table(fetch: &str) -> String {
     // No fetch has a blank in its name, so no table of a query is meant.
     format!("{fetch} inputs")
 }
 
-/// Creates the table with the input rows of a fetch whose files show them. Another export with the same connection may have
-/// created it before.
+/// Creates the table with the input rows of a fetch, if its files show them. Another export with the same connection
+/// may have created it before.
 ///
 /// # Errors
 /// [`QueryError::Inputs`] if the file cannot be read.

@@ -1,4 +1,4 @@
-//! How a run of a job ended: its fetches, and what was noted about requests and items.
+//! How a run of a job ended: its fetches, and the notes about requests and items.
 
 use rusqlite::{Connection, Row, params};
 

@@ -7,7 +7,7 @@ use super::{ViewColumn, column, list_column};
 pub(super) const SEEN: &[ViewColumn] =
     &[column("first_seen_at", "i.first_seen_at"), column("fetched_at", "i.fetched_at")];
 
-/// The user whose token was used; `u` is joined by `i.user_id`.
+/// The owner of the used token; `u` is joined by `i.user_id`.
 pub(super) const USER: &[ViewColumn] = &[column("user", "u.local_name"), column("user_id", "i.user_id")];
 
 pub(super) const TRACK_ARTISTS: &str = "track_artists l WHERE l.track_id = t.id";

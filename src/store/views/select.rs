@@ -32,12 +32,12 @@ pub enum RowScope<'a> {
     FetchUnordered { job: &'a str, fetch: &'a str },
 }
 
-/// Columns of an input file beside the rows that were read for it.
+/// Columns of an input file next to the rows that were read for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinedInputs {
     /// The temporary table with the rows of the file.
     pub table: String,
-    /// Its column with what was requested.
+    /// Its column with the requested values.
     pub key: String,
     /// The name of each column in the table, and in the result.
     pub columns: Vec<(String, String)>,
@@ -139,8 +139,8 @@ impl<'a> ViewSelect<'a> {
 
     /// Returns the statement. Its columns have their names.
     ///
-    /// For [`RowScope::FetchUnordered`], whose statement becomes a temporary view, tables are named with their
-    /// schema: a fetch may have the name of a table, and the view would select from itself.
+    /// The statement for [`RowScope::FetchUnordered`] becomes a temporary view. So it names tables with their schema:
+    /// a fetch may have the name of a table, and the view would select from itself.
     pub fn sql(&self) -> String {
         let columns = self.columns.iter().map(|name| {
             let (sql, _) = self.field(name);

@@ -33,7 +33,7 @@ pub(super) struct PageProgress {
 }
 
 impl ListPass<'_> {
-    /// What is odd about a page.
+    /// The anomaly of a page, if it has one.
     pub(super) async fn find_anomaly(
         &mut self,
         at: &Checkpoint,
@@ -67,7 +67,7 @@ impl ListPass<'_> {
         Ok(None)
     }
 
-    /// Completes what is known about a list that ends before its total: whether known rows are missing, whether an
+    /// Completes the facts about a list that ends before its total: whether known rows are missing, whether an
     /// earlier run has found the same end, and whether a person accepts it.
     async fn weigh_end(
         &self,
@@ -91,8 +91,8 @@ impl ListPass<'_> {
         };
         // The totals of discographies stay as they are when a release is withdrawn.
         let may_be_gone = self.list.total_is_unreliable && !is_sharp(lost.count, row.stored.unwrap_or(0));
-        // By cursor, nothing of what is announced is no end, however often it comes, and neither is a list with pages
-        // without items.
+        // A list by cursor has not ended if none of the announced items came, however often that happens, or if it has
+        // pages without items.
         let is_broken = self.list.has_cursor() && (*reached == 0 || self.empty_pages > 0);
         *is_first_read &= !is_broken;
         let is_seen_again = was_seen_before && !is_broken && (lost.count == 0 || may_be_gone);

@@ -8,7 +8,7 @@ use super::{PurgeOutcome, shown};
 use crate::cli::app::App;
 use crate::cli::print;
 
-/// Lists what is left, after the grant was deleted too. `stores` are all stores of the project.
+/// Lists the data that are left, after the grant was deleted too. `stores` are all stores of the project.
 pub(in crate::cli::auth) fn report_leftovers(name: &str, purged: &[(&App<'_>, PurgeOutcome)], stores: &[&App<'_>]) {
     for (_, outcome) in purged {
         for path in &outcome.not_rendered {

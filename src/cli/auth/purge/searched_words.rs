@@ -25,7 +25,7 @@ const SHORTEST_BINARY_MARK: usize = 6;
 /// A shorter title of a playlist is also the title of something else.
 const SHORTEST_TITLE: usize = 4;
 
-/// What is searched.
+/// The words that are searched for.
 pub(super) struct SearchedWords<'u> {
     pub(super) ids: Vec<Finder<'u>>,
     names: Vec<Finder<'static>>,

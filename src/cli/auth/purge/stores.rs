@@ -8,7 +8,7 @@ use crate::cli::{CommandContext, CommandError, ExitStatus, OrExit, print};
 use crate::settings::{SettingFlags, Settings, Shard};
 use spotify_client::state::grants::Grant;
 
-/// A store beside that of the command, with the settings for it.
+/// A store other than that of the command, with the settings for it.
 pub(in crate::cli::auth) struct OtherStore {
     pub(in crate::cli::auth) context: CommandContext,
     pub(in crate::cli::auth) settings: Settings,
