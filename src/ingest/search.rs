@@ -28,6 +28,10 @@ pub struct StagedSearchPage {
     pub missing: i64,
     /// Wanted and announced hits beyond this response.
     pub beyond: i64,
+    /// How many ranks this response covers.
+    pub covered: i64,
+    /// Hits that the response before left out, since this one begins with known hits.
+    pub left_out: i64,
     /// The page of a type repeats the page before it.
     pub repeats_previous: bool,
     /// Types with a page that cannot be read, while the pages of other types can.
@@ -45,6 +49,11 @@ pub struct SearchWindow {
     pub limit: i64,
     /// Wanted number of hits per type.
     pub max_hits: i64,
+    /// A page with fewer hits, behind which more follow, is continued where it ends. Otherwise its hits are missing.
+    pub accepts_short_pages: bool,
+    /// How many hits the response before was short of. If Spotify left out these hits and did not make the page smaller,
+    /// this response begins with hits that are known.
+    pub short_before: i64,
 }
 
 /// The pages of a response by the plural of their type.
@@ -73,13 +82,16 @@ pub fn stage_search(
     (window, codes): (SearchWindow, &[SearchedCode]),
     asked: &IngestContext,
 ) -> Result<StagedSearchPage, IngestError> {
-    let SearchWindow { offset, limit, max_hits: most } = window;
+    let SearchWindow { offset, limit, max_hits: most, .. } = window;
     let pages: SearchPages<'_> = serde_json::from_str(body).map_err(|e| IngestError::Malformed(e.to_string()))?;
-    let mut found = StagedSearchPage::default();
-    for (n, kind) in (0i64..).zip(kinds) {
-        let page = match page_of_kind(&pages, *kind) {
+    let pages: Vec<_> = kinds.iter().map(|kind| page_of_kind(&pages, *kind)).collect();
+    let covered = if window.accepts_short_pages { covered_ranks(&pages, limit) } else { limit };
+    let mut found = StagedSearchPage { covered, ..StagedSearchPage::default() };
+    let has_page = pages.iter().any(Result::is_ok);
+    for ((n, kind), page) in (0i64..).zip(kinds).zip(pages) {
+        let page = match page {
             Ok(page) => page,
-            Err(_) if kinds.iter().any(|kind| page_of_kind(&pages, *kind).is_ok()) => {
+            Err(_) if has_page => {
                 found.odd_kinds.push(*kind);
                 continue;
             }
@@ -87,12 +99,13 @@ pub fn stage_search(
         };
         found.announced += page.total().unwrap_or(0);
         let wanted = page.total().unwrap_or(0).min(most) - offset;
-        let due = wanted.clamp(0, limit);
-        found.beyond += (wanted - limit).max(0);
-        let came = i64::try_from(page.served()).unwrap_or(i64::MAX);
+        let due = wanted.clamp(0, if has_more(&page) { covered } else { limit });
+        found.beyond += (wanted - covered).max(0);
+        let came = row_count(&page);
         found.missing += (due - came).max(0);
-        found.more |= page.has_next() && page.served() > 0;
-        for (rank, entry) in (offset..most).zip(page.entries().unwrap_or_default()) {
+        found.more |= has_more(&page);
+        let came = came.min(covered);
+        for (rank, entry) in (offset..most.min(offset + covered)).zip(page.entries().unwrap_or_default()) {
             found.served += 1;
             let position = n * SEARCH_POSITIONS_PER_TYPE + rank;
             let Some(raw) = entry else {
@@ -138,10 +151,30 @@ pub fn stage_search(
         // A hit counts once in a search, at its first rank.
         for (position, id) in staging::discard_repeated(s, list, kind.as_str(), first, end)? {
             let rank = position % SEARCH_POSITIONS_PER_TYPE;
+            if rank < offset + window.short_before {
+                found.left_out += 1;
+                continue;
+            }
             found.staged.unstored.push((rank, "listed_twice", Some(format!("{id} is a hit of a better rank, too"))));
         }
     }
     Ok(found)
+}
+
+/// The hits of a page, nulls counted.
+fn row_count(page: &PageObject<'_>) -> i64 {
+    i64::try_from(page.served()).unwrap_or(i64::MAX)
+}
+
+/// Whether hits of this type follow behind the page.
+fn has_more(page: &PageObject<'_>) -> bool {
+    page.has_next() && page.served() > 0
+}
+
+/// How many ranks a response covers: as many as the shortest page behind which hits follow.
+fn covered_ranks(pages: &[Result<PageObject<'_>, IngestError>], limit: i64) -> i64 {
+    let pages = pages.iter().flatten().filter(|page| has_more(page));
+    pages.map(|page| row_count(page).min(limit)).min().unwrap_or(limit)
 }
 
 /// Discards what one response of a search staged.

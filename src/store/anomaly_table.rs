@@ -202,11 +202,16 @@ pub const ANOMALIES: &[Anomaly] = &[
     Anomaly {
         reason: "missing_hits",
         what: "an answer of a search lacks hits",
-        evidence: "a second answer",
+        evidence: "a second answer. Behind a short one, the next begins where it ends; hits are missing if that one begins with \
+                   known hits, or if Spotify says that none follow",
         stored: "the other hits",
         effect: AnomalyEffect::Noted,
         calls: "1",
-        tests: &["odd_search_answer_is_requested_again"],
+        tests: &[
+            "odd_search_answer_is_requested_again",
+            "every_short_answer_is_continued",
+            "hit_that_is_left_out_is_missing",
+        ],
     },
     Anomaly {
         reason: "short_page",

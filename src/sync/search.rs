@@ -137,7 +137,7 @@ impl SearchCommit {
             notes.record(s, window.offset, skip)?;
         }
         // An answer that says that it is the last one lacks the hits that are announced beyond it.
-        let missing = found.missing + if found.more { 0 } else { found.beyond };
+        let missing = found.missing + found.left_out + if found.more { 0 } else { found.beyond };
         if missing > 0 {
             let detail = Some(format!("{missing} of the hits that were due did not come"));
             notes.record(s, window.offset, SkippedItem { reason: "missing_hits", detail, ..SkippedItem::default() })?;
@@ -154,7 +154,7 @@ impl SearchCommit {
         }
         let unstored = i64::try_from(found.staged.unstored.len()).unwrap_or(0);
         let next = Checkpoint {
-            next_offset: window.offset + window.limit,
+            next_offset: window.offset + found.covered,
             announced: at.announced.or((found.served > 0 || unread.is_none()).then_some(found.announced)),
             skipped: at.skipped + unstored,
             ..at
@@ -204,7 +204,7 @@ impl ListStrategy for SearchRequest {
         let most = self.max_hits.min(MAX_SEARCH_OFFSET);
         let mut at = resume_search(open).await?;
         let (mut counts, skipped_before) = (RecordCounts::default(), at.skipped);
-        let (mut suspect_at, mut missed_hits) = (None, false);
+        let (mut suspect_at, mut missed_hits, mut short_before) = (None, false, 0);
         // A person has accepted such a search.
         let had_only_nulls = open.row.stored == Some(0) && open.row.served.is_some_and(|served| served > 0);
         let mut reader = SearchReader::new(open, self, most);
@@ -222,13 +222,20 @@ impl ListStrategy for SearchRequest {
             };
             problems.extend(refused.as_ref().map(|e| format!("page_refused: the page at {}: {e}", at.next_offset)));
             let asked = context.asked(sync.now());
+            let is_second_answer = suspect_at == Some(at.next_offset);
             let commit = SearchCommit {
                 list: open.row.id,
                 key: open.key.clone(),
                 kinds: self.kinds.clone(),
                 at: at.clone(),
-                window: SearchWindow { offset: at.next_offset, limit: i64::from(limit), max_hits: most },
-                is_second_answer: suspect_at == Some(at.next_offset),
+                window: SearchWindow {
+                    offset: at.next_offset,
+                    limit: i64::from(limit),
+                    max_hits: most,
+                    accepts_short_pages: is_second_answer || short_before > 0,
+                    short_before,
+                },
+                is_second_answer,
                 had_hits: open.row.stored.is_some_and(|stored| stored > 0),
                 missed_hits,
                 accepts_batch: open.accepts_batch() || had_only_nulls,
@@ -241,6 +248,7 @@ impl ListStrategy for SearchRequest {
             };
             match sync.store.write(move |s| commit.write(s, &body)).await? {
                 SearchOutcome::Hits { served, misses_hits, next, stored, odd_kinds } => {
+                    short_before = i64::from(limit) - (next.next_offset - at.next_offset);
                     at = next;
                     reader.record_success(&at);
                     counts.served += served;

@@ -41,12 +41,16 @@ fn odd_search_answer_is_requested_again() {
                 ran.exits(3).shows("odd_search_answer_is_requested_again");
                 assert_eq!(hits(&world), wanted, "no search is added to the log");
             }
+            // The next answer begins where the short one ends.
+            FaultAction::ShortPage => {
+                ran.exits(0);
+                assert_eq!((hits(&world).as_slice(), notes.len()), (wanted.as_slice(), 0));
+            }
             _ => {
                 ran.exits(0);
                 // An empty answer ends a search, so the hits of the pages after it are missing, too.
-                let lacks = if name == "empty_page" { 100 } else { 25 };
-                let detail = format!("{lacks} of the hits that were due did not come");
-                assert_eq!(notes, [["missing_hits", "50", detail.as_str()]], "{name}");
+                let detail = "100 of the hits that were due did not come";
+                assert_eq!(notes, [["missing_hits", "50", detail]], "{name}");
             }
         }
         world.cli(&["verify"]).exits(0);
@@ -57,6 +61,38 @@ fn odd_search_answer_is_requested_again() {
     whole.run(&[]).exits(3).shows("odd_search_answer_is_requested_again_2");
     assert_eq!(hits(&whole), wanted);
     assert_eq!(whole.one("SELECT reason FROM unproved_lists"), "short_page");
+}
+
+#[test]
+fn every_short_answer_is_continued() {
+    let whole = search();
+    whole.run(&[]).exits(0);
+    // The server never sends more than 25 hits, and does not say so.
+    let world = search();
+    for offset in [0, 25, 50, 75, 100] {
+        let query = format!("offset={offset}");
+        world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::ShortPage).with_query(&query));
+    }
+    world.run(&[]).exits(0);
+    assert_eq!(hits(&world), hits(&whole));
+    assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "0");
+    // The first answer is requested again. The others may be short, too.
+    assert_eq!(world.new_calls().len(), 7);
+}
+
+#[test]
+fn hit_that_is_left_out_is_missing() {
+    let whole = search();
+    whole.run(&[]).exits(0);
+    let world = search();
+    world.sandbox.inject(Fault::on_path("/v1/search", FaultAction::HolePage).with_query("offset=50"));
+    world.run(&[]).exits(0);
+    let ids = |world: &World| hits(world).into_iter().map(|row| row[1].clone()).collect::<Vec<_>>();
+    let mut wanted = ids(&whole);
+    wanted.remove(75);
+    assert_eq!(ids(&world), wanted);
+    let notes = world.rows("SELECT reason, detail FROM skipped_items");
+    assert_eq!(notes, [["missing_hits", "1 of the hits that were due did not come"]]);
 }
 
 #[test]
