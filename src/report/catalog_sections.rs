@@ -46,7 +46,8 @@ impl PageScope<'_> {
                 .map(|count| (count.market.clone(), count.not_playable as f64))
                 .collect();
             let ends = ends_with_zero(bars.iter().map(|(_, n)| *n));
-            let mut chart = rows_of_bars("markets-missing".into(), "Tracks that cannot be played, by market", &bars, ends);
+            let mut chart =
+                rows_of_bars("markets-missing".into(), "Tracks that cannot be played, by market", &bars, ends);
             chart.finding = bars
                 .first()
                 .map_or(String::new(), |(market, n)| format!("The most are in {market}: {}.", grouped(*n as u64)));
@@ -94,9 +95,8 @@ impl PageScope<'_> {
         // The drawings have the same axis of times.
         let all = || drawn().flat_map(|item| item.points()).map(|(time, _)| *time);
         let times = (all().min().unwrap_or_default(), all().max().unwrap_or_default());
-        let [first, last] = [times.0, times.1].map(|time| {
-            DateTime::<Utc>::from_timestamp(time, 0).unwrap_or_default().format("%Y-%m-%d").to_string()
-        });
+        let [first, last] = [times.0, times.1]
+            .map(|time| DateTime::<Utc>::from_timestamp(time, 0).unwrap_or_default().format("%Y-%m-%d").to_string());
         for (n, item) in drawn().enumerate() {
             let points = item.points();
             let mut chart = steps(format!("metrics-{n}"), &item.item.name, points, times, (&first, &last));
@@ -122,6 +122,7 @@ impl PageScope<'_> {
                 cells
             })
             .collect();
+        table.drop_columns_of(NO_NUMBER);
         table.note = rest(table.rows.len(), items.len() as u64, "items", MORE_ROWS);
         section.tables.push(table);
         Ok(Some(section))
@@ -178,8 +179,11 @@ impl PageScope<'_> {
     }
 }
 
+/// In the place of a number that Spotify did not give.
+const NO_NUMBER: &str = "–";
+
 fn no_number() -> PageCell {
-    PageCell { text: "–".into(), ..PageCell::number(0) }
+    PageCell { text: NO_NUMBER.into(), ..PageCell::number(0) }
 }
 
 /// The metrics of an item by day.
