@@ -2,6 +2,7 @@
 
 mod scale;
 
+pub(super) use scale::LineAxes;
 use scale::Scale;
 
 /// The place of the plot in a drawing of 360 units.
@@ -67,31 +68,6 @@ pub(super) enum LineShape {
     Straight,
     /// Each value is kept until the next one.
     Steps,
-}
-
-/// What the axes of a line show. Lines that are compared with each other have the same axes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LineAxes<'a> {
-    places: (f64, f64),
-    values: (f64, f64),
-    is_whole: bool,
-    /// The texts at the ends of the axis of places.
-    ends: (&'a str, &'a str),
-}
-
-impl<'a> LineAxes<'a> {
-    /// The axes that show all of these points.
-    pub(super) fn of<'p>(points: impl IntoIterator<Item = &'p ValuePoint>, ends: (&'a str, &'a str)) -> LineAxes<'a> {
-        let none = (f64::INFINITY, f64::NEG_INFINITY);
-        let mut axes = LineAxes { places: none, values: none, is_whole: true, ends };
-        let widen = |(low, high): (f64, f64), n: f64| (low.min(n), high.max(n));
-        for (place, value) in points {
-            axes.places = widen(axes.places, *place);
-            axes.values = widen(axes.values, *value);
-            axes.is_whole &= value.fract() == 0.0;
-        }
-        axes
-    }
 }
 
 /// A line of whole numbers that keeps each value until the next one. The axis of times is that of `times`, whose texts are

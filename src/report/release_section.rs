@@ -81,7 +81,7 @@ impl PageScope<'_> {
                 vec![
                     PageCell::named(&row.album),
                     PageCell::text(&row.artists),
-                    PageCell::text(&row.album_type),
+                    PageCell::unbroken(&row.album_type),
                     PageCell::unbroken(&row.release_date),
                     seen.unwrap_or_else(|| {
                         PageCell::unbroken(if row.in_first_read { "first read" } else { "earlier" })
