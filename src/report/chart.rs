@@ -70,8 +70,8 @@ pub(super) enum LineShape {
     Steps,
 }
 
-/// A line of whole numbers that keeps each value until the next one. The axis of times is that of `times`, whose texts are
-/// `ends`, so that drawings below each other can be compared.
+/// A line of whole numbers that keeps each value until the next one. The axis of times shows `times`, with the texts
+/// `ends` at its ends, so that drawings below each other can be compared.
 pub(super) fn steps(id: String, title: &str, points: &[TimePoint], times: (i64, i64), ends: (&str, &str)) -> Chart {
     let points: Vec<ValuePoint> = points.iter().map(|(time, n)| (*time as f64, *n as f64)).collect();
     let axes = LineAxes { places: (times.0 as f64, times.1 as f64), ..LineAxes::of(&points, ends) };

@@ -61,7 +61,7 @@ struct ChartRow {
     x: Value,
     /// May be infinite.
     y: Option<f64>,
-    /// What is in its place, if it is no number.
+    /// The value of the column `y`, if it is no number.
     y_text: Option<String>,
     series: String,
     url: Option<String>,
