@@ -1,6 +1,6 @@
 # `make` without a target lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-reach check-report check-schedules check-units check-orchestrators clean
+.PHONY: help demo torture test fmt lint doc build install uninstall audit audit-offline sbom fuzz check-readers check-browser check-reach check-report check-minimal check-schedules check-units check-orchestrators clean
 
 CARGO  ?= cargo
 # Where `make install` puts the binary, its manual page and the completions.
@@ -46,6 +46,10 @@ fmt: ## check the format (`cargo fmt` corrects it)
 
 lint: ## run clippy; warnings are errors
 	$(CARGO) clippy --locked --quiet --workspace --all-targets -- -D warnings
+
+check-minimal: ## build everything without the features `lake` and `postgres`, and run the demo
+	$(CARGO) clippy --locked --quiet --no-default-features --all-targets -- -D warnings
+	$(CARGO) run --locked --quiet --no-default-features -- --quiet demo --dir target/demo-minimal
 
 # There are no examples. `--examples` makes cargo select the features that clippy and the tests use; without it, forty
 # dependencies are compiled again.
@@ -103,6 +107,8 @@ check-readers: ## read the files of a demo with pandas, DuckDB, Datasette, frict
 	$(CARGO) build --locked --quiet
 	test -x $(READERS)/bin/python || python3 -m venv $(READERS)
 	$(READERS)/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements.txt
+	test -x $(READERS)/excel/bin/python || python3 -m venv $(READERS)/excel
+	$(READERS)/excel/bin/pip install --quiet --disable-pip-version-check -r tests/readers/requirements-excel.txt
 	$(READERS)/bin/python tests/readers/check.py $(TARGET_DIR)/debug/cratedigger $(READERS)
 
 check-reach: $(REACH)/.ready ## push to a real PostgreSQL and to S3 and Azure on this machine, end connections and servers at every statement, send to real Singer targets, run the recipes, and read lakes with pyarrow, DuckDB and Spark (needs postgresql, pgbouncer, openssl, sqlite3, Python 3.11, pip, npm, java)

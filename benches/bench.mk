@@ -1,5 +1,5 @@
 # Benchmarks. The figures are in docs/benchmarks.md.
-.PHONY: bench bench-calls bench-idle bench-load bench-pace bench-peers bench-reader bench-shards
+.PHONY: bench bench-calls bench-idle bench-load bench-pages bench-pace bench-peers bench-reader bench-shards
 
 PEERS := target/peers
 
@@ -34,6 +34,10 @@ bench-load: ## CPU and memory with a store of 5 million playlist items, compared
 bench-pace: ## how the pace adapts to an unknown limit (simulated time), and how four processes share it (real processes)
 	$(CARGO) test --locked --quiet --test it -- pace:: --nocapture --test-threads 1
 	$(CARGO) bench --locked --quiet --profile dev --bench pace
+
+bench-pages: ## report pages of the demo and of 5 million items, a workbook of a million cells, and Parquet against CSV (ten minutes)
+	$(CARGO) build --release --locked --quiet --bin cratedigger
+	python3 benches/pages.py
 
 bench-shards: ## run eight shards as processes over 2,000 made-up users: calls, fairness, kills, a ban; and the ledger with five million calls (half an hour)
 	$(CARGO) build --release --locked --quiet --bin cratedigger

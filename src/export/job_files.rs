@@ -334,7 +334,7 @@ impl JobFiles {
         let of_lists = plans.iter().zip(&sheets).filter(|(plan, _)| plan.list.is_some() && !plan.file.name.is_dated());
         let current: Vec<(String, String)> =
             of_lists.map(|(plan, sheet)| (plan.source(), sheet.path.clone())).collect();
-        let mut outdated = pages_of_others(store, &job.name, &audiences, &sheets).map_err(unreadable)?;
+        let mut outdated = pages_of_others(store, job, report.is_some(), &sheets).map_err(unreadable)?;
         if !only_page {
             outdated.extend(self.outdated(store, job, now).map_err(unreadable)?);
             outdated.extend(files_of_earlier_titles(store, &job.name, &current).map_err(unreadable)?);

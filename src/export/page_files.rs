@@ -6,7 +6,7 @@ use super::job_files::ExportedRun;
 use super::output_file::{OutputFile, RowSource};
 use super::planned_file::{FileContent, PlannedFile};
 use super::query_fetches::query_fetches;
-use crate::job::JobReport;
+use crate::job::{Job, JobReport};
 use crate::report::{JobPage, PageChart, PageLogo, PageQuery};
 use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
 use crate::store::{OutdatedFile, REPORT_SOURCE, other_pages};
@@ -108,18 +108,21 @@ impl<'s> PageSource<'s> {
 }
 
 /// The pages of a job that are for others than its present readers: a user of a job with several users sees no page of all.
+/// Of a job without `[report]`, only such a page is one; the other pages were asked for by the command.
 ///
 /// # Errors
 /// If the store cannot be read.
 pub(super) fn pages_of_others(
     store: &Connection,
-    job: &str,
-    audiences: &[PageAudience],
+    job: &Job,
+    has_page: bool,
     files: &[OutputFile<'_>],
 ) -> rusqlite::Result<Vec<OutdatedFile>> {
-    if audiences.is_empty() {
+    if !has_page && !job.has_several_users() {
         return Ok(Vec::new());
     }
     let current: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    other_pages(store, job, &current)
+    let mut others = other_pages(store, &job.name, &current)?;
+    others.retain(|page| has_page || page.source == REPORT_SOURCE);
+    Ok(others)
 }

@@ -29,7 +29,9 @@ pub(super) fn read_charts(
         for (key, hint) in [("title", "add title = \"…\""), ("sql", "add sql = \"SELECT … AS x, … AS y FROM …\"")]
         {
             if values.entry(key).is_none() {
-                checker.report(span.clone(), &format!("chart.{key}"), format!("this [[chart]] has no `{key}`")).hint =
+                let which =
+                    values.text("title").map_or("this [[chart]]".to_owned(), |title| format!("chart `{title}`"));
+                checker.report(span.clone(), &format!("chart.{key}"), format!("{which} has no `{key}`")).hint =
                     Some(hint.to_owned());
             }
         }

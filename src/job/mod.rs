@@ -23,6 +23,7 @@ mod plain_letters;
 mod query;
 mod read;
 mod reference_file;
+mod report;
 mod row_files;
 mod rules;
 mod schedule;

@@ -9,10 +9,9 @@ use serde::Deserialize;
 
 use super::input_budget::InputBudget;
 use super::model::{Job, JobUsers, SinceRule};
-use super::page_model::{JobReport, ReportSection};
 use super::rules::date;
 use super::schedule::Schedule;
-use super::{CsvOptions, chart, consistency, fetch, keys, query, sql};
+use super::{CsvOptions, chart, consistency, fetch, keys, query, report, sql};
 use crate::document::{self, Diagnostic, Document, DocumentChecker, TableValues, TomlTable, TomlValue, as_text, texts};
 use crate::settings::keys::CSV;
 use crate::settings::{CsvProfile, FileFormat, Settings};
@@ -104,7 +103,7 @@ pub(super) fn read_job(
         csv_options,
         publish_partial: values.get("publish_partial").and_then(|value| value.get_ref().as_bool()),
         xlsx: values.get("xlsx").and_then(|value| value.get_ref().as_bool()).unwrap_or(settings.output.xlsx),
-        report: read_report(&values, &mut checker),
+        report: report::read_report(&values, (&fetches, &queries), &mut checker),
         sql_problems: sql::check_job(name, &fetches, (&queries, &charts), context.has_users, &mut checker),
         charts,
         fetches,
@@ -199,23 +198,6 @@ fn read_csv_options(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<
         time_format: deserialize_word(&values, "time_format"),
         formula_guard: deserialize_word(&values, "formula_guard"),
     }
-}
-
-fn read_report(values: &TableValues<'_, '_>, checker: &mut DocumentChecker<'_>) -> Option<JobReport> {
-    let table = values.get("report")?.get_ref().as_table()?;
-    let values = checker.check_table(table, "report", keys::REPORT);
-    let sections = values.get("sections").map(|value| {
-        let names: Vec<&str> = texts(value).into_iter().map(|(name, _)| name).collect();
-        ReportSection::ALL.into_iter().filter(|section| names.contains(&section.as_str())).collect()
-    });
-    let default = JobReport::default();
-    Some(JobReport {
-        sections,
-        since: duration(&values, "since").unwrap_or(default.since),
-        weeks: integer(&values, "weeks").and_then(|n| u32::try_from(n).ok()).unwrap_or(default.weeks),
-        rows: integer(&values, "rows").and_then(|n| u64::try_from(n).ok()).unwrap_or(default.rows),
-        people: values.get("people").and_then(|value| value.get_ref().as_bool()).unwrap_or(default.people),
-    })
 }
 
 /// A word that passed the table of keys, as the type that it represents.

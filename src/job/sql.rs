@@ -192,10 +192,12 @@ fn check_queries(
     other
 }
 
-/// Reports problems of the charts. Returns the errors that cost only the chart.
+/// Reports problems of the charts, each with the title of its chart. Returns the errors that cost only the chart.
 fn check_charts(reader: &QueryReader, charts: &[JobChart], checker: &mut DocumentChecker<'_>) -> Vec<Diagnostic> {
     let mut other = Vec::new();
     for chart in charts {
+        let reported = checker.problems.len();
+        let returned = other.len();
         match reader.check(&chart.sql) {
             Ok(checked) => {
                 if let Some(message) = chart.wrong_columns(&checked.columns) {
@@ -209,6 +211,9 @@ fn check_charts(reader: &QueryReader, charts: &[JobChart], checker: &mut Documen
             Err(error) => {
                 other.extend(report_query(error, (&chart.sql, &chart.sql_span), "chart.sql", reader, checker))
             }
+        }
+        for problem in checker.problems[reported..].iter_mut().chain(&mut other[returned..]) {
+            problem.message = format!("chart `{}`: {}", chart.title, problem.message);
         }
     }
     other

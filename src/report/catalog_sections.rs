@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::chart::{TimePoint, rows_of_bars, steps};
+use super::chart::{TimePoint, ends_with_zero, rows_of_bars, steps};
 use super::job_page::{Facts, MORE_ROWS, PageScope, ReportError, rest, rows, track_table};
 use super::page::{PageCell, PageTable, Section, counted, grouped};
 use crate::store::report_rows::{self, MetricRow, NamedLink, TopRank};
@@ -45,7 +45,9 @@ impl PageScope<'_> {
                 .take(rows(self.report.rows))
                 .map(|count| (count.market.clone(), count.not_playable as f64))
                 .collect();
-            let mut chart = rows_of_bars("markets-missing".into(), "Tracks that cannot be played, by market", &bars);
+            let ends = ends_with_zero(bars.iter().map(|(_, n)| *n));
+            let mut chart =
+                rows_of_bars("markets-missing".into(), "Tracks that cannot be played, by market", &bars, ends);
             chart.finding = bars
                 .first()
                 .map_or(String::new(), |(market, n)| format!("The most are in {market}: {}.", grouped(*n as u64)));
@@ -89,12 +91,15 @@ impl PageScope<'_> {
                 format!("{n} of {} changed. Popularity is Spotify's number from 0 to 100.", counted(all, "item"))
             }
         };
-        let drawn = items.iter().filter(|item| item.points().len() > 1 && item.change() != 0).take(MAX_CHARTS);
-        for (n, item) in drawn.enumerate() {
+        let drawn = || items.iter().filter(|item| item.points().len() > 1 && item.change() != 0).take(MAX_CHARTS);
+        // The drawings have the same axis of times.
+        let all = || drawn().flat_map(|item| item.points()).map(|(time, _)| *time);
+        let times = (all().min().unwrap_or_default(), all().max().unwrap_or_default());
+        let [first, last] = [times.0, times.1]
+            .map(|time| DateTime::<Utc>::from_timestamp(time, 0).unwrap_or_default().format("%Y-%m-%d").to_string());
+        for (n, item) in drawn().enumerate() {
             let points = item.points();
-            let ends = (item.days.first(), item.days.last());
-            let (Some(first), Some(last)) = ends else { continue };
-            let mut chart = steps(format!("metrics-{n}"), &item.item.name, points, (first, last));
+            let mut chart = steps(format!("metrics-{n}"), &item.item.name, points, times, (&first, &last));
             let (from, to) = (points[0].1, points[points.len() - 1].1);
             chart.finding = format!("{} from {} to {}.", item.what(), grouped(from), grouped(to));
             section.charts.push(chart);
@@ -117,6 +122,7 @@ impl PageScope<'_> {
                 cells
             })
             .collect();
+        table.drop_columns_of(NO_NUMBER);
         table.note = rest(table.rows.len(), items.len() as u64, "items", MORE_ROWS);
         section.tables.push(table);
         Ok(Some(section))
@@ -173,8 +179,11 @@ impl PageScope<'_> {
     }
 }
 
+/// In the place of a number that Spotify did not give.
+const NO_NUMBER: &str = "–";
+
 fn no_number() -> PageCell {
-    PageCell { text: "–".into(), ..PageCell::number(0) }
+    PageCell { text: NO_NUMBER.into(), ..PageCell::number(0) }
 }
 
 /// The metrics of an item by day.

@@ -2,6 +2,7 @@
 
 mod scale;
 
+pub(super) use scale::LineAxes;
 use scale::Scale;
 
 /// The place of the plot in a drawing of 360 units.
@@ -69,30 +70,31 @@ pub(super) enum LineShape {
     Steps,
 }
 
-/// A line of whole numbers that keeps each value until the next one. `ends` are the texts of the first and the last time.
-pub(super) fn steps(id: String, title: &str, points: &[TimePoint], ends: (&str, &str)) -> Chart {
+/// A line of whole numbers that keeps each value until the next one. The axis of times shows `times`, with the texts
+/// `ends` at its ends, so that drawings below each other can be compared.
+pub(super) fn steps(id: String, title: &str, points: &[TimePoint], times: (i64, i64), ends: (&str, &str)) -> Chart {
     let points: Vec<ValuePoint> = points.iter().map(|(time, n)| (*time as f64, *n as f64)).collect();
-    line(id, title, &points, LineShape::Steps, ends, MAX_POINTS)
+    let axes = LineAxes { places: (times.0 as f64, times.1 as f64), ..LineAxes::of(&points, ends) };
+    line(id, title, &points, LineShape::Steps, axes, MAX_POINTS)
 }
 
-/// A line through values, with at most `most` points. `ends` are the texts at the ends of the axis.
+/// A line through values, with at most `most` points.
 pub(super) fn line(
     id: String,
     title: &str,
     points: &[ValuePoint],
     shape: LineShape,
-    ends: (&str, &str),
+    axes: LineAxes<'_>,
     most: usize,
 ) -> Chart {
     let mut chart = Chart { id, title: title.to_owned(), height: 132, ..Chart::default() };
     let bottom = 110.0;
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return chart };
-    let ends_of = |(low, high): (f64, f64), (_, n): &ValuePoint| (low.min(*n), high.max(*n));
-    let (low, high) = points.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends_of);
-    let scale = Scale::fitting(low, high, points.iter().all(|(_, n)| n.fract() == 0.0), (bottom, TOP));
+    let Some(last) = points.last() else { return chart };
+    let scale = Scale::fitting(axes.values.0, axes.values.1, axes.is_whole, (bottom, TOP));
     chart.grid = scale.grid(false);
-    let span = if last.0 > first.0 { last.0 - first.0 } else { 1.0 };
-    let x = |place: f64| round(LEFT + (place - first.0) / span * (RIGHT - LEFT));
+    let (from, until) = axes.places;
+    let span = if until > from { until - from } else { 1.0 };
+    let x = |place: f64| round(LEFT + (place - from) / span * (RIGHT - LEFT));
     let mut path = String::new();
     let drawn: Vec<ValuePoint> =
         thinned(points, most).into_iter().map(|(place, value)| (x(place), round(scale.at(value)))).collect();
@@ -113,9 +115,9 @@ pub(super) fn line(
     let across = if anchor == "end" { (end.0 - width, end.0) } else { (end.0, end.0 + width) };
     let y = free_height(end.1, across, &drawn, shape);
     chart.labels.push(label(end.0, round(y), anchor, value, true));
-    chart.labels.push(label(LEFT, 127.0, "start", ends.0.to_owned(), false));
-    if last.0 > first.0 {
-        chart.labels.push(label(RIGHT, 127.0, "end", ends.1.to_owned(), false));
+    chart.labels.push(label(LEFT, 127.0, "start", axes.ends.0.to_owned(), false));
+    if until > from {
+        chart.labels.push(label(RIGHT, 127.0, "end", axes.ends.1.to_owned(), false));
     }
     chart
 }
@@ -155,12 +157,15 @@ fn free_height(end: f64, across: (f64, f64), line: &[ValuePoint], shape: LineSha
 /// The height of a bar with its name above it.
 const ROW_HEIGHT: f64 = 32.0;
 
-/// Lying bars. Their names may be long. A negative value goes to the left.
-pub(super) fn rows_of_bars(id: String, title: &str, values: &[(String, f64)]) -> Chart {
+/// The ends of an axis that shows these heights and 0.
+pub(super) fn ends_with_zero(heights: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    heights.into_iter().fold((0.0, 0.0), |(low, high), n| (f64::min(low, n), f64::max(high, n)))
+}
+
+/// Horizontal bars, which have space for long names. A negative value goes to the left. `ends` are those of the axis.
+pub(super) fn rows_of_bars(id: String, title: &str, values: &[(String, f64)], (low, high): (f64, f64)) -> Chart {
     let height = 4.0 + ROW_HEIGHT * values.len() as f64;
     let mut chart = Chart { id, title: title.to_owned(), height: height as u32, ..Chart::default() };
-    let high = values.iter().map(|value| value.1).fold(0.0, f64::max);
-    let low = values.iter().map(|value| value.1).fold(0.0, f64::min);
     let span = if high > low { high - low } else { 1.0 };
     // The numbers are at the right of the bars.
     let (left, right) = (2.0, 290.0);
@@ -215,15 +220,28 @@ pub(super) fn bars_below(id: String, title: &str, values: &[(String, u64)], limi
     let highest = values.iter().map(|value| value.1).max().unwrap_or(0);
     let limit = limit.filter(|limit| *limit > 0 && *limit <= highest.saturating_mul(FAR_ABOVE));
     let values: Vec<(String, u64, u64)> = values.iter().map(|(name, n)| (name.clone(), *n, 0)).collect();
-    draw_bars(id, title, &values, false, limit)
+    draw_bars(id, title, &values, false, limit, 0)
 }
 
 /// Bars by name, with an optional second value that goes down. Names are written as far as there is space.
 pub(super) fn bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: bool) -> Chart {
-    draw_bars(id, title, values, has_minus, None)
+    draw_bars(id, title, values, has_minus, None, 0)
 }
 
-fn draw_bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: bool, limit: Option<u64>) -> Chart {
+/// Bars by name on an axis that has at least this height.
+pub(super) fn bars_as_high(id: String, title: &str, values: &[(String, u64)], height: u64) -> Chart {
+    let values: Vec<(String, u64, u64)> = values.iter().map(|(name, n)| (name.clone(), *n, 0)).collect();
+    draw_bars(id, title, &values, false, None, height)
+}
+
+fn draw_bars(
+    id: String,
+    title: &str,
+    values: &[(String, u64, u64)],
+    has_minus: bool,
+    limit: Option<u64>,
+    at_least: u64,
+) -> Chart {
     let mut chart = Chart { id, title: title.to_owned(), height: 168, ..Chart::default() };
     let bottom = 146.0;
     let highest = values.iter().map(|value| value.1).max().unwrap_or(0);
@@ -235,7 +253,7 @@ fn draw_bars(id: String, title: &str, values: &[(String, u64, u64)], has_minus: 
         }
         false => bottom,
     };
-    let top = highest.max(1).max(limit.unwrap_or(0)) as f64;
+    let top = highest.max(1).max(limit.unwrap_or(0)).max(at_least) as f64;
     let scale = Scale::fitting(0.0, top, true, (zero, TOP + 4.0));
     let unit = if has_minus {
         ((zero - TOP - 4.0) / scale.high).min((bottom - zero - 14.0) / lowest.max(1) as f64)
@@ -341,7 +359,7 @@ mod tests {
             (vec![(0.0, 0.0), (9.6, 9.0), (10.0, 5.0)], true),
         ] {
             for shape in [LineShape::Straight, LineShape::Steps] {
-                let chart = line("c".into(), "t", &points, shape, ("a", "b"), MAX_POINTS);
+                let chart = line("c".into(), "t", &points, shape, LineAxes::of(&points, ("a", "b")), MAX_POINTS);
                 let label = &chart.labels[0];
                 assert!((11.0..=106.0).contains(&label.y), "{chart:?}");
                 if is_below {
@@ -354,7 +372,7 @@ mod tests {
     #[test]
     fn line_has_at_most_400_points() {
         let points: Vec<TimePoint> = (0..10_000).map(|n| (n, (n % 77) as u64)).collect();
-        let chart = steps("c".into(), "t", &points, ("a", "b"));
+        let chart = steps("c".into(), "t", &points, (0, 9_999), ("a", "b"));
         assert_eq!(chart.lines[0].matches('H').count(), MAX_POINTS - 1);
         assert!(chart.lines[0].starts_with("M40 ") && chart.dots[0].0 == RIGHT);
     }

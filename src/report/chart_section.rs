@@ -1,10 +1,13 @@
 //! Charts from the operator's own SQL. A problem with one costs that chart alone: the page and the run name it.
 
-use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::types::Value;
 
-use super::chart::{LineShape, ValuePoint, bars, line, number_text, rows_of_bars};
-use super::dates::{short_day, time_of};
+use super::chart::{
+    Chart, LineAxes, LineShape, ValuePoint, bars_as_high, ends_with_zero, line, number_text, rows_of_bars,
+};
+use super::chart_places::{PlaceKind, cell_text, place_of};
+use super::column_names::name_of;
+use super::dates::time_of;
 use super::job_page::rest;
 use super::page::{PageCell, PageTable, Section, counted, grouped};
 use crate::job::{ChartKind, JobChart};
@@ -18,9 +21,9 @@ const MAX_ROWS: usize = 5_000;
 const MAX_DRAWINGS: usize = 12;
 const MAX_POINTS: usize = 400;
 
-/// Number of bars in a drawing. Lying bars need more space.
+/// Number of bars in a drawing. Horizontal bars need more space.
 const MAX_BARS: usize = 104;
-const MAX_LYING_BARS: usize = 20;
+const MAX_ROWS_OF_BARS: usize = 20;
 
 /// A chart of a page.
 pub struct PageChart<'a> {
@@ -58,6 +61,8 @@ struct ChartRow {
     x: Value,
     /// May be infinite.
     y: Option<f64>,
+    /// The value of the column `y`, if it is no number.
+    y_text: Option<String>,
     series: String,
     url: Option<String>,
 }
@@ -68,31 +73,51 @@ impl ChartRow {
         self.y.unwrap_or_default()
     }
 
-    fn has_place(&self) -> bool {
-        match self.x {
-            Value::Null => false,
-            Value::Real(x) => x.is_finite(),
-            _ => true,
+    /// Why it has no place in a drawing. On the axis of a line, only times and numbers have a place.
+    fn problem(&self, is_line: bool) -> Option<RowProblem> {
+        let is_finite = !matches!(self.x, Value::Real(x) if !x.is_finite());
+        match (&self.x, self.y) {
+            (Value::Null, _) => Some(RowProblem::NoPlace),
+            _ if !is_finite => Some(RowProblem::NoPlace),
+            (x, _) if is_line && place_of(x).is_none() => Some(RowProblem::NoTime),
+            (_, None) if self.y_text.is_some() => Some(RowProblem::NoNumber),
+            (_, None) => Some(RowProblem::NoHeight),
+            (_, Some(y)) => (!y.is_finite()).then_some(RowProblem::Infinite),
         }
-    }
-
-    fn can_be_drawn(&self) -> bool {
-        self.has_place() && self.y.is_some_and(f64::is_finite)
     }
 }
 
+/// Why a row is not drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowProblem {
+    NoPlace,
+    NoTime,
+    NoHeight,
+    NoNumber,
+    Infinite,
+}
+
+impl RowProblem {
+    const ALL: [(RowProblem, &str); 5] = [
+        (RowProblem::NoPlace, "without x"),
+        (RowProblem::NoTime, "with an x that is neither a time nor a number"),
+        (RowProblem::NoHeight, "without y"),
+        (RowProblem::NoNumber, "with a y that is not a number"),
+        (RowProblem::Infinite, "with an infinite y"),
+    ];
+}
+
 /// Says how many rows have no place in a drawing, and why.
-fn undrawn(rows: &[ChartRow]) -> Option<String> {
-    let count = |is_it: fn(&ChartRow) -> bool| rows.iter().filter(|row| is_it(row)).count() as u64;
-    let without_x = count(|row| !row.has_place());
-    let without_y = count(|row| row.has_place() && row.y.is_none());
-    let infinite = count(|row| row.has_place() && row.y.is_some_and(f64::is_infinite));
-    let reasons = [(without_x, "without x"), (without_y, "without y"), (infinite, "with an infinite y")];
-    let reasons: Vec<String> =
-        reasons.iter().filter(|(n, _)| *n > 0).map(|(n, why)| format!("{} {why}", grouped(*n))).collect();
-    let all = without_x + without_y + infinite;
-    let verb = if all == 1 { "is" } else { "are" };
-    (all > 0).then(|| format!("{} {verb} not drawn: {}.", counted(all, "row"), reasons.join(", ")))
+fn undrawn(problems: &[RowProblem]) -> Option<String> {
+    let count = |problem: RowProblem| problems.iter().filter(|one| **one == problem).count() as u64;
+    let reasons: Vec<String> = RowProblem::ALL
+        .iter()
+        .filter(|(problem, _)| problems.contains(problem))
+        .map(|(problem, why)| format!("{} {why}", grouped(count(*problem))))
+        .collect();
+    let verb = if problems.len() == 1 { "is" } else { "are" };
+    let rows = counted(problems.len() as u64, "row");
+    (!problems.is_empty()).then(|| format!("{rows} {verb} not drawn: {}.", reasons.join(", ")))
 }
 
 fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, ChartProblem> {
@@ -103,16 +128,8 @@ fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, Ch
     if let Some(problem) = shown.chart.wrong_columns(&found.columns) {
         return Err(problem.replace('`', "").into());
     }
-    let rows = chart_rows(&found)?;
+    let mut rows = chart_rows(&found)?;
     let mut section = Section::default();
-    let mut series: Vec<(&str, Vec<&ChartRow>)> = Vec::new();
-    for row in rows.iter().filter(|row| row.can_be_drawn()) {
-        match series.iter_mut().find(|(name, _)| *name == row.series) {
-            Some((_, of_series)) => of_series.push(row),
-            None => series.push((&row.series, vec![row])),
-        }
-    }
-    let drawn = series.len().min(MAX_DRAWINGS);
     let mut notes = Vec::new();
     if found.has_more {
         let shown = counted(found.rows.len() as u64, "row");
@@ -122,24 +139,65 @@ fn draw(shown: &PageChart<'_>, id: &str, most_rows: usize) -> Result<Section, Ch
         section.lead = "The SQL of this chart has no rows yet.".to_owned();
         return Ok(section);
     }
+    let is_line = matches!(shown.chart.kind, ChartKind::Line | ChartKind::Step);
+    let is_drawn = |row: &&ChartRow| row.problem(is_line).is_none();
+    let names = series_names(rows.iter().filter(is_drawn));
+    let kind = PlaceKind::of(rows.iter().filter(is_drawn).map(|row| &row.x));
+    if shown.chart.kind == ChartKind::Bars {
+        sort_bars(&mut rows, kind);
+    }
     if shown.chart.kind != ChartKind::Table {
-        notes.extend(undrawn(&rows));
-        if series.len() > drawn {
-            notes.push(format!("{drawn} of {} series are drawn.", grouped(series.len() as u64)));
+        let problems: Vec<RowProblem> = rows.iter().filter_map(|row| row.problem(is_line)).collect();
+        if problems.len() == rows.len() && problems.contains(&RowProblem::NoTime) {
+            return Err("its column x has something that is neither a time nor a number".to_owned().into());
         }
-        for (n, (name, of_series)) in series.iter().take(drawn).enumerate() {
-            let title = if name.is_empty() { shown.chart.title.as_str() } else { *name };
-            let points = (MAX_POINTS / drawn).max(40);
-            let chart = match shown.chart.kind {
-                ChartKind::Bars => draw_bars(format!("{id}-{n}"), title, of_series, &mut notes),
-                kind => draw_line(format!("{id}-{n}"), title, of_series, kind, points)?,
-            };
-            section.charts.push(chart);
+        if problems.len() == rows.len() && problems.contains(&RowProblem::NoNumber) {
+            return Err("its column y has something that is not a number".to_owned().into());
         }
+        notes.extend(undrawn(&problems));
+        let drawn = names.len().min(MAX_DRAWINGS);
+        if names.len() > drawn {
+            notes.push(format!("{drawn} of {} series are drawn.", grouped(names.len() as u64)));
+        }
+        if drawn > 1 {
+            notes.push("All drawings have the same scale.".to_owned());
+        }
+        let titled = |name: &String| if name.is_empty() { &shown.chart.title } else { name }.clone();
+        let series: Vec<ChartSeries<'_>> = names[..drawn]
+            .iter()
+            .zip(0..)
+            .map(|(name, n)| ChartSeries {
+                id: format!("{id}-{n}"),
+                title: titled(name),
+                rows: rows.iter().filter(is_drawn).filter(|row| row.series == *name).collect(),
+            })
+            .collect();
+        section.charts = match shown.chart.kind {
+            ChartKind::Bars => draw_bars(series, kind, &mut notes),
+            line => draw_lines(series, kind, line),
+        };
     }
     section.lead = notes.join(" ");
-    section.tables.push(table_of(shown.chart, &rows, most_rows));
+    section.tables.push(table_of(shown.chart, &rows, kind, most_rows));
     Ok(section)
+}
+
+/// The rows of one drawing.
+struct ChartSeries<'a> {
+    id: String,
+    title: String,
+    rows: Vec<&'a ChartRow>,
+}
+
+/// The names of the series, in the order of the rows.
+fn series_names<'a>(rows: impl Iterator<Item = &'a ChartRow>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for row in rows {
+        if !names.contains(&row.series) {
+            names.push(row.series.clone());
+        }
+    }
+    names
 }
 
 /// The rows of the SQL.
@@ -156,114 +214,117 @@ fn chart_rows(found: &FirstRows) -> Result<Vec<ChartRow>, ChartProblem> {
     };
     let mut rows = Vec::new();
     for row in &found.rows {
-        let number = match &row[y] {
-            Value::Integer(n) => Some(*n as f64),
-            Value::Real(n) => Some(*n),
-            Value::Null => None,
-            Value::Text(_) | Value::Blob(_) => {
-                return Err("its column y has something that is not a number".to_owned().into());
-            }
+        let (number, y_text) = match &row[y] {
+            Value::Integer(n) => (Some(*n as f64), None),
+            Value::Real(n) => (Some(*n), None),
+            Value::Null | Value::Blob(_) => (None, None),
+            Value::Text(text) => (None, Some(text.clone())),
         };
         let (series, url) = (text(row, place("series")).unwrap_or_default(), text(row, place("url")));
-        rows.push(ChartRow { x: row[x].clone(), y: number, series, url });
+        rows.push(ChartRow { x: row[x].clone(), y: number, y_text, series, url });
     }
     Ok(rows)
 }
 
-fn draw_bars(id: String, title: &str, rows: &[&ChartRow], notes: &mut Vec<String>) -> super::chart::Chart {
-    let names: Vec<String> = rows.iter().map(|row| x_text(&row.x)).collect();
-    let is_short = |name: &String| name.parse::<NaiveDate>().is_ok() || name.len() <= 4 || is_month(name);
-    let is_whole = rows.iter().all(|row| row.height() >= 0.0 && row.height().fract() == 0.0);
-    let stands = is_whole && names.iter().all(is_short);
-    let most = if stands { MAX_BARS } else { MAX_LYING_BARS };
-    let shown = rows.len().min(most);
-    if shown < rows.len() {
-        notes.push(format!("{shown} of {} bars are drawn.", grouped(rows.len() as u64)));
+/// Sorts the rows of bars: by time or number, and names by height, the largest first. Names that all begin with a digit, such as
+/// `10 to 19`, keep the order of the SQL.
+fn sort_bars(rows: &mut [ChartRow], kind: PlaceKind) {
+    if kind != PlaceKind::Text {
+        let place = |row: &ChartRow| place_of(&row.x).unwrap_or(f64::INFINITY);
+        rows.sort_by(|a, b| place(a).total_cmp(&place(b)));
+    } else if !rows.iter().all(|row| cell_text(&row.x).starts_with(|c: char| c.is_ascii_digit())) {
+        let height = |row: &ChartRow| row.y.unwrap_or(f64::NEG_INFINITY);
+        rows.sort_by(|a, b| height(b).total_cmp(&height(a)));
     }
-    let first = rows.iter().zip(&names).take(shown);
-    let mut chart = if stands {
-        let values: Vec<_> = first.map(|(row, name)| (short_day(name), row.height() as u64, 0)).collect();
-        bars(id, title, &values, false)
-    } else {
-        rows_of_bars(id, title, &first.map(|(row, name)| (name.clone(), row.height())).collect::<Vec<_>>())
-    };
-    let highest = rows.iter().zip(&names).take(shown).max_by(|(a, _), (b, _)| a.height().total_cmp(&b.height()));
-    chart.finding =
-        highest.map_or(String::new(), |(row, name)| format!("The most is {}, for {name}.", number_text(row.height())));
-    chart
 }
 
-/// `2026-11`
-fn is_month(name: &str) -> bool {
-    format!("{name}-01").parse::<NaiveDate>().is_ok()
-}
-
-fn draw_line(
-    id: String,
-    title: &str,
-    rows: &[&ChartRow],
-    kind: ChartKind,
-    most: usize,
-) -> Result<super::chart::Chart, ChartProblem> {
-    let mut points: Vec<(ValuePoint, String)> = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Some(place) = place_of(&row.x) else {
-            return Err("its column x has something that is neither a time nor a number".to_owned().into());
-        };
-        points.push(((place, row.height()), x_text(&row.x)));
-    }
-    points.sort_by(|(a, _), (b, _)| a.0.total_cmp(&b.0));
-    let values: Vec<ValuePoint> = points.iter().map(|(point, _)| *point).collect();
-    let shape = if kind == ChartKind::Step { LineShape::Steps } else { LineShape::Straight };
-    let (first, last) = (&points[0], &points[points.len() - 1]);
-    let mut chart = line(id, title, &values, shape, (&first.1, &last.1), most);
-    chart.finding = match points.len() {
-        1 => format!("{} at {}.", number_text(first.0.1), first.1),
-        _ => format!("From {} at {} to {} at {}.", number_text(first.0.1), first.1, number_text(last.0.1), last.1),
-    };
-    Ok(chart)
-}
-
-/// The place of a value on the axis: a number, or the seconds of a time.
-fn place_of(x: &Value) -> Option<f64> {
-    match x {
-        Value::Integer(n) => Some(*n as f64),
-        Value::Real(n) => n.is_finite().then_some(*n),
-        Value::Text(text) => {
-            let day = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc());
-            let month = || format!("{text}-01").parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|at| at.and_utc());
-            let at = text.parse::<DateTime<Utc>>().ok().or_else(day).or_else(month)?;
-            Some(at.timestamp() as f64)
+fn draw_bars(mut series: Vec<ChartSeries<'_>>, kind: PlaceKind, notes: &mut Vec<String>) -> Vec<Chart> {
+    let all = || series.iter().flat_map(|series| &series.rows);
+    let is_whole = all().all(|row| row.height() >= 0.0 && row.height().fract() == 0.0);
+    let is_upright = is_whole && all().all(|row| kind.short_label(&row.x).is_some());
+    let most = if is_upright { MAX_BARS } else { MAX_ROWS_OF_BARS };
+    for ChartSeries { rows, .. } in &mut series {
+        if rows.len() > most {
+            let which = if kind.is_time() { "last" } else { "first" };
+            notes.push(format!("Only the {which} {most} of {} bars are drawn.", grouped(rows.len() as u64)));
+            if kind.is_time() {
+                rows.drain(..rows.len() - most);
+            }
+            rows.truncate(most);
         }
-        Value::Null | Value::Blob(_) => None,
     }
+    let (low, high) = ends_with_zero(series.iter().flat_map(|series| &series.rows).map(|row| row.height()));
+    let drawn = series.into_iter().map(|ChartSeries { id, title, rows }| {
+        let mut chart = if is_upright {
+            let value = |row: &&ChartRow| (kind.short_label(&row.x).unwrap_or_default(), row.height() as u64);
+            bars_as_high(id, &title, &rows.iter().map(value).collect::<Vec<_>>(), high as u64)
+        } else {
+            let value = |row: &&ChartRow| (kind.label(&row.x), row.height());
+            rows_of_bars(id, &title, &rows.iter().map(value).collect::<Vec<_>>(), (low, high))
+        };
+        let highest = rows.iter().rev().max_by(|a, b| a.height().total_cmp(&b.height()));
+        chart.finding = highest.map_or(String::new(), |row| {
+            format!("The most is {}, for {}.", number_text(row.height()), kind.label(&row.x))
+        });
+        chart
+    });
+    drawn.collect()
 }
 
-fn x_text(x: &Value) -> String {
-    match x {
-        Value::Integer(n) => n.to_string(),
-        Value::Real(n) => number_text(*n),
-        Value::Text(text) => time_of(text).unwrap_or_else(|| text.clone()),
-        Value::Null | Value::Blob(_) => "–".to_owned(),
-    }
+fn draw_lines(series: Vec<ChartSeries<'_>>, kind: PlaceKind, line_kind: ChartKind) -> Vec<Chart> {
+    let shape = if line_kind == ChartKind::Step { LineShape::Steps } else { LineShape::Straight };
+    let most = (MAX_POINTS / series.len().max(1)).max(40);
+    let point = |row: &ChartRow| (place_of(&row.x).unwrap_or_default(), row.height());
+    let sorted = |mut rows: Vec<_>| {
+        rows.sort_by(|a: &&ChartRow, b: &&ChartRow| point(a).0.total_cmp(&point(b).0));
+        rows
+    };
+    let all = sorted(series.iter().flat_map(|series| series.rows.iter().copied()).collect());
+    let label = |row: Option<&&ChartRow>| row.map_or_else(String::new, |row| kind.label(&row.x));
+    let (from, until) = (label(all.first()), label(all.last()));
+    let all: Vec<ValuePoint> = all.into_iter().map(point).collect();
+    let axes = LineAxes::of(&all, (&from, &until));
+    let drawn = series.into_iter().map(|ChartSeries { id, title, rows }| {
+        let rows = sorted(rows);
+        let points: Vec<ValuePoint> = rows.iter().map(|row| point(row)).collect();
+        let mut chart = line(id, &title, &points, shape, axes, most);
+        let at = |row: &ChartRow| format!("{} at {}", number_text(row.height()), kind.label(&row.x));
+        chart.finding = match rows.as_slice() {
+            [] => String::new(),
+            [one] => format!("{}.", at(one)),
+            [first, .., last] => format!("From {} to {}.", at(first), at(last)),
+        };
+        chart
+    });
+    drawn.collect()
 }
 
-/// The numbers of a chart, the last ones of a line and the first ones of bars.
-fn table_of(chart: &JobChart, rows: &[ChartRow], most: usize) -> PageTable {
+/// The numbers of a chart: the last ones if they are in the order of time, and otherwise the first ones.
+fn table_of(chart: &JobChart, rows: &[ChartRow], kind: PlaceKind, most: usize) -> PageTable {
     let has_series = rows.iter().any(|row| !row.series.is_empty());
-    let heads: &[&str] = if has_series { &["series", "x", "#y"] } else { &["x", "#y"] };
-    let is_line = matches!(chart.kind, ChartKind::Line | ChartKind::Step);
+    let named = |alias: &str, other: &str| name_of(&chart.sql, alias).unwrap_or_else(|| other.to_owned());
+    let mut heads = vec![named("x", kind.heading()), format!("#{}", named("y", "value"))];
+    if has_series {
+        heads.insert(0, named("series", "series"));
+    }
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let is_reversed = match chart.kind {
+        ChartKind::Line | ChartKind::Step => true,
+        ChartKind::Bars => kind.is_time(),
+        ChartKind::Table => false,
+    };
     let caption =
         if chart.kind == ChartKind::Table { chart.title.clone() } else { "The numbers as a table".to_owned() };
-    let mut table = PageTable { is_folded: chart.kind != ChartKind::Table, ..PageTable::new(caption, heads) };
+    let mut table = PageTable { is_folded: chart.kind != ChartKind::Table, ..PageTable::new(caption, &heads) };
     let shown: Vec<&ChartRow> =
-        if is_line { rows.iter().rev().take(most).collect() } else { rows.iter().take(most).collect() };
+        if is_reversed { rows.iter().rev().take(most).collect() } else { rows.iter().take(most).collect() };
     let cells = |row: &&ChartRow| {
         let linked = |text: String| PageCell::named(&NamedLink { name: text, url: row.url.clone() });
-        let x = x_text(&row.x);
+        let x = cell_text(&row.x);
         let x = if time_of(&x).is_some() || has_series { PageCell::unbroken(x) } else { linked(x) };
         let series = has_series.then(|| linked(row.series.clone()));
-        let y = PageCell { text: row.y.map_or_else(String::new, number_text), ..PageCell::number(0) };
+        let number = row.y.map_or_else(|| row.y_text.clone().unwrap_or_default(), number_text);
+        let y = PageCell { text: number, ..PageCell::number(0) };
         series.into_iter().chain([x, y]).collect()
     };
     table.rows = shown.iter().map(cells).collect();

@@ -92,6 +92,10 @@ pub fn render_job_page(store: &Connection, shown: &JobPage<'_>) -> Result<Render
         warnings.extend(problem.map(|problem| format!("chart `{}` was not drawn: {problem}", chart.chart.title)));
         page.sections.push(section);
     }
+    let of_tracks = [ReportSection::Codes, ReportSection::Duplicates, ReportSection::Markets];
+    if of_tracks.into_iter().any(|section| shown.report.has(section)) {
+        report_rows::collect_tracks(store, &of.reported)?;
+    }
     for section in ReportSection::ALL.into_iter().filter(|section| shown.report.has(*section)) {
         let made = match section {
             ReportSection::Changes => of.changes(&mut page.facts)?,

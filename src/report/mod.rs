@@ -6,7 +6,9 @@
 
 mod catalog_sections;
 mod chart;
+mod chart_places;
 mod chart_section;
+mod column_names;
 mod dates;
 mod fetch_section;
 mod job_page;

@@ -285,6 +285,7 @@ impl OverviewJob {
     fn cell(&self) -> PageCell {
         // Names of jobs have no other character that means something in an address.
         let page = self.has_page.then(|| format!("{}/report.html", self.name.replace(' ', "%20")));
-        PageCell { page, ..PageCell::unbroken(&self.name) }
+        // A long name is broken, so that the columns at the right stay in sight.
+        PageCell { page, ..PageCell::text(&self.name) }
     }
 }

@@ -204,6 +204,21 @@ impl PageTable {
         PageTable { caption: caption.into(), heads: heads.iter().map(head).collect(), ..PageTable::default() }
     }
 
+    /// Leaves out the columns that have the same text in every row, such as the sign for no number.
+    pub(super) fn drop_columns_of(&mut self, text: &str) {
+        let is_kept: Vec<bool> = (0..self.heads.len())
+            .map(|n| {
+                self.rows.is_empty() || self.rows.iter().any(|row| row.get(n).is_none_or(|cell| cell.text != text))
+            })
+            .collect();
+        let mut kept = is_kept.iter();
+        self.heads.retain(|_| kept.next().is_some_and(|kept| *kept));
+        for row in &mut self.rows {
+            let mut kept = is_kept.iter();
+            row.retain(|_| kept.next().is_some_and(|kept| *kept));
+        }
+    }
+
     pub(super) fn note_parts(&self) -> Vec<(&str, bool)> {
         self.note.as_deref().map(prose).unwrap_or_default()
     }

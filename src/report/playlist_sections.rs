@@ -173,14 +173,22 @@ impl PageScope<'_> {
         if moved > MAX_CHARTS {
             section.lead.push_str(&format!(" The {MAX_CHARTS} with the largest changes are drawn."));
         }
+        if moved > 1 {
+            section.lead.push_str(" Each drawing has its own scale of sizes.");
+        }
         let now = self.started.timestamp();
-        for (n, list) in lists.iter().filter(|list| list.points.len() > 1).take(MAX_CHARTS).enumerate() {
+        let drawn: Vec<&SizedPlaylist> = lists.iter().filter(|list| list.points.len() > 1).take(MAX_CHARTS).collect();
+        // The drawings have the same axis of times, so that changes on the same day are below each other.
+        let earliest = drawn.iter().min_by_key(|list| list.points[0].0);
+        let from = earliest.map_or((now, String::new()), |list| (list.points[0].0, list.first_read.clone()));
+        for (n, list) in drawn.into_iter().enumerate() {
             let mut points = list.points.clone();
             let last = points[points.len() - 1];
             points.push((now.max(last.0), last.1));
             let today = self.started.format("%Y-%m-%d").to_string();
-            let ends = (list.first_read.as_str(), today.as_str());
-            let mut chart = steps(format!("growth-{n}"), &list.playlist.name, &points, ends);
+            let times = (from.0, now.max(last.0));
+            let ends = (from.1.as_str(), today.as_str());
+            let mut chart = steps(format!("growth-{n}"), &list.playlist.name, &points, times, ends);
             chart.finding = format!(
                 "From {} to {} items, in {} versions.",
                 grouped(points[0].1),

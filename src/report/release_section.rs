@@ -60,7 +60,10 @@ impl PageScope<'_> {
             let mut chart = bars("releases-dates".into(), &title, &named, false);
             chart.finding = most_releases(&values, unit);
             section.charts.push(chart);
-            let mut table = PageTable::new(format!("{title} as a table"), &[unit, "#releases"]);
+            let mut table = PageTable::new(
+                if unit == "month" { "Months as a table" } else { "Years as a table" },
+                &[unit, "#releases"],
+            );
             table.is_folded = true;
             table.rows =
                 values.iter().rev().map(|(date, n)| vec![PageCell::unbroken(date), PageCell::number(*n)]).collect();
@@ -78,7 +81,7 @@ impl PageScope<'_> {
                 vec![
                     PageCell::named(&row.album),
                     PageCell::text(&row.artists),
-                    PageCell::text(&row.album_type),
+                    PageCell::unbroken(&row.album_type),
                     PageCell::unbroken(&row.release_date),
                     seen.unwrap_or_else(|| {
                         PageCell::unbroken(if row.in_first_read { "first read" } else { "earlier" })

@@ -6,6 +6,7 @@ mod catalog;
 mod of_run;
 mod releases;
 mod tops;
+mod tracks;
 
 use rusqlite::{Connection, Row, params};
 
@@ -14,6 +15,7 @@ pub use catalog::{MarketCount, MetricRow, market_counts, metrics_of_job, tracks_
 pub use of_run::{FetchResult, NotedReason, codes_not_found, fetch_results, noted_by_reason, run_started_at};
 pub use releases::{ReleaseRow, first_release_reads, new_release_count, newest_releases, releases_by_date};
 pub use tops::{TopRank, top_ranks};
+pub use tracks::collect_tracks;
 
 /// A job as a page shows it.
 #[derive(Debug)]
@@ -117,13 +119,8 @@ const OWN: &str = "WITH asked AS (SELECT * FROM requested q WHERE q.job = ?1
     UNION SELECT m.playlist_id FROM asked q JOIN my_playlists m ON m.list_id = q.list_id AND m.removed_at IS NULL
       WHERE q.fetch IN (SELECT value FROM json_each(?2, '$.library'))) r JOIN playlists p ON p.id = r.id)";
 
-/// The tracks that a job shows, besides its playlists.
-const TRACKS: &str = "of_job AS (
-    SELECT i.track_id AS id FROM own JOIN playlist_items i ON i.playlist_id = own.id WHERE i.track_id IS NOT NULL
-    UNION SELECT t.id FROM asked q JOIN tracks t ON t.id = q.item_id
-    UNION SELECT i.track_id FROM asked q JOIN album_tracks i ON i.list_id = q.list_id WHERE i.removed_at IS NULL
-    UNION SELECT i.track_id FROM asked q JOIN artist_top_tracks i ON i.list_id = q.list_id WHERE i.removed_at IS NULL
-    UNION SELECT i.track_id FROM asked q JOIN saved_tracks i ON i.list_id = q.list_id WHERE i.removed_at IS NULL)";
+/// The tracks that a job shows. [`collect_tracks`] has collected them.
+const TRACKS: &str = "of_job AS (SELECT id FROM temp.report_tracks)";
 
 /// The artists of track `t`.
 const ARTISTS: &str = "coalesce((SELECT group_concat(name, ', ') FROM (SELECT a.name FROM track_artists ta
@@ -262,11 +259,10 @@ pub fn tracks_with_shared_isrc(
 /// # Errors
 /// If the store cannot be read.
 pub fn repeated_tracks(store: &Connection, job: &ReportedJob, most: u64) -> rusqlite::Result<SomeRows<TrackNote>> {
-    let from = "FROM (SELECT i.track_id, count(*) AS times, count(DISTINCT i.playlist_id) AS lists FROM own
-        JOIN playlist_items i ON i.playlist_id = own.id WHERE i.track_id IS NOT NULL GROUP BY i.track_id HAVING count(*) > 1) d
-      JOIN tracks t ON t.id = d.track_id ORDER BY d.lists DESC, d.times DESC, t.name, t.id";
+    let from = "FROM temp.report_tracks d JOIN tracks t ON t.id = d.id WHERE d.places > 1
+      ORDER BY d.lists DESC, d.places DESC, t.name, t.id";
     let note =
-        "iif(d.lists > 1, d.times || ' times in ' || d.lists || ' playlists', d.times || ' times in one playlist')";
+        "iif(d.lists > 1, d.places || ' times in ' || d.lists || ' playlists', d.places || ' times in one playlist')";
     track_notes(store, job, from, note, most)
 }
 

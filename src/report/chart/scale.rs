@@ -1,6 +1,6 @@
-//! A vertical axis with ticks at round numbers.
+//! The axes of a line, and a vertical axis with ticks at round numbers.
 
-use super::{GridLine, round};
+use super::{GridLine, ValuePoint, round};
 
 /// A vertical axis with ticks at round numbers.
 pub(super) struct Scale {
@@ -49,6 +49,34 @@ impl Scale {
             GridLine { at: round(self.at(value)), label: short(value, self.step), is_base: has_base && n == 0 }
         };
         (0..=count).map(tick).collect()
+    }
+}
+
+/// What the axes of a line show. Lines that are compared with each other have the same axes.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::report) struct LineAxes<'a> {
+    pub(super) places: (f64, f64),
+    pub(super) values: (f64, f64),
+    pub(super) is_whole: bool,
+    /// The texts at the ends of the axis of places.
+    pub(super) ends: (&'a str, &'a str),
+}
+
+impl<'a> LineAxes<'a> {
+    /// The axes that show all of these points.
+    pub(in crate::report) fn of<'p>(
+        points: impl IntoIterator<Item = &'p ValuePoint>,
+        ends: (&'a str, &'a str),
+    ) -> LineAxes<'a> {
+        let none = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut axes = LineAxes { places: none, values: none, is_whole: true, ends };
+        let widen = |(low, high): (f64, f64), n: f64| (low.min(n), high.max(n));
+        for (place, value) in points {
+            axes.places = widen(axes.places, *place);
+            axes.values = widen(axes.values, *value);
+            axes.is_whole &= value.fract() == 0.0;
+        }
+        axes
     }
 }
 

@@ -8,7 +8,9 @@ pub mod lost_refresh;
 pub mod odd_sign_ins;
 pub mod paste;
 pub mod processes;
+#[cfg(feature = "lake")]
 pub mod purge;
+#[cfg(feature = "lake")]
 pub mod purge_traces;
 pub mod replaced_grants;
 pub mod secrets;

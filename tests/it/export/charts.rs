@@ -27,7 +27,7 @@ fn page(world: &World) -> String {
 
 /// A drawing, from its title to its end.
 fn drawing<'p>(page: &'p str, title: &str) -> &'p str {
-    let from = page.find(&format!("<figcaption><bdi>{title}</bdi>")).unwrap_or_else(|| panic!("{title}: {page}"));
+    let from = page.find(&format!("-t\">{title}</title>")).unwrap_or_else(|| panic!("{title}: {page}"));
     &page[from..from + page[from..].find("</figure>").unwrap()]
 }
 
@@ -95,6 +95,112 @@ fn wrong_chart_costs_itself_alone() {
 }
 
 #[test]
+fn wrong_rows_cost_themselves_alone() {
+    let world = world(&[
+        chart(
+            "Line",
+            "line",
+            &values("('2026-11-01', 3), ('soon', 4), ('2026-11-08', 5), ('2026-11-09', 'many')", "x, y"),
+        ),
+        chart("Bars", "bars", &values("('a', 3), ('b', 'many'), ('c', 4)", "x, y")),
+        chart("Table", "table", &values("('a', 3), ('b', 'many')", "x, y")),
+    ]);
+    let ran = world.run(&[]).exits(0);
+    assert!(!ran.stderr.contains("was not drawn"), "{}", ran.stderr);
+    let page = page(&world);
+    let shown = text(&page);
+    let line =
+        "2 rows are not drawn: 1 with an x that is neither a time nor a number, 1 with a y that is not a number.";
+    assert!(shown.contains(line), "{shown}");
+    assert!(shown.contains("1 row is not drawn: 1 with a y that is not a number."), "{shown}");
+    assert!(drawing(&page, "Line").contains("From 3 at 2026-11-01 to 5 at 2026-11-08."));
+    assert_eq!(drawing(&page, "Bars").matches("<rect").count(), 2);
+    assert_eq!(page.matches(">many<").count(), 3, "the tables have all rows");
+}
+
+/// The attributes of this name in a drawing, as numbers.
+fn attributes(drawing: &str, element: &str, name: &str) -> Vec<f64> {
+    let (begin, key) = (format!("<{element} "), format!(" {name}=\""));
+    let value = |element: &str| element.split(&key).nth(1)?.split('"').next()?.parse().ok();
+    drawing.split(&begin).skip(1).filter_map(value).collect()
+}
+
+#[test]
+fn drawings_of_a_chart_have_one_scale() {
+    let rows =
+        "('2026-11-01', 100, 'A'), ('2026-11-02', 200, 'A'), ('2026-11-05', 1, 'B'), ('2026-11-08T12:00:00Z', 2, 'B')";
+    let bars = "('a', 10, 'C'), ('bbbbb', 5, 'C'), ('ccccc', 5, 'D')";
+    let world = world(&[
+        chart("Lines", "line", &values(rows, "x, y, series")),
+        chart("Bars", "bars", &values(bars, "x, y, series")),
+        chart("Columns", "bars", &values("('a', 10, 'E'), ('b', 5, 'E'), ('c', 5, 'F')", "x, y, series")),
+    ]);
+    world.run(&[]).exits(0);
+    let page = page(&world);
+    let texts = |title: &str| -> Vec<String> {
+        let texts = drawing(&page, title).split("<text ").skip(1);
+        texts.map(|text| text.split(['>', '<']).nth(1).unwrap().to_owned()).collect()
+    };
+    // The same ticks and the same ends, in labels of one kind.
+    for title in ["A", "B"] {
+        let texts = texts(title);
+        assert!(["0", "100", "200"].iter().all(|tick| texts.iter().any(|text| text == tick)), "{texts:?}");
+        assert_eq!(texts[texts.len() - 2..], ["2026-11-01", "2026-11-08"], "{title}");
+    }
+    let path =
+        |title: &str| drawing(&page, title).split(" d=\"M").last().unwrap().split('"').next().unwrap().to_owned();
+    assert!(path("A").starts_with("40 ") && !path("A").contains("348"), "{}", path("A"));
+    assert!(!path("B").starts_with("40 ") && path("B").contains("L348 "), "{}", path("B"));
+    let widths = |title: &str| attributes(drawing(&page, title), "rect", "width");
+    assert_eq!(widths("C"), [288.0, 144.0]);
+    assert_eq!(widths("D"), [144.0]);
+    let heights = |title: &str| attributes(drawing(&page, title), "rect", "height");
+    assert_eq!(heights("E")[1], heights("F")[0]);
+    assert_eq!(text(&page).matches("All drawings have the same scale.").count(), 3);
+}
+
+#[test]
+fn bars_are_sorted() {
+    let names = |rows: &str| values(rows, "x, y");
+    let world = world(&[
+        chart("Names", "bars", &names("('alpha', 1), ('bravo', 3), ('charlie', 2)")),
+        chart(
+            "Days",
+            "bars",
+            "WITH v(x, y) AS (VALUES ('2026-11-02', 9), ('2026-11-01', 1)) SELECT x, y FROM v ORDER BY y DESC",
+        ),
+        chart(
+            "Parts",
+            "bars",
+            &names("('0 to 99', 1), ('100 to 199', 3), ('over 200', 2)").replace("over 200", "200 to 299"),
+        ),
+    ]);
+    world.run(&[]).exits(0);
+    let page = page(&world);
+    let labels = |title: &str, of: &[&str]| -> Vec<String> {
+        let texts = drawing(&page, title).split("<text ").skip(1).map(|text| text.split(['>', '<']).nth(1).unwrap());
+        texts.filter(|text| of.contains(text)).map(str::to_owned).collect()
+    };
+    assert_eq!(labels("Names", &["alpha", "bravo", "charlie"]), ["bravo", "charlie", "alpha"]);
+    assert_eq!(labels("Days", &["1 Nov", "2 Nov"]), ["1 Nov", "2 Nov"]);
+    assert_eq!(labels("Parts", &["0 to 99", "100 to 199", "200 to 299"]), ["0 to 99", "100 to 199", "200 to 299"]);
+}
+
+#[test]
+fn tables_have_the_names_of_columns() {
+    let world = world(&[chart(
+        "Items",
+        "table",
+        "SELECT i.position AS x, i.duration_ms AS y, i.kind AS series FROM playlist_items i ORDER BY 1",
+    )]);
+    world.run(&[]).exits(0);
+    let page = page(&world);
+    assert!(text(&page).contains("kind | position | duration_ms |"), "{}", text(&page));
+    // The title of a section is not repeated above its only drawing or table.
+    assert!(!page.contains("<figcaption><bdi>Items") && page.contains("<caption class=\"unseen\">Items"));
+}
+
+#[test]
 fn long_values_stay_out_of_pages() {
     let long = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 300)
                 SELECT hex(zeroblob(200000)) || x AS x, x AS y, hex(zeroblob(200000)) || x AS series FROM n ORDER BY x";
@@ -148,6 +254,7 @@ fn wrong_keys_of_charts_are_reported() {
             "[report]\n[[chart]]\ntitle = \"A\"\nsql = \"SELECT id AS x, 1 AS z FROM artists ORDER BY 1\"\n".to_owned(),
         ),
         ("order", "[report]\n[[chart]]\ntitle = \"A\"\nsql = \"SELECT id AS x, 1 AS y FROM artists\"\n".to_owned()),
+        ("sections", "[report]\nsections = [\"growth\", \"metrics\", \"tops\", \"queries\"]\n".to_owned()),
         ("not a select", "[report]\n[[chart]]\ntitle = \"A\"\nsql = \"DELETE FROM artists\"\n".to_owned()),
     ] {
         cases.add(name, &Project::with_job(&format!("{artists}{lines}")).check().1);

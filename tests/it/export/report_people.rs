@@ -67,6 +67,23 @@ fn page_of_one_user_goes_when_others_join() {
 }
 
 #[test]
+fn requested_page_of_one_user_goes_when_others_join() {
+    let job = |users: &str| format!("{users}\n{}", fetch("saved_tracks", ""));
+    let world = signed_in(World::extended().job(&job("user = \"home\"")), &USERS);
+    world.run(&[]).exits(0);
+    world.cli(&["report", "x"]).exits(0);
+    world.run(&[]).exits(0);
+    assert!(world.csv_path("report.html").exists(), "runs leave a page that was asked for");
+    world.project.write("jobs/x.toml", job("users = [\"home\", \"studio\"]"));
+    world.run(&[]).exits(0);
+    assert!(!world.csv_path("report.html").exists(), "it shows the rows of one user as those of the job");
+    world.cli(&["report", "x"]).exits(0);
+    world.run(&[]).exits(0);
+    assert!(world.csv_path("report-home.html").exists() && world.csv_path("report-studio.html").exists());
+    world.cli(&["verify"]).exits(0);
+}
+
+#[test]
 fn people_are_named_on_request() {
     let job =
         |more: &str| format!("user = \"studio\"\n{}[report]\nsince = \"30d\"\n{more}", fetch("my_playlist_items", ""));

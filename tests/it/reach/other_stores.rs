@@ -19,7 +19,6 @@ use crate::support::world::World;
 /// What a push says to rows that are not those of its store.
 const REFUSED: &str = "target w has the rows of another store";
 
-#[cfg(feature = "lake")]
 /// Restores a backup of the store twice and pushes. The second time, the target has neither the first epoch of the store nor that of the
 /// backup.
 fn restore_twice(world: &World, said: &str, assert_equal: impl Fn()) {
@@ -34,6 +33,7 @@ fn restore_twice(world: &World, said: &str, assert_equal: impl Fn()) {
     }
 }
 
+#[cfg(feature = "lake")]
 #[test]
 fn shards_push_beside_each_other() {
     let world = World::extended();
