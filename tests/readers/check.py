@@ -69,9 +69,10 @@ def truth(base, playlist):
         if row["kind"] == "local":
             # The values that Spotify sends for unknown data of a local file.
             clean.update(disc_number=None, track_number=None, explicit=None)
-        # An empty text says nothing where Spotify may send one for something unknown. The name of a track that never had another
+        # An empty text says nothing: the program writes null, or what it knew before. The name of a track that never had another
         # one is an empty text.
-        clean = {k: None if v == "" and k not in ("name", "album_name") else v for k, v in clean.items()}
+        named = ("name", "album_name") if row["kind"] != "local" else ()
+        clean = {k: None if v == "" and k not in named else v for k, v in clean.items()}
         joined = {k: v or None for k, v in joined.items()}
         yield [
             {"playlist_id": playlist, **clean, **joined,
@@ -191,7 +192,7 @@ import duckdb, duckdb_extension_excel, json, pathlib, sys
 package = pathlib.Path(duckdb_extension_excel.__file__).parent
 connection = duckdb.connect()
 connection.execute(f"LOAD '{next(package.glob('extensions/*/excel.duckdb_extension'))}'")
-found = connection.sql(f"SELECT * FROM read_xlsx('{sys.argv[1]}', sheet = '{sys.argv[2]}', ignore_errors = true)")
+found = connection.sql(f"SELECT * FROM read_xlsx('{sys.argv[1]}', sheet = '{sys.argv[2]}', empty_as_varchar = true)")
 json.dump([found.columns, found.fetchall()], sys.stdout, default=str)
 """
 
