@@ -11,12 +11,17 @@ bench-calls: ## count the API calls of exports: sent, the fewest possible, and t
 	$(CARGO) bench --locked --quiet --profile dev --bench calls
 	CRATEDIGGER_SWEEP=10000 $(CARGO) test --locked --quiet --test it -- sweep:: --nocapture
 
-bench-peers: $(PEERS)/venv/.ready ## compare with programs that use rspotify and spotipy
+bench-peers: $(PEERS)/venv/.ready $(PEERS)/dlt/.ready ## compare with programs that use rspotify, spotipy and dlt
 	$(CARGO) build --release --locked --quiet --bin cratedigger
 	CARGO_TARGET_DIR=$(CURDIR)/$(PEERS) $(CARGO) build --release --locked --quiet --manifest-path benches/peers/rspotify/Cargo.toml
 	python3 benches/bench.py --peers --runs 3 --playlists 25 --items 2000
 	python3 benches/bench.py --peers --runs 3 --playlists 10 --items 10000
 	python3 benches/bench.py --peers --runs 3 --saved 10000
+
+$(PEERS)/dlt/.ready: benches/peers/dlt/requirements.txt
+	test -x $(PEERS)/dlt/bin/python || python3 -m venv $(PEERS)/dlt
+	$(PEERS)/dlt/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 $(PEERS)/venv/.ready: benches/peers/spotipy/requirements.txt
 	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv

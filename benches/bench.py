@@ -16,6 +16,7 @@ import csv
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 PROGRAM = TARGET / "release" / "cratedigger"
 RSPOTIFY = TARGET / "peers" / "release" / "rspotify-peer"
 SPOTIPY = [TARGET / "peers" / "venv" / "bin" / "python", ROOT / "benches" / "peers" / "spotipy" / "export.py"]
+DLT = [TARGET / "peers" / "dlt" / "bin" / "python", ROOT / "benches" / "peers" / "dlt" / "export.py"]
 
 # Items per page.
 PAGE = 100
@@ -170,7 +172,7 @@ def line(name, rows, cpu, mib=None, seconds=None, ratio=None):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--peers", action="store_true", help="measure rspotify and spotipy too")
+    arguments.add_argument("--peers", action="store_true", help="measure rspotify, spotipy and dlt too")
     arguments.add_argument("--playlists", default="10,100", help="numbers of playlists, one export for each")
     arguments.add_argument("--items", type=int, default=10_000, help="items in each playlist")
     arguments.add_argument("--tracks", type=int, default=50_000, help="distinct tracks in the catalog")
@@ -261,22 +263,33 @@ def expect_rows(path, count):
         sys.exit(f"{path} has {found:,} rows instead of {count:,}")
 
 
+def expect_items(path, count):
+    """The same for the table of items in a database."""
+    with sqlite3.connect(path) as database:
+        (found,) = database.execute("SELECT count(*) FROM items").fetchone()
+    if found != count:
+        sys.exit(f"{path} has {found:,} rows instead of {count:,}")
+
+
 def measure_peers(options, sandbox, folder, rows, playlists):
     """Exports the same by the peers: playlists, or the saved tracks if none are given."""
     peers = {}
-    for name, command in (("rspotify", [RSPOTIFY]), ("spotipy", SPOTIPY)):
+    for name, command in (("rspotify", [RSPOTIFY]), ("spotipy", SPOTIPY), ("dlt", DLT)):
         def run(number, command=command, name=name):
             return measure([*command, sandbox.accounts, folder / f"{name}-{number}", *playlists], sandbox.credentials)
         took = peers[name] = median(options.runs, run)
-        expect_rows(folder / f"{name}-0" / "peer.csv", rows)
+        if name == "dlt":
+            expect_items(folder / "dlt-0" / "peer.db", rows)
+        else:
+            expect_rows(folder / f"{name}-0" / "peer.csv", rows)
         line(name, rows, took.cpu, took.mib, took.seconds)
     return peers
 
 
 def print_ratios(ours, peers):
-    for name, share in (("rspotify", 3), ("spotipy", 7)):
+    for name, target in (("rspotify", "   (at most 1/3)"), ("spotipy", "   (at most 1/7)"), ("dlt", "")):
         if name in peers:
-            print(f"ours / {name:<23} {ours / peers[name].cpu:.3f}   (at most 1/{share} = {1 / share:.3f})")
+            print(f"ours / {name:<23} {ours / peers[name].cpu:.3f}{target}")
 
 
 class Finished(Project):
