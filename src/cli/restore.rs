@@ -28,6 +28,7 @@ use waiting::{RestoreRunning, WAITING, WaitingFolder};
 mod leftovers;
 mod moves;
 mod places;
+mod scan;
 mod unpack;
 mod waiting;
 

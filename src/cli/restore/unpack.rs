@@ -1,26 +1,17 @@
 //! Unpacking an archive into a folder, with a check of every file.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, BufReader, BufWriter, Read as _, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Component, Path};
+use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
-use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 
 use super::moves::STORE;
-use crate::cli::backup::archive::{
-    ArchiveContents, ArchivedFile, CONTENTS, ENV_FILE, FORMAT, PROJECT_PARTS, hex, is_state_file,
-};
+use super::scan::{self, BROKEN, NoSpace, files_by_name, scan};
+use crate::cli::backup::archive::{ArchiveContents, ArchivedFile, ENV_FILE, hex};
 use crate::cli::{CommandError, ExitStatus};
-
-/// A longer list of files was not written by this program.
-const MAX_CONTENTS_BYTES: u64 = 64 * 1024 * 1024;
-
-/// The number of folders in a name.
-const MAX_DEPTH: usize = 64;
 
 pub(super) struct Unpacked {
     pub(super) contents: ArchiveContents,
@@ -54,6 +45,9 @@ fn hint(error: &anyhow::Error, file: &Path, folder: &Path) -> String {
             true => FREE_SPACE.to_owned(),
             false => format!("check that this user may write to {}", folder.display()),
         };
+    }
+    if error.is::<NoSpace>() {
+        return FREE_SPACE.to_owned();
     }
     if error.is::<CopyOfStore>() {
         return format!(
@@ -103,58 +97,25 @@ fn read(file: &Path, folder: &Path) -> anyhow::Result<Unpacked> {
     if is_copy_of_store(file) {
         bail!(CopyOfStore);
     }
-    let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(File::open(file)?)));
-    let mut entries = archive.entries()?;
-    let broken = "the archive is damaged or incomplete";
-    let mut first = entries.next().ok_or_else(|| anyhow!(broken))?.context(broken)?;
-    if first.path_bytes() != CONTENTS.as_bytes() {
-        bail!("it is not an archive of a project");
-    }
-    let mut text = String::new();
-    first.by_ref().take(MAX_CONTENTS_BYTES).read_to_string(&mut text).context(broken)?;
-    let contents: ArchiveContents = serde_json::from_str(&text).context("its list of files cannot be read")?;
-    if contents.format != FORMAT {
-        bail!("it has the format {}, and this version reads the format {FORMAT}", contents.format);
-    }
-    let mut listed: BTreeMap<&str, &ArchivedFile> =
-        contents.files.iter().map(|file| (file.name.as_str(), file)).collect();
-    for entry in entries {
-        let mut entry = entry.context(broken)?;
-        let name = String::from_utf8(entry.path_bytes().into_owned()).context(broken)?;
+    let contents = scan(file, folder)?;
+    let mut listed = files_by_name(&contents)?;
+    let mut archive = scan::open(file)?;
+    for entry in archive.entries()?.skip(1) {
+        let mut entry = entry.context(BROKEN)?;
+        let name = String::from_utf8(entry.path_bytes().into_owned()).context(BROKEN)?;
         let file = listed.remove(name.as_str()).ok_or_else(|| anyhow!("{name:?} is not in its list of files"))?;
-        if !entry.header().entry_type().is_file() || !is_expected(&name) {
-            bail!("{name:?} does not belong in a backup");
-        }
         let path = if name.contains('/') { folder.join(&name) } else { folder.join(STORE).join(&name) };
         write_checked(&mut entry, file, &path).map_err(|e| match e.is::<FailedToWrite>() {
             true => e,
-            false => e.context(format!("{name}: {broken}")),
+            false => e.context(format!("{name}: {BROKEN}")),
         })?;
     }
     if let Some(name) = listed.keys().next() {
-        bail!("{broken}: {name} is missing");
+        bail!("{BROKEN}: {name} is missing");
     }
     let state_files = contents.files.iter().filter_map(|file| file.name.strip_prefix("state/"));
     let state_files = state_files.map(str::to_owned).collect();
     Ok(Unpacked { contents, state_files })
-}
-
-/// Whether a name is one that `backup --all` gives, so that no file is written anywhere else.
-fn is_expected(name: &str) -> bool {
-    let parts: Vec<Component<'_>> = Path::new(name).components().collect();
-    let texts: Vec<&str> = name.split('/').collect();
-    if texts.len() != parts.len()
-        || texts.len() > MAX_DEPTH
-        || !parts.iter().all(|part| matches!(part, Component::Normal(_)))
-    {
-        return false;
-    }
-    match texts.as_slice() {
-        ["store.db" | "raw.db"] => true,
-        ["state", name] => is_state_file(name),
-        ["project", part, ..] => PROJECT_PARTS.contains(part) || *part == ENV_FILE && texts.len() == 2,
-        _ => false,
-    }
 }
 
 fn write_checked(data: &mut impl io::Read, listed: &ArchivedFile, path: &Path) -> anyhow::Result<()> {
@@ -234,19 +195,6 @@ mod tests {
             let written = write_checked(&mut "text".as_bytes(), &listed(name, "text", recorded), &path);
             let mode = written.map(|()| fs::metadata(&path).unwrap().mode() & 0o7777).ok();
             assert_eq!(mode, wanted, "{name} {recorded:?}");
-        }
-    }
-
-    #[test]
-    fn only_names_of_a_backup_are_unpacked() {
-        for name in ["store.db", "raw.db", "state/state.db", "state/alerts-13db66bd02bf7ead.json", "project/jobs/a/b"] {
-            assert!(is_expected(name), "{name}");
-        }
-        let deep = format!("project/jobs/{}", "a/".repeat(100) + "b");
-        for name in
-            ["state/.bashrc", "state/x.lock", "state/a/b", "project/x", "project/jobs/../x", "/etc/x", "x", &deep]
-        {
-            assert!(!is_expected(name), "{name}");
         }
     }
 }

@@ -6,22 +6,18 @@ use std::time::Duration;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 use secrecy::zeroize::Zeroizing;
 use spotify_client::state::credential_path;
 use url::{Host, Url};
 
+use super::direct_connector::{DirectConnector, REQUEST_TIMEOUT, client_options};
 use crate::input_file;
 use crate::push::PushError;
 use crate::target::{BucketAddress, CloudKind};
 
 /// A larger credential was not written by a person.
 const MAX_CREDENTIAL_BYTES: u64 = 64 * 1024;
-
-/// How long a request may take. A file has a few megabytes.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How often a request is repeated that the server did not answer or could not serve.
 const RETRIES: usize = 4;
@@ -43,10 +39,7 @@ pub(super) fn connect(target: &str, place: &BucketAddress) -> Result<Arc<dyn Obj
         hint: "write an address such as https://minio.example.com:9000; http:// is possible on this machine only"
             .into(),
     })?;
-    let client = ClientOptions::new()
-        .with_allow_http(allows_http)
-        .with_timeout(REQUEST_TIMEOUT)
-        .with_connect_timeout(CONNECT_TIMEOUT);
+    let client = client_options(allows_http);
     let retry = RetryConfig {
         max_retries: RETRIES,
         retry_timeout: REQUEST_TIMEOUT,
@@ -63,7 +56,7 @@ pub(super) fn connect(target: &str, place: &BucketAddress) -> Result<Arc<dyn Obj
                     builder = builder.with_config(key, value.as_str());
                 }
             }
-            builder.with_client_options(client).with_retry(retry)
+            builder.with_client_options(client).with_http_connector(DirectConnector).with_retry(retry)
         }};
     }
     match place.cloud {

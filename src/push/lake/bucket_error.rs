@@ -37,7 +37,11 @@ pub(super) fn push_error(target: &str, place: &BucketAddress, error: &Error) -> 
             refused(format!("there is no {what} {}", place.bucket), Some(format!("create the {what}")))
         }
         _ if status.is_some_and(|status| (300..400).contains(&status)) || whole.contains("redirect") => {
-            refused(why, Some("the bucket may be in another region: set AWS_REGION".into()))
+            let hint = match place.cloud {
+                CloudKind::S3 => "redirects are not followed; if the bucket is in another region, set AWS_REGION",
+                CloudKind::Azure | CloudKind::Gcs => "redirects are not followed: set the address of the server itself",
+            };
+            refused(why, Some(hint.into()))
         }
         Error::InvalidPath { .. } | Error::NotSupported { .. } | Error::NotImplemented { .. } => refused(why, None),
         _ if status.is_some_and(|status| (400..500).contains(&status) && status != 408 && status != 429) => {

@@ -8,6 +8,7 @@
 mod bucket;
 mod bucket_client;
 mod bucket_error;
+mod direct_connector;
 mod files;
 mod folder;
 mod manifest;

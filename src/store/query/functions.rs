@@ -1,12 +1,13 @@
 //! The text functions of SQLite that can take minutes within one call, replaced with ones whose time grows with the length.
 //!
-//! SQLite checks the time between the steps of a statement and never within a function. `instr`, `replace` and `trim` compare
-//! every place of one text with another text, so two values of a megabyte keep them busy for too long. A test compares the
+//! SQLite checks the time between the steps of a statement and never within a function. `instr`, `replace`, `trim` and `unhex`
+//! compare every place of one text with another text, so two values of a megabyte keep them busy for too long. A test compares the
 //! results with SQLite's own. They differ for numbers with a fraction, which have the fewest digits here. `LIKE` and `GLOB`
 //! need no replacement, since their patterns are short.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::{Value, ValueRef};
@@ -26,6 +27,7 @@ pub(super) fn replace_functions(store: &Connection) -> Result<()> {
     for (name, at_start, at_end) in [("trim", true, true), ("ltrim", true, false), ("rtrim", false, true)] {
         store.create_scalar_function(name, 2, flags, move |context| trim(context, at_start, at_end))?;
     }
+    store.create_scalar_function("unhex", 2, flags, unhex)?;
     let flags = flags | FunctionFlags::SQLITE_RESULT_SUBTYPE;
     for name in ["json_patch", "jsonb_patch"] {
         // SQLite's own function, which this one replaces on the other connection.
@@ -89,9 +91,7 @@ fn substitute(context: &mut Context<'_>) -> Result<Value> {
 
 /// `trim(X, Y)`: X without the characters of Y at its ends.
 fn trim(context: &mut Context<'_>, at_start: bool, at_end: bool) -> Result<Option<String>> {
-    // The characters are the same for each row of nearly every query.
-    let set = context
-        .get_or_create_aux(1, |set| Ok::<_, Error>(text(set).map(|set| set.chars().collect::<BTreeSet<char>>())))?;
+    let set = characters(context)?;
     let (Some(all), Some(set)) = (text(context.get_raw(0)), &*set) else { return Ok(None) };
     let mut left: &str = &all;
     if at_start {
@@ -101,6 +101,32 @@ fn trim(context: &mut Context<'_>, at_start: bool, at_end: bool) -> Result<Optio
         left = left.trim_end_matches(|c| set.contains(&c));
     }
     Ok(Some(left.to_owned()))
+}
+
+/// `unhex(X, Y)`: the bytes of X, which may contain characters of Y between its pairs of digits. Null if it contains others.
+fn unhex(context: &mut Context<'_>) -> Result<Option<Vec<u8>>> {
+    let set = characters(context)?;
+    let (Some(all), Some(set)) = (text(context.get_raw(0)), &*set) else { return Ok(None) };
+    let digit = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = Vec::new();
+    // As in SQLite, the text ends with the first NUL.
+    let mut left = all.chars().take_while(|c| *c != '\0');
+    while let Some(c) = left.next() {
+        match (digit(c), set.contains(&c)) {
+            (Some(high), _) => match left.next().and_then(digit) {
+                Some(low) => bytes.push(high << 4 | low),
+                None => return Ok(None),
+            },
+            (None, true) => {}
+            (None, false) => return Ok(None),
+        }
+    }
+    Ok(Some(bytes))
+}
+
+/// The characters of the second argument; `None` for null. They are the same for each row of nearly every query.
+fn characters(context: &mut Context<'_>) -> Result<Arc<Option<BTreeSet<char>>>> {
+    context.get_or_create_aux(1, |set| Ok::<_, Error>(text(set).map(|set| set.chars().collect())))
 }
 
 /// How SQLite marks a text that is JSON, so that other JSON functions do not quote it.
@@ -185,7 +211,7 @@ mod tests {
             thread_local!(static STORES: (Connection, Connection) = connections());
             for sql in [
                 "SELECT instr(?1, ?2)", "SELECT replace(?1, ?2, ?3)", "SELECT trim(?1, ?2)", "SELECT ltrim(?1, ?2)",
-                "SELECT rtrim(?1, ?2)",
+                "SELECT rtrim(?1, ?2)", "SELECT hex(unhex(?1, ?2))", "SELECT unhex(?1, ?2) IS NULL",
             ] {
                 let count = if sql.contains("?3") { 3 } else { 2 };
                 let values = &[a.clone(), b.clone(), c.clone()][..count];

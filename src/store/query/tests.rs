@@ -260,6 +260,7 @@ fn no_function_exceeds_the_time_of_a_query() {
         format!("SELECT replace({a}, {b} || 'b', '')"),
         format!("SELECT replace({a}, 'a', {b})"),
         format!("SELECT trim({a}, {b} || 'a')"),
+        format!("SELECT unhex({}, {b} || 'x')", long("x", 1 << 20)),
         format!("SELECT {a} LIKE '%{}b%'", "a".repeat(490)),
         format!("SELECT {a} LIKE '{}'", "%a_".repeat(160)),
         format!("SELECT {a} GLOB '*{}[^a]*'", "[a-z]".repeat(95)),

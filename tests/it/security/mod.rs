@@ -3,6 +3,8 @@
 
 pub mod archives;
 pub mod boundaries;
+#[cfg(feature = "lake")]
+pub mod bucket_redirects;
 pub mod children;
 pub mod foreign_restores;
 pub mod grant_servers;
