@@ -129,7 +129,7 @@ mod tests {
     /// An entry: its type, its name, and the number of its bytes.
     type Entry<'a> = (EntryType, &'a str, u64);
 
-    /// What is wrong with an archive of these entries, and with these names and sizes in its list.
+    /// Why an archive of these entries, with these names and sizes in its list, is refused.
     fn refusal(entries: &[Entry<'_>], listed: &[(&str, u64)]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.tar.gz");
