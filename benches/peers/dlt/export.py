@@ -51,4 +51,6 @@ def main(server, folder, playlists):
 if __name__ == "__main__":
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     os.environ["DLT_DATA_DIR"] = sys.argv[2]
+    # SQLite has one writer.
+    os.environ["LOAD__WORKERS"] = "1"
     main(sys.argv[1], Path(sys.argv[2]).absolute(), sys.argv[3:])
