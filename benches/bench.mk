@@ -16,7 +16,7 @@ bench-peers: $(PEERS)/venv/.ready $(PEERS)/dlt/.ready ## compare with programs t
 	CARGO_TARGET_DIR=$(CURDIR)/$(PEERS) $(CARGO) build --release --locked --quiet --manifest-path benches/peers/rspotify/Cargo.toml
 	python3 benches/bench.py --peers --runs 3 --playlists 25 --items 2000
 	python3 benches/bench.py --peers --runs 3 --playlists 10 --items 10000
-	python3 benches/bench.py --peers --runs 3 --saved 10000
+	python3 benches/bench.py --peers --dlt --runs 3 --saved 10000
 
 $(PEERS)/dlt/.ready: benches/peers/dlt/requirements.txt
 	test -x $(PEERS)/dlt/bin/python || python3 -m venv $(PEERS)/dlt

@@ -5,8 +5,8 @@ CPU seconds are the user and system time of the whole process, as the operating 
 sandbox is another process and is not included. Wall times depend on the machine and on its load, and CPU
 times depend on the machine, so compare ratios.
 
-    bench.py [--peers] [--runs 3] [--playlists 10,100] [--items 10000] [--tracks 50000]
-    bench.py [--peers] [--runs 3] --saved 10000
+    bench.py [--peers [--dlt]] [--runs 3] [--playlists 10,100] [--items 10000] [--tracks 50000]
+    bench.py [--peers [--dlt]] [--runs 3] --saved 10000
 
 The second form exports the saved tracks of a user. With --runs, each line has the median CPU time of that many runs.
 """
@@ -172,7 +172,8 @@ def line(name, rows, cpu, mib=None, seconds=None, ratio=None):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--peers", action="store_true", help="measure rspotify, spotipy and dlt too")
+    arguments.add_argument("--peers", action="store_true", help="measure rspotify and spotipy too")
+    arguments.add_argument("--dlt", action="store_true", help="with --peers: measure dlt too, which takes minutes")
     arguments.add_argument("--playlists", default="10,100", help="numbers of playlists, one export for each")
     arguments.add_argument("--items", type=int, default=10_000, help="items in each playlist")
     arguments.add_argument("--tracks", type=int, default=50_000, help="distinct tracks in the catalog")
@@ -274,7 +275,8 @@ def expect_items(path, count):
 def measure_peers(options, sandbox, folder, rows, playlists):
     """Exports the same by the peers: playlists, or the saved tracks if none are given."""
     peers = {}
-    for name, command in (("rspotify", [RSPOTIFY]), ("spotipy", SPOTIPY), ("dlt", DLT)):
+    programs = {"rspotify": [RSPOTIFY], "spotipy": SPOTIPY, **({"dlt": DLT} if options.dlt else {})}
+    for name, command in programs.items():
         def run(number, command=command, name=name):
             return measure([*command, sandbox.accounts, folder / f"{name}-{number}", *playlists], sandbox.credentials)
         took = peers[name] = median(options.runs, run)
