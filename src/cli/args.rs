@@ -420,7 +420,7 @@ pub struct DiffArgs {
     /// The job to show list changes of
     #[arg(value_name = "JOB", add = super::candidates::jobs())]
     pub job: String,
-    /// Start of the period: a date, an ISO 8601 time or an age such as 7d [default: the end of the run before the newest, of those that read anything]
+    /// Start of the period: a date, an ISO 8601 time or an age such as 7d [default: the end of the job's previous run that read anything]
     #[arg(long, value_name = "DATE")]
     pub since: Option<String>,
 }

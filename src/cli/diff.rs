@@ -32,7 +32,7 @@ pub fn run(args: &DiffArgs, context: &CommandContext) -> Result<ExitStatus, Comm
         }
         _ => {
             let past = RunHistory::read(&database).map_err(store_error)?;
-            past.job_or_default(&args.job).newest_change_period().ok_or_else(|| {
+            past.job_or_default(&args.job).start_of_newest_changes().ok_or_else(|| {
                 CommandError::new(
                     ExitStatus::Usage,
                     anyhow::anyhow!("{}: no run has read anything yet", printable(&args.job)),

@@ -93,9 +93,9 @@ impl JobHistory {
         self.runs.iter().find(|run| run.calls > 0).and_then(|run| parse_time(&run.started_at))
     }
 
-    /// When the period began that the newest complete or partial run tells about: at the end of the one before, so that
-    /// it has what other jobs have read since.
-    pub fn newest_change_period(&self) -> Option<DateTime<Utc>> {
+    /// Start of the period for which the newest complete or partial run shows changes: the end of the run before it, so
+    /// that changes which other jobs have read since are included. A single run shows its own.
+    pub fn start_of_newest_changes(&self) -> Option<DateTime<Utc>> {
         let before = self.runs.iter().filter(|run| is_successful(run)).nth(1);
         before.and_then(|run| parse_time(run.finished_at.as_deref()?)).or(self.last_good)
     }
