@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::schema::{APPLICATION_ID, CURRENT_SCHEMA, MIGRATIONS, check_schema, user_version};
+use super::schema::{APPLICATION_ID, CURRENT_SCHEMA, MIGRATIONS, check_schema, create_tables, user_version};
 use super::{StoreError, migration_backups};
 
 /// Brings the schema up to date.
@@ -31,10 +31,13 @@ pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<(), StoreErr
         // Under the lock, so that nothing is written after the backup that it lacks.
         migration_backups::create_backup(path, &tx, version)?;
     }
-    for (number, script) in (1..).zip(MIGRATIONS).skip_while(|(number, _)| *number <= version) {
-        tx.execute_batch(script).map_err(sql("cannot be brought up to date"))?;
-        tx.pragma_update(None, "user_version", number).map_err(sql("cannot be brought up to date"))?;
+    if version == 0 {
+        create_tables(&tx).map_err(sql("cannot be brought up to date"))?;
+    } else {
+        let mut newer = MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or_default());
+        newer.try_for_each(|script| tx.execute_batch(script)).map_err(sql("cannot be brought up to date"))?;
     }
+    tx.pragma_update(None, "user_version", known).map_err(sql("cannot be brought up to date"))?;
     tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql("cannot be brought up to date"))?;
     tx.commit().map_err(|source| StoreError::OutcomeUnknown { path: path.to_path_buf(), source })
 }
