@@ -35,7 +35,8 @@ pub(super) fn write_overview(
     }
     let mut failed = None;
     let published = publish_overview(&store, &files.target, &timestamp(Utc::now()), || {
-        let (shown, newest) = match collect(&app, jobs, broken) {
+        let history = RunHistory::from_store(&store)?;
+        let (shown, newest) = match collect(&app, history, jobs, broken) {
             Ok(collected) => collected,
             Err(error) => {
                 failed = Some(error);
@@ -72,9 +73,13 @@ fn page_error(error: ExportError) -> CommandError {
 }
 
 /// What the overview shows, and the number of the newest run.
-fn collect(app: &App<'_>, jobs: &[Job], broken: &[String]) -> Result<(Overview, i64), CommandError> {
+fn collect(
+    app: &App<'_>,
+    mut history: RunHistory,
+    jobs: &[Job],
+    broken: &[String],
+) -> Result<(Overview, i64), CommandError> {
     let (context, settings, database) = (app.context, app.settings, app.database_path());
-    let mut history = RunHistory::read(&database).map_err(store_error)?;
     mark_crashed_runs(app.state.path(), &database, history.newest_runs_mut());
     // The same runs give the same page, whenever it is written.
     let newest = history.newest_runs_mut().max_by_key(|run| ended_at(run)).map(|run| (ended_at(run), run.id));

@@ -18,7 +18,7 @@ use super::output_file::{OutputFile, RowSource};
 use super::page_files::{PageAudience, PageSource, pages_of_others};
 use super::planned_file::{FileContent, PlannedFile, planned_files, whole_fetches};
 use super::publish::{check_target, publish};
-use super::query_fetches::{fill_joined_inputs, fingerprint_inputs, query_fetches};
+use super::query_fetches::{fill_joined_inputs, fingerprint_inputs, mentioned_fetches};
 use super::row_sources::{RowSources, fetches_so_far};
 use super::style::CsvStyle;
 use super::workbook::{planned_sheets, workbook_files};
@@ -199,7 +199,7 @@ impl JobFiles {
             }
             since.push(last_file);
         }
-        let all = query_fetches(job, shown.fire_at, job.sql());
+        let all = mentioned_fetches(job, shown.fire_at);
         let input_files = fingerprint_inputs(job);
         let open = |fetches| QueryReader::open(&self.database, &job.name, fetches, QueryBudget::with_time(QUERY_TIME));
         // An input file that cannot be read fails the queries that may show its rows, and no other file.

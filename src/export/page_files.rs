@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::job_files::ExportedRun;
 use super::output_file::{OutputFile, RowSource};
 use super::planned_file::{FileContent, PlannedFile};
-use super::query_fetches::query_fetches;
+use super::query_fetches::mentioned_fetches;
 use crate::job::{Job, JobReport};
 use crate::report::{JobPage, PageChart, PageLogo, PageQuery};
 use crate::store::query::{QueryBudget, QueryError, QueryFetch, QueryParameters, QueryReader};
@@ -40,7 +40,7 @@ impl PageAudience {
             let reader = match job.charts.is_empty() {
                 true => None,
                 false => {
-                    let mut fetches = query_fetches(job, shown.fire_at, job.sql());
+                    let mut fetches = mentioned_fetches(job, shown.fire_at);
                     let of_users = fetches.iter_mut().filter(|fetch| fetch.stream.needs_user());
                     of_users.for_each(|fetch| fetch.user_id = Some(id.clone()));
                     let open = |fetches| QueryReader::open(database, &job.name, fetches, budget());

@@ -26,6 +26,15 @@ pub fn query_fetches<'q>(
     job.fetches.iter().map(with_inputs).collect()
 }
 
+/// The fetches that the queries and charts of a job may read. A job may have hundreds of fetches, and a view of each
+/// would cost most of an export.
+pub(super) fn mentioned_fetches(job: &Job, fire_at: DateTime<Utc>) -> Vec<QueryFetch> {
+    let all = query_fetches(job, fire_at, job.sql());
+    let sql: String = job.sql().map(|sql| format!("{}\n", sql.to_ascii_lowercase())).collect();
+    let shows_inputs = mentions_inputs(&sql);
+    all.into_iter().filter(|fetch| shows_inputs || sql.contains(&fetch.name.to_ascii_lowercase())).collect()
+}
+
 /// A fingerprint of the input files of a job, if one of its queries may read them or a fetch shows their columns.
 pub(super) fn fingerprint_inputs(job: &Job) -> String {
     if !job.sql().any(mentions_inputs) && !job.fetches.iter().any(|fetch| fetch.join_inputs) {

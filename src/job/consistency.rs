@@ -2,6 +2,7 @@
 //! playlist for two markets.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use super::model::{Fetch, FetchSource, Job, JobUsers, RowFile};
 use super::output_name::{OutputName, TemplateValues};
@@ -28,10 +29,12 @@ pub(super) fn check_output_files(job: &Job, checker: &mut DocumentChecker<'_>) {
     }
     for (owner, who, RowFile { format, name, span }) in outputs {
         for path in expanded_paths(job, name) {
-            let clash = taken.iter().find(|(other, _)| {
-                **other == path || other.starts_with(&format!("{path}/")) || path.starts_with(&format!("{other}/"))
+            // The same path, a folder above it, or a file below it.
+            let below = format!("{path}/");
+            let clash = Path::new(&path).ancestors().find_map(|above| taken.get(above.to_str()?)).or_else(|| {
+                taken.range(below.clone()..).next().filter(|(other, _)| other.starts_with(&below)).map(|(_, by)| by)
             });
-            if let Some((_, (other_owner, other))) = clash {
+            if let Some((other_owner, other)) = clash {
                 // Two fetches with the same name were reported already.
                 if *other != who || *other_owner == owner || who.starts_with("another") {
                     let key = format.as_str();

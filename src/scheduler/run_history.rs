@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
+use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 
-use crate::store::{self, RunRow, StoreError};
+use crate::store::{self, JobRuns, RunRow, StoreError};
 use crate::sync::exit_codes;
 
 /// The number of runs read for each job; older runs do not matter.
@@ -51,14 +52,24 @@ impl RunHistory {
         if database.try_exists().is_ok_and(|exists| !exists) {
             return Ok(RunHistory::default());
         }
-        let mut past = RunHistory::default();
-        for (job, newest) in store::newest_runs_by_job(database, RUNS_PER_JOB)? {
-            let good = |at: Option<String>| at.as_deref().and_then(parse_time);
+        Ok(RunHistory::from_newest(store::newest_runs_by_job(database, RUNS_PER_JOB)?))
+    }
+
+    /// Reads the history from an open store.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn from_store(store: &Connection) -> rusqlite::Result<RunHistory> {
+        Ok(RunHistory::from_newest(store::newest_runs(store, RUNS_PER_JOB)?))
+    }
+
+    fn from_newest(newest: Vec<(String, JobRuns)>) -> RunHistory {
+        let good = |at: Option<String>| at.as_deref().and_then(parse_time);
+        let of_job = |(job, newest): (String, JobRuns)| {
             let (last_good, last_complete) = (good(newest.last_usable_at), good(newest.last_complete_at));
-            let of_job = JobHistory { runs: newest.runs, last_good, last_complete, sign_ins: SignInSummary::default() };
-            past.by_job.insert(job, of_job);
-        }
-        Ok(past)
+            (job, JobHistory { runs: newest.runs, last_good, last_complete, sign_ins: SignInSummary::default() })
+        };
+        RunHistory::from_jobs(newest.into_iter().map(of_job))
     }
 
     /// A history with the given runs.

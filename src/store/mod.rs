@@ -155,7 +155,7 @@ pub use replay::{PlaylistPlace, PlaylistVersion, ReplayError, playlist_at};
 pub use requested::{RequestedItem, RequestedUser, has_ever_finished, users_of_job};
 pub use run_changes::{RunChanges, changes_of_run};
 pub use run_history::{
-    JobRuns, RunRow, RunTotal, StateAfterRun, newest_runs_by_job, past_runs, run_totals, running_run_ids,
+    JobRuns, RunRow, RunTotal, StateAfterRun, newest_runs, newest_runs_by_job, past_runs, run_totals, running_run_ids,
     state_after_run,
 };
 pub use runs::{CRASHED_REASON, FetchRecord, FetchState, RunRecord, RunState};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::requested::of_finished_fetch;
 use super::{PlannedCalls, StoreError};
@@ -109,31 +109,36 @@ pub fn newest_runs_by_job(database: &std::path::Path, most: u32) -> Result<Vec<(
         return Ok(Vec::new());
     }
     let error = |source| StoreError::Sqlite { path: database.to_path_buf(), what: "cannot be read", source };
-    let read = || {
-        let mut jobs = conn.prepare(
-            "WITH RECURSIVE names(job) AS (
-               SELECT min(job) FROM runs
-               UNION ALL SELECT (SELECT min(job) FROM runs WHERE job > names.job) FROM names WHERE names.job IS NOT NULL)
-             SELECT job FROM names WHERE job IS NOT NULL",
-        )?;
-        let jobs = jobs.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
-        let mut newest = conn.prepare(&format!(
-            "SELECT {} FROM runs WHERE job = ?1 ORDER BY started_at DESC, id DESC LIMIT ?2",
-            RunRow::COLUMNS
-        ))?;
-        let mut good = conn.prepare(
-            "SELECT started_at FROM runs WHERE job = ?1 AND (state = 'complete' OR state = ?2) ORDER BY started_at DESC LIMIT 1",
-        )?;
-        let mut all = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let runs = newest.query_map(params![job, most], RunRow::read)?.collect::<rusqlite::Result<_>>()?;
-            let mut last = |or: &str| good.query_row([&*job, or], |row| row.get(0)).optional();
-            let (good, complete) = (last("partial")?, last("complete")?);
-            all.push((job, JobRuns { runs, last_usable_at: good, last_complete_at: complete }));
-        }
-        Ok(all)
-    };
-    read().map_err(error)
+    newest_runs(&conn, most).map_err(error)
+}
+
+/// Like [`newest_runs_by_job`], from an open store.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn newest_runs(conn: &Connection, most: u32) -> rusqlite::Result<Vec<(String, JobRuns)>> {
+    let mut jobs = conn.prepare(
+        "WITH RECURSIVE names(job) AS (
+           SELECT min(job) FROM runs
+           UNION ALL SELECT (SELECT min(job) FROM runs WHERE job > names.job) FROM names WHERE names.job IS NOT NULL)
+         SELECT job FROM names WHERE job IS NOT NULL",
+    )?;
+    let jobs = jobs.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let mut newest = conn.prepare(&format!(
+        "SELECT {} FROM runs WHERE job = ?1 ORDER BY started_at DESC, id DESC LIMIT ?2",
+        RunRow::COLUMNS
+    ))?;
+    let mut good = conn.prepare(
+        "SELECT started_at FROM runs WHERE job = ?1 AND (state = 'complete' OR state = ?2) ORDER BY started_at DESC LIMIT 1",
+    )?;
+    let mut all = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let runs = newest.query_map(params![job, most], RunRow::read)?.collect::<rusqlite::Result<_>>()?;
+        let mut last = |or: &str| good.query_row([&*job, or], |row| row.get(0)).optional();
+        let (good, complete) = (last("partial")?, last("complete")?);
+        all.push((job, JobRuns { runs, last_usable_at: good, last_complete_at: complete }));
+    }
+    Ok(all)
 }
 
 /// Returns the ids of runs that are recorded as running, if the store belongs to this state folder. Otherwise

@@ -56,10 +56,12 @@ pub(super) fn check_schema(conn: &Connection, path: &Path) -> Result<i64, StoreE
     // Read everything in one snapshot: another process may create the schema of an empty file in between.
     let _snapshot = conn.unchecked_transaction().map_err(read)?;
     let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(read)?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(read)?;
-    if tables > 0 && application != APPLICATION_ID {
-        let why = "it is a SQLite database of another program".to_owned();
-        return Err(StoreError::ForeignFile { path: path.to_path_buf(), why });
+    if application != APPLICATION_ID {
+        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(read)?;
+        if tables > 0 {
+            let why = "it is a SQLite database of another program".to_owned();
+            return Err(StoreError::ForeignFile { path: path.to_path_buf(), why });
+        }
     }
     let found = user_version(conn).map_err(read)?;
     let known = CURRENT_SCHEMA;

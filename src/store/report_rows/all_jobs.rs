@@ -54,13 +54,13 @@ pub fn calls_of_job(store: &Connection, job: &str, from: &str, day_ago: &str) ->
 pub fn fetch_reads(store: &Connection, job: &str) -> rusqlite::Result<Vec<FetchRead>> {
     let sql = "WITH recent AS (SELECT id, started_at FROM runs WHERE job = ?1 ORDER BY started_at DESC, id DESC LIMIT ?2),
         -- A fetch for several users is complete if it is for all of them.
-        reads AS (SELECT f.fetch, f.stream, r.id, r.started_at, min(f.state = 'complete') AS is_complete,
+        reads AS MATERIALIZED (SELECT f.fetch, f.stream, r.id, r.started_at, min(f.state = 'complete') AS is_complete,
             max(CASE f.state WHEN 'failed' THEN '3failed' WHEN 'deferred' THEN '2deferred' WHEN 'partial' THEN '1partial'
               ELSE '0complete' END) AS worst
-          FROM recent r JOIN run_fetches f ON f.run_id = r.id GROUP BY r.id, f.fetch)
-        SELECT n.fetch, n.stream, (SELECT max(c.started_at) FROM reads c WHERE c.fetch = n.fetch AND c.is_complete),
-          substr(n.worst, 2), max(n.started_at || printf('%020d', n.id))
-        FROM reads n GROUP BY n.fetch ORDER BY n.fetch";
+          FROM recent r JOIN run_fetches f ON f.run_id = r.id GROUP BY r.id, f.fetch),
+        completed AS (SELECT fetch, max(started_at) AS at FROM reads WHERE is_complete GROUP BY fetch)
+        SELECT n.fetch, n.stream, c.at, substr(n.worst, 2), max(n.started_at || printf('%020d', n.id))
+        FROM reads n LEFT JOIN completed c ON c.fetch = n.fetch GROUP BY n.fetch ORDER BY n.fetch";
     let read = |row: &Row<'_>| {
         Ok(FetchRead { fetch: row.get(0)?, stream: row.get(1)?, complete_at: row.get(2)?, state: row.get(3)? })
     };
