@@ -146,8 +146,12 @@ pub const ANOMALIES: &[Anomaly] = &[
         evidence: "the answer",
         stored: "the earlier rows stay",
         effect: AnomalyEffect::Partial,
-        calls: "none",
-        tests: &["refused_profile_costs_itself_only"],
+        calls: "a batch is requested once more, and then in halves: for one bad id of 50 at most 13 calls. The next run requests the id last",
+        tests: &[
+            "refused_profile_costs_itself_only",
+            "refused_id_is_found_in_its_batch",
+            "stray_refusal_of_a_batch_costs_one_call",
+        ],
     },
     Anomaly {
         reason: "unexpected_status",
@@ -354,7 +358,7 @@ pub const ANOMALIES: &[Anomaly] = &[
 ];
 
 /// Reasons of requests that failed and may be answered next time.
-const FAILURES: [&str; 3] = ["server_error", "no_answer", "unusable_answer"];
+const FAILURES: [&str; 5] = ["server_error", "no_answer", "unusable_answer", "bad_request", "unexpected_status"];
 
 /// The anomaly with this reason.
 pub fn find(reason: &str) -> Option<&'static Anomaly> {

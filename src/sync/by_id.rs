@@ -248,6 +248,11 @@ fn is_batch_refusal(e: &ApiError) -> bool {
     is_removed || matches!(e, ApiError::NotFound { .. } | ApiError::Gone { .. })
 }
 
+/// Whether Spotify refused a request for what it asks: one id of a batch may be the reason.
+fn is_refused_request(e: &ApiError) -> bool {
+    is_about_one_list(e) && !e.is_failure() && !is_batch_refusal(e)
+}
+
 /// The requests for the entities of one work item.
 struct EntityRequests<'a> {
     sync: &'a SyncContext,
@@ -270,9 +275,10 @@ impl EntityRequests<'_> {
                 continue;
             }
             let mut read = self.read_batch(now, None).await;
-            // An app that reads in batches may get one refusal by mistake.
             let has_batch_reads = sync.app.has_batch_reads(reader.family).map_err(ApiError::from)?;
-            if has_batch_reads && matches!(&read, Err(SyncError::Api(e)) if is_batch_refusal(e)) {
+            // One refusal may be a mistake. Whether an app of unknown class has batch reads is found out otherwise.
+            if matches!(&read, Err(SyncError::Api(e)) if is_refused_request(e) || has_batch_reads && is_batch_refusal(e))
+            {
                 read = self.read_batch(now, None).await;
             }
             match read {
@@ -283,7 +289,7 @@ impl EntityRequests<'_> {
                     sync.app.record_batch_refusal(reader.family, &evidence).map_err(ApiError::from)?;
                     continue;
                 }
-                Err(SyncError::Api(e)) if e.is_failure() => {
+                Err(SyncError::Api(e)) if e.is_failure() || is_refused_request(&e) => {
                     tracing::debug!(error = %e, ids = now.len(), "a batch read failed; it is read in halves");
                     result.add(self.read_in_halves(now).await?);
                 }

@@ -123,6 +123,46 @@ fn failing_id_is_found_in_its_batch() {
 }
 
 #[test]
+fn stray_refusal_of_a_batch_costs_one_call() {
+    for (stream, kind) in [("artists", "artists"), ("tracks", "tracks"), ("albums", "albums")] {
+        for status in [400, 418, 422] {
+            let world = World::extended();
+            let ids = some_ids(&world, kind, 12);
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let world = world.job(&by_ids(stream, &ids));
+            let path = format!("/v1/{kind}");
+            world.sandbox.inject(Fault::on_path(&path, FaultAction::status(status)).times(1));
+            world.run(&[]).exits(0);
+            let calls = world.new_calls();
+            assert_eq!(calls.len(), 2, "{stream} {status}: {calls:?}");
+            assert_eq!(world.csv(&format!("{stream}.csv")).len(), 12, "{stream} {status}");
+        }
+    }
+}
+
+#[test]
+fn refused_id_is_found_in_its_batch() {
+    for (kind, status) in [("artists", 400), ("tracks", 422), ("albums", 400)] {
+        let world = World::extended();
+        let ids = some_ids(&world, kind, 20);
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let world = world.job(&by_ids(kind, &ids));
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}"), FaultAction::status(status)).with_query(ids[6]));
+        world.sandbox.inject(Fault::on_path(&format!("/v1/{kind}/{}", ids[6]), FaultAction::status(status)));
+        world.run(&[]).exits(3);
+        assert_eq!(reasons(&world, 1), [[ids[6], "bad_request"]]);
+        assert_eq!(world.csv(&format!("{kind}.csv")).len(), 19);
+        let calls = world.new_calls();
+        assert!(calls.len() <= 12, "{calls:?}");
+        // It does not spoil a batch again.
+        world.run(&["--full"]).exits(3);
+        let calls = world.new_calls();
+        assert_eq!(calls.len(), 2, "{calls:?}");
+        assert!(calls[1].contains(ids[6]), "{calls:?}");
+    }
+}
+
+#[test]
 fn any_5xx_is_worth_a_retry() {
     for status in [500, 505, 520, 599] {
         let world = World::development().job(&by_ids("tracks", &[fixtures::PLAIN_TRACK]));
