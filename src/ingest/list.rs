@@ -2,12 +2,13 @@
 
 use super::cell::{full_text, plain, time};
 use super::flaws::{EntryObject, find_flaws};
+use super::other_group::{describe_other_group, other_group};
 use super::other_kind::{describe_other_kind, find_other_entry};
 use super::{
     IngestContext, IngestError, album, artist, audiobook, no_id, parse_object, playlist, show, track, with_repair,
     write_listed_entity,
 };
-use crate::store::{EntityTable, FieldCounts, StagedItem, StoreError, WriteTx, canonical_time, entity, staging};
+use crate::store::{EntityTable, FieldCounts, StagedItem, StoreError, WriteTx, canonical_time, entity, lists, staging};
 use crate::stream::EntryKind;
 use spotify_client::EntityKind;
 use spotify_client::wire::{
@@ -37,6 +38,8 @@ pub fn stage_entries(
     asked: &IngestContext,
 ) -> Result<StagedPage, StoreError> {
     let mut staged = StagedPage::default();
+    let variant = if shape == EntryKind::Albums { lists::variant(s, list)? } else { String::new() };
+    let group = variant.split(',').next().filter(|group| !group.is_empty());
     asked.findings.discard();
     for (position, entry) in (offset..).zip(entries) {
         let findings = asked.findings.count();
@@ -44,7 +47,7 @@ pub fn stage_entries(
             playlist::stage_item(s, list, position, *entry, asked, &mut staged.fields)
                 .map(|read| read.map(EntryObject::read).map_err(|gap| (gap.reason, gap.detail)))
         } else {
-            let place = ListPlace { list, shape, parent, position };
+            let place = ListPlace { list, shape, parent, group, position };
             stage_member(s, place, *entry, asked, &mut staged.fields)
         };
         match read {
@@ -70,6 +73,8 @@ struct ListPlace<'a> {
     shape: EntryKind,
     /// The id of the list's parent.
     parent: &'a str,
+    /// The group that was requested, if it is one of a discography.
+    group: Option<&'a str>,
     position: i64,
 }
 
@@ -90,6 +95,9 @@ fn stage_member<'a>(
     let object = EntryObject::read(object);
     if let Some(kind) = find_other_entry(place.shape, object) {
         return Ok(Err(("other_kind", Some(describe_other_kind(kind, object.json)))));
+    }
+    if let Some(other) = place.group.and_then(|group| other_group(group, object.json)) {
+        return Ok(Err(("other_group", Some(describe_other_group(other, object.json)))));
     }
     let read = with_repair(raw, asked, |raw| match read_member(s, place, raw, asked)? {
         MemberEntry { added_at: None, .. } if place.shape == EntryKind::Saved(EntityKind::Track) && is_play(raw) => {

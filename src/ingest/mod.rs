@@ -14,6 +14,7 @@ mod findings;
 mod flaws;
 mod html_entities;
 mod list;
+mod other_group;
 mod other_kind;
 mod playlist;
 mod search;

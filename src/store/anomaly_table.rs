@@ -90,6 +90,15 @@ pub const ANOMALIES: &[Anomaly] = &[
         tests: &["item_of_another_kind_is_no_row"],
     },
     Anomaly {
+        reason: "other_group",
+        what: "a release in the list of a group of a discography says that it is of another group: the server ignores `include_groups`",
+        evidence: "the answer",
+        stored: "its position stays empty; the release has its row in the list of its own group, if that is requested",
+        effect: AnomalyEffect::Noted,
+        calls: "as for null_item",
+        tests: &["ignored_groups_repeat_no_release", "group_is_compared_where_it_is_said"],
+    },
+    Anomaly {
         reason: "read_alone",
         what: "an entry of a list is null, or the list ends before it, but it comes when it is requested alone",
         evidence: "the answer of a look for missing items, and the list read whole",

@@ -129,6 +129,15 @@ pub fn open(tx: &mut WriteTx, key: &ListKey) -> Result<ListRow, StoreError> {
     Ok(ListRow { id: tx.conn.last_insert_rowid(), ..ListRow::default() })
 }
 
+/// Returns which variant of its kind a list is, such as a group of a discography.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn variant(tx: &WriteTx, list: i64) -> Result<String, StoreError> {
+    let variant = tx.prepare("SELECT variant FROM lists WHERE id = ?1")?.query_row([list], |row| row.get(0)).optional();
+    Ok(variant.map_err(|e| tx.error("cannot be read", e))?.unwrap_or_default())
+}
+
 /// Returns the list with this key, if it exists.
 ///
 /// # Errors

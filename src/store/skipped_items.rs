@@ -156,7 +156,7 @@ pub fn name_null(
         "UPDATE skipped_items SET row_version = next_row_version(), position = ?6, item_id = iif(reason = 'listed_twice', item_id, ?5),
          detail = iif(reason = 'listed_twice', 'it came in place of ' || ?5 || ', and ', '') || 'the last known row stays' WHERE id = (
            SELECT max(id) FROM skipped_items WHERE run_id = ?1 AND fetch = ?2 AND parent_id IS ?3 AND position = ?4)
-         AND reason IN ('null_item', 'malformed', 'other_kind', 'unread_item', 'listed_twice')",
+         AND reason IN ('null_item', 'malformed', 'other_kind', 'other_group', 'unread_item', 'listed_twice')",
         params![run, fetch, parent, kept.noted_at, kept.item, kept.position],
     )
 }

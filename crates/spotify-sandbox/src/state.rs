@@ -135,8 +135,13 @@ impl SandboxState {
         });
         // Other data has another entity tag, so the request is handled as if it had none.
         let has_other_data = actions.iter().any(FaultAction::changes_data);
-        let untagged = ServerRequest { if_none_match: None, ..request.clone() };
-        let request = if has_other_data { &untagged } else { request };
+        let ignored = actions.iter().filter_map(|action| match action {
+            FaultAction::IgnoredParameter { name } => Some(name.as_str()),
+            _ => None,
+        });
+        let query = request.query_without(&ignored.collect::<Vec<_>>());
+        let changed = ServerRequest { if_none_match: None, query, ..request.clone() };
+        let request = if has_other_data { &changed } else { request };
         let mut served = match served_offset {
             Some(offset) => service(&request.with_query_param("offset", &offset.to_string())),
             None => service(request),

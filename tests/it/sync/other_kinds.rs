@@ -13,6 +13,40 @@ fn object(kind: &str) -> Value {
 }
 
 #[test]
+fn ignored_groups_repeat_no_release() {
+    let lines = format!("ids = [\"{}\"]\ninclude_groups = [\"album\", \"single\"]", fixtures::BUSY_ARTIST);
+    let job = fetch("artist_albums", &lines);
+    let releases = |world: &World| {
+        let groups = world.column("artist_albums.csv", "album_group");
+        groups.into_iter().zip(world.column("artist_albums.csv", "album_id")).collect::<Vec<_>>()
+    };
+    let truth = World::extended().job(&job);
+    truth.run(&[]).exits(0);
+    let truth = releases(&truth);
+    let ignored = || {
+        let action = FaultAction::IgnoredParameter { name: "include_groups".to_owned() };
+        Fault::on_path("/v1/artists/*/albums", action)
+    };
+    // At the first read, and once the groups are known.
+    for is_known in [false, true] {
+        let world = World::extended().job(&job);
+        if is_known {
+            world.run(&[]).exits(0);
+        }
+        world.sandbox.inject(ignored());
+        for _ in 0..2 {
+            world.run(&["--full"]).exits(0);
+            assert!(releases(&world) == truth, "{is_known}");
+            assert!(skipped(&world).iter().any(|(reason, ..)| reason == "other_group"), "{is_known}");
+            world.cli(&["verify"]).exits(0);
+        }
+        world.sandbox.clear_faults();
+        world.run(&["--full"]).exits(0);
+        assert!(releases(&world) == truth, "{is_known}");
+    }
+}
+
+#[test]
 fn item_of_another_kind_is_no_row() {
     let artist = format!("ids = [\"{}\"]\ninclude_groups = [\"album\"]", fixtures::BUSY_ARTIST);
     let show = format!("ids = [\"{}\"]", fixtures::SHOW);

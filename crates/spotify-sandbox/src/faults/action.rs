@@ -92,6 +92,11 @@ pub enum FaultAction {
     },
     /// The first page, whatever offset is requested.
     FirstPageAlways,
+    /// A parameter of the query has no effect.
+    IgnoredParameter {
+        /// Such as `include_groups`.
+        name: String,
+    },
     /// Some items of a list are in none of its pages. The other numbers and links are as usual.
     MissingItems {
         /// The position of the first one in the list.
@@ -206,6 +211,7 @@ impl FaultAction {
                 | Self::MissingItems { .. }
                 | Self::ShiftedPages { .. }
                 | Self::FirstPageAlways
+                | Self::IgnoredParameter { .. }
                 | Self::Reordered { .. }
         )
     }
