@@ -4,6 +4,7 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::Utc;
 use url::Url;
@@ -222,6 +223,7 @@ impl<'a> App<'a> {
         let limits_for = |class| client_limits(&self.settings.limits_for(class), run_limits);
         let mut timings = ClientTimings::default();
         timings.transport.user_agent = concat!("cratedigger/", env!("CARGO_PKG_VERSION"));
+        timings.retry.first_pause = Duration::from_secs_f64(self.settings.limits.retry_pause);
         let config = ApiConfig {
             api_url: self.settings.spotify.api_url.clone(),
             accounts_url: self.settings.spotify.accounts_url.clone(),

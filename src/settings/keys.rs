@@ -100,6 +100,12 @@ pub static SECTIONS: &[SettingsSection] = &[
                 "A run that would have to wait longer than this is deferred.",
             ),
             KeySpec::new(
+                "retry_pause",
+                ValueShape::Decimal { above: 0.0, max: 60.0 },
+                "0.5",
+                "Most seconds before the second attempt of a call that failed. The pause doubles with each of five attempts.",
+            ),
+            KeySpec::new(
                 "adaptive",
                 ValueShape::Flag,
                 "false",

@@ -116,6 +116,8 @@ pub struct LimitSettings {
     /// A run that would have to wait longer is deferred.
     #[serde(deserialize_with = "duration")]
     pub max_wait: Duration,
+    /// Most seconds before the second attempt of a call that failed.
+    pub retry_pause: f64,
     /// Whether the pace adapts to Spotify's answers.
     pub adaptive: bool,
 }

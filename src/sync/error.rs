@@ -121,7 +121,7 @@ impl SyncError {
             SyncError::Blocked(_)
             | SyncError::InvalidJob(_)
             | SyncError::Defect(_)
-            | SyncError::Api(ApiError::SignIn { .. }) => false,
+            | SyncError::Api(ApiError::SignIn { .. } | ApiError::EndpointFails { .. }) => false,
             // One unreadable grant says nothing about the others.
             SyncError::Api(ApiError::Grants(e)) => !e.concerns_one_user(),
             // An answer about one list says nothing about the others.

@@ -229,9 +229,10 @@ impl FetchRun<'_> {
             sync.record_skip(skip).await?;
             return Ok(FetchEnding { state: FetchState::Partial, reason: Some(message), error: None });
         }
-        // The account of a user, or another resource that the fetch begins with, fails while Spotify answers others.
+        // The endpoint, the account of a user, or another resource that the fetch begins with fails while Spotify answers
+        // others.
         if let SyncError::Api(e) = &error
-            && e.is_failure()
+            && (e.is_failure() || matches!(e, ApiError::EndpointFails { .. }))
         {
             let (fetch, stream, detail) = (context.fetch.clone(), context.stream.name, Some(message.clone()));
             let (reason, user_id) = (missing::skip_reason(e), Some(context.recorded_for.clone()));

@@ -24,7 +24,7 @@ pub(super) fn skip_reason(e: &ApiError) -> &'static str {
         ApiError::NotFound { .. } | ApiError::Gone { .. } => "not_found",
         ApiError::BadRequest { .. } => "bad_request",
         ApiError::Unusable { .. } => "unusable_answer",
-        ApiError::ServerError { .. } => "server_error",
+        ApiError::ServerError { .. } | ApiError::EndpointFails { .. } => "server_error",
         ApiError::NoAnswer { .. } => "no_answer",
         _ => "unexpected_status",
     }

@@ -236,9 +236,10 @@ impl ApiCall<'_> {
                 if matches!(why, GiveUpReason::Attempts | GiveUpReason::Budget)
                     && !ended.is_disconnected
                     && matches!(error, ApiError::Unreachable { .. } | ApiError::OnlyErrors { .. })
-                    && self.is_spotify_there(token).await?
+                    && let Some(cause) =
+                        self.cause_of_failures(token, (ended.outcome, ended.words, ended.by_spotify)).await?
                 {
-                    return Err(self.resource_error(ended.outcome, ended.words, ended.by_spotify));
+                    return Err(cause);
                 }
                 Err(error)
             }

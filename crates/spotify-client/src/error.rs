@@ -127,6 +127,17 @@ pub enum ApiError {
         /// The number of attempts.
         attempts: u32,
     },
+    /// One id or list of a family after the other failed, while Spotify answers other endpoints: what needs the family
+    /// is partial (exit 3).
+    #[error("{family}: one request after the other fails, {}: {message}", describe_attempts(*attempts))]
+    EndpointFails {
+        /// The family that was called.
+        family: EndpointFamily,
+        /// What the server said last, or that it did not answer.
+        message: String,
+        /// The number of attempts.
+        attempts: u32,
+    },
     /// The certificate is not accepted (exit 1, no retry).
     #[error("{message}")]
     Certificate {
@@ -235,7 +246,9 @@ impl ApiError {
             ApiError::Unusable { is_json: true, .. } => {
                 "Spotify's answer is odd; the next run tries it again".to_owned()
             }
-            ApiError::ServerError { by_spotify: true, .. } | ApiError::NoAnswer { .. } => NEXT_RUN_HINT.to_owned(),
+            ApiError::ServerError { by_spotify: true, .. }
+            | ApiError::NoAnswer { .. }
+            | ApiError::EndpointFails { .. } => NEXT_RUN_HINT.to_owned(),
             ApiError::Unusable { .. } | ApiError::ServerError { .. } => PROXY_HINT.to_owned(),
             ApiError::Unreachable { .. } => {
                 "check the network and HTTPS_PROXY; the next run continues after the last committed page".to_owned()

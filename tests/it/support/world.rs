@@ -100,7 +100,7 @@ impl World {
         let sandbox = start.recv().unwrap();
         let project = Project::new();
         let settings = format!(
-            "[spotify]\napi_url = \"{}\"\naccounts_url = \"{}\"\n[limits]\nrequests_per_second = 100\n",
+            "[spotify]\napi_url = \"{}\"\naccounts_url = \"{}\"\n[limits]\nrequests_per_second = 100\nretry_pause = 0.01\n",
             sandbox.api_url(),
             sandbox.accounts_url()
         );

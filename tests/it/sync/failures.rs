@@ -206,10 +206,9 @@ fn outage_asks_nothing_more() {
     let ids = some_ids(&world, "artists", 12);
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let world = world.job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("artists", &ids)].concat());
-    world.sandbox.inject(Fault::on_path("/v1/artists/*", FaultAction::status(500)));
+    world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::status(500)));
     world.run(&[]).exits(1);
     assert!(world.new_calls().len() <= 27);
-    assert_eq!(world.one("SELECT count(*) FROM skipped_items"), "3");
     // No call is answered.
     let world = World::development().job(&by_ids("artists", &ids[..2]));
     world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::Reset));
@@ -236,13 +235,40 @@ fn ids_that_always_fail_are_no_outage() {
     // An outage of everything is one.
     world.sandbox.inject(Fault::on_path("/v1/*", FaultAction::status(500)));
     world.run(&["--full"]).exits(1);
-    // Where all ids of a kind fail, the others show that Spotify answers, once these ids are known to fail.
-    let world = World::development().settings("concurrency = 1");
-    let world = world.job(&[by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("artists", &ids[..4])].concat());
-    world.sandbox.inject(Fault::on_path("/v1/artists/*", FaultAction::status(500)));
-    world.run(&["--full"]).exits(1);
-    for _ in 0..2 {
-        world.run(&["--full"]).exits(3);
+}
+
+#[test]
+fn failing_endpoint_costs_its_fetch_only() {
+    // One id each, a list each, and the lists of a user.
+    for (stream, kind, path) in [
+        ("artists", "artists", "/v1/artists/*"),
+        ("artist_albums", "artists", "/v1/artists/*/albums"),
+        ("show_episodes", "shows", "/v1/shows/*/episodes"),
+    ] {
+        for action in [FaultAction::status(500), FaultAction::CloseBeforeHeaders] {
+            let world = World::development().settings("concurrency = 1");
+            let ids = some_ids(&world, kind, if kind == "shows" { 6 } else { 12 });
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let market = if kind == "shows" { "market = \"DE\"\n" } else { "" };
+            let failing = fetch(stream, &format!("{market}ids = {ids:?}"));
+            let albums = some_ids(&world, "albums", 1);
+            let job = [by_ids("tracks", &[fixtures::PLAIN_TRACK]), failing, by_ids("albums", &[&albums[0]])].concat();
+            let world = world.job(&job);
+            world.sandbox.inject(Fault::on_path(path, action.clone()));
+            // The first run does not know yet that these ids fail.
+            for run in 1..=2 {
+                let ran = world.run(&["--full"]).exits(3);
+                assert!(!ran.stderr.contains("PROXY"), "{stream} {run}: {}", ran.stderr);
+                let states = "SELECT state FROM run_fetches WHERE run_id = (SELECT max(id) FROM runs) ORDER BY fetch = 'tracks', state";
+                assert_eq!(world.rows(states), [["complete"], ["partial"], ["complete"]], "{stream} {run}");
+                let calls = world.new_calls();
+                assert!(calls.len() <= if stream == "artists" { 24 } else { 60 }, "{stream} {run}: {calls:?}");
+            }
+            assert_eq!((world.csv("tracks.csv").len(), world.csv("albums.csv").len()), (1, 1), "{stream}");
+            world.sandbox.clear_faults();
+            world.run(&[]).exits(0);
+            world.cli(&["verify"]).exits(0);
+        }
     }
 }
 

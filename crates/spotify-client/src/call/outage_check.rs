@@ -1,10 +1,13 @@
 //! Tells an outage from resources that fail by themselves.
 
+use url::Url;
+
 use super::{ApiCall, IN_FLIGHT};
 use crate::auth::BearerToken;
 use crate::error::ApiError;
 use crate::error_body::{ErrorBody, is_foreign};
 use crate::http::cancellation;
+use crate::http::family::EndpointFamily;
 use crate::http::limiter::LimitError;
 use crate::http::retry::AttemptOutcome;
 use crate::http::transport::HttpRequest;
@@ -42,13 +45,28 @@ impl ApiCall<'_> {
         }
     }
 
-    /// Whether Spotify still answers what it has answered in this run. Then the resources that failed one after the
-    /// other fail by themselves: ids that failed before are requested last, and so in a row.
-    pub(super) async fn is_spotify_there(&self, token: &BearerToken) -> Result<bool, ApiError> {
+    /// What the failures of one resource after the other are about, if Spotify still answers what it has answered in this
+    /// run: these resources, or all of their endpoint. `None`: it answers nothing any more.
+    pub(super) async fn cause_of_failures(
+        &self,
+        token: &BearerToken,
+        (outcome, message, by_spotify): (AttemptOutcome, String, bool),
+    ) -> Result<Option<ApiError>, ApiError> {
+        let Some((answered, url)) = self.api.limiter.last_answered(self.request.family) else { return Ok(None) };
+        if !self.is_still_answered(token, answered, url).await? {
+            return Ok(None);
+        }
+        // Ids that failed before are requested last, in fewer attempts, and so in a row.
+        let (family, attempts) = (self.request.family, self.attempt);
+        Ok(Some(if answered == family || self.request.max_attempts.is_some() {
+            self.resource_error(outcome, message, by_spotify)
+        } else {
+            ApiError::EndpointFails { family, message, attempts }
+        }))
+    }
+
+    async fn is_still_answered(&self, token: &BearerToken, family: EndpointFamily, url: Url) -> Result<bool, ApiError> {
         let limiter = &self.api.limiter;
-        // What is requested in fewer attempts has failed before, so other families say enough about the server.
-        let may_be_other = self.request.max_attempts.is_some();
-        let Some((family, url)) = limiter.last_answered(self.request.family, may_be_other) else { return Ok(false) };
         let resource = url.path().to_owned();
         let permit = match limiter.acquire(family).await {
             Ok(permit) => permit.for_resource(&resource),

@@ -90,12 +90,11 @@ impl CallLimiter {
         run.foreign.clear();
     }
 
-    /// What Spotify has answered in this run: the last request of the family, else, if that says enough, the last one of
-    /// any family.
-    pub fn last_answered(&self, family: EndpointFamily, may_be_other: bool) -> Option<(EndpointFamily, Url)> {
+    /// What Spotify has answered in this run: the last request of the family, else the last one of any family.
+    pub fn last_answered(&self, family: EndpointFamily) -> Option<(EndpointFamily, Url)> {
         let run = self.counters();
         let of = |family: EndpointFamily| run.answered.get(&family).map(|url| (family, url.clone()));
-        of(family).or_else(|| run.answered_last.filter(|_| may_be_other).and_then(of))
+        of(family).or_else(|| run.answered_last.and_then(of))
     }
 
     /// Records that a resource was given up because something else than Spotify seems to have answered.
