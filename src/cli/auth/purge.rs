@@ -9,9 +9,11 @@ mod packed_files;
 mod report;
 mod searched_words;
 mod stores;
+mod unfinished_words;
 
 pub(super) use report::report_leftovers;
 pub(super) use stores::{OtherStore, other_stores, run_in_all};
+use unfinished_words::UnfinishedWords;
 
 use crate::cli::app::App;
 use crate::cli::args::ExportArgs;
@@ -73,14 +75,19 @@ fn run(name: &str, grant: Option<&Grant>, app: &App<'_>) -> Result<Option<PurgeO
     }));
     let (user, jobs, is_unfinished) = found.map_err(store_error)?;
     let is_known = user.is_some();
-    let mentions = user.as_ref().map(UserMentions::of).unwrap_or_default();
-    let user = user.unwrap_or(unknown);
+    let words = UnfinishedWords::of(app);
+    let earlier = words.read().filter(|_| is_unfinished);
+    let mut user = user.unwrap_or(unknown);
     if is_known || grant.is_some() {
         forget_alerts(&alerts, &user, &jobs)?;
     }
     if !is_known && !is_unfinished {
         return Ok(None);
     }
+    let has_words = is_known || earlier.is_some();
+    user.extend(earlier.unwrap_or_default());
+    let mentions = if has_words { UserMentions::of(&user) } else { UserMentions::default() };
+    words.write(&user).or_exit(ExitStatus::Storage)?;
     let target = app.job_files()?.target;
     // Files go first: if the command is killed, the next one finds them in the records.
     let (csv, user) = (target.clone(), user);
@@ -147,6 +154,9 @@ fn finish(
     let compacted = runtime()?.block_on(compact(app.open_store()?, held.is_empty())).map_err(store_error)?;
     if compacted.wal_bytes > 0 {
         held.insert(0, database.clone());
+    }
+    if held.is_empty() {
+        UnfinishedWords::of(app).delete().or_exit(ExitStatus::Storage)?;
     }
     let csv_dir = target.csv_dir.clone();
     let targets = push::push_purge(app.context, app.settings)?;

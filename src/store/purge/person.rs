@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use rusqlite::params;
+use serde::{Deserialize, Serialize};
 
 use super::mentions::Mentions;
 use crate::store::{StoreError, WriteTx, accounts};
 
 /// The ids and names of a user.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PurgedUser {
     /// The ids that Spotify gave the user's accounts, including later ids of the same account.
     pub user_ids: BTreeSet<String>,
@@ -75,6 +76,17 @@ impl PurgedUser {
         let is_recorded: Option<bool> =
             tx.query_one("SELECT EXISTS (SELECT 1 FROM run_fetches WHERE user_id = ?1)", params![local_name])?;
         Ok((!user.user_ids.is_empty() || is_recorded == Some(true)).then_some(user))
+    }
+
+    /// Adds the ids, names and playlists of another record of the user.
+    pub fn extend(&mut self, other: PurgedUser) {
+        self.user_ids.extend(other.user_ids);
+        self.account_ids.extend(other.account_ids);
+        self.local_names.extend(other.local_names);
+        self.display_names.extend(other.display_names);
+        let new = other.playlists.into_iter().filter(|playlist| !self.playlists.contains(playlist));
+        let new: Vec<_> = new.collect();
+        self.playlists.extend(new);
     }
 
     /// Whether the record of a run names this user: by an id, or by the local name while the account was not known.

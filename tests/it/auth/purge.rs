@@ -150,8 +150,15 @@ fn purge_behind_a_reader_ends_75() {
     let studio = words(&world, fixtures::STUDIO_USER, STUDIO);
     let reader = Connection::open(world.database()).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM users").unwrap();
+    // A file of somebody else's, which the program lists and does not change.
+    let notes = world.project.root().join("output/csv/notes.txt");
+    std::fs::write(&notes, fixtures::STUDIO_USER).unwrap();
     let purged = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(75);
-    for said in ["cratedigger.db-wal still contain the deleted rows", "logout qqstudio --purge` again to finish"] {
+    for said in [
+        "notes.txt still mentions this user",
+        "cratedigger.db-wal still contain the deleted rows",
+        "logout qqstudio --purge` again to finish",
+    ] {
         assert!(purged.stderr.contains(said), "{}", purged.stderr);
     }
     // Another process has to look: this one would drop the locks of the reader when it closes the files.
@@ -161,7 +168,12 @@ fn purge_behind_a_reader_ends_75() {
     // Still there: the command goes on saying so.
     world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(75);
     drop(reader);
-    world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0).says("an earlier purge was not finished");
+    // The store has forgotten the words by now, and the purge has not.
+    let finished = world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(0);
+    for said in ["an earlier purge was not finished", "notes.txt still mentions this user"] {
+        assert!(finished.stderr.contains(said), "{}", finished.stderr);
+    }
+    std::fs::remove_file(notes).unwrap();
     assert_eq!(mentions(&world, &studio), [""; 0]);
     world.cli(&["auth", "logout", STUDIO, "--purge"]).exits(2);
 }

@@ -117,6 +117,15 @@ fn entry_foreign_page_and_outage() {
     world.sandbox.inject(Fault::on_path("/v1/tracks*", FaultAction::status(500)));
     let ran = world.run(&[]);
     is_said("Spotify answers only with errors", ran.code, &ran.stderr, 1);
+    // Where another endpoint answers, the problem is that of the endpoint.
+    let catalog: serde_json::Value = world.sandbox.catalog().ids();
+    let artists: Vec<&str> =
+        catalog["artists"].as_array().unwrap().iter().take(6).filter_map(|id| id.as_str()).collect();
+    let job = [by_ids("tracks", &[fixtures::PLAIN_TRACK]), by_ids("artists", &artists)].concat();
+    let world = World::development().job(&job);
+    world.sandbox.inject(Fault::on_path("/v1/artists/*", FaultAction::status(500)));
+    let ran = world.run(&[]);
+    is_said("One request after the other fails", ran.code, &ran.stderr, 3);
 }
 
 #[test]

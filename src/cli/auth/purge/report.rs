@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::leftovers::{self, Mention};
+use super::unfinished_words::UnfinishedWords;
 use super::{PurgeOutcome, shown};
 use crate::cli::app::App;
 use crate::cli::print;
@@ -54,8 +55,11 @@ pub(in crate::cli::auth) fn report_leftovers(name: &str, purged: &[(&App<'_>, Pu
 }
 
 fn files_that_mention(purged: &[(&App<'_>, PurgeOutcome)], stores: &[&App<'_>]) -> BTreeMap<PathBuf, Mention> {
-    let own: Vec<PathBuf> =
-        stores.iter().flat_map(|app| [app.database_path(), app.database_path().with_extension("raw.db")]).collect();
+    let own_files = |app: &&App<'_>| {
+        let words = UnfinishedWords::of(app).path().to_owned();
+        [app.database_path(), app.database_path().with_extension("raw.db"), words]
+    };
+    let own: Vec<PathBuf> = stores.iter().flat_map(own_files).collect();
     let mut folders = BTreeSet::new();
     for app in stores {
         let database = app.database_path();
