@@ -4,6 +4,7 @@ use clap::Subcommand as _;
 
 use super::args::Command;
 use super::exit::ExitStatus;
+use super::paragraph::{width_of, wrap_indented};
 
 /// The commands by what a person wants to do. Clap has no groups of commands.
 const GROUPS: [(&str, &[&str]); 6] = [
@@ -32,11 +33,18 @@ pub(super) fn template() -> String {
     for (title, names) in GROUPS {
         out.push_str(&format!("\n{title}:\n"));
         for name in names {
-            out.push_str(&format!("  {name:<11}  {}\n", about(name).unwrap_or_default()));
+            out.push_str(&fit(&format!("  {name:<11}  {}", about(name).unwrap_or_default()), 15));
         }
     }
     out.push_str("\nOptions:\n{options}{after-help}");
     out
+}
+
+/// The line, broken where the terminal ends. Clap does this with its own lists, up to the same width.
+fn fit(line: &str, indent: usize) -> String {
+    const WIDEST: usize = 100;
+    let width = width_of(&std::io::stdout()).unwrap_or(WIDEST).min(WIDEST);
+    wrap_indented(line, width, indent) + "\n"
 }
 
 /// The examples and the exit codes.
@@ -50,7 +58,7 @@ fn exit_codes() -> String {
     let mut exits = ExitStatus::BY_PRECEDENCE;
     exits.sort_by_key(|e| e.code());
     for exit in exits {
-        out.push_str(&format!("  {:>2}  {}\n", exit.code(), exit.meaning()));
+        out.push_str(&fit(&format!("  {:>2}  {}", exit.code(), exit.meaning()), 6));
     }
     out
 }

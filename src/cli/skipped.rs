@@ -24,16 +24,17 @@ pub fn run(args: &SkippedArgs, context: &CommandContext) -> Result<ExitStatus, C
             SkippedError::Store(e) => unreadable_store(&database)(e),
         });
     }
-    let mut rows = vec![
-        ["RUN", "SEEN", "JOB", "FETCH", "LIST", "AT", "TITLE", "ITEMS", "REASON", "DETAIL"].map(str::to_owned).to_vec(),
-    ];
+    let mut entries = Vec::new();
     let collected: rusqlite::Result<()> = each_skip(&store, filter, |entry| {
-        rows.push(line(&entry));
+        entries.push(entry);
         Ok(())
     });
     collected.map_err(unreadable_store(&database))?;
-    let mut out = if rows.len() > 1 { format_table(&rows) } else { String::new() };
-    out.push_str(&match rows.len() - 1 {
+    let mut out = String::new();
+    for list in entries.chunk_by(|one, two| heading(one) == heading(two)) {
+        out.push_str(&format!("{}\n{}\n", heading(&list[0]), format_table(&rows_of(list))));
+    }
+    out.push_str(&match entries.len() {
         0 => "nothing was skipped, kept, converted or repaired\n".to_owned(),
         1 => "1 entry\n".to_owned(),
         n => format!("{n} entries\n"),
@@ -79,20 +80,32 @@ fn write_json(
     }
 }
 
-fn line(entry: &SkipEntry) -> Vec<String> {
-    let list = entry.list_name.as_deref().or(entry.list.as_deref()).unwrap_or("");
-    let title = entry.title.as_deref().or(entry.item_id.as_deref()).unwrap_or("");
-    let position = entry.position.map_or_else(String::new, |position| position.to_string());
-    vec![
-        entry.run.to_string(),
-        format_stored(&entry.seen_at),
-        printable(&entry.job),
-        printable(&entry.fetch),
-        print::shorten(list),
-        position,
-        print::shorten(title),
-        entry.items.to_string(),
-        entry.reason.clone(),
-        printable(entry.detail.as_deref().unwrap_or("")),
-    ]
+/// The list that an entry belongs to, and the run that found it.
+fn heading(entry: &SkipEntry) -> String {
+    let list = entry.list_name.as_deref().or(entry.list.as_deref()).map(print::shorten);
+    let list = list.map_or_else(String::new, |list| format!(": {list}"));
+    let (job, fetch) = (printable(&entry.job), printable(&entry.fetch));
+    format!("{job}, {fetch}{list} (run {}, {})", entry.run, format_stored(&entry.seen_at))
+}
+
+/// The entries of one list as a table. Columns that say nothing about any of them are left out.
+fn rows_of(list: &[SkipEntry]) -> Vec<Vec<String>> {
+    let has_positions = list.iter().any(|entry| entry.position.is_some());
+    let has_titles = list.iter().any(|entry| entry.title.as_ref().or(entry.item_id.as_ref()).is_some());
+    let has_counts = list.iter().any(|entry| entry.items != 1);
+    let cells = |[at, title, items, reason, detail]: [String; 5]| {
+        let shown = [(has_positions, at), (has_titles, title), (has_counts, items), (true, reason), (true, detail)];
+        let mut cells: Vec<String> =
+            shown.into_iter().filter(|(is_shown, _)| *is_shown).map(|(_, cell)| cell).collect();
+        cells[0].insert_str(0, "  ");
+        cells
+    };
+    let row = |entry: &SkipEntry| {
+        let title = entry.title.as_deref().or(entry.item_id.as_deref()).unwrap_or("");
+        let position = entry.position.map_or_else(String::new, |position| position.to_string());
+        let detail = printable(entry.detail.as_deref().unwrap_or(""));
+        cells([position, print::shorten(title), entry.items.to_string(), entry.reason.clone(), detail])
+    };
+    let head = cells(["AT", "TITLE", "ITEMS", "REASON", "DETAIL"].map(str::to_owned));
+    std::iter::once(head).chain(list.iter().map(row)).collect()
 }
