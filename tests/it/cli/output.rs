@@ -22,6 +22,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("history", &["history"]),
     ("diff", &["diff", "x", "--since", "1d"]),
     ("show", &["show", fixtures::EDGE_CASE_PLAYLIST]),
+    ("skipped", &["skipped"]),
     ("quota", &["quota"]),
     ("check", &["check"]),
     ("doctor", &["doctor"]),

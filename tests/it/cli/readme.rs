@@ -100,7 +100,9 @@ fn readme_job_is_valid() {
 fn readme_lists_the_commands_of_the_help() {
     let help = stdout(&Project::new().run(&["--help"]));
     let groups = help.split_once("\nStart:\n").unwrap().1.split_once("\nOptions:\n").unwrap().0;
-    let listed: Vec<&str> = groups.lines().filter_map(|l| l.strip_prefix("  ")?.split_whitespace().next()).collect();
+    // Further lines of a command are indented more.
+    let commands = groups.lines().filter_map(|l| l.strip_prefix("  ").filter(|l| !l.starts_with(' ')));
+    let listed: Vec<&str> = commands.filter_map(|l| l.split_whitespace().next()).collect();
     assert!(listed.len() > 20, "{help}");
     let text = readme();
     let table = text.split_once("## Commands\n").unwrap().1.split_once("\n\n`").unwrap().0;
