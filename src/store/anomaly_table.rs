@@ -174,11 +174,11 @@ pub const ANOMALIES: &[Anomaly] = &[
     Anomaly {
         reason: "server_error",
         what: "5xx for an id or a list while other calls are answered",
-        evidence: "five answers; two for an id that failed before",
+        evidence: "five answers; two for an id that failed before. Where three or four ids or lists of an endpoint failed in a row and another endpoint still answers, the rest of the fetch is not requested",
         stored: "the earlier rows stay; the next run tries it again, after the others",
         effect: AnomalyEffect::Partial,
-        calls: "4, and 1 in later runs",
-        tests: &["failing_resource_costs_itself_only"],
+        calls: "4, and 1 in later runs; 1 to another endpoint after three or four in a row",
+        tests: &["failing_resource_costs_itself_only", "failing_endpoint_costs_its_fetch_only"],
     },
     Anomaly {
         reason: "no_answer",
