@@ -180,7 +180,8 @@ fn read_entry(
         }
     };
     let id = noted_id(&what.id, &what.uri, entity, asked).ok_or_else(no_id)?.to_owned();
-    let uri = uri.or_else(|| Some(format!("spotify:{kind}:{id}")));
+    // What is not one of Spotify's says nothing that the id does not.
+    let uri = uri.filter(|uri| uri.starts_with("spotify:")).or_else(|| Some(format!("spotify:{kind}:{id}")));
     if fingerprint.was_written(s) {
         return Ok(PlaylistEntry::new(kind, Some(id), uri));
     }
@@ -209,6 +210,7 @@ fn find_written_entry(s: &WriteTx, raw: &str, fingerprint: &Fingerprint) -> Opti
         "\"episode\"" => "episode",
         _ => return None,
     };
-    let plain = !id.is_empty() && is_local != Some("true") && !uri.is_empty() && !uri.starts_with(LOCAL_URI);
+    let plain =
+        !id.is_empty() && is_local != Some("true") && uri.starts_with("spotify:") && !uri.starts_with(LOCAL_URI);
     plain.then(|| PlaylistEntry::new(kind, Some(id.to_owned()), Some(uri.to_owned())))
 }

@@ -202,3 +202,19 @@ fn id_from_the_uri_is_noted() {
         }
     }
 }
+
+#[test]
+fn uri_that_is_none_of_spotifys_is_no_uri() {
+    for action in [json!(5), json!("x"), json!(""), json!(["spotify:track:a"]), Value::Null] {
+        let job = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
+        let (world, truth) = (World::extended().job(&job), World::extended().job(&job));
+        truth.run(&[]).exits(0);
+        let path = format!("/v1/playlists/{}*", fixtures::HOME_PLAYLIST);
+        world.sandbox.inject(Fault::on_path(&path, FaultAction::set("/items/1/track/uri", action.clone())));
+        for _ in 0..2 {
+            world.run(&["--full"]).exits(0);
+            let uris = |world: &World| world.column("playlist_items.csv", "uri");
+            assert!(uris(&world) == uris(&truth), "{action}");
+        }
+    }
+}
