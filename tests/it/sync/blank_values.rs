@@ -204,7 +204,7 @@ fn id_from_the_uri_is_noted() {
 }
 
 #[test]
-fn uri_that_is_none_of_spotifys_is_no_uri() {
+fn only_uris_of_spotify_are_kept() {
     for action in [json!(5), json!("x"), json!(""), json!(["spotify:track:a"]), Value::Null] {
         let job = by_ids("playlist_items", &[fixtures::HOME_PLAYLIST]);
         let (world, truth) = (World::extended().job(&job), World::extended().job(&job));
