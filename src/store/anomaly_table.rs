@@ -168,8 +168,8 @@ pub const ANOMALIES: &[Anomaly] = &[
         evidence: "the answer",
         stored: "the earlier rows stay",
         effect: AnomalyEffect::Partial,
-        calls: "none",
-        tests: &["redirect_is_an_error_and_not_followed"],
+        calls: "as for bad_request",
+        tests: &["redirect_is_an_error_and_not_followed", "stray_refusal_of_a_batch_costs_one_call"],
     },
     Anomaly {
         reason: "server_error",
@@ -366,7 +366,7 @@ pub const ANOMALIES: &[Anomaly] = &[
     },
 ];
 
-/// Reasons of requests that failed and may be answered next time.
+/// Reasons of requests that may be answered next time. Their ids come last then, so that they spoil no batch of others.
 const FAILURES: [&str; 5] = ["server_error", "no_answer", "unusable_answer", "bad_request", "unexpected_status"];
 
 /// The anomaly with this reason.

@@ -239,7 +239,7 @@ fn ids_that_always_fail_are_no_outage() {
 
 #[test]
 fn failing_endpoint_costs_its_fetch_only() {
-    // One id each, a list each, and the lists of a user.
+    // Entities by id, and lists of two endpoints.
     for (stream, kind, path) in [
         ("artists", "artists", "/v1/artists/*"),
         ("artist_albums", "artists", "/v1/artists/*/albums"),
