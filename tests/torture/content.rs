@@ -44,7 +44,9 @@ pub fn content_rows(store: &Connection) -> Vec<String> {
             "gaps" => "json_remove(t.gaps, '$.looks', '$.looked_at')".to_owned(),
             other => format!("t.\"{other}\""),
         });
-        let sql = format!("SELECT {} FROM \"{table}\" t", shown.collect::<Vec<_>>().join(", "));
+        // A blank is counted if it came in place of a known value, and a killed run may have stored that value.
+        let rows = if table == "field_notes" { " WHERE problem <> 'blank'" } else { "" };
+        let sql = format!("SELECT {} FROM \"{table}\" t{rows}", shown.collect::<Vec<_>>().join(", "));
         let mut statement = store.prepare(&sql).unwrap();
         let mut found = statement.query([]).unwrap();
         let from = all.len();
